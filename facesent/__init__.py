@@ -1,0 +1,1 @@
+"""Facial-emotion recognition as a whole workflow: from image files to a gated, served model."""

@@ -1,0 +1,5 @@
+"""What a person can put right: shown as one message, without a traceback."""
+
+
+class FacesentError(Exception):
+    """Says what was expected, what was received and what to do."""

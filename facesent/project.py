@@ -1,0 +1,82 @@
+"""Where things lie in a project folder: the one table of paths."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder that holds ``dvc.yaml`` and ``params.yaml``, and what the stages write under it."""
+
+    root: Path = Path()
+
+    @property
+    def params(self) -> Path:
+        """The settings."""
+        return self.root / "params.yaml"
+
+    @property
+    def data(self) -> Path:
+        """Class folders of images."""
+        return self.root / "data"
+
+    @property
+    def data_pointer(self) -> Path:
+        """DVC's hash of the images."""
+        return self.root / "data.dvc"
+
+    @property
+    def outputs(self) -> Path:
+        """All that the stages write."""
+        return self.root / "outputs"
+
+    @property
+    def manifest(self) -> Path:
+        """One row an image, written by ``validate``."""
+        return self.outputs / "validate" / "manifest.parquet"
+
+    def split(self, name: str) -> Path:
+        """The images of one of ``SPLITS``, written by ``split``."""
+        return self.outputs / "splits" / f"{name}.csv"
+
+    @property
+    def train(self) -> Path:
+        """The model, its labels and the history, written by ``train``."""
+        return self.outputs / "train"
+
+    @property
+    def model(self) -> Path:
+        """The weights and the network, in Keras's format."""
+        return self.train / "model.keras"
+
+    @property
+    def labels(self) -> Path:
+        """The model's classes in the order of its outputs."""
+        return self.train / "labels.json"
+
+    @property
+    def history(self) -> Path:
+        """One row an epoch."""
+        return self.train / "history.csv"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The state of a training under way; no output of a stage, so that DVC leaves it to a restart."""
+        return self.outputs / "checkpoint"
+
+    @property
+    def evaluate(self) -> Path:
+        """Measures and pictures, written by ``evaluate``."""
+        return self.outputs / "evaluate"
+
+    @property
+    def metrics(self) -> Path:
+        """The measures of each split, written by ``evaluate``."""
+        return self.evaluate / "metrics.json"
+
+    @property
+    def verdict(self) -> Path:
+        """The gate's last verdict."""
+        return self.outputs / "gate" / "verdict.json"

@@ -1,0 +1,59 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from facesent.params import ParamsError, load_params
+
+ROOT = Path(__file__).parents[1]
+
+
+def written(folder: Path, **changes: object) -> Path:
+    settings = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for key, value in changes.items():
+        section, _, name = key.partition("__")
+        settings[section][name] = value
+    path = folder / "params.yaml"
+    path.write_text(yaml.safe_dump(settings))
+    return path
+
+
+def test_the_committed_settings_are_the_preset_quick() -> None:
+    assert (ROOT / "params.yaml").read_bytes() == (ROOT / "presets" / "quick.yaml").read_bytes()
+
+
+@pytest.mark.parametrize("preset", sorted((ROOT / "presets").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_preset_is_valid(preset: Path) -> None:
+    assert load_params(preset).model.image_size >= 16
+
+
+def test_an_unknown_key_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match=r"train\.epoch:.*Received: 3"):
+        load_params(written(tmp_path, train__epoch=3))
+
+
+def test_a_value_out_of_range_is_named_with_what_was_received(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match=r"model\.dropout:.*Received: 1\.5"):
+        load_params(written(tmp_path, model__dropout=1.5))
+
+
+def test_shares_that_leave_no_training_images_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match="must leave images to train on"):
+        load_params(written(tmp_path, split__val=0.6, split__test=0.4))
+
+
+def test_settings_are_frozen() -> None:
+    params = load_params(ROOT / "params.yaml")
+    with pytest.raises(ValueError, match="frozen"):
+        params.train.epochs = 3  # type: ignore[misc]
+
+
+def test_a_missing_file_says_where_to_run(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match="root folder"):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_flat_names_are_those_of_the_file() -> None:
+    flat = load_params(ROOT / "params.yaml").flat()
+    assert flat["validate.min_side"] == 32
+    assert flat["train.augment.flip"] is True
