@@ -1,0 +1,139 @@
+"""The whole state of a training after an epoch, written so that a kill never leaves a broken one."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+History = list[dict[str, float]]
+Arrays = list[NDArray[Any]]
+
+_HEADER = "header"
+
+
+@dataclass(frozen=True)
+class State:
+    """What a training needs to go on as if it had never stopped.
+
+    Attributes:
+        fingerprint: of the settings, data and code that the training runs with.
+        history: the logs of each finished epoch.
+        finished: no further epoch is wanted.
+        variables: weights, dropout's seeds and the optimizer's moments, in the order of ``variables_of``.
+    """
+
+    fingerprint: str
+    history: History
+    finished: bool
+    variables: Arrays
+
+
+class CheckpointFolder:
+    """Two files: ``state.npz`` of the last finished epoch, and ``best.npz``, the weights of the best one.
+
+    Writing happens beside the training in one thread; ``close`` waits for it.
+
+    Args:
+        path: the folder.
+        on_failure: told when a state could not be written (a full disk); the training goes on.
+    """
+
+    def __init__(self, path: Path, on_failure: Callable[[OSError], None]) -> None:
+        self.path = path
+        self._state = path / "state.npz"
+        self._best = path / "best.npz"
+        self._on_failure = on_failure
+        self._writer = ThreadPoolExecutor(max_workers=1)
+        self._pending: Future[None] | None = None
+
+    def load(self, fingerprint: str) -> State | None:
+        """Read the last state of the training with this fingerprint, if there is one."""
+        try:
+            header, variables = _read(self._state)
+        except (FileNotFoundError, BadZipFile, EOFError, KeyError, ValueError):
+            return None
+        if header["fingerprint"] != fingerprint or not self._best.is_file():
+            return None
+        return State(fingerprint, header["history"], header["finished"], variables)
+
+    def holds(self, fingerprint: str) -> bool:
+        """Tell whether a training with this fingerprint can be resumed."""
+        return self.load(fingerprint) is not None
+
+    def best(self) -> Arrays:
+        """Read the model's variables as they were after the best epoch."""
+        return _read(self._best)[1]
+
+    def save(self, state: State, best: Arrays | None) -> None:
+        """Write in the background, once what was given before is written.
+
+        Args:
+            state: of the epoch just finished.
+            best: the model's variables, if this epoch is the best so far.
+        """
+        self.close()
+        self._pending = self._writer.submit(self._write, state, best)
+
+    def close(self) -> None:
+        """Wait until everything is on the disk."""
+        if self._pending is None:
+            return
+        pending, self._pending = self._pending, None
+        try:
+            pending.result()
+        except OSError as error:
+            self._on_failure(error)
+
+    def clear(self) -> None:
+        """Remove what is there and make the folder ready for another training."""
+        self.close()
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.path.mkdir(parents=True)
+
+    def _write(self, state: State, best: Arrays | None) -> None:
+        # The best weights come first: a kill in between repeats the epoch, which writes the same ones again.
+        if best is not None:
+            _replace(self._best, {}, best)
+        header = {"fingerprint": state.fingerprint, "history": state.history, "finished": state.finished}
+        _replace(self._state, header, state.variables)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], Arrays]:
+    with np.load(path, allow_pickle=False) as archive:
+        names = sorted(name for name in archive.files if name != _HEADER)
+        return json.loads(str(archive[_HEADER])), [archive[name] for name in names]
+
+
+def _replace(path: Path, header: dict[str, Any], arrays: Arrays) -> None:
+    draft = path.with_suffix(".draft")
+    named = {f"{i:05d}": value for i, value in enumerate(arrays)}
+    with draft.open("wb") as file:
+        np.savez(file, allow_pickle=False, **{_HEADER: np.array(json.dumps(header))}, **named)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def variables_of(model: keras.Model) -> list[Any]:
+    """All that a step changes: the model's variables and the optimizer's."""
+    return [*model.variables, *model.optimizer.variables]
+
+
+def snapshot(variables: list[Any]) -> Arrays:
+    """Copy the values of Keras variables."""
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+
+
+def restore(variables: list[Any], values: Arrays) -> None:
+    """Set Keras variables to what ``snapshot`` gave."""
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)

@@ -1,0 +1,73 @@
+"""A trained network with its labels: from images to probabilities."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from facesent.data.images import Pixels, read_image
+from facesent.model.storage import load_labels, load_model
+
+Probabilities = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer for one image: the likeliest label, and the probability of each."""
+
+    label: str
+    confidence: float
+    probabilities: dict[str, float]
+
+
+class Classifier:
+    """Answers what training, the command line and the server ask, with the same preprocessing.
+
+    Args:
+        model: from uint8 ``(n, size, size, 3)`` to probabilities ``(n, classes)``.
+        labels: the classes in the order of the model's outputs.
+    """
+
+    def __init__(self, model: keras.Model, labels: Sequence[str]) -> None:
+        if model.output_shape[-1] != len(labels):
+            raise ValueError(f"Expected {model.output_shape[-1]} labels. Received: {list(labels)}")
+        self.labels = list(labels)
+        self.image_size: int = model.input_shape[1]
+        self._model = model
+
+    @classmethod
+    def load(cls, model: Path, labels: Path) -> "Classifier":
+        """Read the two files that the stage ``train`` writes."""
+        return cls(load_model(model), load_labels(labels))
+
+    def probabilities(self, images: Pixels, *, batch_size: int = 64) -> Probabilities:
+        """Score prepared images: ``(n, size, size, 3)`` to ``(n, classes)``."""
+        starts = range(0, len(images), batch_size)
+        scores = [keras.ops.convert_to_numpy(self._score(images[start : start + batch_size])) for start in starts]
+        return np.concatenate(scores) if scores else np.empty((0, len(self.labels)), np.float32)
+
+    def read(self, content: bytes) -> Pixels:
+        """Prepare the bytes of an image file as the network takes it: ``(size, size, 3)``.
+
+        Raises:
+            ImageError: if they are no image that can be read.
+        """
+        return read_image(content, self.image_size)
+
+    def predict(self, images: Sequence[Pixels]) -> list[Prediction]:
+        """Answer for images that ``read`` prepared."""
+        return [self._prediction(row) for row in self.probabilities(np.array(images))] if images else []
+
+    def warm_up(self) -> None:
+        """Run the network once, so that the first answer is as quick as the others."""
+        self.probabilities(np.zeros((1, self.image_size, self.image_size, 3), np.uint8))
+
+    def _score(self, images: Pixels) -> object:
+        return self._model(np.asarray(images), training=False)
+
+    def _prediction(self, row: NDArray[np.float32]) -> Prediction:
+        best = int(row.argmax())
+        return Prediction(self.labels[best], float(row[best]), dict(zip(self.labels, map(float, row), strict=True)))

@@ -1,0 +1,66 @@
+"""A model as files: the same weights give the same bytes, and no file holds code."""
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import keras
+
+_METADATA = "metadata.json"
+_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def save_model(model: "keras.Model", path: Path) -> None:
+    """Write ``model``, which must not be compiled, to ``path`` (``.keras``), in one rename."""
+    with TemporaryDirectory(dir=path.parent, prefix=".saving-") as folder:
+        draft = Path(folder) / "draft.keras"
+        model.save(draft)
+        final = Path(folder) / "final.keras"
+        _without_dates(draft, final)
+        final.replace(path)
+
+
+def load_model(path: Path) -> "keras.Model":
+    """Read a model for prediction.
+
+    Raises:
+        FileNotFoundError: saying which stage writes the file.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"Expected a trained model in {path}. Received: no such file. Run: dvc repro train")
+    import keras
+
+    return keras.saving.load_model(path, compile=False, safe_mode=True)
+
+
+def save_labels(labels: Sequence[str], path: Path) -> None:
+    """Write the classes in the order of the model's outputs."""
+    path.write_text(json.dumps(list(labels), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def load_labels(path: Path) -> list[str]:
+    """Read what ``save_labels`` wrote."""
+    return [str(label) for label in json.loads(path.read_text(encoding="utf-8"))]
+
+
+def file_sha256(path: Path) -> str:
+    """Hash a file's content: 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _without_dates(source: Path, target: Path) -> None:
+    """Copy a ``.keras`` archive without the moments it was saved at."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as new:
+        for name in sorted(old.namelist()):
+            content = old.read(name)
+            if name == _METADATA:
+                metadata = json.loads(content)
+                metadata.pop("date_saved", None)
+                content = json.dumps(metadata, sort_keys=True).encode()
+            new.writestr(zipfile.ZipInfo(name, _ZIP_EPOCH), content)

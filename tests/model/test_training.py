@@ -1,0 +1,90 @@
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facesent.data.pipeline import Examples
+from facesent.model.checkpoint import CheckpointFolder
+from facesent.model.storage import file_sha256, load_model, save_model
+from facesent.model.training import Trained, best_epoch, train
+from facesent.params import load_params
+
+PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
+MODEL = PARAMS.model.model_copy(update={"image_size": 16})
+SETTINGS = PARAMS.train.model_copy(update={"epochs": 3, "batch_size": 16})
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+def examples(count: int, seed: int) -> Examples:
+    chance = np.random.default_rng(seed)
+    targets = chance.integers(0, 3, count)
+    noise = chance.integers(0, 100, (count, 16, 16, 3))
+    return Examples((noise + targets[:, None, None, None] * 70).astype(np.uint8), targets)
+
+
+def run(
+    folder: Path, *, kill_after: int | None = None, fingerprint: str = "a", lines: list[str] | None = None
+) -> Trained:
+    def observe(epoch: int, row: dict[str, float]) -> None:
+        if epoch + 1 == kill_after:
+            raise Killed
+
+    checkpoint = CheckpointFolder(folder, on_failure=pytest.fail)
+    try:
+        return train(
+            examples(32, 1),
+            examples(12, 2),
+            3,
+            MODEL,
+            SETTINGS,
+            checkpoint=checkpoint,
+            fingerprint=fingerprint,
+            report=(lines if lines is not None else []).append,
+            observe=observe,
+        )
+    finally:
+        checkpoint.close()
+
+
+def weights_hash(trained: Trained) -> str:
+    digest = hashlib.sha256()
+    for variable in trained.model.variables:
+        digest.update(np.asarray(variable).tobytes())
+    return digest.hexdigest()
+
+
+@pytest.mark.slow
+def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(tmp_path: Path) -> None:
+    whole = run(tmp_path / "whole")
+    with pytest.raises(Killed):
+        run(tmp_path / "killed", kill_after=2)
+    lines: list[str] = []
+    resumed = run(tmp_path / "killed", lines=lines)
+    assert lines[0] == "resuming after epoch 1 of 3"
+    assert resumed.history == whole.history
+    assert weights_hash(resumed) == weights_hash(whole)
+    for name, trained in (("whole", whole), ("resumed", resumed)):
+        save_model(trained.model, tmp_path / f"{name}.keras")
+    assert file_sha256(tmp_path / "whole.keras") == file_sha256(tmp_path / "resumed.keras")
+    images = examples(4, 3).images
+    read_back = load_model(tmp_path / "whole.keras")(images, training=False)
+    assert np.array_equal(np.asarray(read_back), np.asarray(whole.model(images, training=False)))
+
+
+@pytest.mark.slow
+def test_a_checkpoint_of_other_settings_is_not_resumed(tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        run(tmp_path, kill_after=2, fingerprint="a")
+    lines: list[str] = []
+    run(tmp_path, fingerprint="b", lines=lines)
+    assert lines[0].startswith("epoch   1/3")
+
+
+def test_the_best_epoch_is_the_first_that_reached_the_best_value() -> None:
+    history = [{"val_loss": loss, "val_accuracy": accuracy} for loss, accuracy in ((2, 0.5), (1, 0.7), (1, 0.7))]
+    assert best_epoch(history, "val_accuracy") == 1
+    assert best_epoch(history, "val_loss") == 1
