@@ -1,0 +1,87 @@
+"""How good probabilities are: accuracy with its interval, measures a class, calibration."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import bootstrap
+from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
+
+from facesent.evaluation.measures import ClassMeasures, Measures
+from facesent.params import Evaluate
+
+
+def measure(
+    targets: NDArray[np.int64], probabilities: NDArray[np.floating[Any]], labels: Sequence[str], settings: Evaluate
+) -> Measures:
+    """Compare probabilities with the truth.
+
+    Args:
+        targets: ``(n,)`` indices into ``labels``, at least one.
+        probabilities: ``(n, classes)``.
+        labels: the classes.
+        settings: of the interval and the calibration bins.
+    """
+    if not len(targets):
+        raise ValueError("Expected at least one image to measure on. Received: none.")
+    predicted = probabilities.argmax(axis=1)
+    correct = predicted == targets
+    indices = np.arange(len(labels))
+    precision, recall, f1, support = precision_recall_fscore_support(
+        targets, predicted, labels=indices, zero_division=0.0
+    )
+    low, high = accuracy_interval(correct, settings)
+    present = support > 0
+    return Measures(
+        images=len(targets),
+        accuracy=float(correct.mean()),
+        accuracy_low=low,
+        accuracy_high=high,
+        balanced_accuracy=float(recall[present].mean()),
+        macro_f1=float(f1[present].mean()),
+        log_loss=float(log_loss(targets, probabilities.astype(np.float64), labels=indices)),
+        ece=expected_calibration_error(probabilities.max(axis=1), correct, settings.calibration_bins),
+        classes={
+            label: ClassMeasures(float(precision[i]), float(recall[i]), float(f1[i]), int(support[i]))
+            for i, label in enumerate(labels)
+        },
+    )
+
+
+def accuracy_interval(correct: NDArray[np.bool_], settings: Evaluate) -> tuple[float, float]:
+    """Percentile bootstrap interval of the mean of ``correct`` (``(n,)``), over images."""
+    if correct.all() or not correct.any():
+        return float(correct.mean()), float(correct.mean())
+    interval = bootstrap(
+        (correct.astype(float),),
+        np.mean,
+        n_resamples=settings.bootstrap_resamples,
+        batch=1000,
+        confidence_level=settings.confidence_level,
+        method="percentile",
+        rng=np.random.default_rng(settings.seed),
+    ).confidence_interval
+    return float(interval.low), float(interval.high)
+
+
+def expected_calibration_error(confidence: NDArray[np.floating[Any]], correct: NDArray[np.bool_], bins: int) -> float:
+    """Mean gap between confidence and accuracy over equally wide bins, weighted by their images.
+
+    Source: Guo et al., On Calibration of Modern Neural Networks, 2017, equation 5.
+
+    Args:
+        confidence: ``(n,)``, the largest probability of each image.
+        correct: ``(n,)``.
+        bins: number of bins over 0..1.
+    """
+    upper_edges = np.linspace(0, 1, bins + 1)[1:-1]
+    member = np.digitize(confidence, upper_edges, right=True)
+    surplus = np.bincount(member, weights=confidence - correct, minlength=bins)
+    return float(np.abs(surplus).sum() / len(confidence))
+
+
+def confusion(targets: NDArray[np.int64], probabilities: NDArray[np.floating[Any]], classes: int) -> NDArray[np.int64]:
+    """Images by true class (rows) and predicted class (columns)."""
+    matrix = confusion_matrix(targets, probabilities.argmax(axis=1), labels=np.arange(classes))
+    return np.asarray(matrix, dtype=np.int64)

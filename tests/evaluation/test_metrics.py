@@ -1,0 +1,78 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facesent.evaluation.measures import Measures
+from facesent.evaluation.metrics import accuracy_interval, confusion, expected_calibration_error, measure
+from facesent.params import load_params
+
+SETTINGS = load_params(Path(__file__).parents[2] / "params.yaml").evaluate
+LABELS = ["Angry", "Happy", "Sad"]
+
+
+def sure(predicted: list[int], confidence: float = 0.8) -> np.ndarray:
+    """Probabilities of ``confidence`` for the predicted class, the rest shared."""
+    scores = np.full((len(predicted), 3), (1 - confidence) / 2)
+    scores[np.arange(len(predicted)), predicted] = confidence
+    return scores
+
+
+def test_measures_of_a_small_confusion() -> None:
+    targets = np.array([0, 0, 0, 0, 1, 1, 2, 2])
+    measures = measure(targets, sure([0, 0, 0, 1, 1, 1, 2, 0]), LABELS, SETTINGS)
+    assert measures.accuracy == pytest.approx(6 / 8)
+    assert measures.balanced_accuracy == pytest.approx((3 / 4 + 1 + 1 / 2) / 3)
+    assert measures.classes["Angry"].precision == pytest.approx(3 / 4)
+    assert measures.classes["Happy"].recall == pytest.approx(1)
+    assert measures.classes["Sad"].f1 == pytest.approx(2 / 3)
+    assert measures.worst_recall == pytest.approx(1 / 2)
+    assert measures.log_loss == pytest.approx(-(6 * np.log(0.8) + 2 * np.log(0.1)) / 8)
+    assert measures.ece == pytest.approx(0.05)
+    assert measures.accuracy_low < measures.accuracy < measures.accuracy_high
+
+
+def test_a_class_without_test_images_does_not_count() -> None:
+    measures = measure(np.array([0, 1]), sure([0, 1]), LABELS, SETTINGS)
+    assert measures.balanced_accuracy == 1
+    assert measures.worst_recall == 1
+    assert measures.classes["Sad"].support == 0
+
+
+def test_no_images_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least one image"):
+        measure(np.array([], dtype=int), np.empty((0, 3)), LABELS, SETTINGS)
+
+
+def test_measures_survive_json() -> None:
+    measures = measure(np.array([0, 1, 2]), sure([0, 1, 1]), LABELS, SETTINGS)
+    assert Measures.from_dict(measures.as_dict()) == measures
+
+
+def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+    chance = np.random.default_rng(1)
+    settings = SETTINGS.model_copy(update={"bootstrap_resamples": 400})
+    intervals = [accuracy_interval(chance.random(150) < 0.7, settings) for _ in range(200)]
+    covered = np.mean([low <= 0.7 <= high for low, high in intervals])
+    assert 0.89 <= covered <= 0.99
+
+
+@pytest.mark.parametrize("correct", [True, False])
+def test_the_interval_of_all_equal_answers_is_a_point(correct: bool) -> None:
+    assert accuracy_interval(np.full(9, correct), SETTINGS) == (float(correct), float(correct))
+
+
+def test_ece_of_a_calibrated_and_an_overconfident_model() -> None:
+    correct = np.arange(1000) % 10 < 7
+    assert expected_calibration_error(np.full(1000, 0.7), correct, 15) == pytest.approx(0, abs=1e-9)
+    assert expected_calibration_error(np.full(1000, 0.95), correct, 15) == pytest.approx(0.25)
+
+
+def test_ece_does_not_let_bins_cancel() -> None:
+    confidence = np.array([0.95] * 10 + [0.55] * 10)
+    correct = np.array([False] * 10 + [True] * 10)
+    assert expected_calibration_error(confidence, correct, 10) == pytest.approx((0.95 + 0.45) / 2)
+
+
+def test_confusion_has_the_truth_in_rows() -> None:
+    assert confusion(np.array([0, 0, 2]), sure([0, 1, 2]), 3).tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 1]]
