@@ -4,6 +4,7 @@ import base64
 import contextlib
 import hashlib
 import json
+import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -148,3 +149,22 @@ class _KaggleHandler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Quiet."""
+
+
+@pytest.fixture(scope="session")
+def empty_mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's tables, made once: creating them takes seconds."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    folder = tmp_path_factory.mktemp("mlflow")
+    SqlAlchemyStore(f"sqlite:///{folder}/mlflow.db", str(folder / "mlruns"))
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def mlflow_store(project: Path, empty_mlflow_database: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty tracking store and registry of the project's own."""
+    database = project / "mlflow.db"
+    shutil.copy(empty_mlflow_database, database)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
+    return database

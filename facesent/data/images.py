@@ -51,8 +51,8 @@ def read_image(content: bytes, size: int, *, max_pixels: int = MAX_PIXELS) -> Pi
         raise
     except UnidentifiedImageError:
         raise ImageError(f"Expected a {', '.join(FORMATS)} image. Received: {_preview(content)}") from None
-    except Image.DecompressionBombError as error:
-        raise ImageError(f"Expected at most {max_pixels} pixels. Received: {error}") from None
+    except Image.DecompressionBombError:
+        raise ImageError(f"Expected at most {max_pixels} pixels. Received: a header that claims far more.") from None
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, OverflowError) as error:
         # Pillow's decoders raise any of these on a broken file.
         raise ImageError(f"Expected a whole image. Received: a broken or truncated one ({error}).") from None

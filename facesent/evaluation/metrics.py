@@ -40,13 +40,19 @@ def measure(
         accuracy_high=high,
         balanced_accuracy=float(recall[present].mean()),
         macro_f1=float(f1[present].mean()),
-        log_loss=float(log_loss(targets, probabilities.astype(np.float64), labels=indices)),
+        log_loss=float(log_loss(targets, _normalised(probabilities), labels=indices)),
         ece=expected_calibration_error(probabilities.max(axis=1), correct, settings.calibration_bins),
         classes={
             label: ClassMeasures(float(precision[i]), float(recall[i]), float(f1[i]), int(support[i]))
             for i, label in enumerate(labels)
         },
     )
+
+
+def _normalised(probabilities: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Take out what float32 leaves of a sum of 1."""
+    doubles = probabilities.astype(np.float64)
+    return np.asarray(doubles / doubles.sum(axis=1, keepdims=True))
 
 
 def accuracy_interval(correct: NDArray[np.bool_], settings: Evaluate) -> tuple[float, float]:

@@ -48,10 +48,13 @@ def load_labels(path: Path) -> list[str]:
     return [str(label) for label in json.loads(path.read_text(encoding="utf-8"))]
 
 
-def file_sha256(path: Path) -> str:
-    """Hash a file's content: 64 hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def model_sha256(model: Path, labels: Path) -> str:
+    """Hash what a model is, its weights and its labels: 64 hex digits."""
+    digest = hashlib.sha256()
+    for path in (model, labels):
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
 
 
 def _without_dates(source: Path, target: Path) -> None:

@@ -1,0 +1,25 @@
+"""``facesent``: the commands for people."""
+
+import click
+
+from facesent.commands.data import data
+from facesent.commands.models import models, promote, rollback
+from facesent.commands.predict import predict
+from facesent.commands.preset import preset
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="facesent")
+def main() -> None:
+    """Facial-emotion recognition, from images to a served model.
+
+    \b
+    Get images:       facesent data sample | download | import DIR
+    Choose settings:  facesent preset quick | reference
+    Train:            dvc repro, or python -m flows.pipeline for all of it
+    Serve:            facesent promote, then facesent predict PHOTO
+    """
+
+
+for command in (data, preset, promote, rollback, models, predict):
+    main.add_command(command)

@@ -1,0 +1,225 @@
+"""``facesent data``: get images into ``data/``, and see what is there."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from facesent.commands.errors import readable_errors
+from facesent.console import progress_of
+
+if TYPE_CHECKING:
+    from facesent.data.contents import Contents
+    from facesent.data.sources import Imported
+    from facesent.data.store import Installed
+    from facesent.data.tracking import Tracking
+
+Fill = Callable[[Path], "Imported | None"]
+
+_data_option = click.option(
+    "--data", "data_dir", type=click.Path(path_type=Path), default=Path("data"), show_default=True,
+    help="Folder of the class folders.",
+)  # fmt: skip
+_replace_option = click.option("--replace", is_flag=True, help="Put it in the place of what is there.")
+
+
+@click.group()
+def data() -> None:
+    """Get images into data/ and see what is there.
+
+    \b
+    Example: facesent data sample && facesent data status
+    """
+
+
+@data.command()
+@_data_option
+@_replace_option
+@click.option("--persons", type=click.IntRange(min=1), default=150, show_default=True, help="Drawn people.")
+@click.option("--image-size", type=click.IntRange(16, 1024), default=128, show_default=True, help="Side in pixels.")
+@click.option("--seed", type=int, default=7, show_default=True, help="Another seed draws other people.")
+@readable_errors
+def sample(data_dir: Path, replace: bool, persons: int, image_size: int, seed: int) -> None:
+    """Draw the embedded dataset: six classes of faces, the same bytes each time.
+
+    \b
+    Example: facesent data sample
+    """
+    from facesent.data.sample import draw_dataset
+
+    def draw(incoming: Path) -> None:
+        with progress_of("Drawing") as progress:
+            draw_dataset(incoming, seed=seed, persons=persons, image_size=image_size, progress=progress)
+
+    _bring_in(data_dir, replace, draw)
+
+
+@data.command()
+@_data_option
+@_replace_option
+@click.option("--handle", metavar="OWNER/DATASET", help="Another Kaggle dataset of class folders.")
+@readable_errors
+def download(data_dir: Path, replace: bool, handle: str | None) -> None:
+    """Download the Kaggle dataset with your Kaggle credentials.
+
+    Run it again after a broken connection: it goes on where it stopped.
+
+    \b
+    Example: KAGGLE_USERNAME=you KAGGLE_KEY=... facesent data download --replace
+    """
+    import shutil
+
+    from facesent.data.sources import KAGGLE_DATASET, download_kaggle
+    from facesent.data.store import downloads
+
+    folder = downloads(data_dir)
+
+    def fetch(incoming: Path) -> "Imported":
+        with progress_of("Downloading", unit="bytes") as progress:
+            return download_kaggle(incoming, downloads=folder, handle=handle or KAGGLE_DATASET, progress=progress)
+
+    _bring_in(data_dir, replace, fetch)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@data.command("import")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@_data_option
+@_replace_option
+@click.option("--link", is_flag=True, help="Hard-link the images instead of copying them, where possible.")
+@readable_errors
+def import_(folder: Path, data_dir: Path, replace: bool, link: bool) -> None:
+    """Take the images of DIR/<Class>/, with DIR/metadata.csv if there is one.
+
+    \b
+    Example: facesent data import ~/faces --replace
+    """
+    from facesent.data.errors import DataError
+    from facesent.data.sources import import_folder
+    from facesent.data.tracking import shares_files_with_cache
+
+    source, target = folder.resolve(), data_dir.resolve()
+    if source.is_relative_to(target) or target.is_relative_to(source):
+        raise DataError(f"Expected a folder apart from {data_dir}. Received: {folder}")
+    if link and shares_files_with_cache(data_dir):
+        click.echo("Copying: DVC's cache.type hardlink would make the files in your folder read-only.", err=True)
+        link = False
+
+    def take(incoming: Path) -> "Imported":
+        with progress_of("Importing") as progress:
+            return import_folder(folder, incoming, link=link, progress=progress)
+
+    _bring_in(data_dir, replace, take)
+
+
+@data.command()
+@_data_option
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@readable_errors
+def status(data_dir: Path, as_json: bool) -> None:
+    """Show what is in data/, by class, and whether it matches data.dvc.
+
+    \b
+    Example: facesent data status --json
+    """
+    from facesent.data.contents import describe
+    from facesent.data.store import settle
+    from facesent.data.tracking import tracking
+
+    settle(data_dir)
+    contents, state = describe(data_dir), tracking(data_dir)
+    if as_json:
+        click.echo(json.dumps(_as_dict(data_dir, contents, state), indent=2))
+    else:
+        _show(data_dir, contents)
+        click.echo(_advice(data_dir, contents, state))
+
+
+def _bring_in(data_dir: Path, replace: bool, fill: Fill) -> None:
+    """Build new content, let it take its place, and say what is there then."""
+    from rich.console import Console
+
+    from facesent.data.store import install, refuse_to_overwrite, staging
+
+    with staging(data_dir) as incoming:
+        refuse_to_overwrite(data_dir, replace=replace)
+        imported = fill(incoming)
+        with Console(stderr=True).status("Adding to DVC"):
+            installed = install(incoming, data_dir, replace=replace)
+    if imported:
+        _show_left_out(imported)
+    _show(data_dir, installed.contents)
+    _show_outcome(data_dir, installed)
+
+
+def _show_left_out(imported: "Imported") -> None:
+    for name, reason in imported.skipped[:5]:
+        click.echo(f"Skipped {name}: {reason}.", err=True)
+    if len(imported.skipped) > 5:
+        click.echo(f"Skipped {len(imported.skipped) - 5} more.", err=True)
+    if imported.unmatched:
+        examples = ", ".join(imported.unmatched[:5])
+        click.echo(f"Left out {len(imported.unmatched)} rows of metadata.csv without an image: {examples}.", err=True)
+
+
+def _show(data_dir: Path, contents: "Contents") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    if contents.empty:
+        click.echo(f"{data_dir}: {'empty' if contents.exists else 'not there'}.")
+        return
+    table = Table("Class", title=str(data_dir), show_footer=True)
+    table.columns[0].footer = "All"
+    table.add_column("Images", justify="right", footer=str(contents.images))
+    for name, images in contents.classes.items():
+        table.add_row(name, str(images))
+    Console().print(table)
+    groups = f", {contents.groups} groups" if contents.groups else ""
+    others = f", {contents.other_files} other files" if contents.other_files else ""
+    click.echo(f"{contents.bytes / 1e6:.1f} MB{groups}{others}.")
+
+
+def _show_outcome(data_dir: Path, installed: "Installed") -> None:
+    from facesent.data.tracking import pointer
+
+    if not installed.changed:
+        click.echo("The same as before.")
+    if installed.way_back:
+        click.echo(f"To get the old content back: {installed.way_back}")
+    if installed.tracked:
+        click.echo(f"Tracked by DVC: {pointer(data_dir)}. Next: dvc repro")
+    else:
+        click.echo("Not tracked: there is no DVC repository here (`dvc init` makes one). Next: facesent data status")
+
+
+def _advice(data_dir: Path, contents: "Contents", state: "Tracking") -> str:
+    from facesent.data.tracking import Tracking, pointer
+
+    source = pointer(data_dir)
+    if state is Tracking.MISSING or contents.empty:
+        known = f"{source} describes images that are not here. " if source.exists() else ""
+        return f"{known}Next: facesent data sample, facesent data download or facesent data import DIR"
+    return {
+        Tracking.MATCHES: f"Matches {source}. Next: dvc repro",
+        Tracking.DIFFERS: f"Differs from {source}. Next: dvc add {data_dir} to keep this, "
+        f"or dvc checkout {source} to go back",
+        Tracking.UNTRACKED: f"Not tracked yet. Next: dvc add {data_dir}",
+        Tracking.NO_DVC: "Not tracked: there is no DVC repository here. Next: dvc init",
+    }[state]
+
+
+def _as_dict(data_dir: Path, contents: "Contents", state: "Tracking") -> dict[str, object]:
+    return {
+        "data": os.fspath(data_dir),
+        "exists": contents.exists,
+        "classes": dict(contents.classes),
+        "images": contents.images,
+        "other_files": contents.other_files,
+        "bytes": contents.bytes,
+        "groups": contents.groups,
+        "tracking": state.value,
+    }

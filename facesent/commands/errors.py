@@ -1,0 +1,27 @@
+"""Expected errors as one message and status 1."""
+
+import functools
+from collections.abc import Callable
+from typing import ParamSpec
+
+import click
+
+from facesent.errors import FacesentError
+
+P = ParamSpec("P")
+
+
+def readable_errors(command: Callable[P, None]) -> Callable[P, None]:
+    """Let a command end with the message of what a person can put right."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except FacesentError as error:
+            raise click.ClickException(str(error)) from None
+        except OSError as error:
+            where = f": {error.filename}" if error.filename else ""
+            raise click.ClickException(f"{error.strerror or error}{where}") from None
+
+    return run

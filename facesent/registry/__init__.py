@@ -1,0 +1,8 @@
+"""MLflow: runs, the registered model and its aliases, the gate, the served model."""
+
+import os
+
+# Read when mlflow is imported; no usage statistics leave the machine, and stages print lines of their own.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")

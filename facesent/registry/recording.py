@@ -1,0 +1,131 @@
+"""A training's MLflow run, whole: written while it trains, or afterwards where MLflow does not know it."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from mlflow.exceptions import MlflowException
+
+from facesent.data.examples import read_split
+from facesent.errors import FacesentError
+from facesent.lineage import lineage_tags, run_name
+from facesent.model.storage import model_sha256
+from facesent.params import Params
+from facesent.project import Project
+from facesent.registry import packaging, tracking
+from facesent.registry.tracking import Description
+
+Report = Callable[[str], None]
+
+
+class TrackingError(FacesentError):
+    """MLflow cannot be reached or refuses what it is given."""
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Writes one training to its run.
+
+    Attributes:
+        run_id: MLflow's id of the run.
+        report: told when an epoch could not be logged; the training goes on.
+    """
+
+    run_id: str
+    report: Report
+
+    def log_epoch(self, epoch: int, row: Mapping[str, float]) -> None:
+        """Log an epoch's metrics."""
+        try:
+            tracking.log_epoch(self.run_id, epoch, row)
+        except MlflowException as error:
+            self.report(f"MLflow did not take epoch {epoch + 1}: {error}")
+
+    def finish(self, model: Path, labels: Path) -> None:
+        """Log the model and end the run."""
+        packaging.log_model(self.run_id, model, labels)
+        tracking.finish(self.run_id, model_sha256(model, labels))
+
+
+def describe(
+    project: Project, params: Params, splits: Mapping[str, pd.DataFrame], fingerprint: str | None = None
+) -> Description:
+    """What MLflow is told of a training before it starts."""
+    return Description(
+        name=run_name(project, params),
+        fingerprint=fingerprint,
+        params=params.flat(),
+        tags=lineage_tags(project),
+        splits=splits,
+    )
+
+
+@contextmanager
+def recorded_training(description: Description, *, resume: bool, report: Report) -> Iterator[Recorder]:
+    """Open the run of a training; it is marked as failed if the training raises.
+
+    Raises:
+        TrackingError: if MLflow cannot be reached.
+    """
+    try:
+        run_id = tracking.begin(description, resume=resume)
+    except MlflowException as error:
+        raise _unreachable(error) from None
+    try:
+        yield Recorder(run_id, report)
+    except BaseException:
+        tracking.fail(run_id)
+        raise
+
+
+def record_evaluation(project: Project, params: Params) -> str:
+    """Log what ``evaluate`` wrote to the run that trained the model; returns its id.
+
+    Raises:
+        TrackingError: if MLflow cannot be reached.
+    """
+    try:
+        run_id = tracking.find_run(model_sha256(project.model, project.labels)) or _record_training(project, params)
+        metrics = json.loads(project.metrics.read_text(encoding="utf-8"))
+        test = read_split(project.split("test"))
+        tracking.log_evaluation(run_id, test, _evaluation_metrics(metrics), sorted(project.evaluate.iterdir()))
+    except MlflowException as error:
+        raise _unreachable(error) from None
+    return run_id
+
+
+def find_or_record(project: Project, params: Params) -> str:
+    """Id of the run that trained and evaluated the current model; written from the outputs if MLflow lacks it."""
+    return tracking.find_run(model_sha256(project.model, project.labels)) or record_evaluation(project, params)
+
+
+def _record_training(project: Project, params: Params) -> str:
+    """A model may come from DVC's remote, or ``mlflow.db`` may be gone: the run is then written from the outputs."""
+    splits = {name: read_split(project.split(name)) for name in ("train", "val")}
+    history = pd.read_csv(project.history, index_col="epoch")
+    with recorded_training(describe(project, params, splits), resume=False, report=print) as recorder:
+        for epoch, row in enumerate(history.to_dict("records")):
+            recorder.log_epoch(epoch, {str(name): float(value) for name, value in row.items()})
+        recorder.finish(project.model, project.labels)
+    return recorder.run_id
+
+
+def _evaluation_metrics(splits: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Names and values for MLflow: the whole of the test split, the accuracies of the others."""
+    test = dict(splits["test"])
+    classes = test.pop("classes")
+    metrics = {f"test_{name}": float(value) for name, value in test.items()}
+    for label, of_class in classes.items():
+        metrics |= {tracking.metric_name(f"test_{name}/{label}"): float(value) for name, value in of_class.items()}
+    return metrics | {f"final_{name}_accuracy": float(splits[name]["accuracy"]) for name in ("train", "val")}
+
+
+def _unreachable(error: MlflowException) -> TrackingError:
+    return TrackingError(
+        f"Expected MLflow's tracking store to answer. Received: {error}\n"
+        "Unset MLFLOW_TRACKING_URI to use mlflow.db in this folder, or start the server that it names."
+    )

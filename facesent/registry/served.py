@@ -1,0 +1,69 @@
+"""The model as MLflow serves it: base64 photos in, label and probabilities out.
+
+MLflow runs this file instead of unpickling an object.
+"""
+
+import base64
+import binascii
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from mlflow.exceptions import MlflowException
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+
+from facesent.data.images import ImageError, Pixels
+from facesent.model.classifier import Classifier
+
+COLUMN = "image"
+MAX_BYTES = 20 * 1024 * 1024
+
+_DATA_URL = re.compile(r"\s*data:[\w.+-]+/[\w.+-]+(?:;[\w=.+-]+)*;base64,")
+
+
+class ServedModel(PythonModel):
+    """Answers each row of one text column ``image``, a photo's bytes in base64."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Load the network once, and warm it up."""
+        self._classifier = Classifier.load(Path(context.artifacts["model"]), Path(context.artifacts["labels"]))
+        self._classifier.warm_up()
+
+    def predict(
+        self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
+        """Answer ``label``, ``confidence`` and ``probabilities`` for each row.
+
+        Raises:
+            MlflowException: a client's error that names the first bad row and says what was expected.
+        """
+        images = [self._read(row, value) for row, value in enumerate(model_input[COLUMN])]
+        return [vars(prediction) for prediction in self._classifier.predict(images)]
+
+    def _read(self, row: int, value: object) -> Pixels:
+        try:
+            return self._classifier.read(decode_photo(value))
+        except ImageError as error:
+            raise MlflowException.invalid_parameter_value(f"Row {row}: {error}") from None
+
+
+def decode_photo(value: object) -> bytes:
+    """The bytes behind base64 text, with or without a data URL's prefix.
+
+    Raises:
+        ImageError: not text, not base64, empty, or over ``MAX_BYTES``.
+    """
+    if not isinstance(value, str):
+        raise ImageError(f"Expected a photo's bytes as base64 text. Received: {type(value).__name__}.")
+    text = _DATA_URL.sub("", value, count=1)
+    if len(text) > MAX_BYTES * 4 / 3 + 4:
+        raise ImageError(f"Expected at most {MAX_BYTES} bytes. Received: about {len(text) * 3 // 4}.")
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ImageError(f"Expected a photo's bytes as base64 text. Received: {text[:32]!r} ({error}).") from None
+
+
+set_model(ServedModel())

@@ -1,0 +1,1 @@
+"""What ``dvc.yaml`` runs: each file a stage, with one function of its name."""

@@ -1,0 +1,78 @@
+"""Stage ``evaluate``: the best model on the test split, as measures, tables and pictures, in files and in MLflow."""
+
+import json
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from facesent.console import run_stage, say
+from facesent.data.examples import read_examples, read_split
+from facesent.data.pipeline import Examples
+from facesent.evaluation.measures import Measures
+from facesent.evaluation.metrics import confusion, measure
+from facesent.evaluation.plots import save_confusion, save_curves
+from facesent.evaluation.tables import class_table, comparison_markdown, evaluation_markdown
+from facesent.model.classifier import Classifier
+from facesent.params import Params, load_params
+from facesent.project import SPLITS, Project
+from facesent.registry.recording import record_evaluation
+
+
+def evaluate(project: Project) -> None:
+    """Measure on every split, write ``project.evaluate`` and log it to the run that trained the model."""
+    params = load_params(project.params)
+    frames = {name: read_split(project.split(name)) for name in SPLITS}
+    classifier = Classifier.load(project.model, project.labels)
+    examples = {
+        name: read_examples(project.data, frame, classifier.labels, classifier.image_size, name)
+        for name, frame in frames.items()
+    }
+    scores = {name: _score(classifier, split, params) for name, split in examples.items()}
+    measures = {
+        name: measure(split.targets, scores[name], classifier.labels, params.evaluate)
+        for name, split in examples.items()
+    }
+    project.evaluate.mkdir(parents=True, exist_ok=True)
+    _write_measures(project, measures)
+    _write_predictions(project, frames["test"], scores["test"], classifier.labels)
+    _draw(project, confusion(examples["test"].targets, scores["test"], len(classifier.labels)), classifier.labels)
+    record_evaluation(project, params)
+    say(comparison_markdown(measures))
+
+
+def _score(classifier: Classifier, examples: Examples, params: Params) -> NDArray[np.float32]:
+    return classifier.probabilities(examples.images, batch_size=params.evaluate.batch_size)
+
+
+def _write_measures(project: Project, measures: Mapping[str, Measures]) -> None:
+    metrics = {name: split.as_dict() for name, split in measures.items()}
+    text = json.dumps(metrics, indent=1, ensure_ascii=False) + "\n"
+    project.metrics.write_text(text, encoding="utf-8")
+    (project.evaluate / "report.md").write_text(evaluation_markdown(measures), encoding="utf-8")
+    class_table(measures["test"]).to_csv(project.evaluate / "classes.csv", index=False)
+
+
+def _write_predictions(project: Project, test: pd.DataFrame, scores: NDArray[np.float32], labels: list[str]) -> None:
+    """One row a test image; ``actual`` and ``predicted`` are what ``dvc plots`` draws."""
+    table = pd.DataFrame({"file_name": test["file_name"], "actual": test["label"]})
+    table["predicted"] = np.array(labels)[scores.argmax(axis=1)]
+    table["confidence"] = scores.max(axis=1)
+    for index, label in enumerate(labels):
+        table[f"probability_{label}"] = scores[:, index]
+    table.to_csv(project.evaluate / "predictions.csv", index=False, float_format="%.6f")
+
+
+def _draw(project: Project, matrix: NDArray[np.int64], labels: list[str]) -> None:
+    folder = project.evaluate
+    pd.DataFrame(matrix, labels, labels).to_csv(folder / "confusion_matrix.csv", index_label="actual")
+    save_confusion(matrix, labels, folder / "confusion_matrix.png", normalised=False)
+    save_confusion(matrix, labels, folder / "confusion_matrix_normalised.png", normalised=True)
+    history = pd.read_csv(project.history)
+    kept = json.loads((project.train / "metrics.json").read_text(encoding="utf-8"))["best_epoch"]
+    save_curves(history, kept - 1, folder / "curves.png")
+
+
+if __name__ == "__main__":
+    run_stage(lambda: evaluate(Project()))

@@ -1,0 +1,140 @@
+"""`facesent data` as people call it."""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from facesent.commands.data import data
+
+
+def call(*arguments: str) -> Result:
+    result = CliRunner().invoke(data, arguments)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def make(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    return folder
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Two classes, three images."""
+    return make(tmp_path / "source", "Happy/1.jpg", "Happy/2.jpg", "Sad/1.jpg")
+
+
+@pytest.mark.parametrize("command", ["sample", "download", "import", "status"])
+def test_help_has_an_example(command: str) -> None:
+    assert "facesent data " + command in call(command, "--help").output.split("Example:")[1]
+
+
+def test_import_then_status(project: Path, source: Path) -> None:
+    result = call("import", str(source))
+    assert result.exit_code == 0
+    assert "Next: dvc repro" in result.output
+    status = call("status")
+    assert "Happy" in status.output
+    assert "Matches data.dvc" in status.output
+    report = json.loads(call("status", "--json").output)
+    assert report["classes"] == {"Happy": 2, "Sad": 1}
+    assert report["tracking"] == "matches"
+
+
+def test_import_never_destroys(project: Path, source: Path, tmp_path: Path) -> None:
+    call("import", str(source))
+    other = make(tmp_path / "other", "Angry/1.jpg", "Happy/1.jpg")
+    refused = call("import", str(other))
+    assert refused.exit_code == 1
+    assert "3 images (Happy 2, Sad 1)" in refused.output
+    assert "--replace" in refused.output
+    replaced = call("import", str(other), "--replace")
+    assert replaced.exit_code == 0
+    assert "To get the old content back: cp " in replaced.output
+    assert "&& dvc checkout data.dvc" in replaced.output
+    assert sorted(path.name for path in Path("data").iterdir()) == ["Angry", "Happy"]
+
+
+@pytest.mark.parametrize("folder", ["data", "data/Happy", ".", "gone"])
+def test_import_refuses_itself_and_what_is_not_there(project: Path, folder: str) -> None:
+    make(Path("data"), "Happy/1.jpg", "Sad/1.jpg")
+    result = call("import", folder, "--replace")
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: Expected a folder")
+    assert Path("data/Happy/1.jpg").exists()
+
+
+def test_import_says_what_was_left_out(
+    home: Path, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(source, *[f"Happy/{number}.txt" for number in range(7)])
+    (source / "metadata.csv").write_text("file_name\nHappy/1.jpg\nHappy/9.jpg\n")
+    monkeypatch.chdir(make(tmp_path / "plain", "readme").parent / "plain")
+    output = call("import", str(source)).output
+    assert "Skipped Happy/0.txt: not an image by its suffix." in output
+    assert "Skipped 2 more." in output
+    assert "Left out 1 rows of metadata.csv without an image: Happy/9.jpg." in output
+    assert "Not tracked" in output
+
+
+def test_status_where_nothing_is(project: Path) -> None:
+    result = call("status")
+    assert result.exit_code == 0
+    assert "data: not there." in result.output
+    assert "Next: facesent data sample" in result.output
+    Path("data.dvc").write_text("outs:\n- path: data\n")
+    assert "data.dvc describes images that are not here" in call("status").output
+
+
+def test_status_says_how_to_settle_a_difference(project: Path, source: Path) -> None:
+    call("import", str(source))
+    make(Path("data"), "Happy/new.jpg")
+    output = call("status").output
+    assert "dvc add data" in output
+    assert "dvc checkout data.dvc" in output
+
+
+def test_download_ends_with_data_and_nothing_beside_it(project: Path, kaggle: Any) -> None:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name in ("data.csv", "dataset/Happy/1.jpg", "dataset/Sad/1.jpg"):
+            archive.writestr(name, name)
+    kaggle.archive = content.getvalue()
+    result = call("download")
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in project.iterdir() if not path.name.startswith((".git", ".dvc"))) == [
+        "data",
+        "data.dvc",
+    ]
+    assert sorted(path.name for path in Path("data").iterdir()) == ["Happy", "Sad"]
+
+
+def test_download_asks_nothing_when_it_would_be_refused(project: Path, kaggle: Any, source: Path) -> None:
+    call("import", str(source))
+    assert call("download").exit_code == 1
+    assert kaggle.asked == []
+
+
+def test_download_without_credentials_is_one_message(project: Path, kaggle: Any) -> None:
+    kaggle.key = "secret"
+    result = call("download")
+    assert result.exit_code == 1
+    assert "KAGGLE_USERNAME" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_sample_draws_the_same_bytes_each_time(project: Path) -> None:
+    arguments = ("sample", "--persons", "4", "--image-size", "32")
+    assert call(*arguments).exit_code == 0
+    pointer = Path("data.dvc").read_bytes()
+    again = call(*arguments, "--replace")
+    assert "The same as before." in again.output
+    assert Path("data.dvc").read_bytes() == pointer
+    assert Path("data/metadata.csv").is_file()

@@ -1,0 +1,144 @@
+"""The server that people start, `mlflow models serve`, asked over HTTP."""
+
+import base64
+import io
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from shutil import copy
+from typing import Any
+
+import numpy as np
+import pytest
+import requests
+from PIL import Image
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from trained import make_project  # noqa: E402
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("server")]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory, empty_mlflow_database: Path) -> Iterator[str]:
+    from facesent import promotion
+
+    root = tmp_path_factory.mktemp("served")
+    copy(empty_mlflow_database, root / "mlflow.db")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root}/mlflow.db")
+        project = make_project(root)
+        promotion.promote(promotion.judge(project, promotion.register(project)))
+        port = free_port()
+        command = ["-m", "mlflow", "models", "serve", "-m", "models:/facesent@champion", "--env-manager", "local"]
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        server = subprocess.Popen(
+            [sys.executable, *command, "--port", str(port), "--host", "127.0.0.1"],
+            env={**os.environ, "PATH": path},
+            start_new_session=True,
+        )
+    try:
+        session = requests.Session()
+        session.mount("http://", HTTPAdapter(max_retries=Retry(connect=60, backoff_factor=0.5, backoff_max=2)))
+        session.get(f"http://127.0.0.1:{port}/ping", timeout=60).raise_for_status()
+        yield f"http://127.0.0.1:{port}/invocations"
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(timeout=30)
+
+
+def photo(brightness: int, image_format: str = "JPEG") -> str:
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 30), (brightness,) * 3).save(buffer, image_format)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def huge_png() -> bytes:
+    """20,000 x 20,000 white pixels in some tens of kilobytes."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    row = zlib.compressobj(9)
+    lines = b"\0" + b"\xff" * 2500
+    data = b"".join(row.compress(lines) for _ in range(20_000)) + row.flush()
+    header = struct.pack(">IIBBBBB", 20_000, 20_000, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+DARK, LIGHT = photo(60), photo(200, "PNG")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"dataframe_split": {"columns": ["image"], "data": [[DARK], [LIGHT]]}},
+        {"dataframe_records": [{"image": DARK}, {"image": LIGHT}]},
+        {"inputs": {"image": [DARK, LIGHT]}},
+        {"inputs": [{"image": DARK}, {"image": LIGHT}]},
+        {"instances": [{"image": DARK}, {"image": f"data:image/png;base64,{LIGHT}"}]},
+    ],
+    ids=["dataframe_split", "dataframe_records", "inputs", "inputs of rows", "instances"],
+)
+def test_every_json_form_is_answered(address: str, body: dict[str, Any]) -> None:
+    response = requests.post(address, json=body, timeout=60)
+    assert response.status_code == 200, response.text
+    dark, light = response.json()["predictions"]
+    assert (dark["label"], light["label"]) == ("Dark", "Light")
+    assert set(dark) == {"label", "confidence", "probabilities"}
+    assert dark["confidence"] == dark["probabilities"]["Dark"]
+    assert sum(light["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_csv_is_answered(address: str) -> None:
+    response = requests.post(
+        address, data=f"image\n{DARK}\n{LIGHT}\n", headers={"Content-Type": "text/csv"}, timeout=60
+    )
+    assert [row["label"] for row in response.json()["predictions"]] == ["Dark", "Light"]
+
+
+def text_file() -> bytes:
+    return b"Dear diary, today I pretended to be a photo.\n"
+
+
+def truncated_jpeg() -> bytes:
+    noise = Image.fromarray(np.random.default_rng(1).integers(0, 255, (200, 200, 3), dtype=np.uint8))
+    buffer = io.BytesIO()
+    noise.save(buffer, "JPEG")
+    return buffer.getvalue()[: buffer.tell() // 2]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (text_file(), "Expected a JPEG"),
+        (b"", "no bytes"),
+        (truncated_jpeg(), "truncated"),
+        (huge_png(), "at most 50000000 pixels. "),
+    ],
+    ids=["text file", "empty string", "truncated JPEG", "20,000 x 20,000 PNG"],
+)
+def test_what_is_no_photo_is_refused_with_its_row_and_reason(address: str, content: bytes, reason: str) -> None:
+    body = {"inputs": {"image": [DARK, base64.b64encode(content).decode()]}}
+    response = requests.post(address, json=body, timeout=60)
+    assert response.status_code == 400
+    # MLflow puts what it was sent before the model's message.
+    message = response.json()["message"].partition("Error: ")[2]
+    assert message.startswith("Row 1: ")
+    assert reason in message
+    assert "Traceback" not in response.text

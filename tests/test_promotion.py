@@ -1,0 +1,130 @@
+import json
+import sys
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from facesent import promotion
+from facesent.errors import FacesentError
+from facesent.project import Project
+from facesent.registry import models
+from facesent.registry.models import CHALLENGER, CHAMPION, PREVIOUS
+
+sys.path.insert(0, str(Path(__file__).parent))
+from trained import make_project, write_model  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("mlflow_store")
+
+
+def evaluated(project: Project, labels: tuple[str, str], threshold: float) -> Project:
+    from facesent.stages.evaluate import evaluate
+
+    write_model(project, labels, threshold)
+    evaluate(project)
+    return project
+
+
+def decide(project: Project, **options: bool) -> tuple[promotion.Candidate, promotion.Verdict, promotion.Promotion]:
+    candidate = promotion.register(project)
+    verdict = promotion.judge(project, candidate)
+    return candidate, verdict, promotion.promote(verdict, **options)
+
+
+def test_the_first_model_that_passes_the_floors_is_champion(project: Path) -> None:
+    candidate, verdict, result = decide(make_project(project))
+    assert candidate.created
+    assert verdict.outcome == "VALIDATED"
+    assert result == promotion.Promotion(champion=1, previous=None, changed=True)
+    assert json.loads(Project(project).verdict.read_text())["outcome"] == "VALIDATED"
+    [version] = models.versions()
+    assert set(version.aliases) == {CHALLENGER, CHAMPION}
+    assert version.tags["verdict"] == "VALIDATED"
+    assert version.tags["run_id"] == version.run_id
+    assert version.tags["git_commit"]
+    assert version.tags["test_accuracy"] == "1.0000"
+
+
+def test_the_same_model_again_is_the_same_version(project: Path) -> None:
+    made = make_project(project)
+    decide(made)
+    candidate, verdict, result = decide(made)
+    assert (candidate.version, candidate.created) == (1, False)
+    assert verdict.outcome == "VALIDATED"
+    assert not result.changed
+    assert len(models.versions()) == 1
+
+
+def test_a_worse_model_is_rejected_and_a_better_one_replaces_the_champion(project: Path) -> None:
+    made = make_project(project, threshold=0.6)
+    decide(made)
+    worse, verdict, result = decide(evaluated(made, ("Dark", "Light"), 0.7))
+    assert verdict.outcome == "REJECTED"
+    assert (result.champion, result.changed) == (1, False)
+    assert models.version_with_alias(CHALLENGER) == worse.version == 2
+    _, verdict, result = decide(evaluated(made, ("Dark", "Light"), 0.0))
+    assert verdict.outcome == "VALIDATED"
+    assert result == promotion.Promotion(champion=3, previous=1, changed=True)
+    assert promotion.rollback() == promotion.Promotion(champion=1, previous=3, changed=True)
+    assert models.version_with_alias(PREVIOUS) == 3
+
+
+def test_a_champion_of_other_classes_is_replaced_on_demand_only(project: Path) -> None:
+    made = make_project(project)
+    decide(made)
+    for label, new in (("Dark", "Night"), ("Light", "Day")):
+        (made.data / label).rename(made.data / new)
+    for split in ("train", "val", "test"):
+        path = made.split(split)
+        path.write_text(path.read_text().replace("Dark", "Night").replace("Light", "Day"))
+    other = evaluated(made, ("Night", "Day"), 0.0)
+    candidate, verdict, result = decide(other)
+    assert verdict.outcome == "UNKNOWN"
+    assert "Dark, Light" in verdict.reason
+    assert not result.changed
+    assert promotion.promote(verdict, replace_incomparable=True).champion == candidate.version
+
+
+def test_a_model_that_mlflow_lost_is_recorded_again(
+    project: Path, mlflow_store: Path, empty_mlflow_database: Path
+) -> None:
+    made = make_project(project)
+    client = mlflow.tracking.MlflowClient()
+    [experiment] = [e for e in client.search_experiments() if e.name == "facesent"]
+    for run in client.search_runs([experiment.experiment_id]):
+        client.delete_run(run.info.run_id)
+    candidate = promotion.register(made)
+    run = client.get_run(candidate.run_id)
+    assert run.data.metrics["test_accuracy"] == 1
+    assert run.data.metrics["val_accuracy"] == 0.8
+    assert {dataset.dataset.name for dataset in run.inputs.dataset_inputs} == {"train", "val", "test"}
+
+
+def test_without_a_model_the_command_to_run_is_named(project: Path) -> None:
+    with pytest.raises(FacesentError, match="dvc repro"):
+        promotion.register(Project(project))
+
+
+def test_rolling_back_without_a_previous_version_is_refused(project: Path) -> None:
+    with pytest.raises(FacesentError, match="nothing to go back to"):
+        promotion.rollback()
+
+
+def test_the_registered_model_answers_photos_and_refuses_the_rest(project: Path) -> None:
+    import base64
+
+    import pandas as pd
+    from mlflow.exceptions import MlflowException
+
+    made = make_project(project)
+    decide(made)
+    served = mlflow.pyfunc.load_model("models:/facesent@champion")
+    photo = (made.data / "Dark" / "00.png").read_bytes()
+    [answer] = served.predict(pd.DataFrame({"image": [base64.b64encode(photo).decode()]}))
+    assert answer["label"] == "Dark"
+    assert answer["confidence"] == max(answer["probabilities"].values())
+    classifier = models.load_classifier(None)
+    [by_hand] = classifier.predict([classifier.read(photo)])
+    assert vars(by_hand) == answer
+    with pytest.raises(MlflowException, match=r"Row 1: .*base64"):
+        served.predict(pd.DataFrame({"image": [base64.b64encode(photo).decode(), "no photo"]}))
