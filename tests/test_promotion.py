@@ -1,18 +1,15 @@
 import json
-import sys
 from pathlib import Path
 
 import mlflow
 import pytest
+from trained import make_project, write_model
 
 from facesent import promotion
 from facesent.errors import FacesentError
 from facesent.project import Project
 from facesent.registry import models
 from facesent.registry.models import CHALLENGER, CHAMPION, PREVIOUS
-
-sys.path.insert(0, str(Path(__file__).parent))
-from trained import make_project, write_model  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("mlflow_store")
 

@@ -11,8 +11,8 @@ from facesent.data.pipeline import Examples, targets_of
 
 
 def read_split(path: Path) -> pd.DataFrame:
-    """Read ``file_name, label, group, sha256``, all as text."""
-    return pd.read_csv(path, dtype=str)
+    """Read ``file_name, label, group, sha256``, all as text, also where a class is called NA."""
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
 def read_examples(data: Path, split: pd.DataFrame, labels: Sequence[str], size: int, name: str) -> Examples:

@@ -3,9 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-import keras
-from keras import layers
-
+from facesent.model.backend import keras
 from facesent.params import Model
 
 FILTERS = (32, 64, 128, 256, 512, 1024, 2048)
@@ -28,19 +26,19 @@ def build(settings: Model, classes: int) -> keras.Model:
 
 
 def reference_cnn(settings: Model, classes: int) -> keras.Model:
-    """Seven convolution blocks from 32 to 2048 filters, global average pooling, three dense layers.
+    """Seven convolution blocks from 32 to 2048 filters, global average pooling, three densekeras.layers.
 
     27.9 million parameters at six classes, whatever the image size: pooling stops when a map is one pixel wide.
     """
     inputs = keras.Input((settings.image_size, settings.image_size, 3), dtype="uint8", name="image")
-    x = layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(inputs)
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(inputs)
     for number, filters in enumerate(FILTERS, start=1):
         x = _convolution_block(x, filters, number, settings.batch_norm_momentum)
-    x = layers.GlobalAveragePooling2D(name="average")(x)
+    x = keras.layers.GlobalAveragePooling2D(name="average")(x)
     for number, units in enumerate(DENSE_UNITS, start=1):
-        x = layers.Dense(units, activation="relu", name=f"dense_{number}")(x)
-        x = layers.Dropout(settings.dropout, name=f"dropout_{number}")(x)
-    outputs = layers.Dense(classes, activation="softmax", dtype="float32", name="probabilities")(x)
+        x = keras.layers.Dense(units, activation="relu", name=f"dense_{number}")(x)
+        x = keras.layers.Dropout(settings.dropout, name=f"dropout_{number}")(x)
+    outputs = keras.layers.Dense(classes, activation="softmax", dtype="float32", name="probabilities")(x)
     return keras.Model(inputs, outputs, name="reference_cnn")
 
 
@@ -48,9 +46,9 @@ ARCHITECTURES: dict[str, Callable[[Model, int], keras.Model]] = {"reference_cnn"
 
 
 def _convolution_block(x: Any, filters: int, number: int, momentum: float) -> Any:
-    x = layers.Conv2D(filters, 3, padding="same", use_bias=False, name=f"convolution_{number}")(x)
-    x = layers.BatchNormalization(momentum=momentum, name=f"normalise_{number}")(x)
+    x = keras.layers.Conv2D(filters, 3, padding="same", use_bias=False, name=f"convolution_{number}")(x)
+    x = keras.layers.BatchNormalization(momentum=momentum, name=f"normalise_{number}")(x)
     if x.shape[1] > 1:
         # Pooling before ReLU gives the same values from a quarter of the work.
-        x = layers.MaxPooling2D(name=f"pool_{number}")(x)
-    return layers.ReLU(name=f"relu_{number}")(x)
+        x = keras.layers.MaxPooling2D(name=f"pool_{number}")(x)
+    return keras.layers.ReLU(name=f"relu_{number}")(x)

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
+
+from facesent.model.backend import keras
 
 History = list[dict[str, float]]
 Arrays = list[NDArray[Any]]

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from facesent.data.images import Pixels, read_image
+from facesent.model.backend import keras
 from facesent.model.storage import load_labels, load_model
 
 Probabilities = NDArray[np.float32]

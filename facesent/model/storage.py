@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import keras
+    from facesent.model.backend import keras
 
 _METADATA = "metadata.json"
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -33,7 +33,7 @@ def load_model(path: Path) -> "keras.Model":
     """
     if not path.is_file():
         raise FileNotFoundError(f"Expected a trained model in {path}. Received: no such file. Run: dvc repro train")
-    import keras
+    from facesent.model.backend import keras
 
     return keras.saving.load_model(path, compile=False, safe_mode=True)
 

@@ -5,10 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import keras
-
 from facesent.data.pipeline import Examples, TrainingBatches, class_weights
 from facesent.model.architectures import build
+from facesent.model.backend import keras
 from facesent.model.checkpoint import CheckpointFolder, History, State, restore, snapshot, variables_of
 from facesent.params import Model, Train
 

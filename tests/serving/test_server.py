@@ -19,10 +19,8 @@ import pytest
 import requests
 from PIL import Image
 from requests.adapters import HTTPAdapter
+from trained import make_project
 from urllib3 import Retry
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from trained import make_project  # noqa: E402
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("server")]
 

@@ -1,0 +1,24 @@
+"""Keras, imported without the notes that TensorFlow's C++ part prints before its log level counts."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)
+
+
+with _silent_stderr():
+    import keras
+
+__all__ = ["keras"]

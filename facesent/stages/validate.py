@@ -1,0 +1,81 @@
+"""Stage ``validate``: every image looked at once, the manifest, and whether the images may be trained on."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from facesent.console import progress_of, run_stage, say
+from facesent.data.errors import DataError
+from facesent.data.expectations import Outcome, check
+from facesent.data.manifest import class_folders, read_metadata, scan, stray_images
+from facesent.data.validation_report import class_counts, critical_failures, validation_markdown, validation_summary
+from facesent.params import load_params
+from facesent.project import Project
+
+
+class ValidationError(DataError):
+    """The images do not meet a critical expectation."""
+
+
+def validate(project: Project, data: Path | None = None) -> None:
+    """Scan ``data``, by default ``project.data``, and write the folder of ``project.manifest``.
+
+    Raises:
+        ValidationError: after everything is written.
+    """
+    params = load_params(project.params).validate_
+    data = data or project.data
+    folder = project.manifest.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    classes = class_folders(data)
+    with progress_of("checking images") as progress:
+        manifest = scan(data, max_pixels=params.max_pixels, progress=progress)
+    manifest.to_parquet(project.manifest, index=False)
+    outcomes = check(manifest, classes, params, folder / "data_docs")
+    summary = validation_summary(manifest, classes, outcomes, _notes(data, manifest))
+    text = json.dumps(summary, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    (folder / "summary.json").write_text(text, encoding="utf-8")
+    (folder / "summary.md").write_text(validation_markdown(summary), encoding="utf-8")
+    say(class_counts(summary))
+    for note in summary["notes"]:
+        say(note)
+    _judge(outcomes, folder)
+
+
+def _notes(data: Path, manifest: pd.DataFrame) -> list[str]:
+    """What lies in the folder and is not used."""
+    unknown = sorted(set(read_metadata(data)["file_name"]) - set(manifest["file_name"]))
+    found = {
+        "images outside the class folders are ignored": stray_images(data),
+        "rows of metadata.csv name no image": unknown,
+    }
+    return [f"{len(names)} {what}, such as {names[0]}." for what, names in found.items() if names]
+
+
+def _judge(outcomes: Sequence[Outcome], folder: Path) -> None:
+    for outcome in outcomes:
+        if outcome.severity == "warning" and not outcome.success:
+            say(f"Warning: {_describe(outcome)}")
+    failures = critical_failures(outcomes)
+    if failures:
+        raise ValidationError(
+            "Expected images that meet all critical expectations. Received:\n"
+            + "\n".join(f"  {_describe(outcome)}" for outcome in failures)
+            + f"\nRepair or remove the images, or change the bound in params.yaml. More in {folder / 'summary.md'}"
+        )
+
+
+def _describe(outcome: Outcome) -> str:
+    bound = f" ({outcome.threshold})" if outcome.threshold else ""
+    examples = "".join(f"\n    {example}" for example in outcome.examples)
+    return f"{outcome.description} {outcome.expectation}: {outcome.observed}{bound}{examples}"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, help="class folders of images (default: data)")
+    arguments = parser.parse_args()
+    run_stage(lambda: validate(Project(), arguments.data))

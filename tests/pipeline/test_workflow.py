@@ -1,0 +1,141 @@
+"""The real stages under the real DVC, on a handful of drawn faces."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from facesent.data.sample import draw_dataset
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("workflow")]
+
+ROOT = Path(__file__).parents[2]
+SMALL = {
+    "validate": {"min_images_per_class": 3, "max_quarantined": 0.2, "min_side": 16},
+    "model": {"image_size": 16},
+    "train": {"epochs": 3},
+}
+STAGES = ["validate", "split", "train", "evaluate"]
+
+
+class Workflow:
+    """A copy of the project with few and small images."""
+
+    def __init__(self, root: Path, home: Path) -> None:
+        self.root = root
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "MLFLOW_"))}
+        self.environment = {**clean, "HOME": str(home), "PATH": path, "DVC_SITE_CACHE_DIR": str(home / "site")}
+        for name in ("facesent", "presets", "dvc.yaml", "params.yaml", ".dvcignore"):
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, root / name)
+        self.dvc("init", "--no-scm", "--quiet")
+        draw_dataset(root / "data", persons=24, image_size=32, workers=1)
+        self.set(SMALL)
+
+    def set(self, changes: dict[str, dict[str, object]]) -> None:
+        yaml = YAML()
+        params = yaml.load(self.root / "params.yaml")
+        for section, values in changes.items():
+            params[section].update(values)
+        yaml.dump(params, self.root / "params.yaml")
+
+    def dvc(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "dvc", *arguments],
+            cwd=self.root,
+            env=self.environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def stages_that_run(self) -> list[str]:
+        return [stage for stage in STAGES if f"Running stage '{stage}'" in self.dvc("repro")]
+
+    def start(self) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "dvc", "repro"],
+            cwd=self.root,
+            env={**self.environment, "PYTHONUNBUFFERED": "1"},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+        )
+
+    def kill_after(self, line: str) -> None:
+        """Start a run and end it, stage and all, as soon as it prints a line that starts so."""
+        with self.start() as process:
+            assert process.stdout
+            for printed in process.stdout:
+                if printed.startswith(line):
+                    os.killpg(process.pid, signal.SIGKILL)
+                    return
+        pytest.fail(f"the run never printed {line!r}")
+
+    def model(self) -> bytes:
+        return (self.root / "outputs" / "train" / "model.keras").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def workflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workflow]:
+    return Workflow(tmp_path_factory.mktemp("workflow"), tmp_path_factory.mktemp("home"))
+
+
+def test_killed_in_every_stage_it_goes_on_to_the_same_weights(workflow: Workflow) -> None:
+    for stage in STAGES[:2]:
+        workflow.kill_after(f"> python -m facesent.stages.{stage}")
+    workflow.kill_after("epoch   2/3")
+    workflow.kill_after("> python -m facesent.stages.evaluate")
+    assert workflow.stages_that_run() == ["evaluate"]
+    killed = workflow.model()
+    workflow.dvc("repro", "--force", "--single-item", "train")
+    assert workflow.model() == killed
+    assert not (workflow.root / "outputs" / "checkpoint" / "state.npz").exists()
+
+
+def test_then_nothing_is_left_to_run(workflow: Workflow) -> None:
+    assert workflow.stages_that_run() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "stages"),
+    [
+        ({"gate": {"min_accuracy": 0.9}}, []),
+        ({"evaluate": {"calibration_bins": 10}}, ["evaluate"]),
+        ({"validate": {"min_side": 17}}, ["validate"]),
+        ({"split": {"seed": 8}}, ["split", "train", "evaluate"]),
+        ({"train": {"epochs": 1}}, ["train", "evaluate"]),
+    ],
+    ids=["gate", "evaluate", "validate", "split", "train"],
+)
+def test_a_changed_setting_runs_what_it_must(
+    workflow: Workflow, changes: dict[str, dict[str, object]], stages: list[str]
+) -> None:
+    workflow.set(changes)
+    assert workflow.stages_that_run() == stages
+
+
+def test_bad_data_stop_the_run_with_the_expectation_and_examples(workflow: Workflow) -> None:
+    for path in sorted((workflow.root / "data" / "Happy").glob("*.jpg")):
+        path.write_bytes(b"no photo")
+    with workflow.start() as process:
+        assert process.stdout
+        printed = process.stdout.read()
+    assert process.returncode != 0
+    assert "Few images are quarantined" in printed
+    assert "Happy/" in printed
+    assert "Running stage 'split'" not in printed

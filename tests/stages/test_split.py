@@ -1,0 +1,83 @@
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+
+from facesent.data.errors import DataError
+from facesent.data.manifest import scan
+from facesent.project import SPLITS, Project
+from facesent.stages.split import split
+
+MakeProject = Callable[..., Project]
+
+
+def with_manifest(project: Project) -> Project:
+    project.manifest.parent.mkdir(parents=True)
+    scan(project.data, max_pixels=10_000).to_parquet(project.manifest, index=False)
+    return project
+
+
+def test_each_usable_image_is_in_one_csv_and_files_are_the_same_each_time(make_project: MakeProject) -> None:
+    project = make_project(images=40)
+    (project.data / "Happy" / "bad.jpg").write_bytes(b"text")
+    (project.data / "metadata.csv").write_text(
+        "file_name,group,split\n" + "".join(f"Angry/{index:03d}.png,{index // 2:03d},\n" for index in range(40))
+    )
+    with_manifest(project)
+    split(project)
+    files = [*(project.split(name) for name in SPLITS), *sorted((project.outputs / "split").iterdir())]
+    first = [file.read_bytes() for file in files]
+    split(project)
+
+    assert [file.read_bytes() for file in files] == first
+    tables = {name: pd.read_csv(project.split(name), dtype=str) for name in SPLITS}
+    names = [name for table in tables.values() for name in table["file_name"]]
+    assert len(names) == len(set(names)) == 80
+    assert all(list(table) == ["file_name", "label", "group", "sha256"] for table in tables.values())
+    assert all(table["file_name"].is_monotonic_increasing for table in tables.values())
+    groups = [set(table["group"]) for table in tables.values()]
+    assert sum(map(len, groups)) == len(set.union(*groups)) == 60
+
+
+def test_the_report_counts_what_is_in_the_files(make_project: MakeProject, capsys: pytest.CaptureFixture[str]) -> None:
+    project = make_project(images=40)
+    (project.data / "Happy" / "bad.jpg").write_bytes(b"text")
+    split(with_manifest(project))
+
+    report = json.loads((project.outputs / "split" / "report.json").read_text())
+    for name in SPLITS:
+        counted = pd.read_csv(project.split(name))["label"].value_counts().to_dict()
+        assert counted == {label: counts[name] for label, counts in report["counts"].items()}
+    assert report["quarantined"] == 1
+    text = (project.outputs / "split" / "report.md").read_text()
+    assert "80 images in 80 groups" in text
+    assert capsys.readouterr().out.strip() in text
+
+
+def test_leaks_in_given_splits_are_said_on_the_terminal(
+    make_project: MakeProject, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = make_project(images=40)
+    (project.data / "metadata.csv").write_text(
+        "file_name,group,split\nAngry/000.png,x,train\nHappy/000.png,x,test\n", encoding="utf-8"
+    )
+    split(with_manifest(project))
+    assert "Angry/000.png and Happy/000.png" in capsys.readouterr().out
+
+
+def test_without_a_manifest_the_message_says_what_to_run(make_project: MakeProject) -> None:
+    with pytest.raises(DataError, match="dvc repro validate"):
+        split(make_project(images=0))
+
+
+def test_as_a_program_it_ends_with_one_message_and_status_1(make_project: MakeProject) -> None:
+    project = with_manifest(make_project(images=1))
+    command = [sys.executable, "-m", "facesent.stages.split"]
+    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True)
+
+    assert done.returncode == 1
+    assert "Expected images of each class in each split" in done.stderr
+    assert "Traceback" not in done.stderr
