@@ -34,7 +34,7 @@ run: setup ## Images to a promoted model: data if there are none, then the flow 
 	@python -m flows.pipeline
 
 test: setup ## All tests.
-	@pytest -n 2 --dist loadgroup
+	@pytest -n 2
 
 test-fast: setup ## The tests that take no server, no training and under a minute in all.
 	@pytest -n 2 -m "not slow"

@@ -6,12 +6,11 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from facesent.model.backend import keras
 
-_METADATA = "metadata.json"
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -21,7 +20,7 @@ def save_model(model: "keras.Model", path: Path) -> None:
         draft = Path(folder) / "draft.keras"
         model.save(draft)
         final = Path(folder) / "final.keras"
-        _without_dates(draft, final)
+        _canonical(draft, final)
         final.replace(path)
 
 
@@ -57,13 +56,24 @@ def model_sha256(model: Path, labels: Path) -> str:
     return digest.hexdigest()
 
 
-def _without_dates(source: Path, target: Path) -> None:
-    """Copy a ``.keras`` archive without the moments it was saved at."""
+def _canonical(source: Path, target: Path) -> None:
+    """Copy a ``.keras`` archive without what differs between two processes that saved the same model."""
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as new:
         for name in sorted(old.namelist()):
             content = old.read(name)
-            if name == _METADATA:
-                metadata = json.loads(content)
-                metadata.pop("date_saved", None)
-                content = json.dumps(metadata, sort_keys=True).encode()
+            if name.endswith(".json"):
+                content = _canonical_json(content)
             new.writestr(zipfile.ZipInfo(name, _ZIP_EPOCH), content)
+
+
+def _canonical_json(content: bytes) -> bytes:
+    """Drop the date, and number shared objects instead of naming their addresses in memory."""
+    numbers: dict[int, int] = {}
+
+    def clean(entry: dict[str, Any]) -> dict[str, Any]:
+        entry.pop("date_saved", None)
+        if "shared_object_id" in entry:
+            entry["shared_object_id"] = numbers.setdefault(entry["shared_object_id"], len(numbers) + 1)
+        return entry
+
+    return json.dumps(json.loads(content, object_hook=clean), sort_keys=True).encode()

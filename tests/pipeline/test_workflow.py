@@ -63,7 +63,8 @@ class Workflow:
         return done.stdout
 
     def stages_that_run(self) -> list[str]:
-        return [stage for stage in STAGES if f"Running stage '{stage}'" in self.dvc("repro")]
+        printed = self.dvc("repro")
+        return [stage for stage in STAGES if f"Running stage '{stage}'" in printed]
 
     def start(self) -> "subprocess.Popen[str]":
         return subprocess.Popen(

@@ -1,0 +1,32 @@
+import json
+from pathlib import Path
+
+from flows.artifacts import stage_report, table
+
+PNG = b"\x89PNG\r\n"
+EMBEDDED = "data:image/png;base64,iVBORw0K"
+
+
+def test_a_stage_that_wrote_nothing_for_people_has_no_report(tmp_path: Path) -> None:
+    (tmp_path / "manifest.parquet").write_bytes(b"rows")
+    assert stage_report(tmp_path) == ""
+    assert stage_report(tmp_path / "missing") == ""
+
+
+def test_the_report_is_the_markdown_with_its_pictures_inside(tmp_path: Path) -> None:
+    (tmp_path / "report.md").write_text("# Result\n\n![Matrix](matrix.png) ![gone](gone.png)\n")
+    (tmp_path / "matrix.png").write_bytes(PNG)
+    (tmp_path / "some_curves.png").write_bytes(PNG)
+    (tmp_path / "metrics.json").write_text("{}")
+    assert stage_report(tmp_path) == (
+        f"# Result\n\n![Matrix]({EMBEDDED}) ![gone](gone.png)\n\n![some curves]({EMBEDDED})"
+    )
+
+
+def test_without_markdown_the_metrics_are_the_report(tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").write_text(json.dumps({"epochs": 3, "val_loss": 0.123456}))
+    assert "| epochs | 3 |\n| val_loss | 0.1235 |" in stage_report(tmp_path)
+
+
+def test_a_table_of_nested_values_names_them_by_dots() -> None:
+    assert table({"test": {"f1": 0.5}, "name": "a|b"}).splitlines()[2:] == ["| test.f1 | 0.5 |", r"| name | a\|b |"]
