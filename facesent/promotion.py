@@ -10,6 +10,7 @@ from facesent.model.storage import load_labels, model_sha256
 from facesent.params import Params, load_params
 from facesent.project import Project
 from facesent.registry import models, tracking
+from facesent.registry.connection import mlflow_answers
 from facesent.registry.gate import Champion, Incomparable, Verdict
 from facesent.registry.gate import judge as judge_measures
 from facesent.registry.models import CHALLENGER, CHAMPION, PREVIOUS, RegistryError
@@ -36,6 +37,7 @@ class Promotion:
     changed: bool
 
 
+@mlflow_answers()
 def register(project: Project) -> Candidate:
     """Make the current model a version with the alias ``challenger``, unless it is one already.
 
@@ -56,6 +58,7 @@ def register(project: Project) -> Candidate:
     return Candidate(version, run_id, sha256, created)
 
 
+@mlflow_answers()
 def judge(project: Project, candidate: Candidate) -> Verdict:
     """Hold the candidate against the floors and the champion; the verdict is written down either way."""
     params = load_params(project.params)
@@ -70,6 +73,7 @@ def judge(project: Project, candidate: Candidate) -> Verdict:
     return verdict
 
 
+@mlflow_answers()
 def promote(verdict: Verdict, *, replace_incomparable: bool = False) -> Promotion:
     """Make a validated candidate the champion; the one before stays known as ``previous``.
 
@@ -87,6 +91,7 @@ def promote(verdict: Verdict, *, replace_incomparable: bool = False) -> Promotio
     return Promotion(verdict.candidate, champion, changed=True)
 
 
+@mlflow_answers()
 def rollback() -> Promotion:
     """Make ``previous`` the champion again; the two change places.
 

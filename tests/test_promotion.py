@@ -6,7 +6,7 @@ import pytest
 from trained import make_project, write_model
 
 from facesent import promotion
-from facesent.errors import FacesentError
+from facesent.errors import FacesentError, TrackingError
 from facesent.project import Project
 from facesent.registry import models
 from facesent.registry.models import CHALLENGER, CHAMPION, PREVIOUS
@@ -125,3 +125,10 @@ def test_the_registered_model_answers_photos_and_refuses_the_rest(project: Path)
     assert vars(by_hand) == answer
     with pytest.raises(MlflowException, match=r"Row 1: .*base64"):
         served.predict(pd.DataFrame({"image": [base64.b64encode(photo).decode(), "no photo"]}))
+
+
+def test_a_server_that_is_down_is_told_with_what_to_do(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(TrackingError, match="Unset MLFLOW_TRACKING_URI"):
+        promotion.rollback()

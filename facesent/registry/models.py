@@ -12,6 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from facesent.errors import FacesentError
+from facesent.registry.connection import mlflow_answers
 
 if TYPE_CHECKING:
     from facesent.model.classifier import Classifier
@@ -38,6 +39,7 @@ class Version:
     tags: Mapping[str, str]
 
 
+@mlflow_answers()
 def versions() -> list[Version]:
     """All versions, the newest first."""
     client = MlflowClient()
@@ -114,6 +116,7 @@ def version_files(version: int) -> tuple[Path, Path]:
         raise RegistryError(f"Expected the files of version {version} of {NAME}. Received: {error}") from None
 
 
+@mlflow_answers()
 def load_classifier(version: int | None) -> "Classifier":
     """Load a version for prediction; the champion if none is given.
 

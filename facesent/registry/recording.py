@@ -11,19 +11,15 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 
 from facesent.data.examples import read_split
-from facesent.errors import FacesentError
 from facesent.lineage import lineage_tags, run_name
 from facesent.model.storage import model_sha256
 from facesent.params import Params
 from facesent.project import Project
 from facesent.registry import packaging, tracking
+from facesent.registry.connection import mlflow_answers
 from facesent.registry.tracking import Description
 
 Report = Callable[[str], None]
-
-
-class TrackingError(FacesentError):
-    """MLflow cannot be reached or refuses what it is given."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +67,8 @@ def recorded_training(description: Description, *, resume: bool, report: Report)
     Raises:
         TrackingError: if MLflow cannot be reached.
     """
-    try:
+    with mlflow_answers():
         run_id = tracking.begin(description, resume=resume)
-    except MlflowException as error:
-        raise _unreachable(error) from None
     try:
         yield Recorder(run_id, report)
     except BaseException:
@@ -82,19 +76,17 @@ def recorded_training(description: Description, *, resume: bool, report: Report)
         raise
 
 
+@mlflow_answers()
 def record_evaluation(project: Project, params: Params) -> str:
     """Log what ``evaluate`` wrote to the run that trained the model; returns its id.
 
     Raises:
         TrackingError: if MLflow cannot be reached.
     """
-    try:
-        run_id = tracking.find_run(model_sha256(project.model, project.labels)) or _record_training(project, params)
-        metrics = json.loads(project.metrics.read_text(encoding="utf-8"))
-        test = read_split(project.split("test"))
-        tracking.log_evaluation(run_id, test, _evaluation_metrics(metrics), sorted(project.evaluate.iterdir()))
-    except MlflowException as error:
-        raise _unreachable(error) from None
+    run_id = tracking.find_run(model_sha256(project.model, project.labels)) or _record_training(project, params)
+    metrics = json.loads(project.metrics.read_text(encoding="utf-8"))
+    test = read_split(project.split("test"))
+    tracking.log_evaluation(run_id, test, _evaluation_metrics(metrics), sorted(project.evaluate.iterdir()))
     return run_id
 
 
@@ -122,10 +114,3 @@ def _evaluation_metrics(splits: Mapping[str, Mapping[str, Any]]) -> dict[str, fl
     for label, of_class in classes.items():
         metrics |= {tracking.metric_name(f"test_{name}/{label}"): float(value) for name, value in of_class.items()}
     return metrics | {f"final_{name}_accuracy": float(splits[name]["accuracy"]) for name in ("train", "val")}
-
-
-def _unreachable(error: MlflowException) -> TrackingError:
-    return TrackingError(
-        f"Expected MLflow's tracking store to answer. Received: {error}\n"
-        "Unset MLFLOW_TRACKING_URI to use mlflow.db in this folder, or start the server that it names."
-    )
