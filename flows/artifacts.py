@@ -1,0 +1,66 @@
+"""What a task shows on its page in Prefect: the report that its stage wrote, or a table."""
+
+import base64
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from prefect.artifacts import create_markdown_artifact
+
+_PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+\.png)\)")
+
+
+def publish(name: str, markdown: str) -> None:
+    """Show ``markdown`` on the page of the running task or flow, with the others of that name on the artifacts page."""
+    create_markdown_artifact(markdown, key=_key(name))
+
+
+def stage_report(folder: Path) -> str:
+    """What a stage wrote for people into ``folder``, as one markdown text; empty where it wrote nothing of the kind.
+
+    These are its ``*.md``, else its ``metrics.json``, and its ``*.png``.
+    """
+    texts = [path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.md"))]
+    metrics = folder / "metrics.json"
+    if not texts and metrics.is_file():
+        texts = [table(json.loads(metrics.read_text(encoding="utf-8")))]
+    shown = {Path(match[2]).name for text in texts for match in _PICTURE.finditer(text)}
+    texts = [_PICTURE.sub(lambda match: _embed(match, folder), text) for text in texts]
+    pictures = [_picture(path) for path in sorted(folder.glob("*.png")) if path.name not in shown]
+    return "\n\n".join(text.strip() for text in [*texts, *pictures])
+
+
+def table(values: Mapping[str, Any]) -> str:
+    """A markdown table of names and values; the names of nested ones are joined by dots."""
+    rows = [f"| {name} | {_text(value)} |" for name, value in _flat(values)]
+    return "\n".join(["| | |", "|---|---:|", *rows])
+
+
+def _embed(match: re.Match[str], folder: Path) -> str:
+    path = folder / match[2]
+    return _picture(path, match[1]) if path.is_file() else match[0]
+
+
+def _picture(path: Path, title: str = "") -> str:
+    """The picture inside the text: Prefect's server shows no files of ours."""
+    data = base64.b64encode(path.read_bytes()).decode("ascii")
+    return f"![{title or path.stem.replace('_', ' ')}](data:image/png;base64,{data})"
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _text(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value).replace("|", r"\|")
+
+
+def _key(name: str) -> str:
+    # Prefect takes lowercase letters, numbers and dashes.
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")

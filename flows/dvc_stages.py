@@ -1,0 +1,146 @@
+"""DVC's stages as seen from outside: which there are, in which order, and running one.
+
+DVC runs as a process of its own: it keeps global state, and a stage that is stopped must not take this process along.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from facesent.errors import FacesentError
+
+_SHOWN_LINES = 20
+_GRACE_SECONDS = 10.0
+_BUSY = ("Unable to acquire lock", "is busy, it is being blocked by")
+
+
+class Outcome(StrEnum):
+    """What became of a stage: its command ran, or DVC had its results already."""
+
+    RAN = "ran"
+    CACHED = "cached"
+
+
+class StageError(FacesentError):
+    """A stage failed, or DVC cannot read the pipeline; the message ends with what was printed last."""
+
+
+class DvcBusyError(StageError):
+    """Another DVC command holds the project: the same call may succeed later."""
+
+
+def pipeline_stages(root: Path) -> list[str]:
+    """Names of all stages under ``root``, in the order in which DVC would run them.
+
+    Raises:
+        StageError: ``root`` is no DVC project, its ``dvc.yaml`` cannot be read or it has no stages.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+    from dvc.repo.reproduce import get_active_graph, plan_repro
+    from dvc.stage import PipelineStage
+
+    try:
+        with Repo(str(root)) as repo:
+            planned = plan_repro(get_active_graph(repo.index.graph))
+            # The rest are .dvc files: data, which has no command.
+            stages = [_name(stage) for stage in planned if isinstance(stage, PipelineStage)]
+    except DvcException as error:
+        raise StageError(f"Expected a DVC pipeline in {root.absolute()}. Received: {error}") from error
+    if not stages:
+        raise StageError(
+            f"Expected stages in {root.absolute() / 'dvc.yaml'}. Received: none. Run this in the project's root folder."
+        )
+    return stages
+
+
+def reproduce(stage: str, root: Path, log: Callable[[str], None]) -> Outcome:
+    """Bring ``stage`` and all it depends on up to date: ``dvc repro STAGE``.
+
+    What it depends on is normally fresh by then. It is checked all the same, so that data or code that changes
+    meanwhile never leads to results from two states; changed data is taken over into its ``.dvc`` file.
+
+    Args:
+        stage: its name in ``dvc.yaml``.
+        root: the project's root, in which DVC runs.
+        log: receives each line as it is printed.
+
+    Raises:
+        StageError: with the last lines that were printed.
+        DvcBusyError: another DVC command was running.
+    """
+    outcome = Outcome.CACHED
+    printed: deque[str] = deque(maxlen=_SHOWN_LINES)
+    # -P: a module in the project must not shadow one that DVC imports.
+    command = [sys.executable, "-P", "-m", "dvc", "repro", stage]
+    with _process_group(command, root, _environment()) as process:
+        for line in filter(None, map(str.rstrip, process.stdout or ())):
+            log(line)
+            printed.append(line)
+            if line.startswith(f"Running stage '{stage}'"):
+                outcome = Outcome.RAN
+                printed.clear()
+        code = process.wait()
+    if code:
+        raise _error(stage, code, list(printed))
+    return outcome
+
+
+def _name(stage: Any) -> str:
+    # DVC would name a stage of a dvc.yaml in a subfolder relative to the working folder of this process.
+    file = Path(stage.path_in_repo)
+    return str(stage.name if file.parent == Path() else f"{file.as_posix()}:{stage.name}")
+
+
+def _environment() -> dict[str, str]:
+    # dvc.yaml says `python`: that has to be this one, also where its environment was not activated.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    # Unbuffered: an epoch's line should be in the log when the epoch ends.
+    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"}
+
+
+@contextmanager
+def _process_group(command: list[str], folder: Path, env: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
+    """Run ``command``; whatever ends this block, an exception or a signal turned into one, also ends its children."""
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        process_group=0,
+    ) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                _end(process)
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE_SECONDS)
+        # DVC may be gone while its stage is not.
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _error(stage: str, code: int, lines: list[str]) -> StageError:
+    errors = "\n".join(line for line in lines if line.startswith("ERROR"))
+    if any(sign in errors for sign in _BUSY):
+        return DvcBusyError("\n".join(lines))
+    # DVC's own last line repeats the command, which says nothing after what the stage itself said.
+    said = [line for line in lines if not line.startswith(("> ", "ERROR: failed to reproduce"))] or lines
+    return StageError(f"Stage {stage} failed. " + ("\n".join(said) or f"It ended with code {code} and said nothing."))

@@ -1,0 +1,97 @@
+"""The flow ``facesent-pipeline``: DVC's stages in DVC's order, then register, gate and promote.
+
+``python -m flows.pipeline`` runs it once, here; ``prefect.yaml`` deploys it.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed
+
+from facesent.errors import FacesentError
+from facesent.lineage import FLOW_RUN_VARIABLE
+from facesent.project import Project
+from flows import artifacts, tasks
+from flows.dvc_stages import pipeline_stages
+from flows.summary import Summary, summarise
+
+
+@flow(name="facesent-pipeline")
+def pipeline() -> "State[Any]":
+    """Bring every stage of ``dvc.yaml`` up to date, register the model, judge it, and promote it where it passes.
+
+    Runs in the project's root folder. It completes with the verdict as its message, or fails with that of what failed.
+    """
+    project = Project()
+    try:
+        with _flow_run_in_environment():
+            reproduce(project)
+            summary = decide(project)
+    except FacesentError as error:
+        # Returned, not raised: the message is for people, and a traceback in the log would hide it.
+        return Failed(message=str(error))
+    artifacts.publish("summary", summary.to_markdown())
+    return Completed(message=summary.sentence, data=summary)
+
+
+def reproduce(project: Project) -> dict[str, str]:
+    """Run each DVC stage as a task of its name, in DVC's order; each one's "ran" or "cached"."""
+    return {
+        stage: tasks.run_stage.with_options(name=stage, task_run_name=stage)(stage, project)
+        for stage in pipeline_stages(project.root)
+    }
+
+
+def decide(project: Project) -> Summary:
+    """Register, judge and promote what the stages made."""
+    candidate = tasks.register.with_options(task_run_name="register")(project)
+    verdict = tasks.gate.with_options(task_run_name="gate")(project, candidate)
+    promoted = tasks.promote.with_options(task_run_name="promote")(verdict)
+    return summarise(project, verdict, promoted)
+
+
+def main() -> int:
+    """Run the flow and say how it ended; the exit status."""
+    # The default would skip what runs at exit, and so leave Prefect's temporary server behind.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    try:
+        state = cast("State[Summary]", pipeline(return_state=True))
+    except KeyboardInterrupt:
+        return _say("Interrupted. Run it again to go on: finished stages are cached.", status=130)
+    except RuntimeError as error:
+        if "Failed to reach API" not in str(error):
+            raise
+        return _say(f"{error}. Start it with `prefect server start`, or unset PREFECT_API_URL to run without a server.")
+    if not state.is_completed():
+        return _say(f"{state.name}. {state.message}")
+    state.result().print()
+    return 0
+
+
+def _say(end: str, status: int = 1) -> int:
+    print(f"\nfacesent-pipeline: {end}", file=sys.stderr)
+    return status
+
+
+@contextmanager
+def _flow_run_in_environment() -> Iterator[None]:
+    """Let the stages and the registry, in DVC's processes and in this one, tag what they make with the flow run."""
+    before = os.environ.get(FLOW_RUN_VARIABLE)
+    os.environ[FLOW_RUN_VARIABLE] = str(flow_run.id)
+    try:
+        yield
+    finally:
+        del os.environ[FLOW_RUN_VARIABLE]
+        if before is not None:
+            os.environ[FLOW_RUN_VARIABLE] = before
+
+
+if __name__ == "__main__":
+    sys.exit(main())
