@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from facesent.model.backend import keras
+from facesent.model.layers import Convolution3x3
 from facesent.params import Model
 
 FILTERS = (32, 64, 128, 256, 512, 1024, 2048)
@@ -46,7 +47,7 @@ ARCHITECTURES: dict[str, Callable[[Model, int], keras.Model]] = {"reference_cnn"
 
 
 def _convolution_block(x: Any, filters: int, number: int, momentum: float) -> Any:
-    x = keras.layers.Conv2D(filters, 3, padding="same", use_bias=False, name=f"convolution_{number}")(x)
+    x = Convolution3x3(filters, name=f"convolution_{number}")(x)
     x = keras.layers.BatchNormalization(momentum=momentum, name=f"normalise_{number}")(x)
     if x.shape[1] > 1:
         # Pooling before ReLU gives the same values from a quarter of the work.

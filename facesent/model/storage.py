@@ -32,6 +32,7 @@ def load_model(path: Path) -> "keras.Model":
     """
     if not path.is_file():
         raise FileNotFoundError(f"Expected a trained model in {path}. Received: no such file. Run: dvc repro train")
+    from facesent.model import layers  # noqa: F401  (registers what the file names)
     from facesent.model.backend import keras
 
     return keras.saving.load_model(path, compile=False, safe_mode=True)

@@ -11,7 +11,7 @@ import pandas as pd
 from facesent.console import run_stage, say
 from facesent.data import augmentation, images, pipeline
 from facesent.data.examples import read_examples, read_split
-from facesent.model import architectures, checkpoint, storage, training
+from facesent.model import architectures, checkpoint, layers, storage, training
 from facesent.model.checkpoint import CheckpointFolder
 from facesent.model.storage import save_labels, save_model
 from facesent.model.training import Trained
@@ -20,7 +20,7 @@ from facesent.project import Project
 from facesent.registry.recording import describe, recorded_training
 
 # What decides about the weights: a checkpoint that other code or versions wrote is not resumed.
-_CODE = (augmentation, images, pipeline, architectures, checkpoint, storage, training)
+_CODE = (augmentation, images, pipeline, architectures, layers, checkpoint, storage, training)
 _LIBRARIES = ("keras", "numpy", "opencv-python-headless", "pillow", "tensorflow")
 
 
