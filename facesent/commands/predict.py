@@ -11,8 +11,6 @@ from facesent.commands.errors import readable_errors
 if TYPE_CHECKING:
     from facesent.model.classifier import Prediction
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"}
-
 
 @click.command()
 @click.argument("photos", nargs=-1, required=True, metavar="PHOTO|DIR...", type=click.Path(exists=True, path_type=Path))
@@ -47,7 +45,9 @@ def predict(photos: tuple[Path, ...], version: int | None, as_json: bool) -> Non
 def _files(photo: Path) -> list[Path]:
     if photo.is_file():
         return [photo]
-    return sorted(file for file in photo.rglob("*") if file.suffix.lower() in SUFFIXES)
+    from facesent.data.contents import is_image_name
+
+    return sorted(file for file in photo.rglob("*") if is_image_name(file.name))
 
 
 def _as_json(file: Path, prediction: "Prediction") -> str:

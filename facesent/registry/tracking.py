@@ -17,6 +17,9 @@ EXPERIMENT = "facesent"
 MODEL_TAG = "facesent.model_sha256"
 FINGERPRINT_TAG = "facesent.fingerprint"
 
+# Lets MLflow's pages show trainings rather than chats and traces.
+_KIND = {"mlflow.experimentKind": "custom_model_development"}
+
 
 @dataclass(frozen=True)
 class Description:
@@ -104,7 +107,7 @@ def _now() -> int:
 
 def _experiment(client: MlflowClient) -> str:
     experiment = client.get_experiment_by_name(EXPERIMENT)
-    return str(experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT))
+    return str(experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT, tags=_KIND))
 
 
 def _find(client: MlflowClient, tag: str, value: str) -> Run | None:
