@@ -25,7 +25,7 @@ $(STAMP): requirements.lock pyproject.toml
 		{ echo "facesent needs Python's venv module. Received: $(PYTHON) without it. On Debian: apt install $(PYTHON)-venv" >&2; exit 1; }
 	@echo "Installing the locked packages into $(VENV) (a few minutes, about 3.5 GB)"
 	@$(PYTHON) -m venv $(VENV)
-	@python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@python -m pip install --quiet --disable-pip-version-check --use-pep517 --no-deps --require-hashes -r requirements.lock
 	@python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 

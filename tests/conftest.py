@@ -4,8 +4,10 @@ import base64
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,6 +15,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keras and Matplotlib write into the home when they are imported; workers of xdist inherit what is set here."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        folder = tempfile.TemporaryDirectory(prefix="facesent-tests-")
+        config.add_cleanup(folder.cleanup)
+        os.environ["KERAS_HOME"] = os.environ["MPLCONFIGDIR"] = folder.name
 
 
 @pytest.fixture

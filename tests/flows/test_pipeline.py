@@ -22,7 +22,6 @@ from flows.pipeline import main, pipeline, reproduce
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("prefect"),
     pytest.mark.usefixtures("prefect_server"),
     pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning"),
 ]

@@ -22,7 +22,7 @@ from requests.adapters import HTTPAdapter
 from trained import make_project
 from urllib3 import Retry
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("server")]
+pytestmark = pytest.mark.slow
 
 
 def free_port() -> int:
