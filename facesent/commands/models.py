@@ -101,14 +101,13 @@ def _show_versions(known: "list[Version]") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("Version", "Alias", "Test accuracy", "95 % interval", "Verdict", "Created", "Run")
+    table = Table("Version", "Alias", "Test accuracy (95 %)", "Verdict", "Created", "Run")
     for version in known:
         tags = version.tags
         table.add_row(
             str(version.number),
-            ", ".join(version.aliases),
-            tags.get("test_accuracy", ""),
-            tags.get("test_accuracy_interval", ""),
+            "\n".join(version.aliases),
+            f"{tags.get('test_accuracy', '')} ({tags.get('test_accuracy_interval', '')})",
             tags.get("verdict", ""),
             f"{version.created:%Y-%m-%d %H:%M}",
             version.run_id[:8],
