@@ -11,7 +11,7 @@ from facesent.project import Project
 from facesent.registry import models
 from facesent.registry.models import CHALLENGER, CHAMPION, PREVIOUS
 
-pytestmark = pytest.mark.usefixtures("mlflow_store")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("mlflow_store")]
 
 
 def evaluated(project: Project, labels: tuple[str, str], threshold: float) -> Project:

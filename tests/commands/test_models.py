@@ -7,7 +7,7 @@ from trained import make_project, write_model
 
 from facesent.cli import main
 
-pytestmark = pytest.mark.usefixtures("mlflow_store")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("mlflow_store")]
 
 
 def run(*arguments: str) -> tuple[int, str]:

@@ -9,6 +9,8 @@ from facesent.data.manifest import COLUMNS, CONFLICT
 from facesent.data.suite import rules
 from facesent.params import Validate
 
+pytestmark = pytest.mark.slow
+
 CLASSES = ("Angry", "Happy")
 PARAMS = Validate(
     min_images_per_class=20,

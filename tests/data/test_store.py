@@ -13,6 +13,8 @@ from facesent.data.contents import describe
 from facesent.data.errors import DataError
 from facesent.data.store import install, settle, staging
 
+pytestmark = pytest.mark.slow
+
 
 def fill(folder: Path, text: str) -> Path:
     for label in ("A", "B"):

@@ -11,6 +11,8 @@ import pytest
 from facesent.data.errors import DataError
 from facesent.data.tracking import Tracking, matches, repository, shares_files_with_cache, track, tracking, way_back
 
+pytestmark = pytest.mark.slow
+
 
 def fill(folder: Path, text: str = "x") -> Path:
     for label in ("A", "B"):

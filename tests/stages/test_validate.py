@@ -10,6 +10,8 @@ import pytest
 from facesent.project import Project
 from facesent.stages.validate import ValidationError, validate
 
+pytestmark = pytest.mark.slow
+
 MakeProject = Callable[..., Project]
 
 
