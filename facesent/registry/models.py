@@ -13,13 +13,13 @@ from mlflow.tracking import MlflowClient
 
 from facesent.errors import FacesentError
 from facesent.registry.connection import mlflow_answers
+from facesent.registry.tracking import MODEL_TAG
 
 if TYPE_CHECKING:
     from facesent.model.classifier import Classifier
 
 NAME = "facesent"
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
-HASH_TAG = "model_sha256"
 
 _MISSING = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
@@ -64,7 +64,7 @@ def version_with_alias(alias: str) -> int | None:
 
 def version_of(model_sha256: str) -> int | None:
     """The version that holds this model, if it is registered."""
-    found = MlflowClient().search_model_versions(f"name='{NAME}' and tags.{HASH_TAG}='{model_sha256}'")
+    found = MlflowClient().search_model_versions(f"name='{NAME}' and tags.`{MODEL_TAG}` = '{model_sha256}'")
     return min((int(version.version) for version in found), default=None)
 
 
@@ -81,7 +81,7 @@ def create_version(logged: LoggedModel, model_sha256: str, tags: Mapping[str, st
         source=logged.artifact_location,
         run_id=logged.source_run_id,
         model_id=logged.model_id,
-        tags={**tags, HASH_TAG: model_sha256},
+        tags={**tags, MODEL_TAG: model_sha256},
     )
     return int(version.version)
 
