@@ -30,8 +30,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 run: setup ## Images to a promoted model: data if there are none, then the flow facesent-pipeline.
-	@[ -d data ] || dvc checkout --quiet data.dvc 2>/dev/null || facesent data sample
-	@python -m flows.pipeline
+	@python -m flows.pipeline --sample
 
 test: setup ## All tests.
 	@pytest -n 2

@@ -23,3 +23,6 @@ def main() -> None:
 
 for command in (data, preset, promote, rollback, models, predict):
     main.add_command(command)
+
+if __name__ == "__main__":
+    main()

@@ -13,6 +13,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[int, Field(gt=0)]
 Monitor = Literal["val_loss", "val_accuracy"]
+Precision = Literal["auto", "float32", "bfloat16"]
 
 
 class ParamsError(FacesentError):
@@ -100,6 +101,7 @@ class Train(Section):
     """Optimisation: Adam on a class-weighted cross-entropy."""
 
     seed: int
+    precision: Precision
     batch_size: Positive
     epochs: Positive
     learning_rate: Annotated[float, Field(gt=0)]

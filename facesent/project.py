@@ -62,6 +62,11 @@ class Project:
         return self.train / "history.csv"
 
     @property
+    def scan_cache(self) -> Path:
+        """What earlier scans measured; no output of a stage, so that DVC leaves it to the next run."""
+        return self.outputs / "cache" / "scan.parquet"
+
+    @property
     def checkpoint(self) -> Path:
         """The state of a training under way; no output of a stage, so that DVC leaves it to a restart."""
         return self.outputs / "checkpoint"

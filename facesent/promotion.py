@@ -144,7 +144,12 @@ def _score(project: Project, params: Params, version: int) -> Measures:
     classifier = models.load_classifier(version)
     test = read_split(project.split("test"))
     examples = read_examples(
-        project.data, test, classifier.labels, classifier.image_size, f"test for version {version}"
+        project.data,
+        test,
+        classifier.labels,
+        classifier.image_size,
+        f"test for version {version}",
+        spill=project.outputs,
     )
     scores = classifier.probabilities(examples.images, batch_size=params.evaluate.batch_size)
     return measure(examples.targets, scores, classifier.labels, params.evaluate)

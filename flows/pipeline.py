@@ -3,22 +3,28 @@
 ``python -m flows.pipeline`` runs it once, here; ``prefect.yaml`` deploys it.
 """
 
+import argparse
 import os
 import signal
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib import import_module
+from threading import Thread
 from typing import Any, cast
 
 from prefect import flow
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
+from facesent.console import leave_at_once
 from facesent.errors import FacesentError
 from facesent.lineage import FLOW_RUN_VARIABLE
 from facesent.project import Project
-from flows import artifacts, tasks
+from flows import artifacts, images, tasks
 from flows.dvc_stages import pipeline_stages
 from flows.summary import Summary, summarise
 
@@ -57,22 +63,43 @@ def decide(project: Project) -> Summary:
     return summarise(project, verdict, promoted)
 
 
-def main() -> int:
-    """Run the flow and say how it ended; the exit status."""
+def main(*, sample: bool = False) -> int:
+    """Run the flow and say how it ended; the exit status.
+
+    Args:
+        sample: bring images first, where there are none.
+    """
     # The default would skip what runs at exit, and so leave Prefect's temporary server behind.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     try:
+        _get_ready(sample)
         state = cast("State[Summary]", pipeline(return_state=True))
     except KeyboardInterrupt:
         return _say("Interrupted. Run it again to go on: finished stages are cached.", status=130)
+    except FacesentError as error:
+        return _say(str(error))
     except RuntimeError as error:
         if "Failed to reach API" not in str(error):
             raise
         return _say(f"{error}. Start it with `prefect server start`, or unset PREFECT_API_URL to run without a server.")
+    finally:
+        leave_at_once()
     if not state.is_completed():
         return _say(f"{state.name}. {state.message}")
     state.result().print()
     return 0
+
+
+def _get_ready(sample: bool) -> None:
+    """Let Prefect's temporary server start while images are drawn, and the last tasks' libraries load after it."""
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        # Making a client starts that server, unless Prefect is told of another one.
+        server = beside.submit(get_client, sync_client=True)
+        if sample:
+            images.bring(Project())
+        server.result()
+    # MLflow takes seconds to import, and while DVC runs the stages this process only waits.
+    Thread(target=import_module, args=["facesent.promotion"]).start()
 
 
 def _say(end: str, status: int = 1) -> int:
@@ -94,4 +121,7 @@ def _flow_run_in_environment() -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    parser = argparse.ArgumentParser(prog="python -m flows.pipeline", description="Run the flow once, here.")
+    help_of_sample = "where there is no data/, bring back what data.dvc describes, or draw the embedded faces"
+    parser.add_argument("--sample", action="store_true", help=help_of_sample)
+    sys.exit(main(sample=parser.parse_args().sample))

@@ -1,4 +1,4 @@
-"""Random flip, rotation, zoom and shift as one affine warp an image."""
+"""Resize and random flip, rotation, zoom and shift as one affine warp an image."""
 
 import cv2
 import numpy as np
@@ -8,6 +8,8 @@ from facesent.data.images import Pixels
 from facesent.params import Augment
 
 DRAWS = 6
+
+Matrix = NDArray[np.float64]
 
 
 def draw(seed: int, epoch: int, count: int) -> NDArray[np.float64]:
@@ -19,40 +21,56 @@ def draw(seed: int, epoch: int, count: int) -> NDArray[np.float64]:
     return np.random.Generator(np.random.Philox(key=[seed, epoch])).random((count, DRAWS))
 
 
-def augment(image: Pixels, draws: NDArray[np.float64], settings: Augment) -> Pixels:
-    """Warp one image; what leaves the frame is filled by reflection.
+def augment(image: Pixels, matrix: Matrix, result: Pixels) -> None:
+    """Resize and warp one image in one interpolation; what leaves the frame is filled by reflection.
+
+    Resizing first would interpolate twice, which blurs.
 
     Args:
-        image: ``(side, side, 3)``.
-        draws: ``(DRAWS,)`` uniform numbers in [0, 1), see ``draw``.
-        settings: the ranges.
-
-    Returns:
-        ``(side, side, 3)``.
+        image: ``(height, width, 3)``; much finer than the result it would show aliasing, see ``DecodedImages``.
+        matrix: ``(2, 3)``, from a square of the result's size to the result, see ``affine_matrices``.
+        result: ``(side, side, 3)``, contiguous, written to.
     """
-    side = image.shape[0]
-    matrix = affine_matrix(draws, settings, side)
-    warped = cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-    return np.asarray(warped, dtype=np.uint8)
-
-
-def affine_matrix(draws: NDArray[np.float64], settings: Augment, side: int) -> NDArray[np.float64]:
-    """The warp about the image's centre, from source to result.
-
-    Returns:
-        ``(2, 3)``, in pixels.
-    """
-    flip, angle, zoom_x, zoom_y, shift_x, shift_y = draws * 2 - 1
-    radians = np.deg2rad(angle * settings.rotation)
-    scale_x = 1 + zoom_x * settings.zoom
-    scale_y = 1 + zoom_y * settings.zoom
-    mirror = -1.0 if settings.flip and flip < 0 else 1.0
-    linear = np.array(
-        [
-            [mirror * scale_x * np.cos(radians), -scale_y * np.sin(radians)],
-            [mirror * scale_x * np.sin(radians), scale_y * np.cos(radians)],
-        ]
+    height, width = image.shape[:2]
+    side = result.shape[0]
+    cv2.warpAffine(
+        image,
+        _after_resize(matrix, width, height, side),
+        (side, side),
+        dst=result,
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REFLECT_101,
     )
+
+
+def affine_matrices(draws: NDArray[np.float64], settings: Augment, side: int) -> Matrix:
+    """The warps about the centre of a square, from source to result.
+
+    Args:
+        draws: ``(n, DRAWS)`` uniform numbers in [0, 1), see ``draw``.
+        settings: the ranges.
+        side: of the square in pixels.
+
+    Returns:
+        ``(n, 2, 3)``, in pixels.
+    """
+    flip, angle, zoom_x, zoom_y, shift_x, shift_y = draws.T * 2 - 1
+    radians = np.deg2rad(angle * settings.rotation)
+    scale_x = np.where(flip < 0, -1.0, 1.0) if settings.flip else np.ones_like(flip)
+    scale_x *= 1 + zoom_x * settings.zoom
+    scale_y = 1 + zoom_y * settings.zoom
+    cosine, sine = np.cos(radians), np.sin(radians)
+    columns = [[scale_x * cosine, scale_x * sine], [-scale_y * sine, scale_y * cosine]]
+    linear = np.array(columns).T
     centre = np.full(2, (side - 1) / 2)
-    shift = np.array([shift_x, shift_y]) * settings.shift * side
-    return np.column_stack([linear, centre + shift - linear @ centre])
+    shift = np.column_stack([shift_x, shift_y]) * settings.shift * side
+    return np.concatenate([linear, (centre + shift - linear @ centre)[:, :, None]], axis=2)
+
+
+def _after_resize(matrix: Matrix, width: int, height: int, side: int) -> Matrix:
+    """``matrix`` after a resize to the square; as in ``cv2.resize`` pixel centres lie at halves."""
+    scale = np.array([side / width, side / height])
+    composed = matrix.copy()
+    composed[:, :2] *= scale
+    composed[:, 2] += matrix[:, :2] @ (scale / 2 - 0.5)
+    return composed

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import ModuleType
 from typing import Any
 from urllib.parse import quote
 
@@ -42,6 +43,14 @@ class Outcome:
     """At most ``MAX_EXAMPLES`` images (with the reason) or classes that differ, also where that is tolerated."""
 
 
+def load() -> ModuleType:
+    """Import Great Expectations, which takes seconds; call it early, in a thread, where there is other work to do."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    import great_expectations
+
+    return great_expectations
+
+
 def check(manifest: pd.DataFrame, classes: Sequence[str], params: Validate, docs: Path) -> list[Outcome]:
     """Validate the manifest and write Data Docs.
 
@@ -65,8 +74,7 @@ def check(manifest: pd.DataFrame, classes: Sequence[str], params: Validate, docs
 
 def _run(suite: Sequence[Rule], data: Mapping[str, pd.DataFrame], folder: Path) -> list[Any]:
     """Validate table by table in a file context below ``folder``, where the pages are then built too."""
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"
-    import great_expectations as gx
+    gx = load()
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
     context = gx.get_context(mode="file", project_root_dir=folder)

@@ -4,16 +4,17 @@ Training, batch prediction and serving all read images here, so that they see th
 """
 
 import io
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryFile
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from facesent.data.spill import MEMORY_BUDGET, pixel_array
+from facesent.data.threads import image_threads
 from facesent.errors import FacesentError
 
 Pixels = NDArray[np.uint8]
@@ -21,7 +22,7 @@ Progress = Callable[[int, int], None]
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 MAX_PIXELS = 50_000_000
-MEMORY_BUDGET = 1 << 30
+_CHUNK = 16
 
 
 class ImageError(FacesentError):
@@ -42,11 +43,31 @@ def read_image(content: bytes, size: int, *, max_pixels: int = MAX_PIXELS) -> Pi
     Raises:
         ImageError: empty, not an image, truncated, or over ``max_pixels``.
     """
+    pixels = decode(content, size, max_pixels=max_pixels)
+    shrinks = min(pixels.shape[:2]) > size
+    resized = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return np.asarray(resized, dtype=np.uint8)
+
+
+def decode(content: bytes, size: int, *, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """Decode untrusted ``content``, upright and over white.
+
+    Args:
+        content: as for ``read_image``.
+        size: side that is needed: a JPEG of twice that or more is decoded at 1/2, 1/4 or 1/8.
+        max_pixels: as for ``read_image``.
+
+    Returns:
+        RGB, ``(height, width, 3)``, 0..255, read-only.
+
+    Raises:
+        ImageError: as ``read_image``.
+    """
     if not content:
         raise ImageError("Expected an image file. Received: no bytes.")
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            return _resize(_decode(image, size, max_pixels), size)
+            return np.asarray(_decode(image, size, max_pixels))
     except ImageError:
         raise
     except UnidentifiedImageError:
@@ -58,47 +79,69 @@ def read_image(content: bytes, size: int, *, max_pixels: int = MAX_PIXELS) -> Pi
         raise ImageError(f"Expected a whole image. Received: a broken or truncated one ({error}).") from None
 
 
-def read_images(paths: Sequence[Path], size: int, *, progress: Progress | None = None) -> Pixels:
+def read_images(
+    paths: Sequence[Path],
+    size: int,
+    *,
+    budget: int = MEMORY_BUDGET,
+    spill: Path | None = None,
+    progress: Progress | None = None,
+) -> Pixels:
     """Read many files with all cores.
 
     Args:
         paths: image files.
         size: side of the results in pixels.
+        budget: bytes; a larger result is mapped to an unnamed file.
+        spill: folder of that file; by default the system's.
         progress: called with the images done and their number.
 
     Returns:
-        ``(len(paths), size, size, 3)``; mapped to an unnamed file where it is larger than ``MEMORY_BUDGET``.
+        ``(len(paths), size, size, 3)``.
 
     Raises:
         ImageError: naming the file.
+        SpillError: the disk is full.
     """
-    images = _allocate((len(paths), size, size, 3))
+    images = pixel_array((len(paths), size, size, 3), spill, budget=budget)
 
-    def read(index: int) -> None:
-        try:
-            images[index] = read_image(paths[index].read_bytes(), size)
-        except ImageError as error:
-            raise ImageError(f"{paths[index]}: {error}") from None
+    def read(chunk: range) -> int:
+        for index in chunk:
+            with naming(paths[index]):
+                images[index] = read_image(paths[index].read_bytes(), size)
+        return chunk.stop
 
-    with ThreadPoolExecutor() as pool:
-        for done, _ in enumerate(pool.map(read, range(len(paths))), start=1):
+    # Passing each picture alone from thread to thread would cost a good part of its decoding.
+    chunks = (range(start, min(start + _CHUNK, len(paths))) for start in range(0, len(paths), _CHUNK))
+    with image_threads() as pool:
+        for done in pool.map(read, chunks):
             if progress:
                 progress(done, len(paths))
     return images
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Put the file's name before an ImageError."""
+    try:
+        yield
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from None
 
 
 def _decode(image: Image.Image, size: int, max_pixels: int) -> Image.Image:
     width, height = image.size
     if width * height > max_pixels:
         raise ImageError(f"Expected at most {max_pixels} pixels. Received: {width}x{height}.")
-    # A JPEG much larger than needed is decoded at 1/2, 1/4 or 1/8 of its size.
     image.draft("RGB", (size, size))
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith("I;16") or upright.mode == "I":
-        upright = _from_16_bit(upright)
-    if upright.mode in {"RGBA", "LA", "PA"} or "transparency" in upright.info:
-        upright = _over_white(upright.convert("RGBA"))
-    return upright.convert("RGB")
+    image.load()
+    ImageOps.exif_transpose(image, in_place=True)
+    if image.mode.startswith("I;16") or image.mode == "I":
+        image = _from_16_bit(image)
+    if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
+        image = _over_white(image.convert("RGBA"))
+    # Pillow would copy what is RGB already.
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _from_16_bit(image: Image.Image) -> Image.Image:
@@ -107,21 +150,6 @@ def _from_16_bit(image: Image.Image) -> Image.Image:
 
 def _over_white(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-
-
-def _resize(image: Image.Image, size: int) -> Pixels:
-    pixels = np.asarray(image)
-    shrinks = min(image.size) > size
-    resized = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return np.asarray(resized, dtype=np.uint8)
-
-
-def _allocate(shape: tuple[int, ...]) -> Pixels:
-    if np.prod(shape, dtype=np.int64) <= MEMORY_BUDGET:
-        return np.empty(shape, np.uint8)
-    with TemporaryFile(prefix="facesent-") as file:
-        # The mapping outlives the closed file, and nothing is left on the disk after a kill.
-        return np.memmap(file, np.uint8, mode="w+", shape=shape)
 
 
 def _preview(content: bytes) -> str:

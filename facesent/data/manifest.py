@@ -1,17 +1,18 @@
 """Scan class folders of images: one row an image, with what is wrong with it."""
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
-import cv2
 import pandas as pd
 
 from facesent.console import Progress
-from facesent.data.contents import METADATA, SUFFIXES, is_image_name
+from facesent.data.contents import METADATA
 from facesent.data.errors import DataError
-from facesent.data.measure import Facts, measure
+from facesent.data.image_files import ImageFile, image_files
+from facesent.data.measure import Facts, Reading, measure, one_thread
 from facesent.data.processes import WorkerError, cores, map_in_processes
+from facesent.data.scan_cache import ScanCache
 from facesent.project import SPLITS
 
 _DTYPES = {
@@ -21,15 +22,22 @@ _DTYPES = {
     "ok": "bool", "reason": "str",
 }  # fmt: skip
 COLUMNS = tuple(_DTYPES)
+# So few images are measured sooner than processes start; so many at a time cost little to hand over.
+_CHUNK = 64
 CONFLICT = "same content under another label"
 
 
 class ManifestError(DataError):
-    """The data folder, its metadata or a decoder is in a state that no manifest can describe."""
+    """The metadata or a decoder is in a state that no manifest can describe."""
 
 
 def scan(
-    data_dir: Path, *, max_pixels: int, workers: int | None = None, progress: Progress | None = None
+    data_dir: Path,
+    *,
+    max_pixels: int,
+    workers: int | None = None,
+    cache: ScanCache | None = None,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Measure every image below ``data_dir`` and join ``metadata.csv``.
 
@@ -37,6 +45,7 @@ def scan(
         data_dir: holds ``<Class>/*.{jpg,jpeg,png,webp,bmp}`` and optionally ``metadata.csv``.
         max_pixels: images with more are not decoded.
         workers: processes; by default one a core. The result does not depend on it.
+        cache: of an earlier scan, which then has this one's rows. The result does not depend on it.
         progress: called with (images done, images in all).
 
     Returns:
@@ -44,64 +53,20 @@ def scan(
         ``reason``; nothing about a single image raises.
 
     Raises:
-        ManifestError: no images, a wrong ``metadata.csv``, or a decoder that crashed.
+        DataError: no images, a wrong ``metadata.csv``, or a decoder that crashed.
     """
-    paths = image_files(data_dir)
-    names = [_name(data_dir, path) for path in paths]
-    rows = []
-    for facts in _measure_all(data_dir, paths, max_pixels, workers):
-        rows.append(facts)
-        if progress:
-            progress(len(rows), len(paths))
+    cache = ScanCache() if cache is None else cache
+    files = image_files(data_dir)
+    metadata = read_metadata(data_dir)
+    cache.forget_over(max_pixels)
+    rows = _measure_all(files, max_pixels, cache, workers or cores(), progress)
+    cache.update(files, rows)
     table = pd.DataFrame(rows, columns=Facts._fields)
+    names = [file.name for file in files]
     table.insert(0, "file_name", names)
     table.insert(1, "label", [name.split("/")[0] for name in names])
-    table = table.merge(read_metadata(data_dir), how="left", on="file_name", validate="one_to_one")
+    table = table.merge(metadata, how="left", on="file_name", validate="one_to_one")
     return mark_conflicts(table[list(COLUMNS)].astype(_DTYPES))
-
-
-def class_folders(data_dir: Path) -> list[str]:
-    """The sorted names of the class folders: every folder in ``data_dir`` that is not hidden.
-
-    Raises:
-        ManifestError: ``data_dir`` does not exist, or a class folder is a link that leaves it.
-    """
-    if not data_dir.is_dir():
-        raise ManifestError(
-            f"Expected class folders of images in {data_dir}. Received: no such folder. "
-            "Get data with `facesent data sample`, `facesent data download` or `facesent data import DIR`."
-        )
-    folders = [path for path in sorted(data_dir.iterdir()) if path.is_dir() and not path.name.startswith(".")]
-    for folder in folders:
-        if _leaves(data_dir, folder):
-            raise ManifestError(
-                f"Expected class folders inside {data_dir}. Received: {folder.name} is a link to elsewhere. "
-                f"Copy them with `facesent data import DIR`."
-            )
-    return [_printable(folder.name) for folder in folders]
-
-
-def image_files(data_dir: Path) -> list[Path]:
-    """The images in the class folders, sorted by their name relative to ``data_dir``.
-
-    Raises:
-        ManifestError: as ``class_folders``; there are none.
-    """
-    classes = class_folders(data_dir)
-    found = [path for path in data_dir.glob("*/*") if _printable(path.parent.name) in classes and _is_image(path)]
-    if not found:
-        raise ManifestError(
-            f"Expected images ({', '.join(sorted(SUFFIXES))}) in {data_dir}/<Class>/. "
-            f"Received: none in the folders {', '.join(classes) or '(no folders)'}."
-        )
-    return sorted(found, key=lambda path: _name(data_dir, path))
-
-
-def stray_images(data_dir: Path) -> list[str]:
-    """The sorted names of images that lie beside or below the class folders, and are therefore ignored."""
-    kept = set(image_files(data_dir))
-    names = [_name(data_dir, path) for path in data_dir.rglob("*") if path not in kept and _is_image(path)]
-    return sorted(name for name in names if not any(part.startswith(".") for part in name.split("/")))
 
 
 def read_metadata(data_dir: Path) -> pd.DataFrame:
@@ -152,41 +117,29 @@ def mark_conflicts(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _measure_all(data_dir: Path, paths: list[Path], max_pixels: int, workers: int | None) -> Iterator[Facts]:
-    job = partial(_measure_inside, data_dir.resolve(), max_pixels)
+def _measure_all(
+    files: Sequence[ImageFile], max_pixels: int, cache: ScanCache, workers: int, progress: Progress | None
+) -> list[Facts]:
+    """One row a file, in their order."""
+    rows = {file.name: row for file in files if (row := _without_reading(file, cache))}
+    left = [file for file in files if file.name not in rows]
+    readings = [Reading(file.path, cache.candidates(file)) for file in left]
+    job = partial(measure, max_pixels=max_pixels)
+    results = map_in_processes(job, readings, workers=workers, chunk=_CHUNK, initializer=one_thread)
+    if progress and rows:
+        progress(len(rows), len(files))
     try:
-        yield from map_in_processes(job, paths, workers=workers or cores(), initializer=_one_thread)
+        for file, facts in zip(left, results, strict=True):
+            rows[file.name] = facts if facts.ok or facts.reason else cache.facts(facts.sha256)
+            if progress:
+                progress(len(rows), len(files))
     except WorkerError as error:
         raise ManifestError(f"{error} Remove the file, or report it to the maintainers of Pillow.") from None
+    return [rows[file.name] for file in files]
 
 
-def _one_thread() -> None:
-    cv2.setNumThreads(1)
-
-
-def _measure_inside(root: Path, max_pixels: int, path: Path) -> Facts:
-    if _printable(path.name) != path.name:
-        return Facts(reason="its name is not UTF-8")
-    if path.is_symlink() and _leaves(root, path):
-        return Facts(reason="a link to a file outside the data folder")
-    return measure(path, max_pixels)
-
-
-def _name(data_dir: Path, path: Path) -> str:
-    return _printable(path.relative_to(data_dir).as_posix())
-
-
-def _is_image(path: Path) -> bool:
-    return is_image_name(path.name) and (path.is_file() or path.is_symlink())
-
-
-def _leaves(root: Path, path: Path) -> bool:
-    return not path.resolve().is_relative_to(root.resolve())
-
-
-def _printable(name: str) -> str:
-    """A name that can be written as UTF-8; bytes that are none are shown as escapes."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+def _without_reading(file: ImageFile, cache: ScanCache) -> Facts | None:
+    return Facts(reason=file.refusal) if file.refusal else cache.row(file)
 
 
 def _some(names: Iterable[str]) -> str:

@@ -1,16 +1,19 @@
-"""Batches for training: images kept as bytes, shuffled and augmented anew each epoch."""
+"""Batches for training: images kept as decoded, shuffled and augmented anew each epoch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, count
+from itertools import chain, count, islice
 from math import ceil
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facesent.data.augmentation import augment, draw
+from facesent.data.augmentation import affine_matrices, augment, draw
+from facesent.data.decoded import DecodedImages
 from facesent.data.images import Pixels
+from facesent.data.threads import map_ahead
+from facesent.errors import FacesentError
 from facesent.params import Augment
 
 if TYPE_CHECKING:
@@ -20,12 +23,11 @@ Targets = NDArray[np.int64]
 Batch = tuple[Pixels, Targets]
 
 _SHUFFLE = 1 << 32
-_BATCHES_AHEAD = 4
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Images with their classes.
+    """Square images with their classes, as they are scored.
 
     Attributes:
         images: ``(n, side, side, 3)``.
@@ -34,6 +36,29 @@ class Examples:
 
     images: Pixels
     targets: Targets
+
+    @property
+    def side(self) -> int:
+        """Of the images in pixels."""
+        return int(self.images.shape[1])
+
+
+@dataclass(frozen=True)
+class TrainingExamples:
+    """Images of any sizes with their classes, to make samples of.
+
+    Attributes:
+        images: ``n`` images.
+        targets: ``(n,)``, index into the labels.
+    """
+
+    images: DecodedImages
+    targets: Targets
+
+    @property
+    def side(self) -> int:
+        """Of the samples in pixels."""
+        return self.images.side
 
 
 @dataclass(frozen=True)
@@ -47,7 +72,7 @@ class TrainingBatches:
         seed: of order and augmentation.
     """
 
-    examples: Examples
+    examples: TrainingExamples | Examples
     batch_size: int
     settings: Augment
     seed: int
@@ -56,26 +81,56 @@ class TrainingBatches:
         """Batches an epoch."""
         return ceil(len(self.examples.targets) / self.batch_size)
 
-    def epoch(self, epoch: int) -> Iterator[Batch]:
-        """The batches of one epoch: ``(n, side, side, 3)`` images and ``(n,)`` targets."""
+    def stream(
+        self, first_epoch: int, *, epochs: int | None = None, threads: int | None = None
+    ) -> Generator[Batch, None, None]:
+        """Epochs from ``first_epoch`` on: ``(n, side, side, 3)`` images and ``(n,)`` targets.
+
+        Batches are made in threads beside the training, also those of the next epoch while one ends.
+
+        Args:
+            first_epoch: 0 or more.
+            epochs: how many; by default without end.
+            threads: by default as many as cores; the batches do not depend on it.
+        """
+        jobs = chain.from_iterable(map(self._epoch, islice(count(first_epoch), epochs)))
+        return map_ahead(self._batch, jobs, threads=threads)
+
+    def prefetched(self, first_epoch: int, failures: list[FacesentError]) -> "tf.data.Dataset":
+        """``stream`` in the form in which Keras takes class weights, one batch of it as tensors already.
+
+        Args:
+            first_epoch: 0 or more.
+            failures: takes what an image raised; tf.data raises an error of its own, with ours as text.
+        """
+        import tensorflow as tf
+
+        def batches() -> Iterator[Batch]:
+            try:
+                yield from self.stream(first_epoch)
+            except FacesentError as error:
+                failures.append(error)
+                raise
+
+        side = self.examples.side
+        signature = (tf.TensorSpec((None, side, side, 3), tf.uint8), tf.TensorSpec((None,), tf.int64))
+        return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(1)
+
+    def _epoch(self, epoch: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+        """For each batch which images, and the numbers that decide about their augmentation."""
         images = len(self.examples.targets)
         draws = draw(self.seed, epoch, images)
         shuffle = np.random.Generator(np.random.Philox(key=[self.seed, _SHUFFLE + epoch]))
         for chosen in np.array_split(shuffle.permutation(images), len(self)):
-            warped = [augment(self.examples.images[i], draws[i], self.settings) for i in chosen]
-            yield np.stack(warped), self.examples.targets[chosen]
+            yield chosen, draws[chosen]
 
-    def prefetched(self, first_epoch: int) -> "tf.data.Dataset":
-        """All epochs from ``first_epoch`` on, as one endless stream that is filled beside the training."""
-        import tensorflow as tf
-
-        return tf.data.Dataset.from_generator(
-            lambda: chain.from_iterable(map(self.epoch, count(first_epoch))),
-            output_signature=(
-                tf.TensorSpec((None, *self.examples.images.shape[1:]), tf.uint8),
-                tf.TensorSpec((None,), tf.int64),
-            ),
-        ).prefetch(_BATCHES_AHEAD)
+    def _batch(self, job: tuple[NDArray[np.int64], NDArray[np.float64]]) -> Batch:
+        chosen, draws = job
+        side = self.examples.side
+        samples = np.empty((len(chosen), side, side, 3), np.uint8)
+        for index, matrix, sample in zip(chosen, affine_matrices(draws, self.settings, side), samples, strict=True):
+            augment(self.examples.images[index], matrix, sample)
+        return samples, self.examples.targets[chosen]
 
 
 def class_weights(targets: Targets, classes: int) -> dict[int, float]:

@@ -1,26 +1,22 @@
 """Divide the usable images into train, val and test: stratified by class, and never through a group."""
 
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from facesent.data.errors import DataError
+from facesent.data.folds import Names, draw
 from facesent.data.leaks import LinkKind, counts_by_split, describe_link
 from facesent.data.links import Labels, clusters_of, join, near_duplicates
 from facesent.project import SPLITS
 
 COLUMNS = ("file_name", "label", "group", "sha256", "split")
 GIANT_SHARE = 0.2
-_MAX_FOLDS = 20
 _ATTEMPTS = 20
 _FAR_FROM_SHARE = 0.05
 
-Names = NDArray[np.str_]
 # With a width of its own: an array of empty names would cut what is written into it.
 _NAME = np.array(SPLITS).dtype
 
@@ -110,7 +106,7 @@ def _place(labels: pd.Series, component: Labels, placed: Names, goals: Mapping[s
         for name, goal in goals.items():
             free = np.flatnonzero(names == "")
             share = (goal - (names == name).sum()) / max(len(free), 1)
-            names[free[_draw(labels.to_numpy(dtype=np.str_)[free], component[free], share, seed + attempt)]] = name
+            names[free[draw(labels.to_numpy(dtype=np.str_)[free], component[free], share, seed + attempt)]] = name
         names[names == ""] = "train"
         missing = _missing(labels, names)
         if not missing:
@@ -122,62 +118,6 @@ def _place(labels: pd.Series, component: Labels, placed: Names, goals: Mapping[s
         f"{(labels == label).sum()} images in {groups} groups (an image, its duplicates and its person are one). "
         "Add images of the class, remove its folder, or change split.val and split.test in params.yaml."
     )
-
-
-def _draw(labels: Names, component: Labels, share: float, seed: int) -> NDArray[np.bool_]:
-    """Choose whole components that make up about ``share`` of each class: some of many stratified folds."""
-    if share <= 0 or share >= 1:
-        return np.full(len(labels), share >= 1)
-    # A class can be in no more folds than it has images; small ones are allowed to miss some.
-    most = int(np.unique(labels, return_counts=True)[1].max())
-    fraction = Fraction(share).limit_denominator(max(2, min(_MAX_FOLDS, most)))
-    if not 0 < fraction < 1:
-        fraction = Fraction(1, max(2, min(round(1 / share), most)))
-    folds = _folds(labels, component, fraction.denominator, seed)
-    table = pd.crosstab(folds, labels).reindex(range(fraction.denominator), fill_value=0).to_numpy()
-    return np.isin(folds, _pick(table, table.sum(axis=0) * share))
-
-
-def _pick(table: NDArray[np.int64], goal: NDArray[np.float64]) -> list[int]:
-    """Add folds, the best first, while that brings the images by class nearer to the goal.
-
-    One large component makes the other folds smaller than their share, so that their number is not known beforehand.
-
-    Args:
-        table: images by fold and class.
-        goal: images by class.
-    """
-    picked: list[int] = []
-    distance = np.inf
-    while len(picked) < len(table):
-        left = [fold for fold in range(len(table)) if fold not in picked]
-        distances = [_distance(table[[*picked, fold]].sum(axis=0), goal, table.sum(axis=0)) for fold in left]
-        if min(distances) >= distance:
-            break
-        distance = min(distances)
-        picked.append(left[int(np.argmin(distances))])
-    return picked
-
-
-def _distance(counts: NDArray[np.int64], goal: NDArray[np.float64], total: NDArray[np.int64]) -> float:
-    """How far images by class are from the goal; a class wholly in or wholly out weighs more than any other error."""
-    missed = ((counts == 0) | (counts == total)).sum()
-    return float((np.abs(counts - goal) / total).sum() + len(total) * missed)
-
-
-def _folds(labels: Names, component: Labels, count: int, seed: int) -> Labels:
-    """Number the fold of each image, shape (images,)."""
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    folds = np.zeros(len(labels), dtype=np.int64)
-    if np.unique(labels, return_counts=True)[1].max() < count:
-        return folds
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
-        splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed % 2**32)
-        for fold, (_, rows) in enumerate(splitter.split(labels, labels, component)):
-            folds[rows] = fold
-    return folds
 
 
 def _missing(labels: pd.Series, names: Names) -> list[tuple[str, str]]:

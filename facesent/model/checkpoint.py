@@ -7,8 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from zipfile import BadZipFile
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ from facesent.model.backend import keras
 History = list[dict[str, float]]
 Arrays = list[NDArray[Any]]
 
-_HEADER = "header"
+_BROKEN = (FileNotFoundError, EOFError, KeyError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -39,9 +38,10 @@ class State:
 
 
 class CheckpointFolder:
-    """Two files: ``state.npz`` of the last finished epoch, and ``best.npz``, the weights of the best one.
+    """Two files: ``state`` of the last finished epoch, and ``best``, the weights of the best one.
 
-    Writing happens beside the training in one thread; ``close`` waits for it.
+    Each is a header and then arrays, one after the other in NumPy's format. Writing happens beside the training in
+    one thread; ``close`` waits for it.
 
     Args:
         path: the folder.
@@ -50,25 +50,30 @@ class CheckpointFolder:
 
     def __init__(self, path: Path, on_failure: Callable[[OSError], None]) -> None:
         self.path = path
-        self._state = path / "state.npz"
-        self._best = path / "best.npz"
+        self._state = path / "state"
+        self._best = path / "best"
         self._on_failure = on_failure
         self._writer = ThreadPoolExecutor(max_workers=1)
         self._pending: Future[None] | None = None
 
     def load(self, fingerprint: str) -> State | None:
         """Read the last state of the training with this fingerprint, if there is one."""
+        if not self.holds(fingerprint):
+            return None
         try:
             header, variables = _read(self._state)
-        except (FileNotFoundError, BadZipFile, EOFError, KeyError, ValueError):
-            return None
-        if header["fingerprint"] != fingerprint or not self._best.is_file():
+        except _BROKEN:
             return None
         return State(fingerprint, header["history"], header["finished"], variables)
 
     def holds(self, fingerprint: str) -> bool:
         """Tell whether a training with this fingerprint can be resumed."""
-        return self.load(fingerprint) is not None
+        try:
+            with self._state.open("rb") as file:
+                header = _read_header(file)
+        except _BROKEN:
+            return False
+        return header["fingerprint"] == fingerprint and self._best.is_file()
 
     def best(self) -> Arrays:
         """Read the model's variables as they were after the best epoch."""
@@ -109,16 +114,22 @@ class CheckpointFolder:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], Arrays]:
-    with np.load(path, allow_pickle=False) as archive:
-        names = sorted(name for name in archive.files if name != _HEADER)
-        return json.loads(str(archive[_HEADER])), [archive[name] for name in names]
+    with path.open("rb") as file:
+        header = _read_header(file)
+        return header, [np.load(file, allow_pickle=False) for _ in range(header["arrays"])]
+
+
+def _read_header(file: BinaryIO) -> dict[str, Any]:
+    header: dict[str, Any] = json.loads(str(np.load(file, allow_pickle=False)))
+    return header
 
 
 def _replace(path: Path, header: dict[str, Any], arrays: Arrays) -> None:
     draft = path.with_suffix(".draft")
-    named = {f"{i:05d}": value for i, value in enumerate(arrays)}
     with draft.open("wb") as file:
-        np.savez(file, allow_pickle=False, **{_HEADER: np.array(json.dumps(header))}, **named)
+        np.save(file, np.array(json.dumps({**header, "arrays": len(arrays)})), allow_pickle=False)
+        for array in arrays:
+            np.save(file, array, allow_pickle=False)
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
@@ -131,7 +142,9 @@ def variables_of(model: keras.Model) -> list[Any]:
 
 def snapshot(variables: list[Any]) -> Arrays:
     """Copy the values of Keras variables."""
-    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+    values = map(keras.ops.convert_to_numpy, variables)
+    # Some backends give a view of what the next step changes, others a copy already.
+    return [value if value.flags.owndata else value.copy() for value in values]
 
 
 def restore(variables: list[Any], values: Arrays) -> None:

@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facesent.data.images import Pixels, read_image
-from facesent.model.backend import keras
+from facesent.model.inference import Probabilities, compile_forward
 from facesent.model.storage import load_labels, load_model
 
-Probabilities = NDArray[np.float32]
+if TYPE_CHECKING:
+    from facesent.model.backend import keras
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,12 @@ class Classifier:
         labels: the classes in the order of the model's outputs.
     """
 
-    def __init__(self, model: keras.Model, labels: Sequence[str]) -> None:
+    def __init__(self, model: "keras.Model", labels: Sequence[str]) -> None:
         if model.output_shape[-1] != len(labels):
             raise ValueError(f"Expected {model.output_shape[-1]} labels. Received: {list(labels)}")
         self.labels = list(labels)
         self.image_size: int = model.input_shape[1]
-        self._model = model
+        self._forward = compile_forward(model)
 
     @classmethod
     def load(cls, model: Path, labels: Path) -> "Classifier":
@@ -46,7 +48,7 @@ class Classifier:
     def probabilities(self, images: Pixels, *, batch_size: int = 64) -> Probabilities:
         """Score prepared images: ``(n, size, size, 3)`` to ``(n, classes)``."""
         starts = range(0, len(images), batch_size)
-        scores = [keras.ops.convert_to_numpy(self._score(images[start : start + batch_size])) for start in starts]
+        scores = [self._forward(images[start : start + batch_size]) for start in starts]
         return np.concatenate(scores) if scores else np.empty((0, len(self.labels)), np.float32)
 
     def read(self, content: bytes) -> Pixels:
@@ -61,12 +63,10 @@ class Classifier:
         """Answer for images that ``read`` prepared."""
         return [self._prediction(row) for row in self.probabilities(np.array(images))] if images else []
 
-    def warm_up(self) -> None:
-        """Run the network once, so that the first answer is as quick as the others."""
-        self.probabilities(np.zeros((1, self.image_size, self.image_size, 3), np.uint8))
-
-    def _score(self, images: Pixels) -> object:
-        return self._model(np.asarray(images), training=False)
+    def warm_up(self, sizes: Sequence[int] = (1, 64)) -> None:
+        """Run the network on batches of these sizes, so that the first answers are as quick as the others."""
+        for size in sizes:
+            self.probabilities(np.zeros((size, self.image_size, self.image_size, 3), np.uint8))
 
     def _prediction(self, row: NDArray[np.float32]) -> Prediction:
         best = int(row.argmax())

@@ -5,10 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from facesent.data.pipeline import Examples, TrainingBatches, class_weights
+from facesent.data.pipeline import Examples, TrainingBatches, TrainingExamples, class_weights
+from facesent.errors import FacesentError
 from facesent.model.architectures import build
 from facesent.model.backend import keras
 from facesent.model.checkpoint import CheckpointFolder, History, State, restore, snapshot, variables_of
+from facesent.model.optimizer import FusedAdam
+from facesent.model.precision import computing_in, resolve
 from facesent.params import Model, Train
 
 Report = Callable[[str], None]
@@ -25,7 +28,7 @@ class Trained:
 
 
 def train(
-    examples: Examples,
+    examples: TrainingExamples | Examples,
     validation: Examples,
     classes: int,
     model_settings: Model,
@@ -48,6 +51,10 @@ def train(
         fingerprint: equal for trainings that would give equal weights.
         report: takes one line an epoch.
         observe: takes the index and the logs of each epoch that is trained now.
+
+    Raises:
+        ImageError: naming the first training file that cannot be read.
+        SpillError: the disk has no room for images that memory has no room for.
     """
     make_deterministic(settings.seed)
     model = compiled(model_settings, settings, classes)
@@ -56,16 +63,17 @@ def train(
     if not state.finished:
         _fit(model, examples, validation, classes, settings, progress)
     checkpoint.close()
-    best = build(model_settings, classes)  # without the optimizer's moments
+    best = build(model_settings, classes)  # in float32, and without the optimizer's moments
     restore(best.variables, checkpoint.best())
     return Trained(best, progress.history, best_epoch(progress.history, settings.checkpoint.monitor))
 
 
 def compiled(model_settings: Model, settings: Train, classes: int) -> keras.Model:
-    """Build the network with Adam and cross-entropy."""
-    model = build(model_settings, classes)
+    """Build the network with Adam and cross-entropy, to compute in ``settings.precision``."""
+    with computing_in(resolve(settings.precision)):
+        model = build(model_settings, classes)
     model.compile(
-        optimizer=keras.optimizers.Adam(settings.learning_rate),
+        optimizer=FusedAdam(settings.learning_rate),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
@@ -95,7 +103,7 @@ def _fresh_state(checkpoint: CheckpointFolder, fingerprint: str) -> State:
 
 def _fit(
     model: keras.Model,
-    examples: Examples,
+    examples: TrainingExamples | Examples,
     validation: Examples,
     classes: int,
     settings: Train,
@@ -104,18 +112,24 @@ def _fit(
     done = len(progress.history)
     balanced = settings.class_weights == "balanced"
     batches = TrainingBatches(examples, settings.batch_size, settings.augment, settings.seed)
-    model.fit(
-        batches.prefetched(first_epoch=done),
-        steps_per_epoch=len(batches),
-        validation_data=(validation.images, validation.targets),
-        validation_batch_size=settings.batch_size,
-        initial_epoch=done,
-        epochs=settings.epochs,
-        class_weight=class_weights(examples.targets, classes) if balanced else None,
-        callbacks=[*progress.schedule, progress],
-        shuffle=False,  # the batches are shuffled already
-        verbose=0,
-    )
+    failures: list[FacesentError] = []
+    try:
+        model.fit(
+            batches.prefetched(first_epoch=done, failures=failures),
+            steps_per_epoch=len(batches),
+            validation_data=(validation.images, validation.targets),
+            validation_batch_size=settings.batch_size,
+            initial_epoch=done,
+            epochs=settings.epochs,
+            class_weight=class_weights(examples.targets, classes) if balanced else None,
+            callbacks=[*progress.schedule, progress],
+            shuffle=False,  # the batches are shuffled already
+            verbose=0,
+        )
+    except Exception:
+        if failures:
+            raise failures[0] from None
+        raise
 
 
 class _Progress(keras.callbacks.Callback):  # type: ignore[misc]

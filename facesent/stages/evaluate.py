@@ -26,7 +26,7 @@ def evaluate(project: Project) -> None:
     frames = {name: read_split(project.split(name)) for name in SPLITS}
     classifier = Classifier.load(project.model, project.labels)
     examples = {
-        name: read_examples(project.data, frame, classifier.labels, classifier.image_size, name)
+        name: read_examples(project.data, frame, classifier.labels, classifier.image_size, name, spill=project.outputs)
         for name, frame in frames.items()
     }
     scores = {name: _score(classifier, split, params) for name, split in examples.items()}

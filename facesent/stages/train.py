@@ -9,9 +9,9 @@ from inspect import getsource
 import pandas as pd
 
 from facesent.console import run_stage, say
-from facesent.data import augmentation, images, pipeline
-from facesent.data.examples import read_examples, read_split
-from facesent.model import architectures, checkpoint, layers, storage, training
+from facesent.data import augmentation, decoded, images, pipeline
+from facesent.data.examples import read_examples, read_split, training_examples
+from facesent.model import architectures, checkpoint, layers, optimizer, precision, storage, training
 from facesent.model.checkpoint import CheckpointFolder
 from facesent.model.storage import save_labels, save_model
 from facesent.model.training import Trained
@@ -20,7 +20,10 @@ from facesent.project import Project
 from facesent.registry.recording import describe, recorded_training
 
 # What decides about the weights: a checkpoint that other code or versions wrote is not resumed.
-_CODE = (augmentation, images, pipeline, architectures, layers, checkpoint, storage, training)
+_CODE = (
+    *(augmentation, decoded, images, pipeline),
+    *(architectures, checkpoint, layers, optimizer, precision, storage, training),
+)
 _LIBRARIES = ("keras", "numpy", "opencv-python-headless", "pillow", "tensorflow")
 
 
@@ -30,14 +33,16 @@ def train(project: Project) -> None:
     frames = {name: read_split(project.split(name)) for name in ("train", "val")}
     labels = sorted(frames["train"]["label"].unique())
     size = params.model.image_size
-    examples = {name: read_examples(project.data, frame, labels, size, name) for name, frame in frames.items()}
+    examples = training_examples(project.data, frames["train"], labels, size, spill=project.outputs)
+    validation = read_examples(project.data, frames["val"], labels, size, "val", spill=project.outputs)
     fingerprint = _fingerprint(params, frames)
     description = describe(project, params, frames, fingerprint)
     folder = CheckpointFolder(project.checkpoint, on_failure=_say_not_saved)
+    say(f"computing in {precision.resolve(params.train.precision)}")
     with recorded_training(description, resume=folder.holds(fingerprint), report=say) as run:
         trained = training.train(
-            examples["train"],
-            examples["val"],
+            examples,
+            validation,
             len(labels),
             params.model,
             params.train,
@@ -71,6 +76,7 @@ def _fingerprint(params: Params, frames: Mapping[str, pd.DataFrame]) -> str:
     parts = [
         params.model.model_dump_json(),
         params.train.model_dump_json(),
+        precision.resolve(params.train.precision),
         *(frame.to_csv(index=False) for frame in frames.values()),
         *(getsource(module) for module in _CODE),
         *(f"{name} {version(name)}" for name in _LIBRARIES),

@@ -4,16 +4,19 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
-
-import pandas as pd
+from threading import Thread
+from typing import TYPE_CHECKING
 
 from facesent.console import progress_of, run_stage, say
 from facesent.data.errors import DataError
-from facesent.data.expectations import Outcome, check
-from facesent.data.manifest import class_folders, read_metadata, scan, stray_images
-from facesent.data.validation_report import class_counts, critical_failures, validation_markdown, validation_summary
-from facesent.params import load_params
 from facesent.project import Project
+
+# The processes that measure images import this module too, as their main one: what they do not need, they must not wait
+# for, and is imported where it is used.
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from facesent.data.expectations import Outcome
 
 
 class ValidationError(DataError):
@@ -26,13 +29,19 @@ def validate(project: Project, data: Path | None = None) -> None:
     Raises:
         ValidationError: after everything is written.
     """
+    from facesent.data.expectations import check, load
+    from facesent.data.image_files import class_folders
+    from facesent.data.validation_report import class_counts, validation_markdown, validation_summary
+    from facesent.params import load_params
+
     params = load_params(project.params).validate_
     data = data or project.data
     folder = project.manifest.parent
     folder.mkdir(parents=True, exist_ok=True)
     classes = class_folders(data)
-    with progress_of("checking images") as progress:
-        manifest = scan(data, max_pixels=params.max_pixels, progress=progress)
+    # Its import takes one core some seconds, in which the images keep the others busy.
+    Thread(target=load, daemon=True).start()
+    manifest = _scan(project, data, params.max_pixels)
     manifest.to_parquet(project.manifest, index=False)
     outcomes = check(manifest, classes, params, folder / "data_docs")
     summary = validation_summary(manifest, classes, outcomes, _notes(data, manifest))
@@ -45,8 +54,23 @@ def validate(project: Project, data: Path | None = None) -> None:
     _judge(outcomes, folder)
 
 
-def _notes(data: Path, manifest: pd.DataFrame) -> list[str]:
+def _scan(project: Project, data: Path, max_pixels: int) -> "pd.DataFrame":
+    from facesent.data.manifest import scan
+    from facesent.data.scan_cache import ScanCache
+
+    cache = ScanCache.read(project.scan_cache)
+    with progress_of("checking images") as progress:
+        manifest = scan(data, max_pixels=max_pixels, cache=cache, progress=progress)
+    cache.write(project.scan_cache)
+    say(f"{len(manifest)} images, {cache.unchanged} unchanged")
+    return manifest
+
+
+def _notes(data: Path, manifest: "pd.DataFrame") -> list[str]:
     """What lies in the folder and is not used."""
+    from facesent.data.image_files import stray_images
+    from facesent.data.manifest import read_metadata
+
     unknown = sorted(set(read_metadata(data)["file_name"]) - set(manifest["file_name"]))
     found = {
         "images outside the class folders are ignored": stray_images(data),
@@ -55,7 +79,9 @@ def _notes(data: Path, manifest: pd.DataFrame) -> list[str]:
     return [f"{len(names)} {what}, such as {names[0]}." for what, names in found.items() if names]
 
 
-def _judge(outcomes: Sequence[Outcome], folder: Path) -> None:
+def _judge(outcomes: Sequence["Outcome"], folder: Path) -> None:
+    from facesent.data.validation_report import critical_failures
+
     for outcome in outcomes:
         if outcome.severity == "warning" and not outcome.success:
             say(f"Warning: {_describe(outcome)}")
@@ -68,7 +94,7 @@ def _judge(outcomes: Sequence[Outcome], folder: Path) -> None:
         )
 
 
-def _describe(outcome: Outcome) -> str:
+def _describe(outcome: "Outcome") -> str:
     bound = f" ({outcome.threshold})" if outcome.threshold else ""
     examples = "".join(f"\n    {example}" for example in outcome.examples)
     return f"{outcome.description} {outcome.expectation}: {outcome.observed}{bound}{examples}"

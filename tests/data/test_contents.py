@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from facesent.data import manifest
-from facesent.data.contents import METADATA, SUFFIXES, Contents, describe
+from facesent.data.contents import METADATA, Contents, describe
 
 
 def test_counts_images_by_class(tmp_path: Path) -> None:
@@ -36,7 +35,3 @@ def test_broken_links_count(tmp_path: Path) -> None:
     (tmp_path / "A").mkdir()
     (tmp_path / "A" / "1.jpg").symlink_to(tmp_path / "gone")
     assert not describe(tmp_path).empty
-
-
-def test_the_scan_counts_the_same_files() -> None:
-    assert (SUFFIXES, METADATA) == (manifest.SUFFIXES, manifest.METADATA)

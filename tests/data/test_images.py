@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facesent.data import images
 from facesent.data.images import ImageError, read_image, read_images
 
 
@@ -93,18 +92,21 @@ def test_a_header_that_claims_a_huge_image_is_refused() -> None:
 
 def test_many_files_keep_their_order(tmp_path: Path) -> None:
     paths = []
-    for value in range(20):
+    for value in range(25):
         paths.append(tmp_path / f"{value}.png")
         Image.new("L", (8, 8), value * 10).save(paths[-1])
-    assert [int(image.mean()) for image in read_images(paths, 8)] == [value * 10 for value in range(20)]
+    done: list[tuple[int, int]] = []
+    images = read_images(paths, 8, progress=lambda *amount: done.append(amount))
+    assert done[-1] == (25, 25)
+    assert [int(image.mean()) for image in images] == [value * 10 for value in range(25)]
 
 
-def test_images_over_the_memory_budget_are_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_over_the_memory_budget_are_mapped(tmp_path: Path) -> None:
     path = tmp_path / "grey.png"
     Image.new("L", (8, 8), 77).save(path)
-    monkeypatch.setattr(images, "MEMORY_BUDGET", 100)
-    mapped = read_images([path, path], 8)
+    mapped = read_images([path, path], 8, budget=100, spill=tmp_path)
     assert isinstance(mapped, np.memmap)
+    assert list(tmp_path.iterdir()) == [path]
     assert mapped.min() == mapped.max() == 77
 
 

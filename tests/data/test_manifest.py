@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from facesent.data.manifest import COLUMNS, ManifestError, class_folders, mark_conflicts, scan, stray_images
+from facesent.data.errors import DataError
+from facesent.data.image_files import class_folders, stray_images
+from facesent.data.manifest import COLUMNS, ManifestError, mark_conflicts, scan
 
 MAX_PIXELS = 1_000_000
 
@@ -209,7 +211,7 @@ def test_links_are_not_followed_out_of_the_folder(tmp_path: Path) -> None:
     assert "No such file" in rows["A/broken.png"]["reason"]
 
     (data / "B").symlink_to(secret.parent, target_is_directory=True)
-    with pytest.raises(ManifestError, match="B is a link"):
+    with pytest.raises(DataError, match="B is a link"):
         scan(data, max_pixels=MAX_PIXELS)
 
 
@@ -226,8 +228,8 @@ def test_a_name_that_is_not_utf8_is_quarantined(tmp_path: Path) -> None:
 
 
 def test_without_data_the_message_says_how_to_get_some(tmp_path: Path) -> None:
-    with pytest.raises(ManifestError, match="facesent data sample"):
+    with pytest.raises(DataError, match="facesent data sample"):
         scan(tmp_path / "data", max_pixels=MAX_PIXELS)
     fill(tmp_path, {"dataset/Happy/a.png": encode(1)})
-    with pytest.raises(ManifestError, match="none in the folders dataset"):
+    with pytest.raises(DataError, match="none in the folders dataset"):
         scan(tmp_path, max_pixels=MAX_PIXELS)

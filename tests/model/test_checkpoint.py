@@ -39,9 +39,11 @@ def test_another_fingerprint_finds_nothing(folder: CheckpointFolder) -> None:
 def test_a_broken_file_is_no_state(folder: CheckpointFolder) -> None:
     folder.save(state(1), best=[np.ones(3)])
     folder.close()
-    file = folder.path / "state.npz"
-    file.write_bytes(file.read_bytes()[:100])
-    assert folder.load("a") is None
+    file = folder.path / "state"
+    whole = file.read_bytes()
+    for length in (0, 100, len(whole) - 1):
+        file.write_bytes(whole[:length])
+        assert folder.load("a") is None
 
 
 def test_a_failed_write_is_told_and_keeps_the_state_before(tmp_path: Path) -> None:

@@ -2,8 +2,11 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from facesent.data.examples import training_examples
+from facesent.data.images import ImageError
 from facesent.data.pipeline import Examples
 from facesent.model.checkpoint import CheckpointFolder
 from facesent.model.storage import load_model, save_model
@@ -82,6 +85,23 @@ def test_a_checkpoint_of_other_settings_is_not_resumed(tmp_path: Path) -> None:
     lines: list[str] = []
     run(tmp_path, fingerprint="b", lines=lines)
     assert lines[0].startswith("epoch   1/3")
+
+
+def test_a_training_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    split = pd.DataFrame({"file_name": ["broken.jpg"], "label": ["a"]})
+    checkpoint = CheckpointFolder(tmp_path / "checkpoint", on_failure=pytest.fail)
+    with pytest.raises(ImageError, match=r"broken\.jpg: Expected a JPEG"):
+        train(
+            training_examples(tmp_path, split, ["a", "b"], 16),
+            examples(4, 2),
+            2,
+            MODEL,
+            SETTINGS,
+            checkpoint=checkpoint,
+            fingerprint="a",
+            report=print,
+        )
 
 
 def test_the_best_epoch_is_the_first_that_reached_the_best_value() -> None:

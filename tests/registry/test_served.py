@@ -19,6 +19,7 @@ def test_base64_with_and_without_a_data_url(text: str) -> None:
     [
         (None, "Received: NoneType"),
         (3.5, "Received: float"),
+        (f"{TEXT},data:image/jpeg;base64,{TEXT}", "base64"),
         ("this is no base64!", "Received: 'this is no base64!'"),
         ("abc", "base64"),
         ("/etc/passwd.", "base64"),

@@ -1,0 +1,68 @@
+"""The command ``python -m benchmarks``."""
+
+import ast
+import traceback
+from datetime import date
+from pathlib import Path
+
+import click
+
+from benchmarks.apart import run_apart
+from benchmarks.machine import describe
+from benchmarks.results import Result, to_markdown
+
+NAMES = ("train", "fit", "input", "validate", "idle", "orchestration", "serving", "scale")
+
+
+def _listing() -> str:
+    """The first line of each benchmark's docstring; nothing is imported for it."""
+    lines = []
+    for name in NAMES:
+        file = Path(__file__).with_name(f"{name}.py")
+        text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) if file.is_file() else None
+        lines.append(f"  {name:14} {(text or '').partition(chr(10))[0]}")
+    return "\n".join(lines)
+
+
+@click.command(
+    epilog="\b\nBenchmarks:\n" + _listing() + "\n\n\b\nExamples:\n"
+    "  python -m benchmarks validate\n"
+    "  python -m benchmarks all --output benchmarks.md",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+)
+@click.argument("name", type=click.Choice([*NAMES, "all"]))
+@click.option(
+    "--scratch", type=click.Path(file_okay=False, path_type=Path), default=Path(".benchmarks"), show_default=True,
+    help="Where pictures to measure with are made once and kept, 0.5 GB; remove it when done.",
+)  # fmt: skip
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Timed calls of each figure.")
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the table to a file too, as markdown."
+)
+def main(name: str, scratch: Path, rounds: int, output: Path | None) -> None:
+    """Measure NAME, or all, and print each figure beside its goal and what people would use instead.
+
+    A ratio is ours / theirs, of medians; the brackets hold the quartiles of the rounds. Peers that are not installed
+    are left out: pip install -e '.[benchmarks]' gets them. Nothing else should run on the machine meanwhile.
+    """
+    scratch.mkdir(parents=True, exist_ok=True)
+    names = NAMES if name == "all" else (name,)
+    results: list[Result] = []
+    failed = []
+    for each in names:
+        try:
+            results += run_apart(each, scratch.resolve(), rounds)
+        except Exception:
+            # One that fails must not cost the figures of the others.
+            traceback.print_exc()
+            failed.append(each)
+    text = f"Measured on {date.today().isoformat()}: {describe()}.\n\n{to_markdown(results)}\n"
+    click.echo(text, nl=False)
+    if output:
+        output.write_text(text, encoding="utf-8")
+    if failed:
+        raise click.ClickException(f"Expected figures of {', '.join(names)}. Received none of: {', '.join(failed)}.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Final accuracy in bfloat16 beside float32, three seeds each way, on images of yours; not part of all."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import yaml
+
+from benchmarks.results import Result
+
+SEEDS = (1, 2, 3)
+IMAGE_SIZE = 96
+EPOCHS = 25
+_PRESETS = Path(__file__).parents[1] / "presets"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one training reached: shares of right answers, and its seconds with start and evaluation."""
+
+    val: float
+    test: float
+    seconds: float
+
+
+def run(scratch: Path, rounds: int, data: Path) -> Sequence[Result]:
+    """Train and evaluate with the real stages; all trainings share one validation and one split by person.
+
+    Args:
+        scratch: where outputs go.
+        rounds: has no meaning here; the seeds are the rounds.
+        data: folder of class folders, as ``facesent data import`` takes it.
+    """
+    with TemporaryDirectory(dir=scratch, prefix="accuracy-") as folder:
+        root = Path(folder)
+        shutil.copytree(_PRESETS, root / "presets")
+        (root / "data").symlink_to(data.resolve(), target_is_directory=True)
+        _configure(root, SEEDS[0], "float32")
+        _stage(root, "validate")
+        _stage(root, "split")
+        # In turns, so that a slow hour of the machine meets both.
+        outcomes: dict[str, list[Outcome]] = {"bfloat16": [], "float32": []}
+        for seed in SEEDS:
+            for precision, reached in outcomes.items():
+                reached.append(_train(root, seed, precision))
+                print(f"{precision}, seed {seed}: {reached[-1]}", file=sys.stderr, flush=True)
+    quick, plain = outcomes.values()
+    return [
+        _row("validation accuracy", [each.val for each in quick], [each.val for each in plain]),
+        _row("test accuracy", [each.test for each in quick], [each.test for each in plain]),
+        _row(
+            "stages train and evaluate, s", [each.seconds for each in quick], [each.seconds for each in plain], scale=1
+        ),
+    ]
+
+
+def _train(root: Path, seed: int, precision: str) -> Outcome:
+    _configure(root, seed, precision)
+    start = time.perf_counter()
+    _stage(root, "train")
+    _stage(root, "evaluate")
+    metrics = json.loads((root / "outputs" / "evaluate" / "metrics.json").read_text(encoding="utf-8"))
+    return Outcome(metrics["val"]["accuracy"], metrics["test"]["accuracy"], time.perf_counter() - start)
+
+
+def _configure(root: Path, seed: int, precision: str) -> None:
+    params: dict[str, Any] = yaml.safe_load((_PRESETS / "quick.yaml").read_text(encoding="utf-8"))
+    params["model"]["image_size"] = IMAGE_SIZE
+    params["train"] |= {"seed": seed, "precision": precision, "epochs": EPOCHS}
+    (root / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+
+
+def _stage(root: Path, name: str) -> None:
+    local = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
+    subprocess.run([sys.executable, "-m", f"facesent.stages.{name}"], cwd=root, env=local, check=True, stdout=2)
+
+
+def _row(what: str, ours: Sequence[float], theirs: Sequence[float], scale: float = 100) -> Result:
+    return Result(
+        "accuracy",
+        f"{what}, {IMAGE_SIZE}x{IMAGE_SIZE}, mean of {len(SEEDS)} seeds (lowest-highest)",
+        _spread(ours, scale),
+        "float32",
+        _spread(theirs, scale),
+        mean(ours) / mean(theirs),
+    )
+
+
+def _spread(values: Sequence[float], scale: float) -> str:
+    unit = " %" if scale == 100 else ""
+    return f"{mean(values) * scale:.1f}{unit} ({min(values) * scale:.1f}-{max(values) * scale:.1f})"

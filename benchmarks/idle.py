@@ -1,0 +1,64 @@
+"""A project of 15,453 images in which nothing is to do: `dvc repro`, `dvc status`, and what starting costs."""
+
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import yaml
+
+from benchmarks.contest import Contestant, contest
+from benchmarks.faces import jpegs
+from benchmarks.projects import CODE, copy_project, python
+from benchmarks.results import Result, bounded, compared
+
+_REPRO, _STATUS, _VERSION = "dvc repro", "dvc status", "dvc version"
+_STARTS = {"import facesent": ["-c", "import facesent"], "facesent --help": ["-m", "facesent.cli", "--help"]}
+_PYTHON = "python -c pass"
+
+
+def run(scratch: Path, rounds: int) -> list[Result]:
+    """Bring a project up to date without running its stages, then time what has nothing to do."""
+    project = _finished_project(scratch)
+    commands = {name: ["-m", *name.split()] for name in (_REPRO, _STATUS, _VERSION)}
+    commands |= {**_STARTS, _PYTHON: ["-c", "pass"]}
+    timings = contest([Contestant(name, partial(_start, project, words)) for name, words in commands.items()], rounds)
+    images = "15,453 images, nothing to do"
+    return [
+        bounded(f"{_REPRO}, {images}", timings[_REPRO], at_most=3, unit="s"),
+        compared(f"{_REPRO}, {images}", timings[_REPRO], timings[_STATUS], at_most=2),
+        bounded(f"of it: {_VERSION}, DVC's own start", timings[_VERSION], unit="s"),
+        *(bounded(name, timings[name], at_most=0.3, unit="s") for name in _STARTS),
+        bounded(f"of it: {_PYTHON}", timings[_PYTHON], unit="s"),
+    ]
+
+
+def _start(project: Path, arguments: Sequence[str]) -> Callable[[], object]:
+    return partial(python, project, arguments)
+
+
+def _finished_project(scratch: Path) -> Path:
+    """A copy of this project with the stages' outputs as small files, which DVC is told to take for what they made."""
+    project = scratch / "idle"
+    shutil.rmtree(project, ignore_errors=True)
+    copy_project(project, CODE)
+    for source in jpegs(scratch).glob("*/*.jpg"):
+        target = project / "data" / source.parent.name / source.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.hardlink_to(source)
+    for stage in yaml.safe_load((project / "dvc.yaml").read_text(encoding="utf-8"))["stages"].values():
+        for output in [*stage["outs"], *stage.get("metrics", [])]:
+            _write(project / output)
+    subprocess.run(["git", "init", "--quiet"], cwd=project, check=True)
+    python(project, ["-m", "dvc", "add", "--quiet", "data"])
+    python(project, ["-m", "dvc", "commit", "--quiet", "--force"])
+    return project
+
+
+def _write(output: Path) -> None:
+    """A file, or a folder with those that other stages name."""
+    files = [output] if output.suffix else [output / name for name in ("train.csv", "val.csv", "manifest.parquet")]
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{file.name}\n", encoding="utf-8")

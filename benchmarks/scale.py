@@ -1,0 +1,105 @@
+"""How time and memory grow with the number of images: scan and split up to 150,000, and training's peak memory."""
+
+import hashlib
+import multiprocessing
+import shutil
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.contest import Contestant, Timing, contest
+from benchmarks.faces import jpegs
+from benchmarks.memory import peak_of_training
+from benchmarks.results import Result, bounded
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+IMAGES = 15_453
+_SCANNED = (1_500, 15_000)
+_SPLIT = (1_500, 15_000, 150_000)
+_PERSON = 6
+_MAX_PIXELS = 50_000_000
+# Ten times the images in at most ten times the time; the rest is what two timings of one thing may differ by.
+_LINEAR = 11.0
+_GIB = 2**30
+
+
+def run(scratch: Path, rounds: int) -> list[Result]:
+    """Rows of the scan, of the split, and of the memory that a training takes."""
+    rounds = min(rounds, 3)
+    scans = {size: Contestant(f"scan {size}", partial(_scan, scratch, size), size / 1000) for size in _SCANNED}
+    alone = {size: Contestant(f"alone {size}", partial(_split, size, 1), size / 1000) for size in _SPLIT}
+    persons = {size: Contestant(f"persons {size}", partial(_split, size, _PERSON), size / 1000) for size in _SPLIT}
+    timings = contest(list(scans.values()), rounds=1) | contest([*alone.values(), *persons.values()], rounds)
+    return [
+        *_growth("scan", [timings[each.name] for each in scans.values()]),
+        *_growth("split, each image alone", [timings[each.name] for each in alone.values()]),
+        *_growth(f"split, {_PERSON} images a person", [timings[each.name] for each in persons.values()]),
+        *_memory(scratch),
+    ]
+
+
+def _growth(what: str, timings: Sequence[Timing]) -> list[Result]:
+    """A row a number of images, and one for what ten times as many cost, between the two largest."""
+    rows = [
+        bounded(f"{what}: {timing.work:,g} thousand images, a thousand", _a_thousand(timing), unit="s")
+        for timing in timings
+    ]
+    ratio = timings[-1].median / timings[-2].median
+    return [*rows, bounded(f"{what}: ten times the images take", ratio, at_most=_LINEAR, unit="times the time")]
+
+
+def _a_thousand(timing: Timing) -> Timing:
+    return Timing(timing.name, tuple(seconds / timing.work for seconds in timing.seconds))
+
+
+def _scan(scratch: Path, images: int) -> Callable[[], object]:
+    """The real scan over links to files of another set: as many images as wanted, without their room on the disk."""
+    from facesent.data.manifest import scan
+
+    folder = scratch / f"scale-{images}"
+    shutil.rmtree(folder, ignore_errors=True)
+    for source in sorted(jpegs(scratch, IMAGES).glob("*/*.jpg"))[:images]:
+        link = folder / source.parent.name / source.name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.hardlink_to(source)
+    return partial(scan, folder, max_pixels=_MAX_PIXELS)
+
+
+def _split(images: int, person: int) -> Callable[[], object]:
+    from facesent.data.splits import split
+
+    return partial(split, _manifest(images, person), val=0.1, test=0.1, seed=7, near_duplicate_distance=4)
+
+
+def _manifest(images: int, person: int) -> "pd.DataFrame":
+    """What the split reads of a manifest; a fiftieth of the images are exact or near duplicates of another one."""
+    import numpy as np
+    import pandas as pd
+
+    sha256 = [hashlib.sha256(b"%d" % index).hexdigest() for index in range(images)]
+    phash = [text[:16] for text in sha256]
+    for index in range(50, images, 100):
+        sha256[index] = sha256[index - 7]
+        phash[index] = phash[index - 7]
+        phash[index - 20] = f"{int(phash[index - 27], 16) ^ 0b101:016x}"
+    # The Kaggle set's six classes, roughly.
+    label = np.random.default_rng(7).choice(list("ABCDEF"), images, p=[0.08, 0.09, 0.24, 0.26, 0.25, 0.08])
+    label[np.arange(50, images, 100)] = label[np.arange(43, images - 7, 100)]
+    names = [f"{name}/{index:06d}.jpg" for index, name in enumerate(label)]
+    group = [f"person {index // person}" for index in range(images)] if person > 1 else [None] * images
+    table = {"file_name": names, "label": label, "group": group, "split": [None] * images, "sha256": sha256}
+    return pd.DataFrame({**table, "phash": phash, "ok": True}).astype({"group": "str", "split": "str"})
+
+
+def _memory(scratch: Path) -> list[Result]:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        peak = pool.submit(peak_of_training, jpegs(scratch, IMAGES), scratch / "memory").result()
+    what = f"training, {IMAGES:,} images at 224x224"
+    return [
+        bounded(f"{what}: peak memory", peak.resident / _GIB, at_most=4, unit="GiB"),
+        bounded(f"{what}: of it not backed by files", peak.anonymous / _GIB, unit="GiB"),
+    ]

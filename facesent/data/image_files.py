@@ -1,0 +1,115 @@
+"""Which files of a data folder are its images."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from facesent.data.contents import SUFFIXES, is_image_name
+from facesent.data.errors import DataError
+
+
+class Stamp(NamedTuple):
+    """What the file system says of a file without reading it; times in nanoseconds."""
+
+    size: int
+    mtime: int
+    ctime: int
+    inode: int
+
+
+class ImageFile(NamedTuple):
+    """One file that counts as an image."""
+
+    name: str
+    """Relative to the data folder, with forward slashes; bytes that are no UTF-8 are shown as escapes."""
+    path: str
+    stamp: Stamp | None
+    """None for a link: its target may change without it."""
+    refusal: str | None
+    """Why it must not be read, if so."""
+
+
+def class_folders(data_dir: Path) -> list[str]:
+    """The sorted names of the class folders: every folder in ``data_dir`` that is not hidden.
+
+    Raises:
+        DataError: ``data_dir`` does not exist, or a class folder is a link that leaves it.
+    """
+    if not data_dir.is_dir():
+        raise DataError(
+            f"Expected class folders of images in {data_dir}. Received: no such folder. "
+            "Get data with `facesent data sample`, `facesent data download` or `facesent data import DIR`."
+        )
+    folders = [path for path in sorted(data_dir.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    for folder in folders:
+        if _leaves(data_dir.resolve(), folder):
+            raise DataError(
+                f"Expected class folders inside {data_dir}. Received: {folder.name} is a link to elsewhere. "
+                f"Copy them with `facesent data import DIR`."
+            )
+    return [_printable(folder.name) for folder in folders]
+
+
+def image_files(data_dir: Path) -> list[ImageFile]:
+    """The images in the class folders, sorted by name.
+
+    Raises:
+        DataError: as ``class_folders``; there are none.
+    """
+    classes = set(class_folders(data_dir))
+    root = data_dir.resolve()
+    found: list[ImageFile] = []
+    with os.scandir(data_dir) as folders:
+        for folder in folders:
+            if _printable(folder.name) in classes:
+                with os.scandir(folder.path) as entries:
+                    found += [_image_file(root, folder.name, entry) for entry in entries if _is_image(entry)]
+    if not found:
+        raise DataError(
+            f"Expected images ({', '.join(sorted(SUFFIXES))}) in {data_dir}/<Class>/. "
+            f"Received: none in the folders {', '.join(sorted(classes)) or '(no folders)'}."
+        )
+    return sorted(found)
+
+
+def stray_images(data_dir: Path) -> list[str]:
+    """The sorted names of images that lie beside or below the class folders, and are therefore ignored."""
+    return sorted(_printable(name) for name in _strays(data_dir, "", 0))
+
+
+def _strays(folder: Path, prefix: str, depth: int) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                yield from _strays(Path(entry.path), f"{prefix}{entry.name}/", depth + 1)
+            elif depth != 1 and _is_image(entry):
+                yield prefix + entry.name
+
+
+def _image_file(root: Path, folder: str, entry: "os.DirEntry[str]") -> ImageFile:
+    name = f"{folder}/{entry.name}"
+    if _printable(name) != name:
+        return ImageFile(_printable(name), entry.path, None, "its name is not UTF-8")
+    if entry.is_symlink():
+        outside = _leaves(root, Path(entry.path))
+        return ImageFile(name, entry.path, None, "a link to a file outside the data folder" if outside else None)
+    status = entry.stat()
+    return ImageFile(
+        name, entry.path, Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino), None
+    )
+
+
+def _is_image(entry: "os.DirEntry[str]") -> bool:
+    return is_image_name(entry.name) and (entry.is_file() or entry.is_symlink())
+
+
+def _leaves(root: Path, path: Path) -> bool:
+    return not path.resolve().is_relative_to(root)
+
+
+def _printable(name: str) -> str:
+    """A name that can be written as UTF-8; bytes that are none are shown as escapes."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,0 +1,42 @@
+"""Threads for pictures: Pillow and OpenCV let go of Python's lock while they work."""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+import cv2
+
+from facesent.data.processes import cores
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def image_threads(threads: int | None = None) -> ThreadPoolExecutor:
+    """A pool of ``threads``, by default as many as cores, each with a picture of its own."""
+    # OpenCV's own threads would share one small picture, and contend with these for the cores.
+    cv2.setNumThreads(1)
+    return ThreadPoolExecutor(threads or cores(), thread_name_prefix="images")
+
+
+def map_ahead(
+    job: Callable[[Item], Result], items: Iterable[Item], *, threads: int | None = None, ahead: int = 2
+) -> Generator[Result, None, None]:
+    """Yield ``job(item)`` in the order of ``items``, which may be endless.
+
+    Work goes on in the threads while the caller uses what it got: one item a thread is in work, and up to ``ahead``
+    results wait. Closing the iterator ends the threads.
+    """
+    threads = threads or cores()
+    queue = iter(items)
+    pool = image_threads(threads)
+    try:
+        waiting: deque[Future[Result]] = deque(pool.submit(job, item) for item in islice(queue, threads + ahead))
+        while waiting:
+            result = waiting.popleft().result()
+            waiting.extend(pool.submit(job, item) for item in islice(queue, 1))
+            yield result
+    finally:
+        pool.shutdown(cancel_futures=True)
