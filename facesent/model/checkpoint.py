@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from facesent.data.threads import give_way
 from facesent.model.backend import keras
 
 History = list[dict[str, float]]
@@ -53,7 +54,7 @@ class CheckpointFolder:
         self._state = path / "state"
         self._best = path / "best"
         self._on_failure = on_failure
-        self._writer = ThreadPoolExecutor(max_workers=1)
+        self._writer = ThreadPoolExecutor(max_workers=1, initializer=give_way)
         self._pending: Future[None] | None = None
 
     def load(self, fingerprint: str) -> State | None:

@@ -1,4 +1,6 @@
 import itertools
+import os
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -47,3 +49,11 @@ def test_an_error_reaches_the_caller() -> None:
     assert next(results) == 1
     with pytest.raises(ZeroDivisionError):
         next(results)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no priority of their own")
+def test_the_threads_give_way_to_the_caller() -> None:
+    mine = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    theirs = next(map_ahead(lambda _: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()), range(1)))
+    assert mine < theirs
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == mine
