@@ -1,3 +1,5 @@
+from pathlib import Path
+
 from click.testing import CliRunner
 
 from benchmarks.__main__ import NAMES, main
@@ -21,3 +23,9 @@ def test_the_machine_is_described_without_names_and_paths() -> None:
     assert "cores" in text
     assert "Python 3" in text
     assert "/" not in text
+
+
+def test_accuracy_asks_for_images(tmp_path: Path) -> None:
+    answer = CliRunner().invoke(main, ["accuracy", "--scratch", str(tmp_path)])
+    assert answer.exit_code == 2
+    assert "Expected --data DIR" in answer.output
