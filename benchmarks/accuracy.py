@@ -1,8 +1,6 @@
 """Final accuracy in bfloat16 beside float32, three seeds each way, on images of yours; not part of all."""
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -14,12 +12,12 @@ from typing import Any
 
 import yaml
 
+from benchmarks.projects import ROOT, copy_project, environment
 from benchmarks.results import Result
 
 SEEDS = (1, 2, 3)
 IMAGE_SIZE = 96
 EPOCHS = 25
-_PRESETS = Path(__file__).parents[1] / "presets"
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ def run(scratch: Path, rounds: int, data: Path) -> Sequence[Result]:
     """
     with TemporaryDirectory(dir=scratch, prefix="accuracy-") as folder:
         root = Path(folder)
-        shutil.copytree(_PRESETS, root / "presets")
+        copy_project(root, ["facesent", "presets"])
         (root / "data").symlink_to(data.resolve(), target_is_directory=True)
         _configure(root, SEEDS[0], "float32")
         _stage(root, "validate")
@@ -67,15 +65,16 @@ def _train(root: Path, seed: int, precision: str) -> Outcome:
 
 
 def _configure(root: Path, seed: int, precision: str) -> None:
-    params: dict[str, Any] = yaml.safe_load((_PRESETS / "quick.yaml").read_text(encoding="utf-8"))
+    params: dict[str, Any] = yaml.safe_load((ROOT / "presets" / "quick.yaml").read_text(encoding="utf-8"))
     params["model"]["image_size"] = IMAGE_SIZE
     params["train"] |= {"seed": seed, "precision": precision, "epochs": EPOCHS}
     (root / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
 
 
 def _stage(root: Path, name: str) -> None:
-    local = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
-    subprocess.run([sys.executable, "-m", f"facesent.stages.{name}"], cwd=root, env=local, check=True, stdout=2)
+    command = [sys.executable, "-m", f"facesent.stages.{name}"]
+    # On stderr, to be watched: these are minutes, and stdout is the table's.
+    subprocess.run(command, cwd=root, env=environment(root), check=True, stdout=2)
 
 
 def _row(what: str, ours: Sequence[float], theirs: Sequence[float]) -> Result:

@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.contest import Timing
 from benchmarks.faces import jpegs
 from benchmarks.results import Result, compared, noted
-from benchmarks.train import BATCH, CLASSES, SIDE, reference_params, repeated_step
+from benchmarks.train import BATCH, CLASSES, SIDE, not_saved, reference_params, repeated_step
 
 if TYPE_CHECKING:
     from facesent.data.pipeline import Examples, TrainingExamples
@@ -77,7 +77,7 @@ def _epoch_ends(examples: "TrainingExamples", validation: "Examples", folder: Pa
     from facesent.model.checkpoint import CheckpointFolder
 
     params = reference_params()
-    checkpoint = CheckpointFolder(folder / "checkpoint", on_failure=_raise)
+    checkpoint = CheckpointFolder(folder / "checkpoint", on_failure=not_saved)
     ends: list[float] = []
     training.train(
         examples,
@@ -91,7 +91,3 @@ def _epoch_ends(examples: "TrainingExamples", validation: "Examples", folder: Pa
         observe=lambda epoch, row: ends.append(time.perf_counter()),
     )
     return ends
-
-
-def _raise(error: OSError) -> None:
-    raise error

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.contest import Contestant, Timing, Work, contest
+from benchmarks.contest import Contestant, Work, contest
+from benchmarks.projects import ROOT
 from benchmarks.results import Result, compared
 from facesent.params import Params, load_params
 
@@ -29,7 +30,9 @@ def run(scratch: Path, rounds: int) -> Sequence[Result]:
     ours = [Contestant(f"facesent, {precision}", partial(_step, precision)) for precision in ("auto", "float32")]
     stock = Contestant("stock Keras layers, bfloat16", partial(_step, "bfloat16", stock=True))
     timings = contest([*ours, stock, *peers], min(rounds, 3))  # a step takes seconds
-    best = min((timings[peer.name] for peer in peers if peer.name in timings), key=_median, default=None)
+    best = min(
+        (timings[peer.name] for peer in peers if peer.name in timings), key=lambda timing: timing.median, default=None
+    )
     what = f"train step, batch {BATCH}, {SIDE}x{SIDE}"
     auto = timings["facesent, auto"]
     return [
@@ -41,8 +44,13 @@ def run(scratch: Path, rounds: int) -> Sequence[Result]:
 
 def reference_params(side: int = SIDE) -> Params:
     """The preset ``reference`` at another image size."""
-    params = load_params(Path(__file__).parents[1] / "presets" / "reference.yaml")
+    params = load_params(ROOT / "presets" / "reference.yaml")
     return params.model_copy(update={"model": params.model.model_copy(update={"image_size": side})})
+
+
+def not_saved(error: OSError) -> None:
+    """What a checkpoint does here when it cannot be written: it ends the measurement."""
+    raise error
 
 
 def repeated_step(model: Any, arrays: Arrays) -> Work:
@@ -67,10 +75,6 @@ def _batch() -> Arrays:
 
 def _class_weights() -> NDArray[np.float32]:
     return np.linspace(0.5, 1.5, CLASSES, dtype=np.float32)
-
-
-def _median(timing: Timing) -> float:
-    return timing.median
 
 
 def _step(precision: str, *, stock: bool = False) -> Work:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.contest import Contestant, Timing, Work, contest
 from benchmarks.faces import jpegs
+from benchmarks.projects import ROOT
 from benchmarks.results import Result, bounded, compared, noted, show
 
 IMAGES, FEW = 15_453, 1_500
@@ -150,7 +151,7 @@ def _project(scratch: Path, faces: Path) -> Path:
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir()
     (root / "data").symlink_to(faces, target_is_directory=True)
-    shutil.copyfile(Path(__file__).parents[1] / "params.yaml", root / "params.yaml")
+    shutil.copyfile(ROOT / "params.yaml", root / "params.yaml")
     return root
 
 
