@@ -84,7 +84,7 @@ def _step(precision: str, *, stock: bool = False) -> Work:
     training.make_deterministic(params.train.seed)
     settings = params.train.model_copy(update={"precision": precision})
     model = training.compiled(params.model, settings, CLASSES)
-    return repeated_step(_of_stock_layers(model, settings.learning_rate) if stock else model, _batch())
+    return repeated_step(_of_stock_layers(model, settings.optimizer.learning_rate) if stock else model, _batch())
 
 
 def _of_stock_layers(model: Any, learning_rate: float) -> Any:
@@ -112,7 +112,7 @@ def _torch_step(mode: str, precision: str) -> Work:
     torch.set_num_threads(cores())
     torch.manual_seed(0)
     network = _torch_network().to(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(network.parameters(), reference_params().train.learning_rate, fused=True)
+    optimizer = torch.optim.Adam(network.parameters(), reference_params().train.optimizer.learning_rate, fused=True)
     images, targets, _ = _batch()
     # (n, h, w, c) bytes seen as (n, c, h, w) are channels last already.
     inputs, expected = torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(targets)

@@ -73,7 +73,7 @@ def compiled(model_settings: Model, settings: Train, classes: int) -> keras.Mode
     with computing_in(resolve(settings.precision)):
         model = build(model_settings, classes)
     model.compile(
-        optimizer=FusedAdam(settings.learning_rate),
+        optimizer=FusedAdam(settings.optimizer.learning_rate),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
@@ -110,7 +110,7 @@ def _fit(
     progress: "_Progress",
 ) -> None:
     done = len(progress.history)
-    balanced = settings.class_weights == "balanced"
+    balanced = settings.loss.class_weights == "balanced"
     batches = TrainingBatches(examples, settings.batch_size, settings.augment, settings.seed)
     failures: list[FacesentError] = []
     try:
