@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.contest import Timing
 from benchmarks.faces import jpegs
 from benchmarks.results import Result, compared, noted
-from benchmarks.train import BATCH, CLASSES, SIDE, not_saved, reference_params, repeated_step
+from benchmarks.train import BATCH, CLASSES, SIDE, not_saved, reference_params, repeated_step, with_soft_targets
 
 if TYPE_CHECKING:
     from facesent.data.pipeline import Examples, TrainingExamples
@@ -54,14 +54,15 @@ def run(scratch: Path, rounds: int) -> Sequence[Result]:
 
 
 def _bare(rounds: int) -> list[float]:
-    from facesent.model import training
+    from facesent.model.compiling import compiled
 
     params = reference_params()
     chance = np.random.default_rng(0)
     images = chance.integers(0, 256, (BATCH, SIDE, SIDE, 3), dtype=np.uint8)
     targets = chance.integers(0, CLASSES, BATCH)
     step = repeated_step(
-        training.compiled(params.model, params.train, CLASSES), (images, targets, np.ones(BATCH, np.float32))
+        compiled(params.model, params.train, CLASSES),
+        with_soft_targets((images, targets, np.ones(BATCH, np.float32))),
     )
     seconds = []
     for _ in range(3 + 2 * rounds):

@@ -84,12 +84,12 @@ def _later_epochs(folder: Path) -> Work:
 def _epoch(images: "DecodedImages", epoch: int) -> None:
     import numpy as np
 
-    from facesent.data.pipeline import TrainingBatches, TrainingExamples
+    from facesent.data.pipeline import TrainingBatches, TrainingExamples, equal_weights
     from facesent.params import Augment
 
     settings = Augment(flip=True, rotation=15, zoom=0.2, shift=0.1)
     examples = TrainingExamples(images, np.zeros(len(images), np.int64))
-    _exhaust(TrainingBatches(examples, BATCH, settings, seed=7).stream(epoch, epochs=1))
+    _exhaust(TrainingBatches(examples, BATCH, settings, 7, equal_weights(1)).stream(epoch, epochs=1))
 
 
 def _our_resize(folder: Path) -> Work:

@@ -17,7 +17,7 @@ BATCH = 64
 SIDE = 224
 CLASSES = 6
 
-Arrays = tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.float32]]
+Arrays = tuple[NDArray[np.uint8], NDArray[Any], NDArray[np.float32]]
 
 
 def run(scratch: Path, rounds: int) -> Sequence[Result]:
@@ -73,18 +73,28 @@ def _batch() -> Arrays:
     return images, targets, _class_weights()[targets]
 
 
+def with_soft_targets(batch: Arrays) -> Arrays:
+    """As facesent's batches hold them."""
+    from facesent.data.pipeline import one_hot
+
+    images, targets, weights = batch
+    return images, one_hot(targets, CLASSES), weights
+
+
 def _class_weights() -> NDArray[np.float32]:
     return np.linspace(0.5, 1.5, CLASSES, dtype=np.float32)
 
 
 def _step(precision: str, *, stock: bool = False) -> Work:
-    from facesent.model import training
+    from facesent.model.compiling import compiled
+    from facesent.model.training import make_deterministic
 
     params = reference_params()
-    training.make_deterministic(params.train.seed)
+    make_deterministic(params.train.seed)
     settings = params.train.model_copy(update={"precision": precision})
-    model = training.compiled(params.model, settings, CLASSES)
-    return repeated_step(_of_stock_layers(model, settings.optimizer.learning_rate) if stock else model, _batch())
+    model = compiled(params.model, settings, CLASSES)
+    learner = _of_stock_layers(model, settings.optimizer.learning_rate) if stock else model
+    return repeated_step(learner, with_soft_targets(_batch()))
 
 
 def _of_stock_layers(model: Any, learning_rate: float) -> Any:
@@ -98,7 +108,7 @@ def _of_stock_layers(model: Any, learning_rate: float) -> Any:
         return stock.get(type(layer), type(layer)).from_config(layer.get_config())
 
     plain = keras.models.clone_model(model, clone_function=clone)
-    plain.compile(keras.optimizers.Adam(learning_rate), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    plain.compile(keras.optimizers.Adam(learning_rate), loss="categorical_crossentropy", metrics=["accuracy"])
     return plain
 
 
@@ -137,7 +147,7 @@ def _torch_step(mode: str, precision: str) -> Work:
 def _torch_network() -> Any:
     from torch import nn
 
-    from facesent.model.architectures import DENSE_UNITS, FILTERS
+    from facesent.model.architectures.reference import DENSE_UNITS, FILTERS
 
     layers: list[Any] = []
     channels = 3

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from facesent.data.augmentation import affine_matrices, augment, draw
+from facesent.data.augmentation import mixing
+from facesent.data.augmentation.draws import Draws, Stream, generator
+from facesent.data.augmentation.mixing import SoftTargets
+from facesent.data.augmentation.samples import draw, make_samples
 from facesent.data.decoded import DecodedImages
 from facesent.data.images import Pixels
 from facesent.data.threads import map_ahead
@@ -20,9 +23,8 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 Targets = NDArray[np.int64]
-Batch = tuple[Pixels, Targets]
-
-_SHUFFLE = 1 << 32
+Weights = NDArray[np.float32]
+Batch = tuple[Pixels, SoftTargets, Weights]
 
 
 @dataclass(frozen=True)
@@ -65,17 +67,21 @@ class TrainingExamples:
 class TrainingBatches:
     """Endless training batches; what they hold depends on the seed, the epoch and the image's index alone.
 
+    Which images are mixed depends on the batch size too: both are of one batch.
+
     Attributes:
         examples: the training images.
         batch_size: images a batch at most; batches differ by one image, so that none is too small to normalise.
         settings: ranges of the augmentation.
         seed: of order and augmentation.
+        class_weights: ``(classes,)``, what an image of each class counts.
     """
 
     examples: TrainingExamples | Examples
     batch_size: int
     settings: Augment
     seed: int
+    class_weights: Weights
 
     def __len__(self) -> int:
         """Batches an epoch."""
@@ -84,7 +90,10 @@ class TrainingBatches:
     def stream(
         self, first_epoch: int, *, epochs: int | None = None, threads: int | None = None
     ) -> Generator[Batch, None, None]:
-        """Epochs from ``first_epoch`` on: ``(n, side, side, 3)`` images and ``(n,)`` targets.
+        """Epochs from ``first_epoch`` on: images, targets and weights.
+
+        The images are ``(n, side, side, 3)``, the targets ``(n, classes)``, a distribution over the classes an image,
+        and the weights ``(n,)``, that of the classes in the targets' shares.
 
         Batches are made in threads beside the training, also those of the next epoch while one ends.
 
@@ -97,7 +106,7 @@ class TrainingBatches:
         return map_ahead(self._batch, jobs, threads=threads)
 
     def prefetched(self, first_epoch: int, failures: list[FacesentError]) -> "tf.data.Dataset":
-        """``stream`` in the form in which Keras takes class weights, one batch of it as tensors already.
+        """``stream`` in the form that Keras takes, one batch of it as tensors already.
 
         Args:
             first_epoch: 0 or more.
@@ -112,34 +121,52 @@ class TrainingBatches:
                 failures.append(error)
                 raise
 
-        side = self.examples.side
-        signature = (tf.TensorSpec((None, side, side, 3), tf.uint8), tf.TensorSpec((None,), tf.int64))
+        side, classes = self.examples.side, len(self.class_weights)
+        signature = (
+            tf.TensorSpec((None, side, side, 3), tf.uint8),
+            tf.TensorSpec((None, classes), tf.float32),
+            tf.TensorSpec((None,), tf.float32),
+        )
         return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(1)
 
-    def _epoch(self, epoch: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+    def _epoch(self, epoch: int) -> Iterator[tuple[Targets, Draws]]:
         """For each batch which images, and the numbers that decide about their augmentation."""
         images = len(self.examples.targets)
-        draws = draw(self.seed, epoch, images)
-        shuffle = np.random.Generator(np.random.Philox(key=[self.seed, _SHUFFLE + epoch]))
-        for chosen in np.array_split(shuffle.permutation(images), len(self)):
-            yield chosen, draws[chosen]
+        draws = draw(self.settings, self.seed, epoch, images)
+        order = generator(self.seed, epoch, Stream.ORDER).permutation(images)
+        for chosen in np.array_split(order, len(self)):
+            yield chosen, {stream: numbers[chosen] for stream, numbers in draws.items()}
 
-    def _batch(self, job: tuple[NDArray[np.int64], NDArray[np.float64]]) -> Batch:
+    def _batch(self, job: tuple[Targets, Draws]) -> Batch:
         chosen, draws = job
-        side = self.examples.side
-        samples = np.empty((len(chosen), side, side, 3), np.uint8)
-        for index, matrix, sample in zip(chosen, affine_matrices(draws, self.settings, side), samples, strict=True):
-            augment(self.examples.images[index], matrix, sample)
-        return samples, self.examples.targets[chosen]
+        images = (self.examples.images[index] for index in chosen)
+        samples = make_samples(images, draws, self.settings, self.examples.side)
+        targets = one_hot(self.examples.targets[chosen], len(self.class_weights))
+        if mixing.is_on(self.settings):
+            samples, targets = mixing.mix(samples, targets, draws[Stream.MIXING], self.settings)
+        return samples, targets, targets @ self.class_weights
 
 
-def class_weights(targets: Targets, classes: int) -> dict[int, float]:
+def class_weights(targets: Targets, classes: int) -> Weights:
     """Weights that make each class count alike: ``n / (classes * n_class)``.
 
     Source: King and Zeng, Logistic regression in rare events data, 2001; scikit-learn's "balanced".
+
+    Returns:
+        ``(classes,)``.
     """
     counts = np.bincount(targets, minlength=classes)
-    return {index: float(len(targets) / (classes * max(count, 1))) for index, count in enumerate(counts)}
+    return (len(targets) / (classes * np.maximum(counts, 1))).astype(np.float32)
+
+
+def equal_weights(classes: int) -> Weights:
+    """Weights that make each image count alike: ``(classes,)`` ones."""
+    return np.ones(classes, np.float32)
+
+
+def one_hot(targets: Targets, classes: int) -> SoftTargets:
+    """All probability on the class that each target names: ``(n, classes)``."""
+    return np.eye(classes, dtype=np.float32)[targets]
 
 
 def targets_of(names: Sequence[str], labels: Sequence[str]) -> Targets:

@@ -11,7 +11,7 @@ from facesent.model.backend import keras
 from facesent.model.layers import Convolution3x3
 
 # Only of these is it known that they compute what Conv2D does; a subclass may do anything.
-_CONVOLUTIONS = (keras.layers.Conv2D, Convolution3x3)
+_CONVOLUTIONS = (keras.layers.Conv2D, Convolution3x3, keras.layers.DepthwiseConv2D)
 
 
 def fold_batch_norm(model: keras.Model) -> keras.Model:
@@ -62,18 +62,24 @@ def _fold(convolution: Any, normalisation: Any, pixel: bool) -> Any:
         kernel = kernel[row : row + 1, column : column + 1]
     scale, shift = _affine(normalisation)
     bias = _numbers(convolution.bias) if convolution.use_bias else 0.0
+    options = {
+        "kernel_size": kernel.shape[:2],
+        "strides": convolution.strides,
+        "padding": convolution.padding,
+        "data_format": convolution.data_format,
+        "dilation_rate": convolution.dilation_rate,
+        "bias_initializer": _exactly(bias * scale + shift),
+        "dtype": convolution.dtype_policy,
+        "name": f"{convolution.name}_{normalisation.name}" + ("_pixel" if pixel else ""),
+    }
+    if isinstance(convolution, keras.layers.DepthwiseConv2D):
+        multiplier = convolution.depth_multiplier
+        scaled = kernel * scale.reshape(-1, multiplier)
+        return keras.layers.DepthwiseConv2D(
+            depth_multiplier=multiplier, depthwise_initializer=_exactly(scaled), **options
+        )
     return keras.layers.Conv2D(
-        convolution.filters,
-        kernel.shape[:2],
-        strides=convolution.strides,
-        padding=convolution.padding,
-        data_format=convolution.data_format,
-        dilation_rate=convolution.dilation_rate,
-        groups=convolution.groups,
-        kernel_initializer=_exactly(kernel * scale),
-        bias_initializer=_exactly(bias * scale + shift),
-        dtype=convolution.dtype_policy,
-        name=f"{convolution.name}_{normalisation.name}" + ("_pixel" if pixel else ""),
+        convolution.filters, groups=convolution.groups, kernel_initializer=_exactly(kernel * scale), **options
     )
 
 

@@ -1,11 +1,15 @@
 """Layers of our own: the same mathematics as Keras's, in less time."""
 
-from typing import Any
+from typing import Any, Literal
 
 from facesent.model.backend import keras
 
 # Up to this side, measured, one matrix product over patches beats the convolution kernels of every library tried.
 _LARGEST_PRODUCT = 7
+
+# Of ImageNet, in bytes: red, green, blue.
+_MEAN = (123.68, 116.779, 103.939)
+_DEVIATION = (58.393, 57.12, 57.375)
 
 
 @keras.saving.register_keras_serializable("facesent")
@@ -68,6 +72,85 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
 
     def _move(self, average: Any, value: Any) -> None:
         average.assign(average * self.momentum + value * (1 - self.momentum))
+
+
+@keras.saving.register_keras_serializable("facesent")
+class CalibratedSoftmax(keras.layers.Layer):  # type: ignore[misc]
+    """Probabilities from logits divided by a temperature, 1 until a calibration sets it.
+
+    Source: Guo et al., On calibration of modern neural networks, 2017, arXiv:1706.04599.
+    """
+
+    def build(self, input_shape: Any) -> None:
+        """Make room for the temperature."""
+        self.temperature = self.add_weight(name="temperature", shape=(), initializer="ones", trainable=False)
+
+    def call(self, inputs: Any) -> Any:
+        """Map ``(n, classes)`` logits to ``(n, classes)`` probabilities."""
+        return keras.ops.softmax(inputs / self.temperature)
+
+
+@keras.saving.register_keras_serializable("facesent")
+class WithMirrorImages(keras.layers.Layer):  # type: ignore[misc]
+    """A batch of images followed by their mirror images."""
+
+    def call(self, inputs: Any) -> Any:
+        """Map ``(n, h, w, c)`` to ``(2n, h, w, c)``."""
+        return keras.ops.concatenate([inputs, keras.ops.flip(inputs, axis=2)])
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Twice the batch, whose size is not known."""
+        return (None, *input_shape[1:])
+
+
+@keras.saving.register_keras_serializable("facesent")
+class MeanOfSides(keras.layers.Layer):  # type: ignore[misc]
+    """The mean over images and their mirror images, as ``WithMirrorImages`` put them together."""
+
+    def call(self, inputs: Any) -> Any:
+        """Map ``(2n, classes)`` to ``(n, classes)``."""
+        sides = keras.ops.reshape(inputs, (2, -1, inputs.shape[-1]))
+        return keras.ops.mean(sides, axis=0)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Half the batch, whose size is not known."""
+        return (None, *input_shape[1:])
+
+
+@keras.saving.register_keras_serializable("facesent")
+class ChannelStatistics(keras.layers.Layer):  # type: ignore[misc]
+    """Mean and maximum over the channels of each place."""
+
+    def call(self, inputs: Any) -> Any:
+        """Map ``(n, h, w, c)`` to ``(n, h, w, 2)``."""
+        mean = keras.ops.mean(inputs, axis=-1, keepdims=True)
+        return keras.ops.concatenate([mean, keras.ops.max(inputs, axis=-1, keepdims=True)], axis=-1)
+
+
+@keras.saving.register_keras_serializable("facesent")
+class ImageNetScaling(keras.layers.Layer):  # type: ignore[misc]
+    """Bytes to what a network trained on ImageNet expects.
+
+    Args:
+        mode: ``tf``: -1..1; ``torch``: less ImageNet's mean, by its deviation; ``caffe``: less ImageNet's mean, in the
+            order blue, green, red. These are the names and numbers of ``keras.applications``.
+    """
+
+    def __init__(self, mode: Literal["tf", "torch", "caffe"], **options: Any) -> None:
+        super().__init__(**options)
+        self.mode = mode
+
+    def call(self, inputs: Any) -> Any:
+        """Map ``(n, h, w, 3)`` to ``(n, h, w, 3)``."""
+        x = keras.ops.cast(inputs, self.compute_dtype)
+        if self.mode == "tf":
+            return x / 127.5 - 1
+        mean, deviation = (keras.ops.convert_to_tensor(values, x.dtype) for values in (_MEAN, _DEVIATION))
+        return (x - mean) / deviation if self.mode == "torch" else keras.ops.flip(x - mean, axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """The options, to be saved."""
+        return {**super().get_config(), "mode": self.mode}
 
 
 def _reach(length: int) -> range:

@@ -3,6 +3,10 @@
 from typing import Any
 
 from facesent.model.backend import keras
+from facesent.params import Optimizer, Schedule
+
+# Biases and normalisations are no kernels: decay would only shrink what they shift and scale.
+_NOT_DECAYED = ["bias", "gamma", "beta"]
 
 
 @keras.saving.register_keras_serializable("facesent")
@@ -35,3 +39,35 @@ class FusedAdam(keras.optimizers.Adam):  # type: ignore[misc]
             epsilon=epsilon,
             grad=tf.cast(gradient, variable.dtype),
         )
+
+
+def optimizer_of(settings: Optimizer, learning_rate: "float | keras.optimizers.schedules.LearningRateSchedule") -> Any:
+    """Adam with decoupled weight decay, clipping and a moving average of weights, as far as the settings want them."""
+    optimizer = FusedAdam(
+        learning_rate,
+        weight_decay=settings.weight_decay or None,
+        global_clipnorm=settings.clip_norm or None,
+        use_ema=settings.average > 0,
+        ema_momentum=settings.average or 0.99,
+    )
+    if settings.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=_NOT_DECAYED)
+    return optimizer
+
+
+def learning_rate_of(
+    settings: Optimizer, schedule: Schedule, *, epochs: int, steps: int
+) -> "float | keras.optimizers.schedules.LearningRateSchedule":
+    """The learning rate over ``epochs`` of ``steps`` each.
+
+    Source of the cosine: Loshchilov and Hutter, SGDR, 2017, arXiv:1608.03983; of the warm-up: Goyal et al., Accurate,
+    large minibatch SGD, 2017, arXiv:1706.02677.
+    """
+    if schedule.name == "plateau":
+        return settings.learning_rate
+    warmup = round(schedule.warmup_epochs * steps)
+    if not warmup:
+        return keras.optimizers.schedules.CosineDecay(settings.learning_rate, epochs * steps)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0, max(epochs * steps - warmup, 1), warmup_target=settings.learning_rate, warmup_steps=warmup
+    )

@@ -20,6 +20,9 @@ class Model(Section):
         image_size: side of the input in pixels.
         weights: of the backbone: ``none`` (random), ``imagenet`` (fetched by Keras), or a Keras weights file.
         weights_sha256: what the file's bytes must hash to; empty: not checked.
+        scaling: of the input as the weights expect it, named as in ``keras.applications``: ``tf`` (-1..1), ``torch``
+            (less ImageNet's mean, by its deviation), ``caffe`` (blue first, less the mean); ``auto``: as Keras's own.
+        last_layer: of the backbone, whose maps go into the head; empty: all of it.
         attention: after each block of ``reference_cnn``.
         dropout: share of the units before a dense layer.
         batch_norm_momentum: of ``reference_cnn``'s moving averages.
@@ -30,6 +33,8 @@ class Model(Section):
     image_size: Annotated[int, Field(ge=16, le=1024)]
     weights: str = "none"
     weights_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+    scaling: Literal["auto", "tf", "torch", "caffe"] = "auto"
+    last_layer: str = ""
     attention: Literal["none", "squeeze_excitation", "cbam"] = "none"
     dropout: Below1
     batch_norm_momentum: Fraction

@@ -1,7 +1,7 @@
 """A training's MLflow run, whole: written while it trains, or afterwards where MLflow does not know it."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +41,13 @@ class Recorder:
         except MlflowException as error:
             self.report(f"MLflow did not take epoch {epoch + 1}: {error}")
 
+    def log_pictures(self, files: Sequence[Path], folder: str) -> None:
+        """Log pictures under ``folder``."""
+        try:
+            tracking.log_files(self.run_id, files, folder)
+        except MlflowException as error:
+            self.report(f"MLflow did not take the pictures {folder}: {error}")
+
     def finish(self, model: Path, labels: Path) -> None:
         """Log the model and end the run."""
         packaging.log_model(self.run_id, model, labels)
@@ -48,14 +55,20 @@ class Recorder:
 
 
 def describe(
-    project: Project, params: Params, splits: Mapping[str, pd.DataFrame], fingerprint: str | None = None
+    project: Project,
+    params: Params,
+    splits: Mapping[str, pd.DataFrame],
+    *,
+    fingerprint: str | None = None,
+    tags: Mapping[str, str | None] | None = None,
 ) -> Description:
-    """What MLflow is told of a training before it starts."""
+    """What MLflow is told of a training before it starts; of ``tags`` those with a value."""
+    further = {name: value for name, value in (tags or {}).items() if value}
     return Description(
         name=run_name(project, params),
         fingerprint=fingerprint,
         params=params.flat(),
-        tags=lineage_tags(project),
+        tags={**lineage_tags(project), **further},
         splits=splits,
     )
 

@@ -48,7 +48,7 @@ def begin(description: Description, *, resume: bool) -> str:
         client.update_run(left.info.run_id, status="RUNNING")
         return str(left.info.run_id)
     tags = {**description.tags, **({FINGERPRINT_TAG: fingerprint} if fingerprint else {})}
-    run = client.create_run(_experiment(client), tags=tags, run_name=description.name)
+    run = client.create_run(experiment_id(client), tags=tags, run_name=description.name)
     params = [Param(key, str(value)) for key, value in description.params.items()]
     client.log_batch(run.info.run_id, params=params)
     client.log_inputs(run.info.run_id, [_dataset(name, frame) for name, frame in description.splits.items()])
@@ -57,7 +57,7 @@ def begin(description: Description, *, resume: bool) -> str:
 
 def log_epoch(run_id: str, epoch: int, row: Mapping[str, float]) -> None:
     """Log one epoch's metrics; epochs count from 1 in MLflow, as in the terminal's lines."""
-    now = _now()
+    now = now_ms()
     metrics = [Metric(name, value, now, epoch + 1) for name, value in row.items()]
     MlflowClient().log_batch(run_id, metrics=metrics)
 
@@ -84,10 +84,16 @@ def log_evaluation(run_id: str, test: pd.DataFrame, metrics: Mapping[str, float]
     """Add the test images, their metrics, and pictures and tables as artifacts under ``evaluation/``."""
     client = MlflowClient()
     client.log_inputs(run_id, [_dataset("test", test)])
-    now = _now()
+    now = now_ms()
     client.log_batch(run_id, metrics=[Metric(name, value, now, 0) for name, value in metrics.items()])
+    log_files(run_id, files, "evaluation")
+
+
+def log_files(run_id: str, files: Iterable[Path], folder: str) -> None:
+    """Add files as artifacts under ``folder``."""
+    client = MlflowClient()
     for file in files:
-        client.log_artifact(run_id, str(file), "evaluation")
+        client.log_artifact(run_id, str(file), folder)
 
 
 def run_tags(run_id: str) -> dict[str, str]:
@@ -101,18 +107,20 @@ def metric_name(name: str) -> str:
     return re.sub(r"[^\w\-. /]", "_", name)
 
 
-def _now() -> int:
+def now_ms() -> int:
+    """Milliseconds since 1970, as MLflow counts time."""
     return time.time_ns() // 1_000_000
 
 
-def _experiment(client: MlflowClient) -> str:
+def experiment_id(client: MlflowClient) -> str:
+    """Id of the experiment that holds all runs, which is made where it is missing."""
     experiment = client.get_experiment_by_name(EXPERIMENT)
     return str(experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT, tags=_KIND))
 
 
 def _find(client: MlflowClient, tag: str, value: str) -> Run | None:
     runs = client.search_runs(
-        [_experiment(client)], f"tags.`{tag}` = '{value}'", order_by=["attributes.start_time DESC"], max_results=1
+        [experiment_id(client)], f"tags.`{tag}` = '{value}'", order_by=["attributes.start_time DESC"], max_results=1
     )
     return runs[0] if runs else None
 

@@ -1,30 +1,26 @@
 """Stage ``train``: from the splits to a model, its history and an MLflow run."""
 
-import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from importlib.metadata import version
-from inspect import getsource
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 
 from facesent.console import run_stage, say
-from facesent.data import augmentation, decoded, images, pipeline
 from facesent.data.examples import read_examples, read_split, training_examples
-from facesent.model import architectures, checkpoint, layers, optimizer, precision, storage, training
+from facesent.data.pipeline import TrainingExamples
+from facesent.evaluation.sheets import save_augmentation_sheets
+from facesent.fingerprint import fingerprint
+from facesent.model import precision, training
+from facesent.model.calibration import temperature_of
 from facesent.model.checkpoint import CheckpointFolder
+from facesent.model.pretrained import weights_sha256
 from facesent.model.storage import save_labels, save_model
 from facesent.model.training import Trained
 from facesent.params import Params, load_params
 from facesent.project import Project
-from facesent.registry.recording import describe, recorded_training
-
-# What decides about the weights: a checkpoint that other code or versions wrote is not resumed.
-_CODE = (
-    *(augmentation, decoded, images, pipeline),
-    *(architectures, checkpoint, layers, optimizer, precision, storage, training),
-)
-_LIBRARIES = ("keras", "numpy", "opencv-python-headless", "pillow", "tensorflow")
+from facesent.registry.recording import Recorder, describe, recorded_training
 
 
 def train(project: Project) -> None:
@@ -35,11 +31,15 @@ def train(project: Project) -> None:
     size = params.model.image_size
     examples = training_examples(project.data, frames["train"], labels, size, spill=project.outputs)
     validation = read_examples(project.data, frames["val"], labels, size, "val", spill=project.outputs)
-    fingerprint = _fingerprint(params, frames)
-    description = describe(project, params, frames, fingerprint)
+    computing = precision.resolve(params.train.precision)
+    weights = weights_sha256(params.model)
+    mark = fingerprint(params, frames, computing, weights or "")
+    known = {"precision": computing, "weights_sha256": weights}
+    description = describe(project, params, frames, fingerprint=mark, tags=known)
     folder = CheckpointFolder(project.checkpoint, on_failure=_say_not_saved)
-    say(f"computing in {precision.resolve(params.train.precision)}")
-    with recorded_training(description, resume=folder.holds(fingerprint), report=say) as run:
+    say(f"computing in {computing}")
+    with recorded_training(description, resume=folder.holds(mark), report=say) as run:
+        _show_augmentation(run, examples, labels, params)
         trained = training.train(
             examples,
             validation,
@@ -47,13 +47,21 @@ def train(project: Project) -> None:
             params.model,
             params.train,
             checkpoint=folder,
-            fingerprint=fingerprint,
+            fingerprint=mark,
             report=say,
             observe=run.log_epoch,
         )
         _write(project, trained, labels)
         run.finish(project.model, project.labels)
     folder.clear()
+
+
+def _show_augmentation(run: Recorder, examples: TrainingExamples, labels: Sequence[str], params: Params) -> None:
+    with TemporaryDirectory() as folder:
+        sheets = save_augmentation_sheets(
+            examples, labels, params.train.augment, params.train.seed, Path(folder), params.report.no_thumbnails
+        )
+        run.log_pictures(sheets, "augmentation")
 
 
 def _write(project: Project, trained: Trained, labels: Sequence[str]) -> None:
@@ -64,24 +72,12 @@ def _write(project: Project, trained: Trained, labels: Sequence[str]) -> None:
     history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
     history.to_csv(project.history)
     best = trained.history[trained.best_epoch]
-    metrics = {"epochs": len(history), "best_epoch": trained.best_epoch + 1, **best}
+    kept = {"best_epoch": trained.best_epoch + 1, "temperature": temperature_of(trained.model)}
+    metrics = {"parameters": trained.model.count_params(), "epochs": len(history), **kept, **best}
     (project.train / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
     say(
         f"kept epoch {trained.best_epoch + 1}: val_accuracy {best['val_accuracy']:.3f}, val_loss {best['val_loss']:.3f}"
     )
-
-
-def _fingerprint(params: Params, frames: Mapping[str, pd.DataFrame]) -> str:
-    """Hash of all that decides about the weights."""
-    parts = [
-        params.model.model_dump_json(),
-        params.train.model_dump_json(),
-        precision.resolve(params.train.precision),
-        *(frame.to_csv(index=False) for frame in frames.values()),
-        *(getsource(module) for module in _CODE),
-        *(f"{name} {version(name)}" for name in _LIBRARIES),
-    ]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def _say_not_saved(error: OSError) -> None:

@@ -1,27 +1,49 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 
 from facesent.model.architectures import build
+from facesent.model.architectures.backbones import BACKBONES
+from facesent.model.backend import keras
+from facesent.model.inference import compile_forward
 from facesent.params import Model
+from facesent.params.model import Name
 
 
-def settings(image_size: int) -> Model:
-    return Model(name="reference_cnn", image_size=image_size, dropout=0.3, batch_norm_momentum=0.9)
+def settings(image_size: int, **options: object) -> Model:
+    known = {"name": "reference_cnn", "image_size": image_size, "dropout": 0.3, "batch_norm_momentum": 0.9}
+    return Model.model_validate({**known, **options})
+
+
+def images(count: int, side: int) -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 255, (count, side, side, 3), dtype=np.uint8)
+
+
+def shaken(model: keras.Model) -> keras.Model:
+    """With random weights everywhere, so that nothing is hidden by a 0 or a 1."""
+    chance = np.random.default_rng(2)
+    for variable in model.variables:
+        if variable.path.endswith("temperature"):
+            variable.assign(20.0)
+        elif variable.dtype == "float32":
+            variable.assign(np.abs(np.asarray(variable)) + chance.uniform(0.01, 0.1, variable.shape))
+    return model
 
 
 def test_the_reference_network_has_its_parameters_at_six_classes() -> None:
-    assert build(settings(224), 6).count_params() == 27_932_646
+    # And one that is never trained, the temperature.
+    assert build(settings(224), 6).count_params() == 27_932_646 + 1
 
 
 @pytest.mark.parametrize("image_size", [16, 48, 64])
 def test_the_parameters_do_not_depend_on_the_image_size(image_size: int) -> None:
-    assert build(settings(image_size), 6).count_params() == 27_932_646
+    assert build(settings(image_size), 6).count_params() == 27_932_646 + 1
 
 
 @pytest.mark.parametrize("classes", [2, 5])
 def test_the_outputs_are_probabilities(classes: int) -> None:
-    images = np.random.default_rng(1).integers(0, 255, (3, 48, 48, 3), dtype=np.uint8)
-    probabilities = np.asarray(build(settings(48), classes)(images, training=False))
+    probabilities = np.asarray(build(settings(48), classes)(images(3, 48), training=False))
     assert probabilities.shape == (3, classes)
     assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
 
@@ -29,3 +51,43 @@ def test_the_outputs_are_probabilities(classes: int) -> None:
 def test_one_class_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 2 classes"):
         build(settings(48), 1)
+
+
+def test_every_name_is_an_architecture() -> None:
+    assert set(get_args(Name)) == {"reference_cnn", *BACKBONES}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BACKBONES)
+def test_a_backbone_answers_with_probabilities_also_when_compiled(name: str) -> None:
+    model = build(settings(32, name=name), 4)
+    probabilities = np.asarray(model(images(2, 32), training=False))
+    assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    np.testing.assert_allclose(compile_forward(model)(images(2, 32)), probabilities, atol=1e-5)
+
+
+@pytest.mark.parametrize("attention", ["squeeze_excitation", "cbam"])
+def test_attention_adds_little_and_changes_the_answer(attention: str) -> None:
+    plain, attentive = build(settings(16), 3), build(settings(16, attention=attention), 3)
+    assert 1 < attentive.count_params() / plain.count_params() < 1.05
+    by_name = {variable.path: variable for variable in attentive.variables}
+    for variable in plain.variables:
+        if variable.path in by_name:
+            by_name[variable.path].assign(variable)
+    assert not np.allclose(np.asarray(plain(images(2, 16))), np.asarray(attentive(images(2, 16))), atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["reference_cnn", "mobilenet"])
+def test_flip_averaging_answers_a_mirror_image_alike_and_takes_the_same_weights(name: str) -> None:
+    plain = shaken(build(settings(32, name=name), 3))
+    averaging = build(settings(32, name=name), 3, flip_average=True)
+    for variable, value in zip(averaging.variables, plain.variables, strict=True):
+        variable.assign(value)
+    photos = images(2, 32)
+    mirrored = photos[:, :, ::-1]
+    answers = np.asarray(averaging(photos))
+    np.testing.assert_allclose(np.asarray(averaging(mirrored)), answers, atol=1e-6)
+    logits = keras.Model(plain.inputs, plain.get_layer("head_logits").output)
+    mean = (np.asarray(logits(photos)) + np.asarray(logits(mirrored))) / 2
+    expected = np.asarray(plain.get_layer("probabilities")(mean))
+    np.testing.assert_allclose(answers, expected, atol=1e-5)

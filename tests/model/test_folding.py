@@ -48,11 +48,18 @@ def with_a_convolution_of_maps_and_of_pixels() -> Any:
     return keras.Model(inputs, normalisation(convolution(x)))
 
 
+def with_depthwise_convolutions() -> Any:
+    inputs = keras.Input((8, 8, 3))
+    x = layers.DepthwiseConv2D(3, strides=2, depth_multiplier=2, use_bias=False)(inputs)
+    x = layers.DepthwiseConv2D(3, padding="same")(layers.BatchNormalization()(x))
+    return keras.Model(inputs, layers.BatchNormalization()(x))
+
+
 def with_nothing_to_fold() -> Any:
     inputs = keras.Input((8, 8, 3))
     x = layers.BatchNormalization()(inputs)
     x = layers.BatchNormalization()(layers.Conv2D(4, 3, activation="relu")(x))
-    x = layers.BatchNormalization()(layers.DepthwiseConv2D(3)(x))
+    x = layers.BatchNormalization()(layers.SeparableConv2D(4, 3)(x))
     x = layers.BatchNormalization(axis=1)(layers.Conv2D(4, 1)(x))
     return keras.Model(inputs, layers.BatchNormalization()(layers.Flatten()(x)))
 
@@ -77,6 +84,7 @@ def count(model: Any, kind: type) -> int:
         (with_other_consumers, 0),
         (with_shared_layers, 0),
         (with_a_convolution_of_maps_and_of_pixels, 0),
+        (with_depthwise_convolutions, 0),
         (with_nothing_to_fold, 5),
     ],
 )

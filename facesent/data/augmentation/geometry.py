@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facesent.data.augmentation.draws import Uniform
 from facesent.data.images import Pixels
 from facesent.params import Augment
 
@@ -12,16 +13,7 @@ DRAWS = 6
 Matrix = NDArray[np.float64]
 
 
-def draw(seed: int, epoch: int, count: int) -> NDArray[np.float64]:
-    """Uniform numbers for one epoch: row ``i`` belongs to image ``i``, in whatever order images come.
-
-    Returns:
-        ``(count, DRAWS)``, each in [0, 1).
-    """
-    return np.random.Generator(np.random.Philox(key=[seed, epoch])).random((count, DRAWS))
-
-
-def augment(image: Pixels, matrix: Matrix, result: Pixels) -> None:
+def warp(image: Pixels, matrix: Matrix, result: Pixels) -> None:
     """Resize and warp one image in one interpolation; what leaves the frame is filled by reflection.
 
     Resizing first would interpolate twice, which blurs.
@@ -43,11 +35,11 @@ def augment(image: Pixels, matrix: Matrix, result: Pixels) -> None:
     )
 
 
-def affine_matrices(draws: NDArray[np.float64], settings: Augment, side: int) -> Matrix:
+def affine_matrices(draws: Uniform, settings: Augment, side: int) -> Matrix:
     """The warps about the centre of a square, from source to result.
 
     Args:
-        draws: ``(n, DRAWS)`` uniform numbers in [0, 1), see ``draw``.
+        draws: ``(n, DRAWS)`` uniform numbers in [0, 1).
         settings: the ranges.
         side: of the square in pixels.
 

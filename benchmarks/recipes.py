@@ -1,0 +1,142 @@
+"""The command ``python -m benchmarks.recipes``: presets, and what was tried beside them, on the same images.
+
+A table of its own: a training is minutes, and its figures are accuracies.
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from statistics import mean
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.machine import describe
+from benchmarks.trainings import Outcome, configure, prepare, train
+from facesent.data.markdown import table
+
+_RESAMPLES = 9999
+_LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A preset, and which of its keys have other values."""
+
+    preset: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+
+RECIPES = {
+    "best": Recipe("best"),
+    "reference": Recipe("reference", {"model.image_size": 96}),
+}
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.argument("names", nargs=-1, type=click.Choice(list(RECIPES)))
+@click.option(
+    "--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Class folders of images; without it, the embedded faces.",
+)  # fmt: skip
+@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Trainings of each recipe.")
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path),
+    help="Keep each training's figures in this JSON file, and do not repeat those that it has.",
+)  # fmt: skip
+def main(names: Sequence[str], data: Path | None, seeds: int, output: Path | None) -> None:
+    """Train the recipes NAMES, by default all, with several seeds on one split, and print a row for each.
+
+    Figures are means over the seeds; brackets hold the lowest and the highest, of the test accuracy its interval at
+    95 %, over test persons drawn anew. Nothing else should run on the machine meanwhile.
+
+    \b
+    Example: python -m benchmarks.recipes best reference --data ~/my-faces
+    """
+    known = _read(output)
+    with TemporaryDirectory(prefix="recipes-") as folder:
+        root = Path(folder)
+        prepare(root, data, {})
+        for seed in range(1, seeds + 1):
+            # In turns, so that a slow hour of the machine meets all.
+            for name in names or RECIPES:
+                reached = known.setdefault(name, {})
+                if str(seed) not in reached:
+                    configure(root, RECIPES[name].preset, {**RECIPES[name].changes, "train.seed": seed})
+                    reached[str(seed)] = train(root)
+                    print(f"{name}, seed {seed}: {_line(reached[str(seed)])}", file=sys.stderr, flush=True)
+                    _write(output, known)
+    rows = [_row(name, list(known[name].values())) for name in names or RECIPES]
+    head = ["recipe", "seeds", "parameters", "minutes", "val", "test", "macro recall", "ECE"]
+    click.echo(f"Measured on {date.today().isoformat()}: {describe()}.\n\n{table(head, rows)}")
+
+
+def _line(outcome: Outcome) -> str:
+    return (
+        f"{outcome.minutes:.1f} min, val {outcome.val:.1%}, test {outcome.test:.1%}, recall {outcome.macro_recall:.3f}"
+    )
+
+
+def _row(name: str, outcomes: Sequence[Outcome]) -> list[str]:
+    low, high = _interval(outcomes)
+    recalls = [each.macro_recall for each in outcomes]
+    return [
+        name,
+        str(len(outcomes)),
+        f"{outcomes[0].parameters / 1e6:.1f} M",
+        f"{mean(each.minutes for each in outcomes):.1f}",
+        _spread([each.val for each in outcomes]),
+        f"{mean(each.test for each in outcomes):.1%} ({low:.1%} to {high:.1%})",
+        f"{mean(recalls):.3f} ({min(recalls):.3f} to {max(recalls):.3f})",
+        f"{mean(each.ece for each in outcomes):.3f}",
+    ]
+
+
+def _spread(shares: Sequence[float]) -> str:
+    return f"{mean(shares):.1%} ({min(shares):.1%} to {max(shares):.1%})"
+
+
+def _interval(outcomes: Sequence[Outcome]) -> tuple[float, float]:
+    """Percentile bootstrap interval of the seeds' mean accuracy, over persons: their images are no independent ones."""
+    right = np.mean([each.correct for each in outcomes], axis=0)
+    _, person = np.unique(outcomes[0].groups, return_inverse=True)
+    sums, counts = np.bincount(person, right), np.bincount(person)
+    drawn = np.random.default_rng(7).integers(0, len(sums), (_RESAMPLES, len(sums)))
+    accuracies = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    low, high = np.quantile(accuracies, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
+    return float(low), float(high)
+
+
+def _read(path: Path | None) -> dict[str, dict[str, Outcome]]:
+    if path is None or not path.is_file():
+        return {}
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    return {name: {seed: _outcome(values) for seed, values in seeds.items()} for name, seeds in kept.items()}
+
+
+def _outcome(values: Mapping[str, Any]) -> Outcome:
+    arrays: dict[str, NDArray[Any]] = {"correct": np.array(values["correct"]), "groups": np.array(values["groups"])}
+    return Outcome(**{**values, **arrays})
+
+
+def _write(path: Path | None, known: Mapping[str, Mapping[str, Outcome]]) -> None:
+    if path is None:
+        return
+    kept = {
+        name: {
+            seed: {**vars(each), "correct": each.correct.tolist(), "groups": each.groups.tolist()}
+            for seed, each in seeds.items()
+        }
+        for name, seeds in known.items()
+    }
+    path.write_text(json.dumps(kept), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
