@@ -3,6 +3,7 @@
 import click
 
 from facesent.commands.data import data
+from facesent.commands.labels import label_issues, relabel
 from facesent.commands.models import models, promote, rollback
 from facesent.commands.predict import predict
 from facesent.commands.preset import preset
@@ -15,11 +16,15 @@ def main() -> None:
 
     \b
     Get images:       facesent data sample | download | import DIR
+    Review labels:    facesent data label-issues, then facesent data relabel QUEUE.csv
     Choose settings:  facesent preset quick | reference
     Train:            dvc repro, or python -m flows.pipeline for all of it
     Serve:            facesent promote, then facesent predict PHOTO
     """
 
+
+for command in (label_issues, relabel):
+    data.add_command(command)
 
 for command in (data, preset, promote, rollback, models, predict):
     main.add_command(command)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Fill = Callable[[Path], "Imported | None"]
 
-_data_option = click.option(
+data_option = click.option(
     "--data", "data_dir", type=click.Path(path_type=Path), default=Path("data"), show_default=True,
     help="Folder of the class folders.",
 )  # fmt: skip
@@ -36,7 +36,7 @@ def data() -> None:
 
 
 @data.command()
-@_data_option
+@data_option
 @_replace_option
 @click.option("--persons", type=click.IntRange(min=1), default=150, show_default=True, help="Drawn people.")
 @click.option("--image-size", type=click.IntRange(16, 1024), default=128, show_default=True, help="Side in pixels.")
@@ -58,7 +58,7 @@ def sample(data_dir: Path, replace: bool, persons: int, image_size: int, seed: i
 
 
 @data.command()
-@_data_option
+@data_option
 @_replace_option
 @click.option("--handle", metavar="OWNER/DATASET", help="Another Kaggle dataset of class folders.")
 @readable_errors
@@ -87,7 +87,7 @@ def download(data_dir: Path, replace: bool, handle: str | None) -> None:
 
 @data.command("import")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@_data_option
+@data_option
 @_replace_option
 @click.option("--link", is_flag=True, help="Hard-link the images instead of copying them, where possible.")
 @readable_errors
@@ -116,7 +116,7 @@ def import_(folder: Path, data_dir: Path, replace: bool, link: bool) -> None:
 
 
 @data.command()
-@_data_option
+@data_option
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @readable_errors
 def status(data_dir: Path, as_json: bool) -> None:
@@ -152,7 +152,7 @@ def _bring_in(data_dir: Path, replace: bool, fill: Fill) -> None:
     if imported:
         _show_left_out(imported)
     _show(data_dir, installed.contents)
-    _show_outcome(data_dir, installed)
+    show_outcome(data_dir, installed)
 
 
 def _show_left_out(imported: "Imported") -> None:
@@ -183,7 +183,8 @@ def _show(data_dir: Path, contents: "Contents") -> None:
     click.echo(f"{contents.bytes / 1e6:.1f} MB{groups}{others}.")
 
 
-def _show_outcome(data_dir: Path, installed: "Installed") -> None:
+def show_outcome(data_dir: Path, installed: "Installed") -> None:
+    """Say what an installation did, how to get back, and what to do next."""
     from facesent.data.tracking import pointer
 
     if not installed.changed:

@@ -1,0 +1,112 @@
+"""``facesent data label-issues`` and ``relabel``: find labels that are probably wrong, and apply what a person says."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from facesent.commands.data import data_option, show_outcome
+from facesent.commands.errors import readable_errors
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from facesent.data.relabel import Plan
+
+_SHOWN = 20
+
+
+@click.command("label-issues")
+@data_option
+@click.option(
+    "--predictions", type=click.Path(path_type=Path), default=Path("outputs/cross_validation/predictions.csv"),
+    show_default=True, help="Out-of-fold predictions.",
+)  # fmt: skip
+@click.option("--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Images in the queue.")
+@click.option(
+    "--output", type=click.Path(path_type=Path, file_okay=False), default=Path("outputs/label_issues"),
+    show_default=True, help="Folder for the queue and its pictures.",
+)  # fmt: skip
+@readable_errors
+def label_issues(data_dir: Path, predictions: Path, limit: int, output: Path) -> None:
+    """Find labels that are probably wrong, and queue their images for a person to look at.
+
+    Images that were kept in an earlier review of the same folder are not asked for again.
+
+    \b
+    Example: python -m flows.cross_validation && facesent data label-issues
+    """
+    from facesent.evaluation.label_issues import find_label_issues, read_predictions, summarise
+    from facesent.evaluation.label_queue import write_queue
+    from facesent.params import load_params
+    from facesent.project import Project
+
+    hidden = load_params(Project().params).report.no_thumbnails
+    table = read_predictions(predictions)
+    found = find_label_issues(table)
+    queued = write_queue(found, data_dir, output, limit=limit, hidden=hidden)
+    _show_issues(summarise(table, found), len(found), len(table))
+    if queued.kept:
+        click.echo(f"{queued.kept} of them were looked at and kept before.")
+    if not queued.images:
+        click.echo("Nothing to look at.")
+        return
+    pages = f"{queued.pages[0]}" + (f" to {queued.pages[-1].name}" if len(queued.pages) > 1 else "")
+    click.echo(f"Queued the worst {queued.images} in {queued.file}, with pictures in {pages}.")
+    click.echo(f"Next: fill its column decision with keep, drop or a class, then facesent data relabel {queued.file}")
+
+
+@click.command()
+@click.argument("queue", metavar="QUEUE.csv", type=click.Path(path_type=Path))
+@data_option
+@click.option("--dry-run", is_flag=True, help="Check, and say what would be done.")
+@readable_errors
+def relabel(queue: Path, data_dir: Path, dry_run: bool) -> None:
+    """Move and drop the images of data/ as the column decision of QUEUE.csv says: all of them, or none.
+
+    A decision is keep, drop or a class; rows without one wait. The old content stays in DVC's cache, and you are told
+    how to get it back.
+
+    \b
+    Example: facesent data relabel outputs/label_issues/queue.csv --dry-run
+    """
+    from rich.console import Console
+
+    from facesent.data import relabel as review
+
+    if dry_run:
+        intended, installed = review.preview(queue, data_dir), None
+    else:
+        with Console(stderr=True).status("Relabelling"):
+            intended, installed = review.relabel(queue, data_dir)
+    _show_plan(intended, dry_run=dry_run)
+    if installed:
+        show_outcome(data_dir, installed)
+
+
+def _show_issues(summary: "pd.DataFrame", issues: int, images: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("Given", "Images", "Issues", "Mostly suggested", title="Label issues")
+    for row in summary.itertuples():
+        table.add_row(str(row.label), str(row.images), str(row.issues), str(row.suggested))
+    Console().print(table)
+    click.echo(f"{issues} issues in {images} images ({issues / images:.1%}).")
+
+
+def _show_plan(intended: "Plan", *, dry_run: bool) -> None:
+    changes = [f"{old} -> {new}" for old, new in intended.moves.items()]
+    changes += [f"{name} dropped" for name in intended.drops]
+    for line in changes[:_SHOWN]:
+        click.echo(line)
+    if len(changes) > _SHOWN:
+        click.echo(f"and {len(changes) - _SHOWN} more")
+    click.echo(
+        f"Moves: {len(intended.moves)}. Drops: {len(intended.drops)}. Kept: {intended.kept}. "
+        f"Done before: {intended.done}."
+    )
+    for name, other in intended.conflicts[:_SHOWN]:
+        click.echo(f"{name} has the content of {other}: validate sets both aside until they are one class.", err=True)
+    if dry_run:
+        click.echo("Dry run: nothing was changed.")
