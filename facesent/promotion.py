@@ -41,6 +41,8 @@ class Promotion:
 def register(project: Project) -> Candidate:
     """Make the current model a version with the alias ``challenger``, unless it is one already.
 
+    The same weights and labels with another ``serve.min_confidence`` are another version.
+
     Raises:
         FacesentError: if the stages have not run.
     """
@@ -48,12 +50,14 @@ def register(project: Project) -> Candidate:
         if not path.is_file():
             raise FacesentError(f"Expected a trained and evaluated model. Received: no {path}. Run: dvc repro")
     sha256 = model_sha256(project.model, project.labels)
-    run_id = find_or_record(project, load_params(project.params))
-    version = models.version_of(sha256)
+    params = load_params(project.params)
+    min_confidence = params.serve.min_confidence
+    run_id = find_or_record(project, params)
+    version = models.version_of(sha256, min_confidence)
     created = version is None
     if version is None:
-        logged = log_model(run_id, project.model, project.labels)
-        version = models.create_version(logged, sha256, _version_tags(project, run_id))
+        logged = log_model(run_id, project.model, project.labels, min_confidence)
+        version = models.create_version(logged, sha256, min_confidence, _version_tags(project, run_id))
     models.set_alias(CHALLENGER, version)
     return Candidate(version, run_id, sha256, created)
 
@@ -63,7 +67,8 @@ def judge(project: Project, candidate: Candidate) -> Verdict:
     """Hold the candidate against the floors and the champion; the verdict is written down either way."""
     params = load_params(project.params)
     champion = models.version_with_alias(CHAMPION)
-    if champion is None or champion == candidate.version:
+    # The same weights with another min_confidence are no rival to beat.
+    if champion is None or models.model_sha256_of(champion) == candidate.model_sha256:
         measures = _measures(project)
         verdict = judge_measures(candidate.version, measures, None, params.gate)
     else:

@@ -97,6 +97,37 @@ def test_a_model_that_mlflow_lost_is_recorded_again(
     assert {dataset.dataset.name for dataset in run.inputs.dataset_inputs} == {"train", "val", "test"}
 
 
+def test_another_min_confidence_is_another_version_of_the_same_weights(project: Path) -> None:
+    import base64
+
+    import pandas as pd
+
+    made = make_project(project)
+    decide(made)
+    always = made.params.read_text()
+    made.params.write_text(always.replace("min_confidence: 0.0", "min_confidence: 0.9"))
+    candidate, verdict, result = decide(made)
+    assert candidate.created
+    assert verdict.outcome == "VALIDATED"
+    assert result == promotion.Promotion(champion=2, previous=1, changed=True)
+    assert models.versions()[0].tags["facesent.min_confidence"] == "0.9"
+    assert len({version.run_id for version in models.versions()}) == 1
+    assert not decide(made)[0].created
+
+    served = mlflow.pyfunc.load_model("models:/facesent@champion")
+    # The brightest of the dark photos is near the border.
+    photos = [(made.data / "Dark" / name).read_bytes() for name in ("00.png", "29.png")]
+    request = pd.DataFrame({"image": [base64.b64encode(photo).decode() for photo in photos]})
+    assert [answer["label"] for answer in served.predict(request)] == ["Dark", "uncertain"]
+    easy = served.predict(request, params={"min_confidence": 0.5})
+    assert [answer["label"] for answer in easy] == ["Dark", "Dark"]
+
+    made.params.write_text(always)
+    candidate, _, result = decide(made)
+    assert (candidate.version, candidate.created) == (1, False)
+    assert result == promotion.Promotion(champion=1, previous=2, changed=True)
+
+
 def test_without_a_model_the_command_to_run_is_named(project: Path) -> None:
     with pytest.raises(FacesentError, match="dvc repro"):
         promotion.register(Project(project))

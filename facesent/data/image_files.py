@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from facesent.data.class_names import check_class_names
 from facesent.data.contents import SUFFIXES, is_image_name
 from facesent.data.errors import DataError
 
@@ -34,7 +35,7 @@ def class_folders(data_dir: Path) -> list[str]:
     """The sorted names of the class folders: every folder in ``data_dir`` that is not hidden.
 
     Raises:
-        DataError: ``data_dir`` does not exist, or a class folder is a link that leaves it.
+        DataError: ``data_dir`` does not exist, or a class folder is a link that leaves it or has a reserved name.
     """
     if not data_dir.is_dir():
         raise DataError(
@@ -48,7 +49,9 @@ def class_folders(data_dir: Path) -> list[str]:
                 f"Expected class folders inside {data_dir}. Received: {folder.name} is a link to elsewhere. "
                 f"Copy them with `facesent data import DIR`."
             )
-    return [_printable(folder.name) for folder in folders]
+    names = [_printable(folder.name) for folder in folders]
+    check_class_names(names)
+    return names
 
 
 def image_files(data_dir: Path) -> list[ImageFile]:

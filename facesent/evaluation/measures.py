@@ -1,7 +1,7 @@
 """What is measured on a split, as values that can be stored and compared."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 
@@ -25,6 +25,8 @@ class Measures:
         balanced_accuracy: mean recall of the classes that have images.
         log_loss: mean negative log probability of the true class, in nats.
         ece: expected calibration error.
+        ece_debiased: the same with much of what chance adds to it taken out.
+        ece_noise: what ``ece`` would be in the mean if the probabilities were perfect, with as many images.
     """
 
     images: int
@@ -35,6 +37,8 @@ class Measures:
     macro_f1: float
     log_loss: float
     ece: float
+    ece_debiased: float
+    ece_noise: float
     classes: dict[str, ClassMeasures]
 
     def as_dict(self) -> dict[str, Any]:
@@ -43,9 +47,10 @@ class Measures:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Measures":
-        """Read what ``as_dict`` gave."""
+        """Read what ``as_dict`` gave, among whatever else."""
         classes = {label: ClassMeasures(**of_class) for label, of_class in values["classes"].items()}
-        return cls(**{**values, "classes": classes})
+        own = {field.name: values[field.name] for field in fields(cls)}
+        return cls(**{**own, "classes": classes})
 
     @property
     def worst_recall(self) -> float:

@@ -9,6 +9,11 @@ from scipy.stats import bootstrap
 from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
 from facesent.evaluation.measures import ClassMeasures, Measures
+from facesent.evaluation.reliability import (
+    calibration_noise,
+    debiased_calibration_error,
+    expected_calibration_error,
+)
 from facesent.params import Evaluate
 
 
@@ -32,6 +37,7 @@ def measure(
         targets, predicted, labels=indices, zero_division=0.0
     )
     low, high = accuracy_interval(correct, settings)
+    confidence, bins = probabilities.max(axis=1), settings.calibration_bins
     present = support > 0
     return Measures(
         images=len(targets),
@@ -41,7 +47,9 @@ def measure(
         balanced_accuracy=float(recall[present].mean()),
         macro_f1=float(f1[present].mean()),
         log_loss=float(log_loss(targets, _normalised(probabilities), labels=indices)),
-        ece=expected_calibration_error(probabilities.max(axis=1), correct, settings.calibration_bins),
+        ece=expected_calibration_error(confidence, correct, bins),
+        ece_debiased=debiased_calibration_error(confidence, correct, bins),
+        ece_noise=calibration_noise(confidence, bins, settings.seed),
         classes={
             label: ClassMeasures(float(precision[i]), float(recall[i]), float(f1[i]), int(support[i]))
             for i, label in enumerate(labels)
@@ -69,22 +77,6 @@ def accuracy_interval(correct: NDArray[np.bool_], settings: Evaluate) -> tuple[f
         rng=np.random.default_rng(settings.seed),
     ).confidence_interval
     return float(interval.low), float(interval.high)
-
-
-def expected_calibration_error(confidence: NDArray[np.floating[Any]], correct: NDArray[np.bool_], bins: int) -> float:
-    """Mean gap between confidence and accuracy over equally wide bins, weighted by their images.
-
-    Source: Guo et al., On Calibration of Modern Neural Networks, 2017, equation 5.
-
-    Args:
-        confidence: ``(n,)``, the largest probability of each image.
-        correct: ``(n,)``.
-        bins: number of bins over 0..1.
-    """
-    upper_edges = np.linspace(0, 1, bins + 1)[1:-1]
-    member = np.digitize(confidence, upper_edges, right=True)
-    surplus = np.bincount(member, weights=confidence - correct, minlength=bins)
-    return float(np.abs(surplus).sum() / len(confidence))
 
 
 def confusion(targets: NDArray[np.int64], probabilities: NDArray[np.floating[Any]], classes: int) -> NDArray[np.int64]:

@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from facesent.evaluation.reliability import Bins
+
 TRAIN, VALIDATION = "#3b6fb6", "#d1662a"
 
 
@@ -63,6 +65,53 @@ def _draw_curve(axes: Axes, history: pd.DataFrame, name: str, best_epoch: int) -
     axes.set_ylim(bottom=0, top=1 if name == "accuracy" else None)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
+
+
+def save_reliability(before: Bins, after: Bins, path: Path) -> None:
+    """Draw the accuracy of answers over their confidence, at temperature 1 and as answered.
+
+    Args:
+        before: at temperature 1.
+        after: as answered.
+        path: of the PNG.
+    """
+    figure = Figure(figsize=(9, 4.8), layout="constrained")
+    grid = figure.subplots(2, 2, height_ratios=(3, 1), sharex=True, sharey="row")
+    for (above, below), bins, name in zip(grid.T, (before, after), ("temperature 1", "as answered"), strict=True):
+        _draw_reliability(above, bins)
+        above.set_title(f"Test images, {name}: ECE {bins.weights @ np.abs(bins.gaps):.3f}", fontsize=11)
+        below.bar(_centres(bins), bins.images, 1 / len(bins.images), color="#9aa5b1", edgecolor="white")
+        below.set(xlabel="confidence", xlim=(0, 1))
+        below.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=3))
+    grid[0, 0].set(ylabel="accuracy", ylim=(0, 1))
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    grid[1, 0].set_ylabel("images")
+    for axes in grid.flat:
+        axes.spines[["top", "right"]].set_visible(False)
+    _save(figure, path)
+
+
+def _draw_reliability(axes: Axes, bins: Bins) -> None:
+    some = bins.images > 0
+    centres, width = _centres(bins)[some], 1 / len(bins.images)
+    accuracy, gaps = bins.accuracy[some], bins.gaps[some]
+    axes.bar(centres, accuracy, width, color=TRAIN, edgecolor="white", label="accuracy")
+    axes.bar(
+        centres,
+        gaps,
+        width,
+        bottom=accuracy,
+        color="none",
+        edgecolor=VALIDATION,
+        hatch="///",
+        label="gap to confidence",
+    )
+    axes.plot([0, 1], [0, 1], color="#777777", linestyle=":", label="calibrated")
+
+
+def _centres(bins: Bins) -> NDArray[np.float64]:
+    number = len(bins.images)
+    return (np.arange(number) + 0.5) / number
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from facesent.data.class_names import UNCERTAIN
+from facesent.evaluation.behaviour import Behaviour
+from facesent.evaluation.examination import Answered, Examination
 from facesent.evaluation.measures import Measures
 
 # Accuracy in percent that the reference recipe reached on the Kaggle set.
@@ -25,16 +28,49 @@ def comparison_markdown(splits: Mapping[str, Measures]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def evaluation_markdown(splits: Mapping[str, Measures]) -> str:
-    """The whole result: comparison, test measures, classes."""
-    test = splits["test"]
+def evaluation_markdown(splits: Mapping[str, Measures], test: Examination) -> str:
+    """The whole result: comparison, test measures, calibration, behaviour, classes."""
+    m = test.measures
     summary = (
-        f"Test: balanced accuracy {test.balanced_accuracy:.3f}, macro F1 {test.macro_f1:.3f}, "
-        f"log loss {test.log_loss:.3f}, ECE {test.ece:.3f}."
+        f"Test: balanced accuracy {m.balanced_accuracy:.3f}, macro F1 {m.macro_f1:.3f}, log loss {m.log_loss:.3f}."
     )
-    classes = ["| class | precision | recall | F1 | images |", "|---|---:|---:|---:|---:|"]
-    classes += [
+    parts = [comparison_markdown(splits), summary, "", _calibration(test)]
+    if test.answered:
+        parts += ["", _answered(test.answered)]
+    return "\n".join([*parts, "", *_behaviour(test.behaviour), "", *_classes(m), ""])
+
+
+def _calibration(test: Examination) -> str:
+    before, after = test.uncalibrated, test.measures
+    return (
+        f"Calibration: temperature {test.temperature:.3f}; ECE {before.ece:.3f} at temperature 1, {after.ece:.3f} as "
+        f"answered (debiased {before.ece_debiased:.3f} and {after.ece_debiased:.3f}; perfect probabilities would show "
+        f"{after.ece_noise:.3f} on {after.images} images); log loss {before.log_loss:.3f} and {after.log_loss:.3f}."
+    )
+
+
+def _answered(answered: Answered) -> str:
+    return (
+        f"With confidence of at least {answered.min_confidence:g}, {answered.coverage:.1%} of the images are answered, "
+        f"with accuracy {answered.accuracy:.1%}; the others are {UNCERTAIN!r}."
+    )
+
+
+def _behaviour(behaviour: Behaviour) -> list[str]:
+    lines = ["| changed image | same answer |", "|---|---:|"]
+    lines += [f"| {change} | {share:.1%} |" for change, share in behaviour.kept.items()]
+    if smile := behaviour.smile:
+        lines += [
+            "",
+            f"Covering the mouth takes the mean confidence of a smile from {smile.confidence:.3f} to "
+            f"{smile.confidence_covered:.3f} ({smile.images} images).",
+        ]
+    return lines
+
+
+def _classes(measures: Measures) -> list[str]:
+    lines = ["| class | precision | recall | F1 | images |", "|---|---:|---:|---:|---:|"]
+    return lines + [
         f"| {label} | {m.precision:.3f} | {m.recall:.3f} | {m.f1:.3f} | {m.support} |"
-        for label, m in test.classes.items()
+        for label, m in measures.classes.items()
     ]
-    return "\n".join([comparison_markdown(splits), summary, "", *classes, ""])

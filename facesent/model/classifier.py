@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from facesent.data.class_names import UNCERTAIN
 from facesent.data.images import Pixels, read_image
+from facesent.model.calibration import temperature_of
 from facesent.model.inference import Probabilities, compile_forward
 from facesent.model.storage import load_labels, load_model
 
@@ -18,7 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answer for one image: the likeliest label, and the probability of each."""
+    """The answer for one image.
+
+    Attributes:
+        label: the likeliest, or ``UNCERTAIN`` where that is less likely than was asked for.
+        confidence: the probability of the likeliest label.
+        probabilities: of each label.
+    """
 
     label: str
     confidence: float
@@ -38,6 +46,7 @@ class Classifier:
             raise ValueError(f"Expected {model.output_shape[-1]} labels. Received: {list(labels)}")
         self.labels = list(labels)
         self.image_size: int = model.input_shape[1]
+        self.temperature = temperature_of(model)
         self._forward = compile_forward(model)
 
     @classmethod
@@ -59,15 +68,24 @@ class Classifier:
         """
         return read_image(content, self.image_size)
 
-    def predict(self, images: Sequence[Pixels]) -> list[Prediction]:
-        """Answer for images that ``read`` prepared."""
-        return [self._prediction(row) for row in self.probabilities(np.array(images))] if images else []
+    def predict(self, images: Sequence[Pixels], *, min_confidence: float = 0.0) -> list[Prediction]:
+        """Answer for images that ``read`` prepared.
+
+        Args:
+            images: each ``(size, size, 3)``.
+            min_confidence: answers that are less sure are ``UNCERTAIN``.
+        """
+        if not images:
+            return []
+        return [self._prediction(row, min_confidence) for row in self.probabilities(np.array(images))]
 
     def warm_up(self, sizes: Sequence[int] = (1, 64)) -> None:
         """Run the network on batches of these sizes, so that the first answers are as quick as the others."""
         for size in sizes:
             self.probabilities(np.zeros((size, self.image_size, self.image_size, 3), np.uint8))
 
-    def _prediction(self, row: NDArray[np.float32]) -> Prediction:
+    def _prediction(self, row: NDArray[np.float32], min_confidence: float) -> Prediction:
         best = int(row.argmax())
-        return Prediction(self.labels[best], float(row[best]), dict(zip(self.labels, map(float, row), strict=True)))
+        confidence = float(row[best])
+        label = self.labels[best] if confidence >= min_confidence else UNCERTAIN
+        return Prediction(label, confidence, dict(zip(self.labels, map(float, row), strict=True)))

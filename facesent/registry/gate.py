@@ -92,7 +92,7 @@ def _outcome(failed: list[str], rival: Champion | Incomparable | None) -> tuple[
         case _ if failed:
             return "REJECTED", f"Below the threshold: {', '.join(failed)}."
         case None:
-            return "VALIDATED", "Passes the floors; no other version is champion."
+            return "VALIDATED", "Passes the floors; no other model is champion."
         case Champion(version):
             return "VALIDATED", f"Passes the floors and is better than version {version}."
         case Incomparable(version, why):

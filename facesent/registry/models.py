@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NAME = "facesent"
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+MIN_CONFIDENCE_TAG = "facesent.min_confidence"
 
 _MISSING = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
@@ -62,14 +63,21 @@ def version_with_alias(alias: str) -> int | None:
     return _aliases(MlflowClient()).get(alias)
 
 
-def version_of(model_sha256: str) -> int | None:
-    """The version that holds this model, if it is registered."""
+def version_of(model_sha256: str, min_confidence: float) -> int | None:
+    """The version that holds this model and answers at ``min_confidence``, if it is registered."""
     found = MlflowClient().search_model_versions(f"name='{NAME}' and tags.`{MODEL_TAG}` = '{model_sha256}'")
-    return min((int(version.version) for version in found), default=None)
+    # A version without the tag is older than it, and always answers.
+    alike = [version for version in found if float(version.tags.get(MIN_CONFIDENCE_TAG, 0)) == min_confidence]
+    return min((int(version.version) for version in alike), default=None)
 
 
-def create_version(logged: LoggedModel, model_sha256: str, tags: Mapping[str, str]) -> int:
-    """Register a logged model as a new version."""
+def model_sha256_of(version: int) -> str:
+    """The hash that ``version_of`` finds a version by."""
+    return str(MlflowClient().get_model_version(NAME, str(version)).tags.get(MODEL_TAG, ""))
+
+
+def create_version(logged: LoggedModel, model_sha256: str, min_confidence: float, tags: Mapping[str, str]) -> int:
+    """Register a logged model as a new version, which ``version_of`` finds by what it is."""
     client = MlflowClient()
     try:
         client.create_registered_model(NAME)
@@ -81,7 +89,7 @@ def create_version(logged: LoggedModel, model_sha256: str, tags: Mapping[str, st
         source=logged.artifact_location,
         run_id=logged.source_run_id,
         model_id=logged.model_id,
-        tags={**tags, MODEL_TAG: model_sha256},
+        tags={**tags, MODEL_TAG: model_sha256, MIN_CONFIDENCE_TAG: str(min_confidence)},
     )
     return int(version.version)
 
@@ -117,8 +125,8 @@ def version_files(version: int) -> tuple[Path, Path]:
 
 
 @mlflow_answers()
-def load_classifier(version: int | None) -> "Classifier":
-    """Load a version for prediction; the champion if none is given.
+def chosen_version(version: int | None) -> int:
+    """``version``, or the champion if none is given.
 
     Raises:
         RegistryError: if there is none.
@@ -126,9 +134,20 @@ def load_classifier(version: int | None) -> "Classifier":
     chosen = version_with_alias(CHAMPION) if version is None else version
     if chosen is None:
         raise RegistryError(f"Expected a champion of {NAME}. Received: none in the registry. Run: facesent promote")
+    return chosen
+
+
+@mlflow_answers()
+def load_classifier(version: int | None) -> "Classifier":
+    """Load a version for prediction; the champion if none is given.
+
+    Raises:
+        RegistryError: if there is none.
+    """
+    files = version_files(chosen_version(version))
     from facesent.model.classifier import Classifier
 
-    return Classifier.load(*version_files(chosen))
+    return Classifier.load(*files)
 
 
 def _aliases(client: MlflowClient) -> dict[str, int]:

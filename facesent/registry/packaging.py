@@ -9,39 +9,47 @@ import mlflow
 from mlflow.entities import LoggedModel, LoggedModelStatus
 from mlflow.models import ModelSignature
 from mlflow.tracking import MlflowClient
-from mlflow.types.schema import ColSpec, DataType, Map, Schema
+from mlflow.types.schema import ColSpec, DataType, Map, ParamSchema, ParamSpec, Schema
 from PIL import Image
 
 import facesent
+from facesent.registry.connection import mlflow_answers
 
 MODEL_NAME = "model"
 # What the served code imports; the versions are those it was trained with.
 REQUIREMENTS = ("keras", "mlflow", "numpy", "opencv-python-headless", "pandas", "pillow", "tensorflow")
 
-SIGNATURE = ModelSignature(
-    inputs=Schema([ColSpec(DataType.string, "image")]),
-    outputs=Schema(
-        [
-            ColSpec(DataType.string, "label"),
-            ColSpec(DataType.double, "confidence"),
-            ColSpec(Map(DataType.double), "probabilities"),
-        ]
-    ),
-)
+MIN_CONFIDENCE = "min_confidence"
 
 
-def log_model(run_id: str, model: Path, labels: Path) -> LoggedModel:
-    """Log the model to a run, unless it is there already.
+def signature(min_confidence: float) -> ModelSignature:
+    """What a served model takes and gives; a request may name another ``min_confidence`` than this default."""
+    return ModelSignature(
+        inputs=Schema([ColSpec(DataType.string, "image")]),
+        outputs=Schema(
+            [
+                ColSpec(DataType.string, "label"),
+                ColSpec(DataType.double, "confidence"),
+                ColSpec(Map(DataType.double), "probabilities"),
+            ]
+        ),
+        params=ParamSchema([ParamSpec(MIN_CONFIDENCE, DataType.double, min_confidence)]),
+    )
+
+
+def log_model(run_id: str, model: Path, labels: Path, min_confidence: float = 0.0) -> LoggedModel:
+    """Log the model to a run, unless it is there already with this ``min_confidence``.
 
     Args:
         run_id: the training's run.
         model: ``model.keras``.
         labels: ``labels.json``.
+        min_confidence: below it the answer is "uncertain" where a request names no other.
 
     Returns:
         MLflow's entry of the logged model.
     """
-    if logged := _logged_model(run_id):
+    if logged := _logged_model(run_id, min_confidence):
         return logged
     package = Path(facesent.__file__).parent
     with mlflow.start_run(run_id=run_id):
@@ -50,19 +58,32 @@ def log_model(run_id: str, model: Path, labels: Path) -> LoggedModel:
             python_model=str(package / "registry" / "served.py"),
             artifacts={"model": str(model), "labels": str(labels)},
             code_paths=[str(package)],
-            signature=SIGNATURE,
+            signature=signature(min_confidence),
             input_example={"image": [_example_photo()]},
             pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
         )
     return MlflowClient().get_logged_model(info.model_id)
 
 
-def _logged_model(run_id: str) -> LoggedModel | None:
-    """The whole model that a run holds, if it holds one; a kill may have left a part of one."""
+@mlflow_answers()
+def min_confidence_of(uri: str) -> float:
+    """What a model answers at where a request names nothing else; 0 for one that always answers.
+
+    Args:
+        uri: of the model, such as ``models:/facesent@champion``.
+    """
+    described = mlflow.models.get_model_info(uri).signature
+    params = described.params.params if described and described.params else []
+    return next((float(param.default) for param in params if param.name == MIN_CONFIDENCE), 0.0)
+
+
+def _logged_model(run_id: str, min_confidence: float) -> LoggedModel | None:
+    """The whole model of this kind that a run holds, if it holds one; a kill may have left a part of one."""
     client = MlflowClient()
     outputs = client.get_run(run_id).outputs
     models = [client.get_logged_model(output.model_id) for output in (outputs.model_outputs if outputs else [])]
-    return next((model for model in reversed(models) if model.status == LoggedModelStatus.READY), None)
+    whole = [model for model in reversed(models) if model.status == LoggedModelStatus.READY]
+    return next((model for model in whole if min_confidence_of(model.model_uri) == min_confidence), None)
 
 
 def _example_photo() -> str:

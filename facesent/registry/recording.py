@@ -29,10 +29,12 @@ class Recorder:
     Attributes:
         run_id: MLflow's id of the run.
         report: told when an epoch could not be logged; the training goes on.
+        min_confidence: what the model is logged to answer at.
     """
 
     run_id: str
     report: Report
+    min_confidence: float = 0.0
 
     def log_epoch(self, epoch: int, row: Mapping[str, float]) -> None:
         """Log an epoch's metrics."""
@@ -50,7 +52,7 @@ class Recorder:
 
     def finish(self, model: Path, labels: Path) -> None:
         """Log the model and end the run."""
-        packaging.log_model(self.run_id, model, labels)
+        packaging.log_model(self.run_id, model, labels, self.min_confidence)
         tracking.finish(self.run_id, model_sha256(model, labels))
 
 
@@ -83,7 +85,7 @@ def recorded_training(description: Description, *, resume: bool, report: Report)
     with mlflow_answers():
         run_id = tracking.begin(description, resume=resume)
     try:
-        yield Recorder(run_id, report)
+        yield Recorder(run_id, report, float(description.params["serve.min_confidence"]))
     except BaseException:
         tracking.fail(run_id)
         raise
@@ -123,7 +125,16 @@ def _evaluation_metrics(splits: Mapping[str, Mapping[str, Any]]) -> dict[str, fl
     """Names and values for MLflow: the whole of the test split, the accuracies of the others."""
     test = dict(splits["test"])
     classes = test.pop("classes")
-    metrics = {f"test_{name}": float(value) for name, value in test.items()}
+    metrics = {tracking.metric_name(f"test_{name}"): value for name, value in _flat(test)}
     for label, of_class in classes.items():
         metrics |= {tracking.metric_name(f"test_{name}/{label}"): float(value) for name, value in of_class.items()}
     return metrics | {f"final_{name}_accuracy": float(splits[name]["accuracy"]) for name in ("train", "val")}
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """Names of nested values as paths, by which MLflow's pages group them."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}/")
+        else:
+            yield f"{prefix}{name}", float(value)

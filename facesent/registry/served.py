@@ -18,6 +18,7 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from facesent.data.images import ImageError, Pixels
 from facesent.model.classifier import Classifier
+from facesent.registry.packaging import MIN_CONFIDENCE
 
 COLUMN = "image"
 MAX_BYTES = 20 * 1024 * 1024
@@ -39,11 +40,17 @@ class ServedModel(PythonModel):
     ) -> list[dict[str, Any]]:
         """Answer ``label``, ``confidence`` and ``probabilities`` for each row.
 
+        Args:
+            context: unused.
+            model_input: one column, ``COLUMN``.
+            params: ``min_confidence``, below which the label is "uncertain"; by default the version's own.
+
         Raises:
             MlflowException: a client's error that names the first bad row and says what was expected.
         """
+        min_confidence = _min_confidence(params or {})
         images = self._read_all(model_input[COLUMN].tolist())
-        return [vars(prediction) for prediction in self._classifier.predict(images)]
+        return [vars(prediction) for prediction in self._classifier.predict(images, min_confidence=min_confidence)]
 
     def _read_all(self, values: Sequence[object]) -> list[Pixels]:
         if len(values) == 1:
@@ -56,6 +63,13 @@ class ServedModel(PythonModel):
             return self._classifier.read(decode_photo(value))
         except ImageError as error:
             raise MlflowException.invalid_parameter_value(f"Row {row}: {error}") from None
+
+
+def _min_confidence(params: dict[str, Any]) -> float:
+    value = float(params.get(MIN_CONFIDENCE, 0.0))
+    if not 0 <= value <= 1:
+        raise MlflowException.invalid_parameter_value(f"{MIN_CONFIDENCE}: Expected 0 to 1. Received: {value}")
+    return value
 
 
 def decode_photo(value: object) -> bytes:

@@ -10,14 +10,21 @@ from numpy.typing import NDArray
 from facesent.console import run_stage, say
 from facesent.data.examples import read_examples, read_split
 from facesent.data.pipeline import Examples
+from facesent.evaluation.behaviour import measure_behaviour
+from facesent.evaluation.examination import Examination, answered
 from facesent.evaluation.measures import Measures
 from facesent.evaluation.metrics import confusion, measure
-from facesent.evaluation.plots import save_confusion, save_curves
+from facesent.evaluation.plots import save_confusion, save_curves, save_reliability
+from facesent.evaluation.reliability import Bins, equal_width_bins
 from facesent.evaluation.tables import class_table, comparison_markdown, evaluation_markdown
+from facesent.model.calibration import at_temperature
 from facesent.model.classifier import Classifier
 from facesent.params import Params, load_params
 from facesent.project import SPLITS, Project
 from facesent.registry.recording import record_evaluation
+
+# The class of which it is known that the mouth tells it.
+_SMILE = "Happy"
 
 
 def evaluate(project: Project) -> None:
@@ -29,28 +36,47 @@ def evaluate(project: Project) -> None:
         name: read_examples(project.data, frame, classifier.labels, classifier.image_size, name, spill=project.outputs)
         for name, frame in frames.items()
     }
-    scores = {name: _score(classifier, split, params) for name, split in examples.items()}
+    scores = {
+        name: classifier.probabilities(split.images, batch_size=params.evaluate.batch_size)
+        for name, split in examples.items()
+    }
     measures = {
         name: measure(split.targets, scores[name], classifier.labels, params.evaluate)
         for name, split in examples.items()
     }
+    test = _examine(classifier, examples["test"], scores["test"], measures["test"], params)
     project.evaluate.mkdir(parents=True, exist_ok=True)
-    _write_measures(project, measures)
+    _write_measures(project, measures, test)
     _write_predictions(project, frames["test"], scores["test"], classifier.labels)
-    _draw(project, confusion(examples["test"].targets, scores["test"], len(classifier.labels)), classifier.labels)
+    _draw(project, examples["test"].targets, scores["test"], classifier, params)
     record_evaluation(project, params)
     say(comparison_markdown(measures))
 
 
-def _score(classifier: Classifier, examples: Examples, params: Params) -> NDArray[np.float32]:
-    return classifier.probabilities(examples.images, batch_size=params.evaluate.batch_size)
+def _examine(
+    classifier: Classifier, test: Examples, scores: NDArray[np.float32], measures: Measures, params: Params
+) -> Examination:
+    before = at_temperature(scores, 1 / classifier.temperature)
+    return Examination(
+        measures,
+        classifier.temperature,
+        measure(test.targets, before, classifier.labels, params.evaluate),
+        answered(test.targets, scores, params.serve.min_confidence),
+        measure_behaviour(
+            lambda images: classifier.probabilities(images, batch_size=params.evaluate.batch_size),
+            test.images,
+            test.targets,
+            classifier.labels.index(_SMILE) if _SMILE in classifier.labels else None,
+            before=scores,
+        ),
+    )
 
 
-def _write_measures(project: Project, measures: Mapping[str, Measures]) -> None:
-    metrics = {name: split.as_dict() for name, split in measures.items()}
+def _write_measures(project: Project, measures: Mapping[str, Measures], test: Examination) -> None:
+    metrics = {**{name: split.as_dict() for name, split in measures.items()}, "test": test.as_dict()}
     text = json.dumps(metrics, indent=1, ensure_ascii=False) + "\n"
     project.metrics.write_text(text, encoding="utf-8")
-    (project.evaluate / "report.md").write_text(evaluation_markdown(measures), encoding="utf-8")
+    (project.evaluate / "report.md").write_text(evaluation_markdown(measures, test), encoding="utf-8")
     class_table(measures["test"]).to_csv(project.evaluate / "classes.csv", index=False)
 
 
@@ -64,14 +90,32 @@ def _write_predictions(project: Project, test: pd.DataFrame, scores: NDArray[np.
     table.to_csv(project.evaluate / "predictions.csv", index=False, float_format="%.6f")
 
 
-def _draw(project: Project, matrix: NDArray[np.int64], labels: list[str]) -> None:
+def _draw(
+    project: Project,
+    targets: NDArray[np.int64],
+    scores: NDArray[np.float32],
+    classifier: Classifier,
+    params: Params,
+) -> None:
+    folder = project.evaluate
+    _draw_confusion(project, confusion(targets, scores, len(classifier.labels)), classifier.labels)
+    history = pd.read_csv(project.history)
+    kept = json.loads((project.train / "metrics.json").read_text(encoding="utf-8"))["best_epoch"]
+    save_curves(history, kept - 1, folder / "curves.png")
+    before = at_temperature(scores, 1 / classifier.temperature)
+    bins = params.evaluate.calibration_bins
+    save_reliability(_bins(targets, before, bins), _bins(targets, scores, bins), folder / "reliability.png")
+
+
+def _draw_confusion(project: Project, matrix: NDArray[np.int64], labels: list[str]) -> None:
     folder = project.evaluate
     pd.DataFrame(matrix, labels, labels).to_csv(folder / "confusion_matrix.csv", index_label="actual")
     save_confusion(matrix, labels, folder / "confusion_matrix.png", normalised=False)
     save_confusion(matrix, labels, folder / "confusion_matrix_normalised.png", normalised=True)
-    history = pd.read_csv(project.history)
-    kept = json.loads((project.train / "metrics.json").read_text(encoding="utf-8"))["best_epoch"]
-    save_curves(history, kept - 1, folder / "curves.png")
+
+
+def _bins(targets: NDArray[np.int64], scores: NDArray[np.floating], number: int) -> Bins:
+    return equal_width_bins(scores.max(axis=1), scores.argmax(axis=1) == targets, number)
 
 
 if __name__ == "__main__":

@@ -71,6 +71,17 @@ def test_predict_answers_photos_and_names_what_is_none(project: Path) -> None:
     assert made.model.is_file()
 
 
+def test_predict_is_uncertain_below_the_least_confidence(project: Path) -> None:
+    made = make_project(project)
+    made.params.write_text(made.params.read_text().replace("min_confidence: 0.0", "min_confidence: 0.9"))
+    run("promote")
+    assert "29.png: uncertain" in run("predict", "data/Dark/29.png")[1]
+    assert "29.png: Dark" in run("predict", "data/Dark/29.png", "--min-confidence", "0.5")[1]
+    code, output = run("predict", "data/Dark/29.png", "--min-confidence", "2")
+    assert code == 2
+    assert "0<=x<=1" in output
+
+
 def test_predict_without_a_champion_says_what_to_run(project: Path) -> None:
     (project / "a.png").write_bytes(b"")
     code, output = run("predict", "a.png")

@@ -142,6 +142,12 @@ def test_files_that_are_no_images_are_ignored(tmp_path: Path) -> None:
     assert class_folders(tmp_path) == ["A"]
 
 
+def test_a_class_that_is_an_answer_already_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "uncertain").mkdir()
+    with pytest.raises(DataError, match=r"serve\.min_confidence"):
+        class_folders(tmp_path)
+
+
 def test_the_result_depends_on_neither_workers_nor_chunks(tmp_path: Path) -> None:
     files = {f"{label}/{index:02d}.png": encode(index) for label in "BA" for index in range(40)}
     fill(tmp_path, {**files, "A/bad.jpg": b"text"})

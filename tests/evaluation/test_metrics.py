@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from facesent.evaluation.measures import Measures
-from facesent.evaluation.metrics import accuracy_interval, confusion, expected_calibration_error, measure
+from facesent.evaluation.metrics import accuracy_interval, confusion, measure
 from facesent.params import load_params
 
 SETTINGS = load_params(Path(__file__).parents[2] / "params.yaml").evaluate
@@ -60,18 +60,6 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
 @pytest.mark.parametrize("correct", [True, False])
 def test_the_interval_of_all_equal_answers_is_a_point(correct: bool) -> None:
     assert accuracy_interval(np.full(9, correct), SETTINGS) == (float(correct), float(correct))
-
-
-def test_ece_of_a_calibrated_and_an_overconfident_model() -> None:
-    correct = np.arange(1000) % 10 < 7
-    assert expected_calibration_error(np.full(1000, 0.7), correct, 15) == pytest.approx(0, abs=1e-9)
-    assert expected_calibration_error(np.full(1000, 0.95), correct, 15) == pytest.approx(0.25)
-
-
-def test_ece_does_not_let_bins_cancel() -> None:
-    confidence = np.array([0.95] * 10 + [0.55] * 10)
-    correct = np.array([False] * 10 + [True] * 10)
-    assert expected_calibration_error(confidence, correct, 10) == pytest.approx((0.95 + 0.45) / 2)
 
 
 def test_confusion_has_the_truth_in_rows() -> None:

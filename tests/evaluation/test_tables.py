@@ -1,8 +1,17 @@
+from dataclasses import replace
+
+from facesent.evaluation.behaviour import Behaviour, Covered
+from facesent.evaluation.examination import Answered, Examination
 from facesent.evaluation.measures import ClassMeasures, Measures
 from facesent.evaluation.tables import class_table, comparison_markdown, evaluation_markdown
 
-MEASURES = Measures(200, 0.8, 0.74, 0.86, 0.79, 0.78, 0.6, 0.05, {"Happy": ClassMeasures(0.9, 0.8, 0.85, 120)})
+CLASSES = {"Happy": ClassMeasures(0.9, 0.8, 0.85, 120)}
+MEASURES = Measures(200, 0.8, 0.74, 0.86, 0.79, 0.78, 0.6, 0.05, 0.02, 0.04, CLASSES)
+UNCALIBRATED = replace(MEASURES, ece=0.12, log_loss=0.9)
 SPLITS = dict.fromkeys(("train", "val", "test"), MEASURES)
+TEST = Examination(
+    MEASURES, 1.8, UNCALIBRATED, Answered(0.5, 0.91, 0.85), Behaviour({"mirror": 0.97}, Covered(30, 0.83, 0.41))
+)
 
 
 def test_the_comparison_stands_beside_the_reference() -> None:
@@ -12,7 +21,21 @@ def test_the_comparison_stands_beside_the_reference() -> None:
 
 
 def test_the_report_names_every_class() -> None:
-    assert "| Happy | 0.900 | 0.800 | 0.850 | 120 |" in evaluation_markdown(SPLITS)
+    assert "| Happy | 0.900 | 0.800 | 0.850 | 120 |" in evaluation_markdown(SPLITS, TEST)
+
+
+def test_the_report_tells_calibration_abstention_and_behaviour() -> None:
+    report = evaluation_markdown(SPLITS, TEST)
+    assert "temperature 1.800; ECE 0.120 at temperature 1, 0.050 as answered" in report
+    assert "91.0% of the images are answered, with accuracy 85.0%" in report
+    assert "| mirror | 97.0% |" in report
+    assert "from 0.830 to 0.410 (30 images)" in report
+
+
+def test_what_was_not_measured_is_not_in_the_report() -> None:
+    report = evaluation_markdown(SPLITS, replace(TEST, answered=None, behaviour=Behaviour({}, None)))
+    assert "uncertain" not in report
+    assert "smile" not in report
 
 
 def test_the_class_table_has_a_row_a_class() -> None:

@@ -53,6 +53,18 @@ def test_a_prediction_names_the_likeliest_label(classifier: Classifier, images: 
         assert list(prediction.probabilities) == LABELS
 
 
+def test_an_answer_that_is_not_sure_enough_is_uncertain(classifier: Classifier, images: Any) -> None:
+    sure = classifier.probabilities(images).max(axis=1)
+    least = float(np.median(sure))
+    plain = classifier.predict(list(images))
+    for confidence, answer, before in zip(
+        sure, classifier.predict(list(images), min_confidence=least), plain, strict=True
+    ):
+        assert answer.label == (before.label if confidence >= least else "uncertain")
+        assert (answer.confidence, answer.probabilities) == (before.confidence, before.probabilities)
+    assert {"uncertain"} < {answer.label for answer in classifier.predict(list(images), min_confidence=least)}
+
+
 def test_files_are_read_at_the_size_of_the_network(classifier: Classifier) -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (40, 30), "teal").save(buffer, "PNG")

@@ -11,7 +11,7 @@ SETTINGS = Gate(min_accuracy=0.6, min_class_recall=0.3, min_gain=0.0)
 
 def measures(accuracy: float, worst_recall: float = 0.5) -> Measures:
     classes = {"Happy": ClassMeasures(1, 1, 1, 50), "Sad": ClassMeasures(1, worst_recall, 1, 50)}
-    return Measures(100, accuracy, 0.1, 0.9, 0.7, 0.7, 0.5, 0.05, classes)
+    return Measures(100, accuracy, 0.1, 0.9, 0.7, 0.7, 0.5, 0.05, 0.02, 0.04, classes)
 
 
 def test_without_a_champion_the_floors_decide() -> None:

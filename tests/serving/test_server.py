@@ -52,7 +52,7 @@ def address(tmp_path_factory: pytest.TempPathFactory, empty_mlflow_database: Pat
         )
     try:
         session = requests.Session()
-        session.mount("http://", HTTPAdapter(max_retries=Retry(connect=60, backoff_factor=0.5, backoff_max=2)))
+        session.mount("http://", HTTPAdapter(max_retries=Retry(60, backoff_factor=0.5, backoff_max=2)))
         session.get(f"http://127.0.0.1:{port}/ping", timeout=60).raise_for_status()
         yield f"http://127.0.0.1:{port}/invocations"
     finally:
@@ -101,6 +101,21 @@ def test_every_json_form_is_answered(address: str, body: dict[str, Any]) -> None
     assert set(dark) == {"label", "confidence", "probabilities"}
     assert dark["confidence"] == dark["probabilities"]["Dark"]
     assert sum(light["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_request_may_ask_for_more_confidence(address: str) -> None:
+    body = {"inputs": {"image": [DARK, LIGHT]}, "params": {"min_confidence": 0.999}}
+    answers = requests.post(address, json=body, timeout=60).json()["predictions"]
+    assert [answer["label"] for answer in answers] == ["uncertain", "uncertain"]
+    assert answers[0]["confidence"] == answers[0]["probabilities"]["Dark"] > 0.9
+
+
+@pytest.mark.parametrize("value", [1.5, -0.1, "much"])
+def test_a_confidence_that_is_none_is_refused(address: str, value: object) -> None:
+    body = {"inputs": {"image": [DARK]}, "params": {"min_confidence": value}}
+    response = requests.post(address, json=body, timeout=60)
+    assert response.status_code == 400
+    assert "min_confidence" in response.json()["message"]
 
 
 def test_csv_is_answered(address: str) -> None:
