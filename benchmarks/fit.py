@@ -29,12 +29,12 @@ def run(scratch: Path, rounds: int) -> Sequence[Result]:
     """
     from facesent.data.decoded import decoded_files
     from facesent.data.pipeline import Examples, TrainingExamples
-    from facesent.model import training
+    from facesent.model.determinism import make_deterministic
 
     files = sorted(jpegs(scratch, IMAGES).rglob("*.jpg"))[:: IMAGES // (BATCH * STEPS)][: BATCH * STEPS]
     targets = np.arange(len(files)) % CLASSES
     params = reference_params()
-    training.make_deterministic(params.train.seed)
+    make_deterministic(params.train.seed)
     validation = Examples(np.zeros((8, SIDE, SIDE, 3), np.uint8), targets[:8])
     before = _bare(rounds)
     with TemporaryDirectory(dir=scratch) as folder:

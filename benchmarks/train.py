@@ -87,7 +87,7 @@ def _class_weights() -> NDArray[np.float32]:
 
 def _step(precision: str, *, stock: bool = False) -> Work:
     from facesent.model.compiling import compiled
-    from facesent.model.training import make_deterministic
+    from facesent.model.determinism import make_deterministic
 
     params = reference_params()
     make_deterministic(params.train.seed)

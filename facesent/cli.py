@@ -7,6 +7,7 @@ from facesent.commands.labels import label_issues, relabel
 from facesent.commands.models import models, promote, rollback
 from facesent.commands.predict import predict
 from facesent.commands.preset import preset
+from facesent.commands.weights import weights
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -17,7 +18,8 @@ def main() -> None:
     \b
     Get images:       facesent data sample | download | import DIR
     Review labels:    facesent data label-issues, then facesent data relabel QUEUE.csv
-    Choose settings:  facesent preset quick | reference
+    Choose settings:  facesent preset quick | reference | best
+    Pretrained start: facesent weights
     Train:            dvc repro, or python -m flows.pipeline for all of it
     Serve:            facesent promote, then facesent predict PHOTO
     """
@@ -26,7 +28,7 @@ def main() -> None:
 for command in (label_issues, relabel):
     data.add_command(command)
 
-for command in (data, preset, promote, rollback, models, predict):
+for command in (data, preset, promote, rollback, models, predict, weights):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -3,21 +3,17 @@
 DVC runs as a process of its own: it keeps global state, and a stage that is stopped must not take this process along.
 """
 
-import os
-import signal
-import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from facesent.errors import FacesentError
+from flows.processes import environment, process_group
 
 _SHOWN_LINES = 20
-_GRACE_SECONDS = 10.0
 _BUSY = ("Unable to acquire lock", "is busy, it is being blocked by")
 
 
@@ -80,7 +76,7 @@ def reproduce(stage: str, root: Path, log: Callable[[str], None]) -> Outcome:
     printed: deque[str] = deque(maxlen=_SHOWN_LINES)
     # -P: a module in the project must not shadow one that DVC imports.
     command = [sys.executable, "-P", "-m", "dvc", "repro", stage]
-    with _process_group(command, root, _environment()) as process:
+    with process_group(command, root, environment()) as process:
         for line in filter(None, map(str.rstrip, process.stdout or ())):
             log(line)
             printed.append(line)
@@ -97,44 +93,6 @@ def _name(stage: Any) -> str:
     # DVC would name a stage of a dvc.yaml in a subfolder relative to the working folder of this process.
     file = Path(stage.path_in_repo)
     return str(stage.name if file.parent == Path() else f"{file.as_posix()}:{stage.name}")
-
-
-def _environment() -> dict[str, str]:
-    # dvc.yaml says `python`: that has to be this one, also where its environment was not activated.
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    # Unbuffered: an epoch's line should be in the log when the epoch ends.
-    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"}
-
-
-@contextmanager
-def _process_group(command: list[str], folder: Path, env: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
-    """Run ``command``; whatever ends this block, an exception or a signal turned into one, also ends its children."""
-    with subprocess.Popen(
-        command,
-        cwd=folder,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        process_group=0,
-    ) as process:
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                _end(process)
-
-
-def _end(process: "subprocess.Popen[str]") -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE_SECONDS)
-        # DVC may be gone while its stage is not.
-        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _error(stage: str, code: int, lines: list[str]) -> StageError:

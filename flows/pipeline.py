@@ -5,7 +5,6 @@
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,11 +19,11 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
-from facesent.console import leave_at_once
 from facesent.errors import FacesentError
 from facesent.lineage import FLOW_RUN_VARIABLE
 from facesent.project import Project
 from flows import artifacts, images, tasks
+from flows.command import run_flow
 from flows.dvc_stages import pipeline_stages
 from flows.summary import Summary, summarise
 
@@ -69,25 +68,16 @@ def main(*, sample: bool = False) -> int:
     Args:
         sample: bring images first, where there are none.
     """
-    # The default would skip what runs at exit, and so leave Prefect's temporary server behind.
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
-    try:
+
+    def run() -> "State[Any]":
         _get_ready(sample)
-        state = cast("State[Summary]", pipeline(return_state=True))
-    except KeyboardInterrupt:
-        return _say("Interrupted. Run it again to go on: finished stages are cached.", status=130)
-    except FacesentError as error:
-        return _say(str(error))
-    except RuntimeError as error:
-        if "Failed to reach API" not in str(error):
-            raise
-        return _say(f"{error}. Start it with `prefect server start`, or unset PREFECT_API_URL to run without a server.")
-    finally:
-        leave_at_once()
-    if not state.is_completed():
-        return _say(f"{state.name}. {state.message}")
-    state.result().print()
-    return 0
+        return cast("State[Any]", pipeline(return_state=True))
+
+    again = "Run it again to go on: finished stages are cached."
+    status, summary = run_flow("facesent-pipeline", run, again=again)
+    if summary:
+        summary.print()
+    return status
 
 
 def _get_ready(sample: bool) -> None:
@@ -100,11 +90,6 @@ def _get_ready(sample: bool) -> None:
         server.result()
     # MLflow takes seconds to import, and while DVC runs the stages this process only waits.
     Thread(target=import_module, args=["facesent.promotion"]).start()
-
-
-def _say(end: str, status: int = 1) -> int:
-    print(f"\nfacesent-pipeline: {end}", file=sys.stderr)
-    return status
 
 
 @contextmanager

@@ -84,10 +84,9 @@ def call(module: str, name: str, *pickled: bytes) -> bytes:
     return f"c{module}\n{name}\n(".encode() + b"".join(pickled) + b"tR"
 
 
-def _stored(
-    key: str, size: int, kind: str, shape: tuple[int, ...], strides: tuple[int, ...], offset: int = 0
-) -> bytes:
-    storage = b"(" + _value("storage") + f"ctorch\n{kind}\n".encode() + _value(key) + _value("cpu") + _value(size) + b"Nt"
+def _stored(key: str, size: int, kind: str, shape: tuple[int, ...], strides: tuple[int, ...], offset: int = 0) -> bytes:
+    fields = [_value("storage"), f"ctorch\n{kind}\n".encode(), _value(key), _value("cpu"), _value(size), _value(None)]
+    storage = b"(" + b"".join(fields) + b"t"
     hooks = call("collections", "OrderedDict")
     rest = [_value(part) for part in (offset, shape, strides, False)]
     return call("torch._utils", "_rebuild_tensor_v2", storage + b"Q", *rest, hooks)

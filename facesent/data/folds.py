@@ -36,9 +36,23 @@ def draw(labels: Names, component: Labels, share: float, seed: int) -> NDArray[n
     if not 0 < fraction < 1:
         fraction = Fraction(1, max(2, min(round(1 / share), most)))
     count = fraction.denominator
-    folds = _folds(labels, _bundled(labels, component, count * _BUNDLES_A_FOLD, seed), count, seed)
+    folds = stratified_folds(labels, component, count, seed)
     table = pd.crosstab(folds, labels).reindex(range(count), fill_value=0).to_numpy()
     return np.isin(folds, _pick(table, table.sum(axis=0) * share))
+
+
+def stratified_folds(labels: Names, component: Labels, count: int, seed: int) -> Labels:
+    """Number the fold of each image, ``(images,)`` from 0: of each class about the same share, whole components.
+
+    All are 0 where no class has ``count`` images.
+
+    Args:
+        labels: the class of each image, ``(images,)``.
+        component: equal numbers for images that belong together, ``(images,)``.
+        count: of the folds.
+        seed: of the folds.
+    """
+    return _folds(labels, _bundled(labels, component, count * _BUNDLES_A_FOLD, seed), count, seed)
 
 
 def _pick(table: NDArray[np.int64], goal: NDArray[np.float64]) -> list[int]:

@@ -1,6 +1,6 @@
 """Batches for training: images kept as decoded, shuffled and augmented anew each epoch."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, count, islice
 from math import ceil
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Targets = NDArray[np.int64]
 Weights = NDArray[np.float32]
 Batch = tuple[Pixels, SoftTargets, Weights]
+Share = Callable[[int], slice]
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class TrainingBatches:
         settings: ranges of the augmentation.
         seed: of order and augmentation.
         class_weights: ``(classes,)``, what an image of each class counts.
+        share: from a batch's size to the rows that are made, where several processes divide it; by default all.
     """
 
     examples: TrainingExamples | Examples
@@ -82,6 +84,7 @@ class TrainingBatches:
     settings: Augment
     seed: int
     class_weights: Weights
+    share: Share = slice
 
     def __len__(self) -> int:
         """Batches an epoch."""
@@ -139,11 +142,17 @@ class TrainingBatches:
 
     def _batch(self, job: tuple[Targets, Draws]) -> Batch:
         chosen, draws = job
+        share = self.share(len(chosen))
+        mixed = mixing.is_on(self.settings)
+        if not mixed:
+            chosen, draws = chosen[share], {stream: numbers[share] for stream, numbers in draws.items()}
         images = (self.examples.images[index] for index in chosen)
         samples = make_samples(images, draws, self.settings, self.examples.side)
         targets = one_hot(self.examples.targets[chosen], len(self.class_weights))
-        if mixing.is_on(self.settings):
+        if mixed:
+            # A partner may be in another process's share, so all are made.
             samples, targets = mixing.mix(samples, targets, draws[Stream.MIXING], self.settings)
+            samples, targets = samples[share], targets[share]
         return samples, targets, targets @ self.class_weights
 
 

@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from facesent.model.backend import keras
+from facesent.model.distribution import replicas
 
 # Up to this side, measured, one matrix product over patches beats the convolution kernels of every library tried.
 _LARGEST_PRODUCT = 7
@@ -47,7 +48,9 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Normalise ``(batch, height, width, channels)``; in training update the moving statistics."""
-        if keras.backend.backend() != "tensorflow" or mask is not None:
+        # Of the whole batch, where it is divided.
+        self.synchronized = replicas() > 1
+        if keras.backend.backend() != "tensorflow" or mask is not None or self.synchronized:
             return super().call(inputs, training=training, mask=mask)
         return self._fused(inputs, training=bool(training and self.trainable))
 

@@ -1,8 +1,9 @@
 """The optimizer: Keras's Adam, in one pass over memory where the backend has a kernel for it."""
 
-from typing import Any
+from typing import Any, cast
 
 from facesent.model.backend import keras
+from facesent.model.distribution import replicas
 from facesent.params import Optimizer, Schedule
 
 # Biases and normalisations are no kernels: decay would only shrink what they shift and scale.
@@ -39,6 +40,16 @@ class FusedAdam(keras.optimizers.Adam):  # type: ignore[misc]
             epsilon=epsilon,
             grad=tf.cast(gradient, variable.dtype),
         )
+
+    def _clip_gradients(self, gradients: list[Any]) -> list[Any]:
+        """Keras would clip what each replica has, before it adds that up; the norm is the whole batch's."""
+        count = replicas()
+        if count == 1 or not (self.clipnorm or self.global_clipnorm or self.clipvalue):
+            return cast(list[Any], super()._clip_gradients(gradients))
+        import tensorflow as tf
+
+        whole = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        return [gradient / count for gradient in super()._clip_gradients(whole)]
 
 
 def optimizer_of(settings: Optimizer, learning_rate: "float | keras.optimizers.schedules.LearningRateSchedule") -> Any:

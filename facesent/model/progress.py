@@ -6,6 +6,7 @@ from typing import Any
 
 from facesent.model.backend import keras
 from facesent.model.checkpoint import Arrays, CheckpointFolder, History, State, restore, snapshot, variables_of
+from facesent.model.determinism import reseed
 from facesent.model.phases import Phase
 from facesent.params import Train
 
@@ -46,6 +47,7 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
         self._report = report
         self._observe = observe
         self._started = 0.0
+        self._epoch = 0
         self._schedule: list[keras.callbacks.Callback] = []
 
     def callbacks(self, phase: Phase) -> list[keras.callbacks.Callback]:
@@ -73,7 +75,13 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Note the time."""
+        self._epoch = epoch
         self._started = time.perf_counter()
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Seed the epoch; not earlier, because PyTorch's loader draws when it starts, which is once a resumption."""
+        if batch == 0:
+            reseed(self._settings.seed + self._epoch)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Add the epoch to the history, report it and save the state."""

@@ -4,6 +4,7 @@ from typing import Any
 
 from facesent.errors import FacesentError
 from facesent.model.backend import keras
+from facesent.model.distribution import replicas
 
 
 def sharpness_aware(network: keras.Model, radius: float) -> keras.Model:
@@ -42,7 +43,8 @@ class _SharpnessAware(keras.Model):  # type: ignore[misc]
             # Subtracting the step again would not give quite the same numbers.
             variable.assign(value)
         self.optimizer.apply(gradients, variables)
-        self._loss_tracker.update_state(loss, sample_weight=keras.ops.shape(images)[0])
+        # Of a share of a batch Keras gives the part that it adds to the mean over all shares.
+        self._loss_tracker.update_state(loss * replicas(), sample_weight=keras.ops.shape(images)[0])
         return self.compute_metrics(images, targets, answers, sample_weight=weights)
 
     def _gradients(self, images: Any, targets: Any, weights: Any) -> tuple[Any, Any, list[Any]]:

@@ -4,13 +4,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facesent.data.pipeline import Examples, TrainingBatches, TrainingExamples, class_weights, equal_weights, one_hot
+from facesent.data.pipeline import (
+    Examples,
+    Share,
+    TrainingBatches,
+    TrainingExamples,
+    class_weights,
+    equal_weights,
+    one_hot,
+)
 from facesent.errors import FacesentError
-from facesent.model import calibration
+from facesent.model import calibration, distribution
 from facesent.model.architectures import build
 from facesent.model.backend import keras
 from facesent.model.checkpoint import Arrays, CheckpointFolder, History, State, restore
 from facesent.model.compiling import compile_for, network
+from facesent.model.determinism import make_deterministic
 from facesent.model.inference import compile_forward
 from facesent.model.phases import Phase, phases
 from facesent.model.pretrained import load_pretrained
@@ -55,31 +64,26 @@ def train(
     Raises:
         ImageError: naming the first training file that cannot be read.
         SpillError: the disk has no room for images that memory has no room for.
+        DistributionError: what ``settings.distribute`` asks for cannot be had here.
         WeightsError: the weights to start from cannot be had.
     """
+    strategy = distribution.strategy(settings.distribute)
     make_deterministic(settings.seed)
     state = checkpoint.load(fingerprint) or _fresh_state(checkpoint, fingerprint)
     progress = Progress(state, settings, checkpoint, report, observe)
-    batches = _batches(examples, classes, settings)
-    model = network(model_settings, settings, classes)
-    if not state.variables:
-        load_pretrained(model, model_settings)
-    for phase in phases(settings):
-        if len(progress.history) < phase.end and not progress.finished:
-            compile_for(phase, model, model_settings, settings, len(batches))
-            _fit(phase, model, batches, validation, progress)
+    distribution.agree_on_start(strategy, len(progress.history))
+    batches = _batches(examples, classes, settings, distribution.share_of_process(strategy))
+    with distribution.scope(strategy):
+        model = distribution.replicated(network(model_settings, settings, classes), strategy)
+        if not state.variables:
+            load_pretrained(model, model_settings)
+        for phase in phases(settings):
+            if len(progress.history) < phase.end and not progress.finished:
+                compile_for(phase, model, model_settings, settings, len(batches))
+                _fit(phase, model, batches, validation, progress)
     checkpoint.close()
     kept = _finish(checkpoint.best(), validation, classes, model_settings, settings)
     return Trained(kept, progress.history, best_epoch(progress.history, settings.checkpoint.monitor))
-
-
-def make_deterministic(seed: int) -> None:
-    """Seed every generator and take deterministic kernels."""
-    keras.utils.set_random_seed(seed)
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow
-
-        tensorflow.config.experimental.enable_op_determinism()
 
 
 def _fresh_state(checkpoint: CheckpointFolder, fingerprint: str) -> State:
@@ -87,10 +91,10 @@ def _fresh_state(checkpoint: CheckpointFolder, fingerprint: str) -> State:
     return State(fingerprint, [], finished=False, variables=[])
 
 
-def _batches(examples: TrainingExamples | Examples, classes: int, settings: Train) -> TrainingBatches:
+def _batches(examples: TrainingExamples | Examples, classes: int, settings: Train, share: Share) -> TrainingBatches:
     balanced = settings.loss.class_weights == "balanced"
     weights = class_weights(examples.targets, classes) if balanced else equal_weights(classes)
-    return TrainingBatches(examples, settings.batch_size, settings.augment, settings.seed, weights)
+    return TrainingBatches(examples, settings.batch_size, settings.augment, settings.seed, weights, share)
 
 
 def _fit(phase: Phase, model: keras.Model, batches: TrainingBatches, validation: Examples, progress: Progress) -> None:

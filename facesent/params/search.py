@@ -8,9 +8,14 @@ from facesent.params.section import Positive, Section
 
 
 class CrossValidation(Section):
-    """Stratified folds over groups: each image is held out once."""
+    """Stratified folds over groups: each image is held out once.
 
-    folds: Annotated[int, Field(ge=2)]
+    Attributes:
+        folds: at least three: one is scored, one decides when to stop, the others are trained on.
+        seed: of the folds.
+    """
+
+    folds: Annotated[int, Field(ge=3)]
     seed: int
 
 

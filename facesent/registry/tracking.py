@@ -17,6 +17,9 @@ EXPERIMENT = "facesent"
 MODEL_TAG = "facesent.model_sha256"
 FINGERPRINT_TAG = "facesent.fingerprint"
 
+# What MLflow takes in one call.
+_MOST_PARAMS = 100
+
 # Lets MLflow's pages show trainings rather than chats and traces.
 _KIND = {"mlflow.experimentKind": "custom_model_development"}
 
@@ -49,10 +52,16 @@ def begin(description: Description, *, resume: bool) -> str:
         return str(left.info.run_id)
     tags = {**description.tags, **({FINGERPRINT_TAG: fingerprint} if fingerprint else {})}
     run = client.create_run(experiment_id(client), tags=tags, run_name=description.name)
-    params = [Param(key, str(value)) for key, value in description.params.items()]
-    client.log_batch(run.info.run_id, params=params)
+    log_params(run.info.run_id, description.params)
     client.log_inputs(run.info.run_id, [_dataset(name, frame) for name, frame in description.splits.items()])
     return str(run.info.run_id)
+
+
+def log_params(run_id: str, params: Mapping[str, Any]) -> None:
+    """Log the settings of a run, ``section.key`` to value."""
+    entries = [Param(key, str(value)) for key, value in params.items()]
+    for start in range(0, len(entries), _MOST_PARAMS):
+        MlflowClient().log_batch(run_id, params=entries[start : start + _MOST_PARAMS])
 
 
 def log_epoch(run_id: str, epoch: int, row: Mapping[str, float]) -> None:

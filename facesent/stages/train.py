@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,6 +16,7 @@ from facesent.fingerprint import fingerprint
 from facesent.model import precision, training
 from facesent.model.calibration import temperature_of
 from facesent.model.checkpoint import CheckpointFolder
+from facesent.model.distribution import Follower, is_chief
 from facesent.model.pretrained import weights_sha256
 from facesent.model.storage import save_labels, save_model
 from facesent.model.training import Trained
@@ -35,22 +37,16 @@ def train(project: Project) -> None:
     weights = weights_sha256(params.model)
     mark = fingerprint(params, frames, computing, weights or "")
     known = {"precision": computing, "weights_sha256": weights}
+    fit = partial(training.train, examples, validation, len(labels), params.model, params.train, fingerprint=mark)
+    if not is_chief(params.train.distribute):
+        fit(checkpoint=Follower(project.checkpoint, on_failure=_say_not_saved), report=say)
+        return
     description = describe(project, params, frames, fingerprint=mark, tags=known)
     folder = CheckpointFolder(project.checkpoint, on_failure=_say_not_saved)
     say(f"computing in {computing}")
     with recorded_training(description, resume=folder.holds(mark), report=say) as run:
         _show_augmentation(run, examples, labels, params)
-        trained = training.train(
-            examples,
-            validation,
-            len(labels),
-            params.model,
-            params.train,
-            checkpoint=folder,
-            fingerprint=mark,
-            report=say,
-            observe=run.log_epoch,
-        )
+        trained = fit(checkpoint=folder, report=say, observe=run.log_epoch)
         _write(project, trained, labels)
         run.finish(project.model, project.labels)
     folder.clear()

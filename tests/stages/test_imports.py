@@ -31,5 +31,8 @@ def test_a_stage_imports_nothing_that_it_does_not_use(stage: str) -> None:
     assert not loaded & UNUSED[stage]
 
 
-def test_the_flow_imports_the_registry_only_when_it_is_needed() -> None:
-    assert not loaded_by("import flows.pipeline") & (MODEL | VALIDATION | {"dvc", "pandas"})
+@pytest.mark.parametrize("flow", ["pipeline", "cross_validation", "sweep"])
+def test_a_flow_imports_the_registry_only_when_it_is_needed(flow: str) -> None:
+    loaded = loaded_by(f"import flows.{flow}")
+    assert f"flows.{flow}" in loaded
+    assert not loaded & (MODEL | VALIDATION | {"dvc", "pandas", "distributed"})

@@ -68,7 +68,7 @@ def untrained(settings: Model, weights: str | None = None) -> keras.Model:
 
 def up_to_last_layer(settings: Model, backbone: keras.Model) -> keras.Model:
     """The part of a backbone that ``settings.last_layer`` ends."""
-    return keras.Model(backbone.inputs, _maps(settings, backbone))
+    return keras.Model(backbone.input, _maps(settings, backbone))
 
 
 def _network(settings: Model, **options: Any) -> keras.Model:

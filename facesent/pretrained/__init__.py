@@ -1,0 +1,1 @@
+"""Backbones that others trained, from packages of public registries into Keras weights files."""

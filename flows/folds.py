@@ -1,0 +1,101 @@
+"""The task that trains one fold: here in a thread, or in a worker of a Dask cluster, the same in both.
+
+It waits for a process of the fold's own: Keras keeps its seeds and its precision for a whole process.
+"""
+
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.states import Failed
+
+from facesent.errors import FacesentError
+from facesent.project import Project
+from flows.clusters import cancelled_in_dask
+from flows.processes import Process, end, environment, process_group
+
+_SHOWN_LINES = 20
+_SECONDS_BETWEEN_LOOKS = 1.0
+# The store that the flow writes to, also where a worker's own environment names another or none.
+_PASSED_ON = ("MLFLOW_TRACKING_URI",)
+
+
+class FoldError(FacesentError):
+    """A fold's training failed; the message ends with what was printed last."""
+
+
+def passed_on() -> dict[str, str]:
+    """Variables of this process that a fold has to see wherever it runs."""
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+
+
+@task(cache_policy=NO_CACHE)
+def train_fold(root: Path, fold: int, key: str, parent_id: str, variables: Mapping[str, str]) -> "str | State[str]":
+    """Train and score one fold, unless its result is there; "trained" or "kept", or a failed state that says why.
+
+    Args:
+        root: the project's folder, absolute; a Dask worker has to see it under the same name.
+        fold: its number, from 1.
+        key: of the result as it was planned.
+        parent_id: MLflow's id of the parent run.
+        variables: what ``passed_on`` gave.
+    """
+    from facesent.crossvalidation import result
+    from facesent.crossvalidation.files import Folder
+
+    logger = get_run_logger()
+    folder = Folder.of(Project(root)).fold(fold)
+    if result.holds(folder, key):
+        logger.info("fold %d is kept from an earlier run", fold)
+        return "kept"
+    # -P: a module in the project must not shadow one that Keras imports.
+    command = [sys.executable, "-P", "-m", "facesent.crossvalidation.fold", "--fold", str(fold), "--parent", parent_id]
+    try:
+        _run(command, root, environment(**variables), logger.info)
+    except FoldError as error:
+        # Returned, not raised: the message is for people, and a traceback in the log would hide it.
+        return Failed(message=f"Fold {fold} failed. {error}")
+    if not result.holds(folder, key):
+        return Failed(
+            message=f"Fold {fold} was trained with other settings, images or code than it was planned with: they "
+            "changed meanwhile. Run it again: it plans anew."
+        )
+    return "trained"
+
+
+def _run(command: list[str], root: Path, env: Mapping[str, str], log: Callable[[str], None]) -> None:
+    printed: deque[str] = deque(maxlen=_SHOWN_LINES)
+    with process_group(command, root, env, lifeline=True) as process, _ended_if_unwanted(process):
+        for line in filter(None, map(str.rstrip, process.stdout or ())):
+            log(line)
+            printed.append(line)
+        code = process.wait()
+    if code:
+        raise FoldError("\n".join([f"It ended with code {code}.", *printed]))
+
+
+@contextmanager
+def _ended_if_unwanted(process: Process) -> Iterator[None]:
+    """End a process whose task a Dask cluster has given up, as it does when the flow is killed."""
+    unwanted, done = cancelled_in_dask(), Event()
+
+    def watch() -> None:
+        while not done.wait(_SECONDS_BETWEEN_LOOKS):
+            if unwanted():
+                end(process)
+                return
+
+    watcher = Thread(target=watch, name="watcher", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()

@@ -1,0 +1,185 @@
+"""The flow ``facesent-sweep``: trials of the settings under ``sweep`` in ``params.yaml``, one task a trial.
+
+``python -m flows.sweep`` runs it once, here.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, get_args
+
+from prefect import flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed
+
+from facesent.errors import FacesentError
+from facesent.params import Params, ParamsError, load_params
+from facesent.project import Project
+from facesent.sweeps.process import TrialFailedError
+from facesent.sweeps.space import check_space
+from facesent.sweeps.study import Metric
+from flows import artifacts, tasks
+from flows.command import run_flow
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
+
+    from facesent.sweeps.results import Results
+    from facesent.sweeps.running import Ended, Sweep
+
+NAME = "facesent-sweep"
+
+# What fails three times in a row is rarely the drawn values' fault.
+_MOST_FAILURES = 3
+
+_HELP = """\
+Search over keys of params.yaml with Optuna: draw values, train, and end early what does worse than the median.
+
+Section `sweep` of params.yaml says what is searched:
+
+  sweep:
+    trials: 20                # trainings in all
+    warmup_epochs: 5          # of a trial before it can be ended
+    seed: 7
+    space:                    # keys of model and train
+      train.optimizer.learning_rate: {low: 0.0001, high: 0.003, log: true}
+      train.batch_size: {choices: [16, 32, 64]}
+
+The first trial is params.yaml as it is, if the space holds its values. Trials are compared on the validation split;
+the test split is not read.
+A sweep that was stopped goes on when this is run again. Another space, other data, or other settings of model and
+train begin another sweep. outputs/sweep/ then holds best.yaml, trials.csv, importance.png and history.png.
+"""
+_EPILOG = """\
+examples:
+  python -m flows.sweep                      what params.yaml says
+  python -m flows.sweep --trials 40          go on until 40 trials are finished
+  python -m flows.sweep --apply              and write the best values into params.yaml; next: dvc repro
+  mlflow ui                                  the trials, nested under the sweep's run
+"""
+
+
+@flow(name=NAME)
+def sweep(trials: int | None = None, metric: Metric = "val_accuracy", apply: bool = False) -> "State[Any]":
+    """Run the trials that are missing, and show what they found.
+
+    Args:
+        trials: how many in all; by default what ``params.yaml`` says.
+        metric: what is optimised, on the validation split.
+        apply: write the best values into ``params.yaml``.
+    """
+    project = Project()
+    try:
+        results = _search(project, _params(project, trials), metric)
+        if apply:
+            _apply(project, results)
+    except FacesentError as error:
+        # Returned, not raised: the message is for people, and a traceback in the log would hide it.
+        return Failed(message=str(error))
+    artifacts.publish("sweep", results.to_markdown())
+    return Completed(message=results.sentence, data=results)
+
+
+@task(cache_policy=NO_CACHE)
+def run_trial(sweep: "Sweep", trial: "Trial") -> "Ended":
+    """Train one trial in a process of its own, until its training or the pruner ends it."""
+    logger = get_run_logger()
+    ended = sweep.run(trial, logger.info)
+    logger.info("trial %d: %s after %d epochs", ended.number, ended.state, ended.epochs)
+    artifacts.publish(f"trial-{trial.number}", artifacts.table({**sweep.values(trial), **vars(ended)}))
+    return ended
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the flow and say how it ended; the exit status."""
+    options = _parser().parse_args(arguments)
+
+    def run() -> "State[Any]":
+        _params(Project(), options.trials)  # before Prefect's server takes its seconds
+        return sweep(options.trials, options.metric, options.apply, return_state=True)
+
+    status, results = run_flow(NAME, run, again="Run it again to go on: finished trials and epochs are kept.")
+    if results:
+        _print(results, applied=options.apply)
+    return status
+
+
+def _params(project: Project, trials: int | None) -> Params:
+    params = load_params(project.params)
+    if trials is not None:
+        params = params.model_copy(update={"sweep": params.sweep.model_copy(update={"trials": trials})})
+    check_space(params)
+    return params
+
+
+def _search(project: Project, params: Params, metric: Metric) -> "Results":
+    from facesent.sweeps import results
+    from facesent.sweeps.running import sweeping
+
+    tasks.run_stage.with_options(name="split", task_run_name="split")("split", project)
+    with sweeping(project, params, metric, {"flow_run": str(flow_run.id)}) as opened:
+        _run_missing(opened)
+        return results.finish(opened)
+
+
+def _run_missing(opened: "Sweep") -> None:
+    failures = 0
+    for _ in range(opened.missing):
+        trial = opened.next_trial()
+        name = f"trial-{trial.number}"
+        try:
+            run_trial.with_options(name=name, task_run_name=name)(opened, trial)
+            failures = 0
+        except (TrialFailedError, ParamsError):
+            # A space may hold values that do not fit into memory; the other trials are worth having all the same.
+            failures += 1
+            if failures == _MOST_FAILURES:
+                raise
+
+
+def _apply(project: Project, results: "Results") -> None:
+    from facesent.sweeps.best import write_best
+
+    write_best(project.params, results.best, project.params)
+
+
+def _print(results: "Results", *, applied: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    header, *rows = results.shown()
+    shown = Table(*header, title=f"{NAME}: {results.sentence}", title_justify="left")
+    for row in rows:
+        shown.add_row(*row)
+    console = Console()
+    console.print(shown)
+    console.print("Written: " + ", ".join(map(str, results.files)), highlight=False, soft_wrap=True)
+    console.print("params.yaml holds the best values now. Next:" if applied else "Next:")
+    for command in ("dvc repro",) if applied else (results.command, "python -m flows.sweep --apply && dvc repro"):
+        # No wrapping or markup: a command has to survive copy and paste.
+        console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number above 0. Received: {text}")
+    return number
+
+
+def _parser() -> argparse.ArgumentParser:
+    as_written = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog="python -m flows.sweep", description=_HELP, epilog=_EPILOG, formatter_class=as_written
+    )
+    parser.add_argument("--trials", type=_positive, help="finished trials in all; by default sweep.trials")
+    parser.add_argument(
+        "--metric", choices=get_args(Metric), default="val_accuracy", help="of the best epoch; by default %(default)s"
+    )
+    parser.add_argument("--apply", action="store_true", help="write the best values into params.yaml")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
