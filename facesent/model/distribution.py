@@ -207,12 +207,14 @@ def _on_replicas(strategy: "tf.distribute.Strategy", step: Callable[[Any], Any])
     def quiet(batch: Any) -> None:
         step(batch)
 
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def steps(batch: Any) -> None:
-        strategy.run(quiet, args=(batch,))
+    # Of the iterator, whose batches are of any size: a graph for each size would number its messages anew, and in
+    # another order than a worker whose shares differ.
+    @tf.function  # type: ignore[untyped-decorator]
+    def steps(iterator: Any) -> None:
+        strategy.run(quiet, args=(next(iterator),))
 
     def function(iterator: Any) -> dict[str, float]:
-        steps(next(iterator))
+        steps(iterator)
         return {}
 
     return function

@@ -46,7 +46,7 @@ def examples(count: int, seed: int) -> Examples:
 
 
 def run(distribute: str, folder: Path, *, kill: bool = False) -> list[dict[str, float]]:
-    """Train a slim network on batches of 11, which two replicas cannot halve."""
+    """Train a slim network on batches of 11 and 12, whose halves are of different sizes in each replica and step."""
     from facesent.model.architectures import reference
     from facesent.model.training import train
 
@@ -56,7 +56,7 @@ def run(distribute: str, folder: Path, *, kill: bool = False) -> list[dict[str, 
 
     kind = CheckpointFolder if is_chief(distribute) else Follower
     checkpoint = kind(folder, on_failure=pytest.fail)
-    data = examples(33, 1), examples(9, 2), 3
+    data = examples(34, 1), examples(9, 2), 3
     hooks: dict[str, Any] = {"report": lambda line: print(line, file=sys.stderr), "observe": observe}
     with pytest.MonkeyPatch.context() as patch, closing(checkpoint):
         patch.setattr(reference, "FILTERS", (8, 8, 16, 16, 32, 32, 32))

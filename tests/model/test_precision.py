@@ -6,7 +6,7 @@ import pytest
 from facesent.model import precision
 from facesent.model.architectures import build
 from facesent.model.backend import keras
-from facesent.model.training import compiled
+from facesent.model.compiling import compiled
 from facesent.params import load_params
 
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
