@@ -33,14 +33,42 @@ class Recipe:
     changes: Mapping[str, Any] = field(default_factory=dict)
 
 
+_IMAGENET = {
+    "model.name": "mobilenet_v2",
+    "model.weights": "weights/imagenet_mobilenet_v2.weights.h5",
+    "model.weights_sha256": "",
+    "model.scaling": "torch",
+    "model.last_layer": "",
+    "model.image_size": 161,
+}
 RECIPES = {
     "best": Recipe("best"),
-    "reference": Recipe("reference", {"model.image_size": 96}),
-}
+    # As large, and for as many epochs, as the minutes of "best" allow.
+    "reference": Recipe("reference", {"model.image_size": 96, "train.epochs": 40}),
+    "quick": Recipe("quick"),
+    "best-112": Recipe("best", {"model.image_size": 112}),
+    "best-imagenet": Recipe("best", _IMAGENET),
+    "best-scratch": Recipe("best", {"model.weights": "none", "model.weights_sha256": ""}),
+    "best-whole": Recipe("best", {"model.last_layer": ""}),
+    "best-augmented": Recipe("best", {
+        "train.augment.occlude_box": 0.25, "train.augment.gamma": 0.3, "train.augment.contrast": 0.2,
+        "train.augment.grey": 0.3,
+    }),
+    "best-mixup": Recipe("best", {"train.augment.mixup": 0.3}),
+    "best-focal": Recipe("best", {"train.loss.name": "focal"}),
+    "best-averaged": Recipe("best", {"train.optimizer.average": 0.98}),
+    "best-sharpness": Recipe("best", {"train.optimizer.sharpness": 0.05}),
+    "reference-cbam": Recipe("reference", {
+        "model.image_size": 96, "train.epochs": 40, "model.attention": "cbam",
+    }),
+}  # fmt: skip
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
-@click.argument("names", nargs=-1, type=click.Choice(list(RECIPES)))
+@click.command(
+    epilog="Recipes: " + ", ".join(RECIPES),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+)
+@click.argument("names", nargs=-1, metavar="[NAME]...", type=click.Choice(list(RECIPES)))
 @click.option(
     "--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Class folders of images; without it, the embedded faces.",
@@ -51,7 +79,7 @@ RECIPES = {
     help="Keep each training's figures in this JSON file, and do not repeat those that it has.",
 )  # fmt: skip
 def main(names: Sequence[str], data: Path | None, seeds: int, output: Path | None) -> None:
-    """Train the recipes NAMES, by default all, with several seeds on one split, and print a row for each.
+    """Train the recipes NAME with several seeds on one split, and print a row for each; by default best and reference.
 
     Figures are means over the seeds; brackets hold the lowest and the highest, of the test accuracy its interval at
     95 %, over test persons drawn anew. Nothing else should run on the machine meanwhile.
@@ -59,20 +87,21 @@ def main(names: Sequence[str], data: Path | None, seeds: int, output: Path | Non
     \b
     Example: python -m benchmarks.recipes best reference --data ~/my-faces
     """
+    names = names or ("best", "reference")
     known = _read(output)
     with TemporaryDirectory(prefix="recipes-") as folder:
         root = Path(folder)
         prepare(root, data, {})
         for seed in range(1, seeds + 1):
             # In turns, so that a slow hour of the machine meets all.
-            for name in names or RECIPES:
+            for name in names:
                 reached = known.setdefault(name, {})
                 if str(seed) not in reached:
                     configure(root, RECIPES[name].preset, {**RECIPES[name].changes, "train.seed": seed})
                     reached[str(seed)] = train(root)
                     print(f"{name}, seed {seed}: {_line(reached[str(seed)])}", file=sys.stderr, flush=True)
                     _write(output, known)
-    rows = [_row(name, list(known[name].values())) for name in names or RECIPES]
+    rows = [_row(name, list(known[name].values())) for name in names]
     head = ["recipe", "seeds", "parameters", "minutes", "val", "test", "macro recall", "ECE"]
     click.echo(f"Measured on {date.today().isoformat()}: {describe()}.\n\n{table(head, rows)}")
 

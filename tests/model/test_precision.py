@@ -69,7 +69,7 @@ def test_a_bfloat16_step_moves_the_weights_as_a_float32_step() -> None:
         keras.utils.set_random_seed(1)
         model = compiled(settings, PARAMS.train.model_copy(update={"precision": name}), 3)
         before = np.concatenate([np.array(weight).ravel() for weight in model.trainable_weights])
-        model.train_on_batch(images, targets)
+        model.train_on_batch(images, np.eye(3, dtype=np.float32)[targets])
         moved[name] = np.concatenate([np.array(weight).ravel() for weight in model.trainable_weights]) - before
     # Adam's first step is the gradient's sign: the share of weights that both move the same way.
     assert np.mean(np.sign(moved["float32"]) == np.sign(moved["bfloat16"])) > 0.9
