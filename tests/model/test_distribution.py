@@ -65,7 +65,7 @@ def run(distribute: str, folder: Path, *, kill: bool = False) -> list[dict[str, 
 
 
 def start(distribute: str, folder: Path, *options: str, tf_config: str = "") -> "subprocess.Popen[str]":
-    environment = {**os.environ, "TF_CONFIG": tf_config}
+    environment = {**os.environ, **({"TF_CONFIG": tf_config} if tf_config else {})}
     command = [sys.executable, __file__, distribute, str(folder), *options]
     return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
