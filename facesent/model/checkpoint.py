@@ -151,4 +151,5 @@ def snapshot(variables: list[Any]) -> Arrays:
 def restore(variables: list[Any], values: Arrays) -> None:
     """Set Keras variables to what ``snapshot`` gave."""
     for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
+        # A copy: TensorFlow may take the array's memory as it is, and change it with the next step.
+        variable.assign(value.copy())
