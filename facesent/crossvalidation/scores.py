@@ -7,6 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import log_loss, precision_recall_fscore_support
 
+from facesent.evaluation.tables import with_answers
+
 # What is measured on each fold; none of it depends on a setting that could change after the training.
 MEASURES = ("accuracy", "macro_recall", "macro_f1", "log_loss")
 
@@ -22,11 +24,7 @@ def prediction_table(
         probabilities: ``(images, classes)``.
         labels: the classes.
     """
-    table = held_out[["file_name", "label", "group"]].assign(fold=fold)
-    table["predicted"] = np.array(labels)[probabilities.argmax(axis=1)]
-    table["confidence"] = probabilities.max(axis=1)
-    scores = {f"probability_{label}": probabilities[:, index] for index, label in enumerate(labels)}
-    return table.assign(**scores)
+    return with_answers(held_out[["file_name", "label", "group"]].assign(fold=fold), probabilities, labels)
 
 
 def measures_of(

@@ -1,8 +1,11 @@
 """Measures as tables that people read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from facesent.data.class_names import UNCERTAIN
 from facesent.evaluation.behaviour import Behaviour
@@ -17,6 +20,19 @@ def class_table(measures: Measures) -> pd.DataFrame:
     """Precision, recall, F1 and support; a row a class."""
     rows = [{"label": label, **vars(values)} for label, values in measures.classes.items()]
     return pd.DataFrame(rows)
+
+
+def with_answers(images: pd.DataFrame, probabilities: NDArray[np.floating[Any]], labels: Sequence[str]) -> pd.DataFrame:
+    """A row an image, followed by ``predicted``, ``confidence`` and ``probability_<Class>``.
+
+    Args:
+        images: ``n`` rows.
+        probabilities: ``(n, classes)``.
+        labels: the classes.
+    """
+    scores = {f"probability_{label}": probabilities[:, index] for index, label in enumerate(labels)}
+    predicted = np.array(labels)[probabilities.argmax(axis=1)]
+    return images.assign(predicted=predicted, confidence=probabilities.max(axis=1), **scores)
 
 
 def comparison_markdown(splits: Mapping[str, Measures]) -> str:

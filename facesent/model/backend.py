@@ -21,4 +21,14 @@ def _silent_stderr() -> Iterator[None]:
 with _silent_stderr():
     import keras
 
-__all__ = ["keras"]
+
+def replicas() -> int:
+    """Among how many replicas the step that is being traced or run is divided."""
+    if keras.backend.backend() != "tensorflow":
+        return 1
+    import tensorflow as tf
+
+    return int(tf.distribute.get_strategy().num_replicas_in_sync)
+
+
+__all__ = ["keras", "replicas"]

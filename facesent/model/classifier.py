@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from facesent.data.class_names import UNCERTAIN
 from facesent.data.images import Pixels, read_image
 from facesent.model.calibration import temperature_of
-from facesent.model.inference import Probabilities, compile_forward
+from facesent.model.inference import Probabilities, compile_forward, in_batches
 from facesent.model.storage import load_labels, load_model
 
 if TYPE_CHECKING:
@@ -56,8 +56,7 @@ class Classifier:
 
     def probabilities(self, images: Pixels, *, batch_size: int = 64) -> Probabilities:
         """Score prepared images: ``(n, size, size, 3)`` to ``(n, classes)``."""
-        starts = range(0, len(images), batch_size)
-        scores = [self._forward(images[start : start + batch_size]) for start in starts]
+        scores = in_batches(self._forward, images, batch_size)
         return np.concatenate(scores) if scores else np.empty((0, len(self.labels)), np.float32)
 
     def read(self, content: bytes) -> Pixels:

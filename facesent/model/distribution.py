@@ -79,15 +79,6 @@ def share_of_process(strategy: "tf.distribute.Strategy | None") -> Callable[[int
     return lambda size: share_of_batch(size, resolver.task_id, workers)
 
 
-def replicas() -> int:
-    """Among how many replicas the step that is being traced or run is divided."""
-    if keras.backend.backend() != "tensorflow":
-        return 1
-    import tensorflow as tf
-
-    return int(tf.distribute.get_strategy().num_replicas_in_sync)
-
-
 def replicated(model: keras.Model, strategy: "tf.distribute.Strategy | None") -> keras.Model:
     """Let ``model``, made in the strategy's scope, take its steps on every replica.
 

@@ -14,6 +14,11 @@ Probabilities = NDArray[np.float32]
 Forward = Callable[[Pixels], Probabilities]
 
 
+def in_batches(forward: Forward, images: Pixels, batch_size: int) -> list[Probabilities]:
+    """What ``forward`` gives for ``batch_size`` images at a time, batch by batch."""
+    return [forward(images[start : start + batch_size]) for start in range(0, len(images), batch_size)]
+
+
 def compile_forward(model: keras.Model) -> Forward:
     """Make the function from uint8 ``(n, size, size, 3)`` to ``(n, classes)`` that ``model`` is in inference.
 

@@ -2,8 +2,7 @@
 
 from typing import Any, Literal
 
-from facesent.model.backend import keras
-from facesent.model.distribution import replicas
+from facesent.model.backend import keras, replicas
 
 # Up to this side, measured, one matrix product over patches beats the convolution kernels of every library tried.
 _LARGEST_PRODUCT = 7

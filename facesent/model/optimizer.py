@@ -2,8 +2,7 @@
 
 from typing import Any, cast
 
-from facesent.model.backend import keras
-from facesent.model.distribution import replicas
+from facesent.model.backend import keras, replicas
 from facesent.params import Optimizer, Schedule
 
 # Biases and normalisations are no kernels: decay would only shrink what they shift and scale.

@@ -3,8 +3,7 @@
 from typing import Any
 
 from facesent.errors import FacesentError
-from facesent.model.backend import keras
-from facesent.model.distribution import replicas
+from facesent.model.backend import keras, replicas
 
 
 def sharpness_aware(network: keras.Model, radius: float) -> keras.Model:

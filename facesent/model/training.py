@@ -20,7 +20,7 @@ from facesent.model.backend import keras
 from facesent.model.checkpoint import Arrays, CheckpointFolder, History, State, restore
 from facesent.model.compiling import compile_for, network
 from facesent.model.determinism import make_deterministic
-from facesent.model.inference import compile_forward
+from facesent.model.inference import compile_forward, in_batches
 from facesent.model.phases import Phase, phases
 from facesent.model.pretrained import load_pretrained
 from facesent.model.progress import Observer, Progress, Report, best_epoch
@@ -123,8 +123,7 @@ def _finish(best: Arrays, validation: Examples, classes: int, model_settings: Mo
     model = build(model_settings, classes, flip_average=model_settings.flip_average)
     restore(model.variables, best)
     if settings.calibrate:
-        answers = compile_forward(model)
-        probabilities = [answers(validation.images[i : i + 64]) for i in range(0, len(validation.images), 64)]
+        probabilities = in_batches(compile_forward(model), validation.images, batch_size=64)
         temperature = calibration.fit_temperature(np.concatenate(probabilities), validation.targets)
         calibration.set_temperature(model, temperature)
     return model

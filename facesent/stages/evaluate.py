@@ -16,7 +16,7 @@ from facesent.evaluation.measures import Measures
 from facesent.evaluation.metrics import confusion, measure
 from facesent.evaluation.plots import save_confusion, save_curves, save_reliability
 from facesent.evaluation.reliability import Bins, equal_width_bins
-from facesent.evaluation.tables import class_table, comparison_markdown, evaluation_markdown
+from facesent.evaluation.tables import class_table, comparison_markdown, evaluation_markdown, with_answers
 from facesent.model.calibration import at_temperature
 from facesent.model.classifier import Classifier
 from facesent.params import Params, load_params
@@ -44,23 +44,32 @@ def evaluate(project: Project) -> None:
         name: measure(split.targets, scores[name], classifier.labels, params.evaluate)
         for name, split in examples.items()
     }
-    test = _examine(classifier, examples["test"], scores["test"], measures["test"], params)
+    uncalibrated = at_temperature(scores["test"], 1 / classifier.temperature)
+    test = _examine(classifier, examples["test"], scores["test"], uncalibrated, measures["test"], params)
     project.evaluate.mkdir(parents=True, exist_ok=True)
     _write_measures(project, measures, test)
     _write_predictions(project, frames["test"], scores["test"], classifier.labels)
-    _draw(project, examples["test"].targets, scores["test"], classifier, params)
+    matrix = confusion(examples["test"].targets, scores["test"], len(classifier.labels))
+    _draw_confusion(project, matrix, classifier.labels)
+    _draw_curves(project)
+    before, after = (_bins(examples["test"].targets, each, params) for each in (uncalibrated, scores["test"]))
+    save_reliability(before, after, project.evaluate / "reliability.png")
     record_evaluation(project, params)
     say(comparison_markdown(measures))
 
 
 def _examine(
-    classifier: Classifier, test: Examples, scores: NDArray[np.float32], measures: Measures, params: Params
+    classifier: Classifier,
+    test: Examples,
+    scores: NDArray[np.float32],
+    uncalibrated: NDArray[np.float64],
+    measures: Measures,
+    params: Params,
 ) -> Examination:
-    before = at_temperature(scores, 1 / classifier.temperature)
     return Examination(
         measures,
         classifier.temperature,
-        measure(test.targets, before, classifier.labels, params.evaluate),
+        measure(test.targets, uncalibrated, classifier.labels, params.evaluate),
         answered(test.targets, scores, params.serve.min_confidence),
         measure_behaviour(
             lambda images: classifier.probabilities(images, batch_size=params.evaluate.batch_size),
@@ -83,28 +92,14 @@ def _write_measures(project: Project, measures: Mapping[str, Measures], test: Ex
 def _write_predictions(project: Project, test: pd.DataFrame, scores: NDArray[np.float32], labels: list[str]) -> None:
     """One row a test image; ``actual`` and ``predicted`` are what ``dvc plots`` draws."""
     table = pd.DataFrame({"file_name": test["file_name"], "actual": test["label"]})
-    table["predicted"] = np.array(labels)[scores.argmax(axis=1)]
-    table["confidence"] = scores.max(axis=1)
-    for index, label in enumerate(labels):
-        table[f"probability_{label}"] = scores[:, index]
+    table = with_answers(table, scores, labels)
     table.to_csv(project.evaluate / "predictions.csv", index=False, float_format="%.6f")
 
 
-def _draw(
-    project: Project,
-    targets: NDArray[np.int64],
-    scores: NDArray[np.float32],
-    classifier: Classifier,
-    params: Params,
-) -> None:
-    folder = project.evaluate
-    _draw_confusion(project, confusion(targets, scores, len(classifier.labels)), classifier.labels)
+def _draw_curves(project: Project) -> None:
     history = pd.read_csv(project.history)
     kept = json.loads((project.train / "metrics.json").read_text(encoding="utf-8"))["best_epoch"]
-    save_curves(history, kept - 1, folder / "curves.png")
-    before = at_temperature(scores, 1 / classifier.temperature)
-    bins = params.evaluate.calibration_bins
-    save_reliability(_bins(targets, before, bins), _bins(targets, scores, bins), folder / "reliability.png")
+    save_curves(history, kept - 1, project.evaluate / "curves.png")
 
 
 def _draw_confusion(project: Project, matrix: NDArray[np.int64], labels: list[str]) -> None:
@@ -114,7 +109,8 @@ def _draw_confusion(project: Project, matrix: NDArray[np.int64], labels: list[st
     save_confusion(matrix, labels, folder / "confusion_matrix_normalised.png", normalised=True)
 
 
-def _bins(targets: NDArray[np.int64], scores: NDArray[np.floating], number: int) -> Bins:
+def _bins(targets: NDArray[np.int64], scores: NDArray[np.floating], params: Params) -> Bins:
+    number = params.evaluate.calibration_bins
     return equal_width_bins(scores.max(axis=1), scores.argmax(axis=1) == targets, number)
 
 
