@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.contest import Timing
 from benchmarks.faces import jpegs
 from benchmarks.results import Result, compared, noted
-from benchmarks.train import BATCH, CLASSES, SIDE, not_saved, reference_params, repeated_step, with_soft_targets
+from benchmarks.train import BATCH, CLASSES, SIDE, reference_params, repeated_step, with_soft_targets
 
 if TYPE_CHECKING:
     from facesent.data.pipeline import Examples, TrainingExamples
@@ -78,7 +78,7 @@ def _epoch_ends(examples: "TrainingExamples", validation: "Examples", folder: Pa
     from facesent.model.checkpoint import CheckpointFolder
 
     params = reference_params()
-    checkpoint = CheckpointFolder(folder / "checkpoint", on_failure=not_saved)
+    checkpoint = CheckpointFolder(folder / "checkpoint", print)
     ends: list[float] = []
     training.train(
         examples,

@@ -38,7 +38,7 @@ def _train(images: Path, scratch: Path) -> None:
 
     # What the stage imports counts as well.
     import facesent.stages.train  # noqa: F401
-    from benchmarks.train import not_saved, reference_params
+    from benchmarks.train import reference_params
     from facesent.data.examples import read_examples, training_examples
     from facesent.data.pipeline import Examples, TrainingExamples
     from facesent.data.processes import cores
@@ -63,7 +63,7 @@ def _train(images: Path, scratch: Path) -> None:
         len(labels),
         params.model,
         params.train.model_copy(update={"epochs": 1}),
-        checkpoint=CheckpointFolder(scratch / "checkpoint", on_failure=not_saved),
+        checkpoint=CheckpointFolder(scratch / "checkpoint", print),
         fingerprint="",
         report=print,
     )

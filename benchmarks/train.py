@@ -48,11 +48,6 @@ def reference_params(side: int = SIDE) -> Params:
     return params.model_copy(update={"model": params.model.model_copy(update={"image_size": side})})
 
 
-def not_saved(error: OSError) -> None:
-    """What a checkpoint does here when it cannot be written: it ends the measurement."""
-    raise error
-
-
 def repeated_step(model: Any, arrays: Arrays) -> Work:
     """The step that ``fit`` runs, on the same batch each time, without ``fit`` around it."""
     import tensorflow as tf

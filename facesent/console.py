@@ -49,6 +49,20 @@ def progress_of(what: str, *, unit: str = "images") -> Iterator[Progress]:
 
 
 @contextmanager
+def bar_of(what: str) -> Iterator[Progress]:
+    """Show how far ``what`` is and how long it may still take, on a terminal alone: it says more in lines of its own.
+
+    Yields:
+        a function of (done, in all).
+    """
+    if sys.stderr.isatty():
+        with _bar(what, "") as report:
+            yield report
+    else:
+        yield lambda done, total: None
+
+
+@contextmanager
 def _bar(what: str, unit: str) -> Iterator[Progress]:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -56,7 +70,8 @@ def _bar(what: str, unit: str) -> Iterator[Progress]:
 
     amount = DownloadColumn() if unit == "bytes" else MofNCompleteColumn()
     columns = (TextColumn("{task.description}"), BarColumn(), amount, TimeRemainingColumn())
-    with Bar(*columns, console=Console(stderr=True)) as bar:
+    # Lines of a stdout that is no terminal go where they were sent, not above the bar.
+    with Bar(*columns, console=Console(stderr=True), redirect_stdout=sys.stdout.isatty()) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total or None)
 

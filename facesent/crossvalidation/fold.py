@@ -95,7 +95,7 @@ def score_round(
         len(labels),
         params.model,
         params.train,
-        checkpoint=CheckpointFolder(checkpoint, on_failure=_say_not_saved),
+        checkpoint=CheckpointFolder(checkpoint, say),
         # A checkpoint goes on in the numbers that it was computed in; a finished fold counts whatever they were.
         fingerprint=f"{key} {resolved}",
         report=say,
@@ -112,10 +112,6 @@ def score_round(
         history=history,
         predictions=prediction_table(planned.test, planned.fold, probabilities, labels),
     )
-
-
-def _say_not_saved(error: OSError) -> None:
-    say(f"This epoch's state could not be saved ({error}); a restart would resume at the one before.")
 
 
 if __name__ == "__main__":

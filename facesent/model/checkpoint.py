@@ -46,14 +46,14 @@ class CheckpointFolder:
 
     Args:
         path: the folder.
-        on_failure: told when a state could not be written (a full disk); the training goes on.
+        report: told when a state could not be written (a full disk); the training goes on.
     """
 
-    def __init__(self, path: Path, on_failure: Callable[[OSError], None]) -> None:
+    def __init__(self, path: Path, report: Callable[[str], object]) -> None:
         self.path = path
         self._state = path / "state"
         self._best = path / "best"
-        self._on_failure = on_failure
+        self._report = report
         self._writer = ThreadPoolExecutor(max_workers=1, initializer=give_way)
         self._pending: Future[None] | None = None
 
@@ -98,7 +98,7 @@ class CheckpointFolder:
         try:
             pending.result()
         except OSError as error:
-            self._on_failure(error)
+            self._report(f"This epoch's state could not be saved ({error}); a restart would resume at the one before.")
 
     def clear(self) -> None:
         """Remove what is there and make the folder ready for another training."""

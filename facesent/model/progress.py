@@ -12,6 +12,7 @@ from facesent.params import Train
 
 Report = Callable[[str], None]
 Observer = Callable[[int, dict[str, float]], None]
+Advance = Callable[[int, int], None]
 
 
 def best_epoch(history: History, monitor: str) -> int:
@@ -32,10 +33,17 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
         checkpoint: takes the state of each epoch.
         report: takes one line an epoch.
         observe: takes the index and the logs of each epoch.
+        advance: takes the batches done and those of all epochs.
     """
 
     def __init__(
-        self, state: State, settings: Train, checkpoint: CheckpointFolder, report: Report, observe: Observer
+        self,
+        state: State,
+        settings: Train,
+        checkpoint: CheckpointFolder,
+        report: Report,
+        observe: Observer,
+        advance: Advance,
     ) -> None:
         super().__init__()
         self.history: History = list(state.history)
@@ -46,6 +54,7 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
         self._checkpoint = checkpoint
         self._report = report
         self._observe = observe
+        self._advance = advance
         self._started = 0.0
         self._epoch = 0
         self._schedule: list[keras.callbacks.Callback] = []
@@ -82,6 +91,11 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
         """Seed the epoch; not earlier, because PyTorch's loader draws when it starts, which is once a resumption."""
         if batch == 0:
             reseed(self._settings.seed + self._epoch)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Show how far the training is."""
+        steps = self.params["steps"]
+        self._advance(self._epoch * steps + batch + 1, self._settings.epochs * steps)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Add the epoch to the history, report it and save the state."""

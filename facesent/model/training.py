@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from facesent.console import bar_of
 from facesent.data.pipeline import (
     Examples,
     Share,
@@ -70,10 +71,10 @@ def train(
     strategy = distribution.strategy(settings.distribute)
     make_deterministic(settings.seed)
     state = checkpoint.load(fingerprint) or _fresh_state(checkpoint, fingerprint)
-    progress = Progress(state, settings, checkpoint, report, observe)
-    distribution.agree_on_start(strategy, len(progress.history))
+    distribution.agree_on_start(strategy, len(state.history))
     batches = _batches(examples, classes, settings, distribution.share_of_process(strategy))
-    with distribution.scope(strategy):
+    with distribution.scope(strategy), bar_of("training") as advance:
+        progress = Progress(state, settings, checkpoint, report, observe, advance)
         model = distribution.replicated(network(model_settings, settings, classes), strategy)
         if not state.variables:
             load_pretrained(model, model_settings)

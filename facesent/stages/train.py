@@ -39,10 +39,10 @@ def train(project: Project) -> None:
     known = {"precision": computing, "weights_sha256": weights}
     fit = partial(training.train, examples, validation, len(labels), params.model, params.train, fingerprint=mark)
     if not is_chief(params.train.distribute):
-        fit(checkpoint=Follower(project.checkpoint, on_failure=_say_not_saved), report=say)
+        fit(checkpoint=Follower(project.checkpoint, say), report=say)
         return
     description = describe(project, params, frames, fingerprint=mark, tags=known)
-    folder = CheckpointFolder(project.checkpoint, on_failure=_say_not_saved)
+    folder = CheckpointFolder(project.checkpoint, say)
     say(f"computing in {computing}")
     with recorded_training(description, resume=folder.holds(mark), report=say) as run:
         _show_augmentation(run, examples, labels, params)
@@ -74,10 +74,6 @@ def _write(project: Project, trained: Trained, labels: Sequence[str]) -> None:
     say(
         f"kept epoch {trained.best_epoch + 1}: val_accuracy {best['val_accuracy']:.3f}, val_loss {best['val_loss']:.3f}"
     )
-
-
-def _say_not_saved(error: OSError) -> None:
-    say(f"This epoch's state could not be saved ({error}); a restart would resume at the one before.")
 
 
 if __name__ == "__main__":

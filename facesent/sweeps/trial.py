@@ -37,7 +37,7 @@ def train_trial(project: Project, folder: Path, rows: TextIO) -> None:
     frames = {name: read_split(project.split(name)) for name in ("train", "val")}
     labels, size = sorted(frames["train"]["label"].unique()), params.model.image_size
     mark = fingerprint(params, frames, precision.resolve(params.train.precision), weights_sha256(params.model) or "")
-    checkpoint = CheckpointFolder(folder / CHECKPOINT, on_failure=_say)
+    checkpoint = CheckpointFolder(folder / CHECKPOINT, _say)
     if before := checkpoint.load(mark):
         for epoch, row in enumerate(before.history):
             _emit(rows, epoch, row)

@@ -66,7 +66,7 @@ def train_in(folder: Path, copy: Path | None = None) -> Any:
             checkpoint.close()
             shutil.copytree(folder, copy)
 
-    with closing(CheckpointFolder(folder, on_failure=pytest.fail)) as checkpoint:
+    with closing(CheckpointFolder(folder, report=pytest.fail)) as checkpoint:
         data = examples(32, 1), examples(12, 2), 3
         hooks: dict[str, Any] = {"report": lambda line: None, "observe": observe}
         return train(*data, MODEL, SETTINGS, checkpoint=checkpoint, fingerprint="a", **hooks)

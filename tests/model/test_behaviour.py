@@ -50,7 +50,7 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
             "augment": PARAMS.train.augment.model_copy(update={"rotation": 5.0, "zoom": 0.0}),
         }
     )
-    folder = CheckpointFolder(tmp_path_factory.mktemp("training") / "checkpoint", on_failure=lambda error: None)
+    folder = CheckpointFolder(tmp_path_factory.mktemp("training") / "checkpoint", report=print)
     trained = train(
         faces(range(200)),
         faces(range(200, 220)),

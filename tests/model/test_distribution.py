@@ -55,7 +55,7 @@ def run(distribute: str, folder: Path, *, kill: bool = False) -> list[dict[str, 
             raise Killed
 
     kind = CheckpointFolder if is_chief(distribute) else Follower
-    checkpoint = kind(folder, on_failure=pytest.fail)
+    checkpoint = kind(folder, report=pytest.fail)
     data = examples(34, 1), examples(9, 2), 3
     hooks: dict[str, Any] = {"report": lambda line: print(line, file=sys.stderr), "observe": observe}
     with pytest.MonkeyPatch.context() as patch, closing(checkpoint):
@@ -159,7 +159,7 @@ def test_the_first_worker_is_the_chief(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_follower_writes_nothing(tmp_path: Path) -> None:
-    follower = Follower(tmp_path / "checkpoint", on_failure=pytest.fail)
+    follower = Follower(tmp_path / "checkpoint", report=pytest.fail)
     follower.clear()
     follower.save(State("a", [], finished=False, variables=[]), best=[np.ones(3)])
     follower.save(State("a", [], finished=True, variables=[]), best=None)

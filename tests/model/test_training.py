@@ -59,7 +59,7 @@ def run(
         if epoch + 1 == kill_after:
             raise Killed
 
-    checkpoint = CheckpointFolder(folder, on_failure=pytest.fail)
+    checkpoint = CheckpointFolder(folder, report=pytest.fail)
     try:
         return train(
             examples(32, 1, model.image_size),
@@ -117,7 +117,7 @@ def test_a_checkpoint_of_other_settings_is_not_resumed(tmp_path: Path) -> None:
 def test_a_training_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     split = pd.DataFrame({"file_name": ["broken.jpg"], "label": ["a"]})
-    checkpoint = CheckpointFolder(tmp_path / "checkpoint", on_failure=pytest.fail)
+    checkpoint = CheckpointFolder(tmp_path / "checkpoint", report=pytest.fail)
     with pytest.raises(ImageError, match=r"broken\.jpg: Expected a JPEG"):
         train(
             training_examples(tmp_path, split, ["a", "b", "c"], 16),
