@@ -4,6 +4,7 @@ import ast
 import traceback
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,8 +13,8 @@ from benchmarks.machine import describe
 from benchmarks.results import Result, to_markdown
 
 ALL = ("train", "fit", "input", "validate", "idle", "orchestration", "serving", "scale")
-# Takes images of yours, and half an hour on small ones.
-NAMES = (*ALL, "accuracy")
+# The one has a table of its own; the other takes images of yours, and half an hour on small ones.
+NAMES = (*ALL, "abuse", "accuracy")
 
 
 def _listing() -> str:
@@ -30,6 +31,7 @@ def _listing() -> str:
     epilog="\b\nBenchmarks:\n" + _listing() + "\n\n\b\nExamples:\n"
     "  python -m benchmarks validate\n"
     "  python -m benchmarks all --output benchmarks.md\n"
+    "  python -m benchmarks abuse --requests 1000\n"
     "  python -m benchmarks accuracy --data ~/my-faces",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
@@ -46,7 +48,11 @@ def _listing() -> str:
     "--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Class folders of images to train on; accuracy needs it.",
 )  # fmt: skip
-def main(name: str, scratch: Path, rounds: int, output: Path | None, data: Path | None) -> None:
+@click.option(
+    "--requests", type=click.IntRange(min=100), default=10_000, show_default=True,
+    help="How many requests abuse sends, good and bad.",
+)  # fmt: skip
+def main(name: str, scratch: Path, rounds: int, output: Path | None, data: Path | None, requests: int) -> None:
     """Measure NAME, or all, and print each figure beside its goal and what people would use instead.
 
     A ratio is ours / theirs, of medians; the brackets hold the quartiles of the rounds. Peers that are not installed
@@ -54,7 +60,8 @@ def main(name: str, scratch: Path, rounds: int, output: Path | None, data: Path 
     """
     if name == "accuracy" and data is None:
         raise click.UsageError("Expected --data DIR, a folder of class folders, to train on. Received: none.")
-    options = {"data": data} if name == "accuracy" else {}
+    asked: dict[str, dict[str, Any]] = {"accuracy": {"data": data}, "abuse": {"requests": requests}}
+    options = asked.get(name, {})
     scratch.mkdir(parents=True, exist_ok=True)
     names = ALL if name == "all" else (name,)
     results: list[Result] = []

@@ -5,18 +5,12 @@ MLflow's flavour takes no photos but the numbers of one, 224x224x3. They are mad
 form that its server reads quickest (as JSON a photo takes it half a second), so that decoding costs it nothing.
 """
 
-import base64
 import json
-import os
-import signal
-import socket
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPConnection
@@ -26,17 +20,16 @@ from typing import TYPE_CHECKING
 
 from benchmarks.contest import Contestant, Timing, Work, contest
 from benchmarks.faces import jpegs
+from benchmarks.reference import LABELS, SIDE, log_reference, photos_body
 from benchmarks.results import Result, compared, noted
+from facesent.registry.server import served
 
 if TYPE_CHECKING:
     from facesent.model.backend import keras
 
-_SIDE = 224
-_LABELS = ("Ahegao", "Angry", "Happy", "Neutral", "Sad", "Surprise")
 _CLIENTS = 16
 _ROWS = 64
 _IN_TURN = 10
-_START_SECONDS = 120
 
 _OURS, _STOCK = "facesent over HTTP", "mlflow.keras pyfunc over HTTP"
 _BARE = "decode and the same forward pass in process"
@@ -54,11 +47,8 @@ def run(scratch: Path, rounds: int) -> list[Result]:
     photos = sorted(jpegs(scratch, _ROWS).glob("*/*.jpg"))
     with TemporaryDirectory(dir=scratch, prefix="serving-") as name, ExitStack() as stack:
         folder = Path(name)
-        os.environ |= {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db", "MLFLOW_DISABLE_TELEMETRY": "true"}
-        ours, stock = [stack.enter_context(_served(uri)) for uri in _log_models(folder)]
-        for port in (ours, stock):
-            _wait_until_ready(port)
-        photo = _Request(ours, _photos_body(photos[:1]))
+        ours, stock = [stack.enter_context(served(uri)).port for uri in _log_models(folder)]
+        photo = _Request(ours, photos_body([photos[0].read_bytes()]))
         numbers = _Request(stock, _numbers_body(photos[0]), "application/vnd.apache.parquet")
         _check_same_answers(_ask(photo), _ask(numbers))
         return [
@@ -94,9 +84,11 @@ def _throughput(photo: _Request, numbers: _Request, rounds: int) -> list[Result]
 
 def _rows(port: int, photos: Sequence[Path], rounds: int) -> list[Result]:
     together, singly = f"{_ROWS} photos in one request", f"{_ROWS} requests in turn"
-    single = [_Request(port, _photos_body([photo])) for photo in photos]
+    single = [_Request(port, photos_body([photo.read_bytes()])) for photo in photos]
     contestants = [
-        Contestant(together, partial(_asking, [_Request(port, _photos_body(photos))]), _ROWS),
+        Contestant(
+            together, partial(_asking, [_Request(port, photos_body([photo.read_bytes() for photo in photos]))]), _ROWS
+        ),
         Contestant(singly, partial(_asking, single), _ROWS),
     ]
     timings = contest(contestants, rounds)
@@ -123,80 +115,37 @@ def _log_models(folder: Path) -> tuple[str, str]:
     from mlflow.models import ModelSignature
     from mlflow.types.schema import Schema, TensorSpec
 
-    from facesent.model.architectures import build
-    from facesent.model.storage import save_labels, save_model
-    from facesent.params import Model
-    from facesent.registry.packaging import log_model
-
-    network = build(Model(name="reference_cnn", image_size=_SIDE, dropout=0.5, batch_norm_momentum=0.99), len(_LABELS))
-    save_model(network, folder / "model.keras")
-    save_labels(_LABELS, folder / "labels.json")
-    experiment = mlflow.create_experiment("serving", artifact_location=str(folder / "mlruns"))
-    with mlflow.start_run(experiment_id=experiment) as started:
-        pass
-    ours = log_model(started.info.run_id, folder / "model.keras", folder / "labels.json")
-    image = TensorSpec(np.dtype(np.uint8), (-1, _SIDE, _SIDE, 3))
-    scores = TensorSpec(np.dtype(np.float32), (-1, len(_LABELS)))
+    ours, network = log_reference(folder)
+    image = TensorSpec(np.dtype(np.uint8), (-1, SIDE, SIDE, 3))
+    scores = TensorSpec(np.dtype(np.float32), (-1, len(LABELS)))
     stock = mlflow.keras.log_model(
         _of_keras_layers(network),
         name="stock",
         signature=ModelSignature(Schema([image]), Schema([scores])),
         pip_requirements=["keras", "tensorflow"],
     )
-    return f"models:/{ours.model_id}", f"models:/{stock.model_id}"
+    return ours, f"models:/{stock.model_id}"
 
 
 def _of_keras_layers(network: "keras.Model") -> "keras.Model":
     """The network as one writes it without layers of facesent: its flavour's server knows none."""
     from facesent.model.backend import keras
+    from facesent.model.layers import CalibratedSoftmax
 
     def clone(layer: "keras.layers.Layer") -> "keras.layers.Layer":
         for kind in (keras.layers.Conv2D, keras.layers.BatchNormalization):
             if isinstance(layer, kind):
                 return kind.from_config(layer.get_config())
+        if isinstance(layer, CalibratedSoftmax):
+            # Untrained it is calibrated by nothing.
+            return keras.layers.Softmax(name=layer.name, dtype="float32")
         return layer.__class__.from_config(layer.get_config())
 
     plain = keras.models.clone_model(network, clone_function=clone)
-    plain.set_weights(network.get_weights())
+    for ours, theirs in zip(network.layers, plain.layers, strict=True):
+        if not isinstance(ours, CalibratedSoftmax):
+            theirs.set_weights(ours.get_weights())
     return plain
-
-
-@contextmanager
-def _served(uri: str) -> Iterator[int]:
-    """A server of its own for the model; its port, which answers once the model is loaded."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    command = ["-m", "mlflow", "models", "serve", "-m", uri, "--env-manager", "local", "--port", str(port)]
-    # MLflow looks for uvicorn on the path.
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    server = subprocess.Popen(
-        [sys.executable, *command], env={**os.environ, "PATH": path}, start_new_session=True, stdout=sys.stderr
-    )
-    try:
-        yield port
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(timeout=30)
-
-
-def _wait_until_ready(port: int) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while True:
-        try:
-            connection = HTTPConnection("127.0.0.1", port)
-            connection.request("GET", "/ping")
-            connection.getresponse().read()
-            return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"Expected a server on port {port} within {_START_SECONDS} s.") from None
-            time.sleep(0.2)
-
-
-def _photos_body(photos: Sequence[Path]) -> bytes:
-    rows = [[base64.b64encode(photo.read_bytes()).decode()] for photo in photos]
-    return json.dumps({"dataframe_split": {"columns": ["image"], "data": rows}}).encode()
 
 
 def _numbers_body(photo: Path) -> bytes:
@@ -204,7 +153,7 @@ def _numbers_body(photo: Path) -> bytes:
 
     from facesent.data.images import read_image
 
-    pixels = read_image(photo.read_bytes(), _SIDE)
+    pixels = read_image(photo.read_bytes(), SIDE)
     return pd.DataFrame({"image": [pixels.ravel()]}).to_parquet(index=False)
 
 
@@ -220,7 +169,7 @@ def _ask(request: _Request, connection: HTTPConnection | None = None) -> bytes:
 
 def _check_same_answers(ours: bytes, stock: bytes) -> None:
     [answer], [scores] = json.loads(ours)["predictions"], json.loads(stock)["predictions"]
-    if any(abs(answer["probabilities"][label] - score) > 1e-5 for label, score in zip(_LABELS, scores, strict=True)):
+    if any(abs(answer["probabilities"][label] - score) > 1e-5 for label, score in zip(LABELS, scores, strict=True)):
         raise AssertionError(f"Expected the same answers. Received: {answer} and {scores}")
 
 

@@ -2,8 +2,13 @@
 
 import click
 
+from facesent.commands.app import app
+from facesent.commands.approval import approve, reject
 from facesent.commands.data import data
+from facesent.commands.doctor import doctor
+from facesent.commands.export import export
 from facesent.commands.labels import label_issues, relabel
+from facesent.commands.lineage import lineage, reproduce
 from facesent.commands.models import models, promote, rollback
 from facesent.commands.predict import predict
 from facesent.commands.preset import preset
@@ -22,13 +27,19 @@ def main() -> None:
     Pretrained start: facesent weights
     Train:            dvc repro, or python -m flows.pipeline for all of it
     Serve:            facesent promote, then facesent predict PHOTO
+    Try:              facesent app
+    Serve elsewhere:  facesent export champion
+    Look back:        facesent lineage champion, facesent reproduce champion
+    In doubt:         facesent doctor
     """
 
 
 for command in (label_issues, relabel):
     data.add_command(command)
 
-for command in (data, preset, promote, rollback, models, predict, weights):
+for command in (
+    data, preset, weights, promote, approve, reject, rollback, models, predict, app, export, lineage, reproduce, doctor,
+):  # fmt: skip
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -12,13 +12,13 @@ from pathlib import Path
 import pandas as pd
 
 import facesent
+from facesent.lineage import LIBRARIES
 from facesent.params import Params
 
 # Where the code of a training starts; all that these import belongs to it.
 TRAINING = ("facesent.data.examples", "facesent.model.training")
 
 _ROOT = Path(facesent.__file__).parents[1]
-_LIBRARIES = ("keras", "numpy", "opencv-python-headless", "pillow", "tensorflow")
 
 
 def fingerprint(
@@ -37,7 +37,7 @@ def fingerprint(
         params.train.model_dump_json(),
         *(f"{name}\n{frame.to_csv(index=False)}" for name, frame in frames.items()),
         *(path.read_text(encoding="utf-8") for path in sources(modules)),
-        *(f"{name} {version(name)}" for name in _LIBRARIES),
+        *(f"{name} {version(name)}" for name in LIBRARIES),
         *further,
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

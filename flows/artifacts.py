@@ -1,20 +1,29 @@
-"""What a task shows on its page in Prefect: the report that its stage wrote, or a table."""
+"""What a task shows on its page in Prefect: the report that its stage wrote, a table, or a link."""
 
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
+# Characters of a line of code that fit on Prefect's page in a window of 1280 pixels.
+_LINE = 84
 _PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+\.png)\)")
 
 
 def publish(name: str, markdown: str) -> None:
     """Show ``markdown`` on the page of the running task or flow, with the others of that name on the artifacts page."""
     create_markdown_artifact(markdown, key=_key(name))
+
+
+def publish_link(name: str, address: str, text: str) -> None:
+    """Show a link, where there is an address that a browser can open."""
+    if address.startswith(("http://", "https://")):
+        create_link_artifact(address, link_text=text, key=_key(name))
 
 
 def stage_report(folder: Path) -> str:
@@ -28,25 +37,37 @@ def stage_report(folder: Path) -> str:
         texts = [table(json.loads(metrics.read_text(encoding="utf-8")))]
     shown = {Path(match[2]).name for text in texts for match in _PICTURE.finditer(text)}
     texts = [_PICTURE.sub(lambda match: _embed(match, folder), text) for text in texts]
-    pictures = [_picture(path) for path in sorted(folder.glob("*.png")) if path.name not in shown]
+    pictures = [picture(path) for path in sorted(folder.glob("*.png")) if path.name not in shown]
     return "\n\n".join(text.strip() for text in [*texts, *pictures])
 
 
 def table(values: Mapping[str, Any]) -> str:
     """A markdown table of names and values; the names of nested ones are joined by dots."""
-    rows = [f"| {name} | {_text(value)} |" for name, value in _flat(values)]
-    return "\n".join(["| | |", "|---|---:|", *rows])
+    return grid(("name", "value"), _flat(values), right=1)
+
+
+def grid(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, right: int) -> str:
+    """A markdown table with the columns from number ``right`` on set to the right."""
+    lines = [[_text(value) for value in row] for row in rows]
+    rule = ["---" if column < right else "---:" for column in range(len(headers))]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (headers, rule, *lines))
+
+
+def verbatim(text: str) -> str:
+    """What was printed, as it was but for lines too long for the page, which does not break them."""
+    lines = [wrap(line, _LINE, subsequent_indent="  ", break_long_words=False) or [""] for line in text.splitlines()]
+    return "\n".join(["````", *(part for parts in lines for part in parts), "````"])
+
+
+def picture(path: Path, title: str = "") -> str:
+    """The picture inside the text: Prefect's server shows no files of ours."""
+    data = base64.b64encode(path.read_bytes()).decode("ascii")
+    return f"![{title or path.stem.replace('_', ' ')}](data:image/png;base64,{data})"
 
 
 def _embed(match: re.Match[str], folder: Path) -> str:
     path = folder / match[2]
-    return _picture(path, match[1]) if path.is_file() else match[0]
-
-
-def _picture(path: Path, title: str = "") -> str:
-    """The picture inside the text: Prefect's server shows no files of ours."""
-    data = base64.b64encode(path.read_bytes()).decode("ascii")
-    return f"![{title or path.stem.replace('_', ' ')}](data:image/png;base64,{data})"
+    return picture(path, match[1]) if path.is_file() else match[0]
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -58,7 +79,9 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 
 def _text(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value).replace("|", r"\|")
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    # A cell is one line.
+    return text.replace("|", r"\|").replace("\n", " ")
 
 
 def _key(name: str) -> str:

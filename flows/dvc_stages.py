@@ -3,6 +3,8 @@
 DVC runs as a process of its own: it keeps global state, and a stage that is stopped must not take this process along.
 """
 
+import re
+import signal
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -14,6 +16,9 @@ from facesent.errors import FacesentError
 from flows.processes import environment, process_group
 
 _SHOWN_LINES = 20
+# As facesent.console.run_stage prints it.
+_SAID = "Error: "
+_EXITED = re.compile(r"exited with (-?\d+)$", re.MULTILINE)
 _BUSY = ("Unable to acquire lock", "is busy, it is being blocked by")
 
 
@@ -30,6 +35,10 @@ class StageError(FacesentError):
 
 class DvcBusyError(StageError):
     """Another DVC command holds the project: the same call may succeed later."""
+
+
+class StageKilledError(StageError):
+    """A signal ended the stage: somebody, or the system for want of memory."""
 
 
 def pipeline_stages(root: Path) -> list[str]:
@@ -99,6 +108,21 @@ def _error(stage: str, code: int, lines: list[str]) -> StageError:
     errors = "\n".join(line for line in lines if line.startswith("ERROR"))
     if any(sign in errors for sign in _BUSY):
         return DvcBusyError("\n".join(lines))
+    if signal_name := _signal_of(errors):
+        last = next((line for line in reversed(lines) if not line.startswith(("> ", "ERROR", "Running stage"))), "")
+        return StageKilledError(
+            f"Stage {stage} was ended by {signal_name}: by somebody, or by the system for want of memory."
+            + (f" The last line that it printed: {last}" if last else "")
+        )
     # DVC's own last line repeats the command, which says nothing after what the stage itself said.
     said = [line for line in lines if not line.startswith(("> ", "ERROR: failed to reproduce"))] or lines
+    # What comes before a stage's own message is in the log.
+    start = next((number for number, line in enumerate(said) if line.startswith(_SAID)), 0)
+    said = [said[start].removeprefix(_SAID), *said[start + 1 :]] if said else []
     return StageError(f"Stage {stage} failed. " + ("\n".join(said) or f"It ended with code {code} and said nothing."))
+
+
+def _signal_of(errors: str) -> str:
+    """The signal's name, where DVC's words tell of one; a shell adds 128 to its number."""
+    number = max(abs(code) - 128 if code > 128 else -code for code in [0, *map(int, _EXITED.findall(errors))])
+    return signal.Signals(number).name if number in set(signal.Signals) else ""

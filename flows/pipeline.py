@@ -1,4 +1,4 @@
-"""The flow ``facesent-pipeline``: DVC's stages in DVC's order, then register, gate and promote.
+"""The flow ``facesent-pipeline``: DVC's stages in DVC's order, then register, canary, gate, approval and promote.
 
 ``python -m flows.pipeline`` runs it once, here; ``prefect.yaml`` deploys it.
 """
@@ -9,69 +9,108 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from threading import Thread
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
-from prefect import flow
+from prefect import flow, get_run_logger
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
+from prefect.tasks import Task
+from pydantic import Field
 
 from facesent.errors import FacesentError
 from facesent.lineage import FLOW_RUN_VARIABLE
+from facesent.params import load_params
 from facesent.project import Project
-from flows import artifacts, images, tasks
+from flows import artifacts, images, notifications, tasks
+from flows.approval import wait_for_answer
 from flows.command import run_flow
 from flows.dvc_stages import pipeline_stages
+from flows.failures import failure_of
+from flows.steps import Steps
 from flows.summary import Summary, summarise
+
+APPROVAL_HOURS = 24.0
+Hours = Annotated[float, Field(ge=0)]
 
 
 @flow(name="facesent-pipeline")
-def pipeline() -> "State[Any]":
-    """Bring every stage of ``dvc.yaml`` up to date, register the model, judge it, and promote it where it passes.
+def pipeline(approval_hours: Hours = APPROVAL_HOURS) -> "State[Any]":
+    """Bring every stage of ``dvc.yaml`` up to date, register the model, try and judge it, promote it where it passes.
 
     Runs in the project's root folder. It completes with the verdict as its message, or fails with that of what failed.
+
+    Args:
+        approval_hours: how long it waits for a person where ``gate.approval`` is true; it then completes without
+            promoting, and ``facesent approve`` can still be said.
     """
-    project = Project()
+    project, steps = Project(), Steps()
+    tell = partial(notifications.tell, project, get_run_logger().warning)
     try:
         with _flow_run_in_environment():
-            reproduce(project)
-            summary = decide(project)
-    except FacesentError as error:
+            reproduce(project, steps)
+            summary = decide(project, approval_hours, steps)
+    except Exception as error:
+        failure = failure_of(error, steps, project)
+        artifacts.publish("summary", failure.to_markdown(steps.ended))
+        tell("failed", failure.message)
+        if not isinstance(error, FacesentError):
+            raise
         # Returned, not raised: the message is for people, and a traceback in the log would hide it.
-        return Failed(message=str(error))
-    artifacts.publish("summary", summary.to_markdown())
+        return Failed(message=failure.message)
+    artifacts.publish("summary", summary.to_markdown(steps.ended))
+    artifacts.publish_link("mlflow-run", summary.places["MLflow run"], "the run in MLflow")
+    if summary.event:
+        tell(summary.event, summary.sentence)
     return Completed(message=summary.sentence, data=summary)
 
 
-def reproduce(project: Project) -> dict[str, str]:
+def reproduce(project: Project, steps: Steps | None = None) -> dict[str, str]:
     """Run each DVC stage as a task of its name, in DVC's order; each one's "ran" or "cached"."""
-    return {
-        stage: tasks.run_stage.with_options(name=stage, task_run_name=stage)(stage, project)
-        for stage in pipeline_stages(project.root)
-    }
+    steps = steps or Steps()
+    return {stage: _take(steps, tasks.run_stage, stage, stage, project) for stage in pipeline_stages(project.root)}
 
 
-def decide(project: Project) -> Summary:
-    """Register, judge and promote what the stages made."""
-    candidate = tasks.register.with_options(task_run_name="register")(project)
-    verdict = tasks.gate.with_options(task_run_name="gate")(project, candidate)
-    promoted = tasks.promote.with_options(task_run_name="promote")(verdict)
-    return summarise(project, verdict, promoted)
+def decide(project: Project, approval_hours: float = APPROVAL_HOURS, steps: Steps | None = None) -> Summary:
+    """Register, try, judge and promote what the stages made."""
+    steps = steps or Steps()
+    take = partial(_take, steps)
+    candidate = take(tasks.register, "register", project)
+    canary = take(tasks.canary, "canary", project, candidate)
+    verdict = take(tasks.gate, "gate", project, candidate, canary)
+    approval = None
+    if load_params(project.params).gate.approval:
+        approval = take(tasks.ask, "approval", verdict)
+        if approval and approval.state == "waiting":
+            warn = get_run_logger().warning
+            notifications.tell(project, warn, "waiting", f"{approval.sentence}. {verdict.reason}")
+            approval = steps.take("answer", partial(wait_for_answer, approval, approval_hours))
+    promoted = take(tasks.promote, "promote", verdict, approval)
+    take(tasks.report, "report", project, candidate, verdict, promoted, canary)
+    return summarise(project, candidate, canary, verdict, promoted)
 
 
-def main(*, sample: bool = False) -> int:
+def _take(steps: Steps, task: "Task[..., Any]", name: str, *arguments: Any) -> Any:
+    """Run a task under this name, as one of the steps."""
+    named = task.with_options(name=name, task_run_name=name)
+    return steps.take(name, lambda: named(*arguments))
+
+
+def main(*, sample: bool = False, approval_hours: float = APPROVAL_HOURS) -> int:
     """Run the flow and say how it ended; the exit status.
 
     Args:
         sample: bring images first, where there are none.
+        approval_hours: how long to wait for a person, where one has to agree.
     """
 
     def run() -> "State[Any]":
         _get_ready(sample)
-        return cast("State[Any]", pipeline(return_state=True))
+        return cast("State[Any]", pipeline(approval_hours, return_state=True))
 
     again = "Run it again to go on: finished stages are cached."
     status, summary = run_flow("facesent-pipeline", run, again=again)
@@ -109,4 +148,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m flows.pipeline", description="Run the flow once, here.")
     help_of_sample = "where there is no data/, bring back what data.dvc describes, or draw the embedded faces"
     parser.add_argument("--sample", action="store_true", help=help_of_sample)
-    sys.exit(main(sample=parser.parse_args().sample))
+    help_of_hours = "how long to wait for `facesent approve`, with gate.approval: true; by default %(default)s"
+    parser.add_argument("--approval-hours", type=float, default=APPROVAL_HOURS, help=help_of_hours)
+    options = parser.parse_args()
+    sys.exit(main(sample=options.sample, approval_hours=options.approval_hours))

@@ -1,16 +1,21 @@
-"""The end of a run in a few lines: how much data, how good, what the gate said, what is served."""
+"""The end of a run on one screen: the verdict, how good, how much data, what ran, what is served, where to look."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from facesent.params import load_params
+from facesent.params.notify import Event
 from facesent.project import Project
-from flows.artifacts import table
+from flows import places
+from flows.artifacts import grid
+from flows.steps import Step, steps_table
 
 if TYPE_CHECKING:
-    from facesent.promotion import Promotion
-    from facesent.registry.gate import Verdict
+    from facesent.promotion import Candidate, Promotion
+    from facesent.registry.canary_report import CanaryReport
+    from facesent.registry.verdict import Verdict
 
 NEXT_COMMANDS = (
     "dvc dag",
@@ -23,17 +28,35 @@ NEXT_COMMANDS = (
 
 @dataclass(frozen=True)
 class Summary:
-    """Names and values of the closing table, and the sentence that the flow ends with."""
+    """Names and values of the closing table, the sentence that the flow ends with, and where there is more.
+
+    Attributes:
+        rows: names and values.
+        sentence: the verdict, why, and what came of it.
+        places: names, and the addresses or paths that lead there.
+        event: what people are told of; None where nothing came of the run.
+    """
 
     rows: dict[str, str]
     sentence: str
+    places: dict[str, str] = field(default_factory=dict)
+    event: Event | None = None
 
-    def to_markdown(self) -> str:
-        """The sentence and the table."""
-        return f"{self.sentence}\n\n{table(self.rows)}"
+    def to_markdown(self, steps: Sequence[Step] = ()) -> str:
+        """The page of the run, with the steps that it took."""
+        outcome, _, reason = self.sentence.partition(". ")
+        see = places.listed(self.places)
+        parts = {
+            f"# {outcome}": reason,
+            "": grid(("the run", ""), self.rows.items(), right=2),
+            "## Steps": steps_table(steps) if steps else "",
+            "## More": see,
+            "## Next": "\n".join(["```", *NEXT_COMMANDS, "```"]),
+        }
+        return "\n\n".join(f"{heading}\n\n{text}".strip() for heading, text in parts.items() if text)
 
     def print(self) -> None:
-        """The table on the terminal, with what to try next."""
+        """The table on the terminal, with where there is more and what to try next."""
         from rich.console import Console
         from rich.table import Table
 
@@ -42,26 +65,70 @@ class Summary:
             shown.add_row(name, value)
         console = Console()
         console.print(shown)
-        console.print("Next:")
-        for command in NEXT_COMMANDS:
-            # No wrapping or markup: a command has to survive copy and paste.
-            console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
+        # No wrapping or markup: addresses and commands have to survive copy and paste.
+        see = [f"{name}: {place}" for name, place in self.places.items()]
+        for title, lines in {"See:": see, "Next:": NEXT_COMMANDS}.items():
+            console.print("\n".join([title, *(f"  {line}" for line in lines)]), markup=False, highlight=False,
+                          soft_wrap=True)  # fmt: skip
 
 
-def summarise(project: Project, verdict: "Verdict", promotion: "Promotion") -> Summary:
-    """Put together what ``evaluate`` measured, the verdict, and what is served now."""
+def summarise(
+    project: Project, candidate: "Candidate", canary: "CanaryReport", verdict: "Verdict", promotion: "Promotion"
+) -> Summary:
+    """Put together what ``evaluate`` measured, the canary, the verdict, and what is served now, by whose word."""
     splits: dict[str, Any] = json.loads(project.metrics.read_text(encoding="utf-8"))
-    test = splits["test"]
-    level = load_params(project.params).evaluate.confidence_level
-    interval = f"{level:.0%} interval {test['accuracy_low']:.1%} to {test['accuracy_high']:.1%}"
     served = "none" if promotion.champion is None else f"version {promotion.champion}"
+    rows = {
+        "images": f"{sum(split['images'] for split in splits.values()):,}{_quarantined(project)}",
+        "splits": ", ".join(f"{name} {split['images']:,}" for name, split in splits.items()),
+        "test accuracy": _accuracy(project, splits["test"]),
+        "against the champion": _gain(verdict),
+        "canary": _canary(canary),
+        "verdict": verdict.outcome,
+        "approved by": promotion.approved_by,
+        "model version": f"{verdict.candidate} (served: {served})",
+    }
+    sentence = f"{verdict.outcome}: version {verdict.candidate}. {verdict.reason}"
+    # What the gate let pass and is not served all the same has a reason that people want to read first.
+    held_back = verdict.outcome == "VALIDATED" and promotion.champion != verdict.candidate
     return Summary(
-        rows={
-            "images": f"{sum(split['images'] for split in splits.values()):,}",
-            "splits": ", ".join(f"{name} {split['images']:,}" for name, split in splits.items()),
-            "test accuracy": f"{test['accuracy']:.1%} ({interval})",
-            "verdict": verdict.outcome,
-            "model version": f"{verdict.candidate} (served: {served})",
-        },
-        sentence=f"{verdict.outcome}: version {verdict.candidate}. {verdict.reason}",
+        rows={name: value for name, value in rows.items() if value},
+        sentence=f"{sentence} Not promoted: {promotion.note}" if held_back else sentence,
+        places=places.of_run(project, candidate),
+        event=_event(verdict, promotion),
     )
+
+
+def _event(verdict: "Verdict", promotion: "Promotion") -> Event | None:
+    if verdict.outcome != "VALIDATED":
+        return "rejected"
+    # A person's answer in a terminal promotes by itself, before this run comes to it.
+    served = promotion.champion == verdict.candidate
+    return "promoted" if promotion.changed or (served and promotion.approved_by) else None
+
+
+def _accuracy(project: Project, test: Mapping[str, float]) -> str:
+    level = load_params(project.params).evaluate.confidence_level
+    return f"{test['accuracy']:.1%} ({level:.0%} interval {test['accuracy_low']:.1%} to {test['accuracy_high']:.1%})"
+
+
+def _quarantined(project: Project) -> str:
+    path = project.outputs / "validate" / "summary.json"
+    if not path.is_file():
+        return ""
+    classes = json.loads(path.read_text(encoding="utf-8"))["classes"].values()
+    left_out = sum(each["files"] - each["usable"] for each in classes)
+    return f" ({left_out:,} more are quarantined)" if left_out else ""
+
+
+def _gain(verdict: "Verdict") -> str:
+    """The candidate's gain over the champion, if both were measured."""
+    name = f"gain in macro recall over version {verdict.champion}"
+    checks = [check for check in verdict.checks if check.metric == name and check.value is not None]
+    return "".join(f"macro recall {check.value:+.4f} ({check.note})" for check in checks)
+
+
+def _canary(report: "CanaryReport") -> str:
+    if not report.passed:
+        return f"failed: {report.problems[0]}"
+    return f"passed (a photo in {report.latency_p95_ms:.0f} ms, 95th percentile)"

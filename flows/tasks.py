@@ -1,5 +1,7 @@
 """The flow's tasks: DVC's stages, and what changes the world after them."""
 
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefect import get_run_logger, task
@@ -9,12 +11,15 @@ from prefect.tasks import Task
 
 from facesent.errors import FacesentError, TrackingError
 from facesent.project import Project
-from flows import artifacts, dvc_stages
-from flows.dvc_stages import DvcBusyError, StageError
+from flows import artifacts, dvc_stages, task_pages
+from flows.dvc_stages import DvcBusyError, Outcome, StageError
+from flows.steps import duration
 
 if TYPE_CHECKING:
     from facesent.promotion import Candidate, Promotion
-    from facesent.registry.gate import Verdict
+    from facesent.registry.approvals import Approval
+    from facesent.registry.canary_report import CanaryReport
+    from facesent.registry.verdict import Verdict
 
 # Some five minutes in all, for someone's `dvc repro` in another terminal.
 _BUSY_DELAYS = [2.0, 4.0, 8.0, 16.0, 30.0, 60.0, 60.0, 120.0]
@@ -48,16 +53,18 @@ _registry_task = task(
 @_stage_task
 def run_stage(stage: str, project: Project) -> str:
     """Bring one DVC stage up to date; returns "ran" or "cached"."""
-    logger = get_run_logger()
+    logger, start = get_run_logger(), time.monotonic()
     try:
         outcome = dvc_stages.reproduce(stage, project.root, logger.info)
     except DvcBusyError:
         raise
-    except StageError:
+    except StageError as error:
         # A stage that refuses its data says in its report what is wrong with them.
-        _publish_report(stage, project)
+        _publish_report(stage, project, f"**Failed.**\n\n{artifacts.verbatim(str(error))}")
         raise
-    _publish_report(stage, project)
+    took = f"**Ran** in {duration(time.monotonic() - start)}."
+    cached = "**Cached**: nothing that it depends on changed."
+    _publish_report(stage, project, took if outcome is Outcome.RAN else cached)
     logger.info("%s: %s", stage, outcome)
     return outcome.value
 
@@ -68,30 +75,63 @@ def register(project: Project) -> "Candidate":
     from facesent import promotion
 
     candidate = promotion.register(project)
-    artifacts.publish("register", artifacts.table(vars(candidate)))
+    artifacts.publish("register", task_pages.registered(candidate))
     return candidate
 
 
 @_registry_task
-def gate(project: Project, candidate: "Candidate") -> "Verdict":
+def canary(project: Project, candidate: "Candidate") -> "CanaryReport":
+    """Let the real server answer with the candidate; one that cannot be served is rejected by the gate."""
+    from facesent import promotion
+
+    report = promotion.canary(project, candidate)
+    artifacts.publish("canary", report.to_markdown())
+    return report
+
+
+@_registry_task
+def gate(project: Project, candidate: "Candidate", canary: "CanaryReport") -> "Verdict":
     """Judge the candidate; a rejection is a verdict, no failure."""
     from facesent import promotion
 
-    verdict = promotion.judge(project, candidate)
+    verdict = promotion.judge(project, candidate, canary)
     artifacts.publish("verdict", verdict.to_markdown())
     return verdict
 
 
 @_registry_task
-def promote(verdict: "Verdict") -> "Promotion":
-    """Serve the candidate from now on, if the verdict allows it."""
+def ask(verdict: "Verdict") -> "Approval | None":
+    """Ask a person whether the candidate may be served; None where there is nothing to ask."""
     from facesent import promotion
 
-    promoted = promotion.promote(verdict)
-    artifacts.publish("promote", artifacts.table(vars(promoted)))
+    approval = promotion.ask(verdict)
+    shown = approval.sentence if approval else f"{verdict.outcome}: nothing to ask."
+    artifacts.publish("approval", shown + ("\n\n" + verdict.to_markdown() if approval else ""))
+    return approval
+
+
+@_registry_task
+def promote(verdict: "Verdict", approval: "Approval | None" = None) -> "Promotion":
+    """Serve the candidate from now on, if the verdict and whoever was asked allow it."""
+    from facesent import promotion
+
+    promoted = promotion.promote(verdict, approval=approval)
+    artifacts.publish("promote", task_pages.promoted(verdict.candidate, promoted))
     return promoted
 
 
-def _publish_report(stage: str, project: Project) -> None:
-    if report := artifacts.stage_report(project.outputs / stage):
+@_registry_task
+def report(
+    project: Project, candidate: "Candidate", verdict: "Verdict", promoted: "Promotion", canary: "CanaryReport"
+) -> Path:
+    """Write the report with the verdict, and add it to the candidate's run."""
+    from facesent import promotion
+
+    page = promotion.report(project, candidate, verdict, promoted, canary)
+    artifacts.publish("report", task_pages.reported(project, candidate))
+    return page
+
+
+def _publish_report(stage: str, project: Project, heading: str) -> None:
+    if report := task_pages.stage(stage, project, heading):
         artifacts.publish(stage, report)

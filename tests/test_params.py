@@ -57,3 +57,7 @@ def test_flat_names_are_those_of_the_file() -> None:
     flat = load_params(ROOT / "params.yaml").flat()
     assert flat["validate.min_side"] == 32
     assert flat["train.augment.flip"] is True
+
+
+def test_addresses_of_people_are_no_part_of_what_runs_log() -> None:
+    assert not any(name.startswith("notify") for name in load_params(ROOT / "params.yaml").flat())

@@ -1,6 +1,6 @@
 """``facesent promote``, ``rollback`` and ``models``: the registry by hand."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -8,8 +8,15 @@ from facesent.commands.errors import readable_errors
 
 if TYPE_CHECKING:
     from facesent.promotion import Promotion
+    from facesent.registry.canary_report import CanaryReport
     from facesent.registry.gate import Verdict
-    from facesent.registry.models import Version
+    from facesent.registry.listing import Listed
+
+# --json has the whole sentence.
+_WHY_LENGTH = 90
+# Of the table in a file or a pipe, which say nothing of theirs.
+_WIDTH = 100
+_WAITS = 3
 
 
 @click.command()
@@ -20,76 +27,84 @@ if TYPE_CHECKING:
 )
 @readable_errors
 def promote(replace_incomparable: bool) -> None:
-    """Register the current model, hold it against the gate, and make it champion if it passes.
+    """Register the model, try it in the real server, hold it against the gate, and make it champion if it passes.
 
-    Ends with status 1 if the model was not promoted.
+    With gate.approval: true in params.yaml it then waits for a person: facesent approve VERSION.
+    Ends with status 1 if the model was not promoted, and 3 if it waits for approval.
 
     \b
     Example: dvc repro && facesent promote
     """
     from facesent import promotion
+    from facesent.params import load_params
     from facesent.project import Project
 
-    candidate = promotion.register(Project())
+    project = Project()
+    candidate = promotion.register(project)
     click.echo(f"Version {candidate.version}: {'registered' if candidate.created else 'known already'}.")
-    verdict = promotion.judge(Project(), candidate)
+    click.echo("Canary: the real server starts with it ...")
+    canary = promotion.canary(project, candidate)
+    _show_canary(canary)
+    verdict = promotion.judge(project, candidate, canary)
     _show_verdict(verdict)
-    result = promotion.promote(verdict, replace_incomparable=replace_incomparable)
-    _show_aliases(result)
+    asked = load_params(project.params).gate.approval
+    approval = promotion.ask(verdict, replace_incomparable=replace_incomparable) if asked else None
+    result = promotion.promote(verdict, replace_incomparable=replace_incomparable, approval=approval)
+    show_aliases(result)
+    click.echo(f"Report: {promotion.report(project, candidate, verdict, result, canary)}")
+    if verdict.incomparable and not replace_incomparable:
+        click.echo("To promote it all the same: facesent promote --replace-incomparable")
     if result.champion != candidate.version:
-        if verdict.outcome == "UNKNOWN":
-            click.echo("To promote it all the same: facesent promote --replace-incomparable")
-        raise SystemExit(1)
+        raise SystemExit(_WAITS if approval and approval.state == "waiting" else 1)
 
 
 @click.command()
+@click.argument("version", type=int, required=False)
+@click.option("--reason", default="", help="For the history that facesent models shows.")
 @readable_errors
-def rollback() -> None:
-    """Make the previous champion the champion again.
+def rollback(version: int | None, reason: str) -> None:
+    """Make the previous champion the champion again, or VERSION if it passed the gate once.
+
+    Repeating it changes nothing. The version that was rolled back is not promoted by itself again: only
+    facesent rollback with its number serves it again.
 
     \b
-    Example: facesent rollback && facesent models
+    Example: facesent rollback --reason "confuses sad and neutral" && facesent models
+             facesent rollback 3
     """
+    import getpass
+
     from facesent import promotion
 
-    _show_aliases(promotion.rollback())
+    show_aliases(promotion.rollback(version, by=getpass.getuser(), why=reason))
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="For machines: with all tags and each promotion.")
 @readable_errors
 def models(as_json: bool) -> None:
-    """List the registered versions: aliases, test accuracy, verdict, when, from which run.
+    """List the registered versions: aliases, test accuracy with its interval, mean recall, verdict, when and why.
 
     \b
     Example: facesent models
     """
     import json
 
-    from facesent.registry.models import versions
+    from facesent.registry.listing import listed
 
-    known = versions()
+    known = listed()
     if as_json:
-        click.echo(json.dumps([{**vars(version), "created": version.created.isoformat()} for version in known]))
+        click.echo(json.dumps([version.as_dict() for version in known]))
     elif known:
         _show_versions(known)
     else:
         click.echo("No version is registered yet. Next: facesent promote")
 
 
-def _show_verdict(verdict: "Verdict") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    console.print(f"[bold]{verdict.outcome}[/bold]: {verdict.reason}")
-    table = Table("Metric", "Value", "Threshold", "Passed")
-    for check in verdict.checks:
-        table.add_row(check.metric, f"{check.value:.4f}", f"{check.threshold:.4f}", "yes" if check.passed else "no")
-    console.print(table)
-
-
-def _show_aliases(result: "Promotion") -> None:
+def show_aliases(result: "Promotion") -> None:
+    """Print which version is served, and why nothing changed if so."""
+    if result.note:
+        click.echo(result.note)
     if result.champion is None:
         click.echo("There is no champion.")
         return
@@ -97,19 +112,59 @@ def _show_aliases(result: "Promotion") -> None:
     click.echo(f"Champion: version {result.champion}{'' if result.changed else ', as before'}{previous}.")
 
 
-def _show_versions(known: "list[Version]") -> None:
+def _show_canary(canary: "CanaryReport") -> None:
+    click.echo(
+        f"Canary {'passed' if canary.passed else 'failed'}: {canary.answered} photos answered, {canary.refused} bad "
+        f"inputs refused; p95 {canary.latency_p95_ms:.0f} ms a photo, files of {canary.size_mb:.0f} MB, "
+        f"{canary.memory_mb:.0f} MB of memory."
+    )
+    for problem in canary.problems:
+        click.echo(f"  {problem}")
+
+
+def _show_verdict(verdict: "Verdict") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("Version", "Alias", "Test accuracy (95 %)", "Verdict", "Created", "Run")
+    from facesent.registry.verdict import HEADERS
+
+    console = Console()
+    console.print(f"[bold]{verdict.outcome}[/bold]: ", end="")
+    console.print(verdict.reason, markup=False, highlight=False)
+    if verdict.checks:
+        table = Table(*(header.capitalize() for header in HEADERS))
+        for check in verdict.checks:
+            table.add_row(*check.row())
+        console.print(table, markup=False)
+
+
+def _show_versions(known: "list[Listed]") -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for name in ("Version", "Alias", "Test accuracy", "Recall", "Verdict", "When", "Why"):
+        table.add_column(name, no_wrap=name != "Why")
     for version in known:
-        tags = version.tags
-        table.add_row(
-            str(version.number),
-            "\n".join(version.aliases),
-            f"{tags.get('test_accuracy', '')} ({tags.get('test_accuracy_interval', '')})",
-            tags.get("verdict", ""),
-            f"{version.created:%Y-%m-%d %H:%M}",
-            version.run_id[:8],
-        )
-    Console().print(table)
+        table.add_row(*_row(version))
+    console = Console()
+    if not console.is_terminal:
+        console.width = _WIDTH
+    console.print(table)
+
+
+def _row(listed: "Listed") -> tuple[Any, ...]:
+    from textwrap import shorten
+
+    from rich.text import Text
+
+    return (
+        str(listed.number),
+        "\n".join(listed.aliases),
+        listed.accuracy.replace(" (", "\n("),
+        listed.macro_recall,
+        listed.verdict,
+        f"{listed.when:%Y-%m-%d}\n{listed.when:%H:%M}",
+        Text(shorten(listed.why, _WHY_LENGTH, placeholder=" …")),
+    )

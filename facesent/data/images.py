@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
 from facesent.data.spill import MEMORY_BUDGET, pixel_array
 from facesent.data.threads import image_threads
@@ -43,18 +43,22 @@ def read_image(content: bytes, size: int, *, max_pixels: int = MAX_PIXELS) -> Pi
     Raises:
         ImageError: empty, not an image, truncated, or over ``max_pixels``.
     """
-    pixels = decode(content, size, max_pixels=max_pixels)
+    return resize(decode(content, size, max_pixels=max_pixels), size)
+
+
+def resize(pixels: Pixels, size: int) -> Pixels:
+    """Resize RGB ``(height, width, 3)`` to a square of ``size`` pixels; the aspect ratio is not kept."""
     shrinks = min(pixels.shape[:2]) > size
     resized = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     return np.asarray(resized, dtype=np.uint8)
 
 
-def decode(content: bytes, size: int, *, max_pixels: int = MAX_PIXELS) -> Pixels:
+def decode(content: bytes, size: int | None, *, max_pixels: int = MAX_PIXELS) -> Pixels:
     """Decode untrusted ``content``, upright and over white.
 
     Args:
         content: as for ``read_image``.
-        size: side that is needed: a JPEG of twice that or more is decoded at 1/2, 1/4 or 1/8.
+        size: side that is needed: a JPEG of twice that or more is decoded at 1/2, 1/4 or 1/8. None for every pixel.
         max_pixels: as for ``read_image``.
 
     Returns:
@@ -74,8 +78,10 @@ def decode(content: bytes, size: int, *, max_pixels: int = MAX_PIXELS) -> Pixels
         raise ImageError(f"Expected a {', '.join(FORMATS)} image. Received: {_preview(content)}") from None
     except Image.DecompressionBombError:
         raise ImageError(f"Expected at most {max_pixels} pixels. Received: a header that claims far more.") from None
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, OverflowError) as error:
-        # Pillow's decoders raise any of these on a broken file.
+    except MemoryError:
+        raise
+    except Exception as error:
+        # Pillow's decoders raise nearly anything on a broken file, and what they raise changes between its versions.
         raise ImageError(f"Expected a whole image. Received: a broken or truncated one ({error}).") from None
 
 
@@ -129,13 +135,17 @@ def naming(path: Path) -> Iterator[None]:
         raise ImageError(f"{path}: {error}") from None
 
 
-def _decode(image: Image.Image, size: int, max_pixels: int) -> Image.Image:
+def _decode(image: Image.Image, size: int | None, max_pixels: int) -> Image.Image:
     width, height = image.size
-    if width * height > max_pixels:
-        raise ImageError(f"Expected at most {max_pixels} pixels. Received: {width}x{height}.")
-    image.draft("RGB", (size, size))
+    if not 0 < width * height <= max_pixels:
+        raise ImageError(f"Expected at least 1 and at most {max_pixels} pixels. Received: {width}x{height}.")
+    if size:
+        image.draft("RGB", (size, size))
     image.load()
     ImageOps.exif_transpose(image, in_place=True)
+    if image.format == "JPEG" and image.mode == "CMYK" and "adobe" not in image.info:
+        # Pillow takes all for Adobe's, which are stored inverted.
+        image = ImageChops.invert(image)
     if image.mode.startswith("I;16") or image.mode == "I":
         image = _from_16_bit(image)
     if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:

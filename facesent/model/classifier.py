@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from facesent.console import Progress
 from facesent.data.class_names import UNCERTAIN
 from facesent.data.images import Pixels, read_image
 from facesent.model.calibration import temperature_of
@@ -25,7 +26,7 @@ class Prediction:
     Attributes:
         label: the likeliest, or ``UNCERTAIN`` where that is less likely than was asked for.
         confidence: the probability of the likeliest label.
-        probabilities: of each label.
+        probabilities: of each label in the model's order, or of the likeliest, these first, where that was asked for.
     """
 
     label: str
@@ -54,9 +55,9 @@ class Classifier:
         """Read the two files that the stage ``train`` writes."""
         return cls(load_model(model), load_labels(labels))
 
-    def probabilities(self, images: Pixels, *, batch_size: int = 64) -> Probabilities:
-        """Score prepared images: ``(n, size, size, 3)`` to ``(n, classes)``."""
-        scores = in_batches(self._forward, images, batch_size)
+    def probabilities(self, images: Pixels, *, batch_size: int = 64, progress: Progress | None = None) -> Probabilities:
+        """Score prepared images: ``(n, size, size, 3)`` to ``(n, classes)``; ``progress`` takes those done and all."""
+        scores = in_batches(self._forward, images, batch_size, progress)
         return np.concatenate(scores) if scores else np.empty((0, len(self.labels)), np.float32)
 
     def read(self, content: bytes) -> Pixels:
@@ -67,24 +68,27 @@ class Classifier:
         """
         return read_image(content, self.image_size)
 
-    def predict(self, images: Sequence[Pixels], *, min_confidence: float = 0.0) -> list[Prediction]:
+    def predict(self, images: Sequence[Pixels], *, min_confidence: float = 0.0, top_k: int = 0) -> list[Prediction]:
         """Answer for images that ``read`` prepared.
 
         Args:
             images: each ``(size, size, 3)``.
             min_confidence: answers that are less sure are ``UNCERTAIN``.
+            top_k: name only so many of the likeliest labels, these first; 0 for all, in the model's order.
         """
         if not images:
             return []
-        return [self._prediction(row, min_confidence) for row in self.probabilities(np.array(images))]
+        return [self._prediction(row, min_confidence, top_k) for row in self.probabilities(np.array(images))]
 
     def warm_up(self, sizes: Sequence[int] = (1, 64)) -> None:
         """Run the network on batches of these sizes, so that the first answers are as quick as the others."""
         for size in sizes:
             self.probabilities(np.zeros((size, self.image_size, self.image_size, 3), np.uint8))
 
-    def _prediction(self, row: NDArray[np.float32], min_confidence: float) -> Prediction:
+    def _prediction(self, row: NDArray[np.float32], min_confidence: float, top_k: int) -> Prediction:
         best = int(row.argmax())
         confidence = float(row[best])
         label = self.labels[best] if confidence >= min_confidence else UNCERTAIN
-        return Prediction(label, confidence, dict(zip(self.labels, map(float, row), strict=True)))
+        # Stable: of equally likely labels the first stays first, as argmax has it.
+        named = np.argsort(-row, kind="stable")[:top_k] if top_k else range(len(row))
+        return Prediction(label, confidence, {self.labels[index]: float(row[index]) for index in named})

@@ -6,6 +6,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from facesent.console import Progress
 from facesent.data.images import Pixels
 from facesent.model.backend import keras
 from facesent.model.folding import fold_batch_norm
@@ -14,9 +15,23 @@ Probabilities = NDArray[np.float32]
 Forward = Callable[[Pixels], Probabilities]
 
 
-def in_batches(forward: Forward, images: Pixels, batch_size: int) -> list[Probabilities]:
-    """What ``forward`` gives for ``batch_size`` images at a time, batch by batch."""
-    return [forward(images[start : start + batch_size]) for start in range(0, len(images), batch_size)]
+def in_batches(
+    forward: Forward, images: Pixels, batch_size: int, progress: Progress | None = None
+) -> list[Probabilities]:
+    """What ``forward`` gives for ``batch_size`` images at a time, batch by batch.
+
+    Args:
+        forward: of a network.
+        images: ``(n, size, size, 3)``.
+        batch_size: how many at a time.
+        progress: called with the images done and their number.
+    """
+    given = []
+    for start in range(0, len(images), batch_size):
+        given.append(forward(images[start : start + batch_size]))
+        if progress:
+            progress(min(start + batch_size, len(images)), len(images))
+    return given
 
 
 def compile_forward(model: keras.Model) -> Forward:

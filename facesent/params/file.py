@@ -11,6 +11,7 @@ from facesent.errors import FacesentError
 from facesent.params.data import Split, Validate
 from facesent.params.evaluate import Evaluate, Gate, Report, Serve
 from facesent.params.model import Model
+from facesent.params.notify import Notify
 from facesent.params.search import CrossValidation, Sweep
 from facesent.params.section import Section
 from facesent.params.train import Train
@@ -31,6 +32,7 @@ class Params(Section):
     gate: Gate
     serve: Serve
     report: Report
+    notify: Notify
     cross_validation: CrossValidation
     sweep: Sweep
 
@@ -39,8 +41,8 @@ class Params(Section):
         return self.model_dump(by_alias=True)
 
     def flat(self) -> dict[str, Any]:
-        """``section.key`` to value."""
-        return _flatten(self.nested())
+        """``section.key`` to value, of what decides about results: who is told of them is not for every run to show."""
+        return _flatten({name: section for name, section in self.nested().items() if name != "notify"})
 
 
 def load_params(path: Path) -> Params:

@@ -2,6 +2,9 @@
 
 import os
 
+from facesent.registry.credentials import move_credentials
+
+move_credentials(os.environ)
 # Read when mlflow is imported; no usage statistics leave the machine, and stages print lines of their own.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")

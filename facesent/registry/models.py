@@ -22,7 +22,8 @@ NAME = "facesent"
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 MIN_CONFIDENCE_TAG = "facesent.min_confidence"
 
-_MISSING = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
+# What MLflow answers where a model, a version or an alias is not there.
+MISSING = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
 
 class RegistryError(FacesentError):
@@ -73,7 +74,34 @@ def version_of(model_sha256: str, min_confidence: float) -> int | None:
 
 def model_sha256_of(version: int) -> str:
     """The hash that ``version_of`` finds a version by."""
-    return str(MlflowClient().get_model_version(NAME, str(version)).tags.get(MODEL_TAG, ""))
+    return tags_of(version).get(MODEL_TAG, "")
+
+
+def tags_of(version: int) -> dict[str, str]:
+    """The tags of a version."""
+    return dict(MlflowClient().get_model_version(NAME, str(version)).tags)
+
+
+def exists(version: int) -> bool:
+    """Whether the registry holds this version."""
+    try:
+        return bool(MlflowClient().get_model_version(NAME, str(version)))
+    except MlflowException as error:
+        if error.error_code in MISSING:
+            return False
+        raise
+
+
+def check_exists(version: int) -> None:
+    """Refuse a version that the registry does not hold.
+
+    Raises:
+        RegistryError: if so.
+    """
+    if not exists(version):
+        raise RegistryError(
+            f"Expected a version of {NAME}. Received: {version}, which is not there. See: facesent models"
+        )
 
 
 def create_version(logged: LoggedModel, model_sha256: str, min_confidence: float, tags: Mapping[str, str]) -> int:
@@ -97,6 +125,18 @@ def create_version(logged: LoggedModel, model_sha256: str, min_confidence: float
 def set_alias(alias: str, version: int) -> None:
     """Make ``alias`` name ``version``."""
     MlflowClient().set_registered_model_alias(NAME, alias, str(version))
+
+
+def describe_version(version: int, text: str) -> None:
+    """Set what the version's page says about it, as markdown."""
+    MlflowClient().update_model_version(NAME, str(version), text)
+
+
+def show_description_of(version: int) -> None:
+    """Let the registered model's page say what the version's says."""
+    client = MlflowClient()
+    if text := client.get_model_version(NAME, str(version)).description:
+        client.update_registered_model(NAME, text)
 
 
 def tag_version(version: int, tags: Mapping[str, str]) -> None:
@@ -154,7 +194,7 @@ def _aliases(client: MlflowClient) -> dict[str, int]:
     try:
         model = client.get_registered_model(NAME)
     except MlflowException as error:
-        if error.error_code in _MISSING:
+        if error.error_code in MISSING:
             return {}
         raise
     return {alias: int(version) for alias, version in model.aliases.items()}

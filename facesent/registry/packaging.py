@@ -17,13 +17,19 @@ from facesent.registry.connection import mlflow_answers
 
 MODEL_NAME = "model"
 # What the served code imports; the versions are those it was trained with.
-REQUIREMENTS = ("keras", "mlflow", "numpy", "opencv-python-headless", "pandas", "pillow", "tensorflow")
+REQUIREMENTS = ("keras", "mlflow", "mtcnn", "numpy", "opencv-python-headless", "pandas", "pillow", "tensorflow")
 
-MIN_CONFIDENCE = "min_confidence"
+# What a request may ask for. A version from before one of them knows nothing of it.
+MIN_CONFIDENCE, TOP_K, CROP = "min_confidence", "top_k", "crop"
+CROPS = ("none", "largest")
 
 
 def signature(min_confidence: float) -> ModelSignature:
-    """What a served model takes and gives; a request may name another ``min_confidence`` than this default."""
+    """What a served model takes and gives.
+
+    Args:
+        min_confidence: where a request names no other.
+    """
     return ModelSignature(
         inputs=Schema([ColSpec(DataType.string, "image")]),
         outputs=Schema(
@@ -31,9 +37,17 @@ def signature(min_confidence: float) -> ModelSignature:
                 ColSpec(DataType.string, "label"),
                 ColSpec(DataType.double, "confidence"),
                 ColSpec(Map(DataType.double), "probabilities"),
+                ColSpec(DataType.long, "version", required=False),
+                ColSpec(Map(DataType.long), "box", required=False),
             ]
         ),
-        params=ParamSchema([ParamSpec(MIN_CONFIDENCE, DataType.double, min_confidence)]),
+        params=ParamSchema(
+            [
+                ParamSpec(MIN_CONFIDENCE, DataType.double, min_confidence),
+                ParamSpec(TOP_K, DataType.long, 0),
+                ParamSpec(CROP, DataType.string, CROPS[0]),
+            ]
+        ),
     )
 
 

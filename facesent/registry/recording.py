@@ -11,15 +11,19 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 
 from facesent.data.examples import read_split
-from facesent.lineage import lineage_tags, run_name
+from facesent.evaluation.measures import Measures
+from facesent.lineage import changes, lineage_tags, run_name
 from facesent.model.storage import model_sha256
 from facesent.params import Params
 from facesent.project import Project
 from facesent.registry import packaging, tracking
 from facesent.registry.connection import mlflow_answers
+from facesent.registry.overview import training_note
 from facesent.registry.tracking import Description
 
 Report = Callable[[str], None]
+
+RECORDED_TAG = "recorded"
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ def describe(
         params=params.flat(),
         tags={**lineage_tags(project), **further},
         splits=splits,
+        changes=changes(project),
     )
 
 
@@ -102,6 +107,10 @@ def record_evaluation(project: Project, params: Params) -> str:
     metrics = json.loads(project.metrics.read_text(encoding="utf-8"))
     test = read_split(project.split("test"))
     tracking.log_evaluation(run_id, test, _evaluation_metrics(metrics), sorted(project.evaluate.iterdir()))
+    measures = {split: Measures.from_dict(values) for split, values in metrics.items()}
+    trained = json.loads((project.train / "metrics.json").read_text(encoding="utf-8"))
+    epochs = len(pd.read_csv(project.history))
+    tracking.tag_run(run_id, training_note(params.model, epochs, trained["best_epoch"], measures))
     return run_id
 
 
@@ -114,7 +123,9 @@ def _record_training(project: Project, params: Params) -> str:
     """A model may come from DVC's remote, or ``mlflow.db`` may be gone: the run is then written from the outputs."""
     splits = {name: read_split(project.split(name)) for name in ("train", "val")}
     history = pd.read_csv(project.history, index_col="epoch")
-    with recorded_training(describe(project, params, splits), resume=False, report=print) as recorder:
+    # Commit, packages and machine are then those of now.
+    description = describe(project, params, splits, tags={RECORDED_TAG: "afterwards"})
+    with recorded_training(description, resume=False, report=print) as recorder:
         for epoch, row in enumerate(history.to_dict("records")):
             recorder.log_epoch(epoch, {str(name): float(value) for name, value in row.items()})
         recorder.finish(project.model, project.labels)

@@ -6,24 +6,41 @@ MLflow runs this file instead of unpickling an object.
 import base64
 import binascii
 import re
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
+from mlflow.store.artifact.models_artifact_repo import REGISTERED_MODEL_META_FILE_NAME
 
+from facesent.data.faces import Box, read_face
 from facesent.data.images import ImageError, Pixels
+from facesent.data.threads import image_threads
 from facesent.model.classifier import Classifier
-from facesent.registry.packaging import MIN_CONFIDENCE
+from facesent.registry.packaging import CROP, CROPS, MIN_CONFIDENCE, TOP_K
 
 COLUMN = "image"
 MAX_BYTES = 20 * 1024 * 1024
 
-_DATA_URL = re.compile(r"\s*data:[\w.+-]+/[\w.+-]+(?:;[\w=.+-]+)*;base64,")
+# Of any media type: what an image is, its own bytes say.
+_DATA_URL = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
+_URL_SAFE = str.maketrans("-_", "+/")
+_SHOWN_CHARACTERS = 32
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a request asks for beside its photos."""
+
+    min_confidence: float
+    top_k: int
+    crop: str
 
 
 class ServedModel(PythonModel):
@@ -31,63 +48,113 @@ class ServedModel(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the network once, and warm it up."""
-        self._classifier = Classifier.load(Path(context.artifacts["model"]), Path(context.artifacts["labels"]))
+        model = Path(context.artifacts["model"])
+        self._classifier = Classifier.load(model, Path(context.artifacts["labels"]))
         self._classifier.warm_up()
-        self._readers = ThreadPoolExecutor(thread_name_prefix="read-photo")
+        self._version = registered_version(model.parents[1])
+        # No more than cores: a photo at the pixel limit takes hundreds of megabytes while it is decoded.
+        self._readers = image_threads()
 
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> list[dict[str, Any]]:
-        """Answer ``label``, ``confidence`` and ``probabilities`` for each row.
+        """Answer ``label``, ``confidence``, ``probabilities``, ``version`` and ``box`` for each row.
 
         Args:
             context: unused.
             model_input: one column, ``COLUMN``.
-            params: ``min_confidence``, below which the label is "uncertain"; by default the version's own.
+            params: ``min_confidence``, below which the label is "uncertain", by default the version's own; ``top_k``,
+                so many of the likeliest probabilities, ordered, or all with 0; ``crop``, "largest" to look at the
+                largest face alone, which ``box`` then says. ``box`` is null, and the answer is for the whole photo,
+                where none was found.
 
         Raises:
             MlflowException: a client's error that names the first bad row and says what was expected.
         """
-        min_confidence = _min_confidence(params or {})
-        images = self._read_all(model_input[COLUMN].tolist())
-        return [vars(prediction) for prediction in self._classifier.predict(images, min_confidence=min_confidence)]
+        asked = asked_for(params or {})
+        photos = self._read_all(model_input[COLUMN].tolist(), asked.crop)
+        predictions = self._classifier.predict(
+            [pixels for pixels, _ in photos], min_confidence=asked.min_confidence, top_k=asked.top_k
+        )
+        return [
+            {**vars(prediction), "version": self._version, "box": asdict(box) if box else None}
+            for prediction, (_, box) in zip(predictions, photos, strict=True)
+        ]
 
-    def _read_all(self, values: Sequence[object]) -> list[Pixels]:
+    def _read_all(self, values: Sequence[object], crop: str) -> list[tuple[Pixels, Box | None]]:
         if len(values) == 1:
-            return [self._read(0, values[0])]
+            return [self._read(0, values[0], crop)]
         # In order: the first bad row is the one that is named.
-        return list(self._readers.map(self._read, range(len(values)), values))
+        return list(self._readers.map(self._read, range(len(values)), values, [crop] * len(values)))
 
-    def _read(self, row: int, value: object) -> Pixels:
+    def _read(self, row: int, value: object, crop: str) -> tuple[Pixels, Box | None]:
         try:
-            return self._classifier.read(decode_photo(value))
+            content = decode_photo(value)
+            if crop == "largest":
+                return read_face(content, self._classifier.image_size)
+            return self._classifier.read(content), None
         except ImageError as error:
-            raise MlflowException.invalid_parameter_value(f"Row {row}: {error}") from None
+            raise MlflowException(f"Row {row}: {error}", error_code=INVALID_PARAMETER_VALUE) from None
 
 
-def _min_confidence(params: dict[str, Any]) -> float:
-    value = float(params.get(MIN_CONFIDENCE, 0.0))
-    if not 0 <= value <= 1:
-        raise MlflowException.invalid_parameter_value(f"{MIN_CONFIDENCE}: Expected 0 to 1. Received: {value}")
-    return value
+def asked_for(params: Mapping[str, Any]) -> Asked:
+    """Check what a request asks for; what it leaves out is as if it had not been there to ask for.
+
+    Raises:
+        MlflowException: a client's error that names the parameter and says what was expected.
+    """
+    if empty := [name for name, value in params.items() if value is None]:
+        raise _refusal(empty[0], "a value, or no such parameter", None)
+    min_confidence = float(params.get(MIN_CONFIDENCE, 0.0))
+    if not 0 <= min_confidence <= 1:
+        raise _refusal(MIN_CONFIDENCE, "0 to 1", min_confidence)
+    top_k = int(params.get(TOP_K, 0))
+    if top_k < 0:
+        raise _refusal(TOP_K, "0 for all, or a number of labels", top_k)
+    crop = str(params.get(CROP, CROPS[0]))
+    if crop not in CROPS:
+        raise _refusal(CROP, " or ".join(CROPS), repr(crop[:_SHOWN_CHARACTERS]))
+    return Asked(min_confidence, top_k, crop)
+
+
+def _refusal(name: str, expected: str, received: object) -> MlflowException:
+    message = f"{name}: Expected {expected}. Received: {received}"
+    return MlflowException(message, error_code=INVALID_PARAMETER_VALUE)
+
+
+def registered_version(model: Path) -> int | None:
+    """The version that MLflow fetched the folder of a model as; None for a model that is not from the registry."""
+    try:
+        described = yaml.safe_load((model / REGISTERED_MODEL_META_FILE_NAME).read_text(encoding="utf-8"))
+        return int(described["model_version"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
+        return None
 
 
 def decode_photo(value: object) -> bytes:
-    """The bytes behind base64 text, with or without a data URL's prefix.
+    """The bytes behind base64 text.
+
+    Args:
+        value: in the standard or the URL-safe alphabet, with or without padding, white space and a data URL's prefix.
 
     Raises:
-        ImageError: not text, not base64, empty, or over ``MAX_BYTES``.
+        ImageError: not text, not base64, or over ``MAX_BYTES``.
     """
     if not isinstance(value, str):
         raise ImageError(f"Expected a photo's bytes as base64 text. Received: {type(value).__name__}.")
-    prefix = _DATA_URL.match(value)
-    text = value[prefix.end() :] if prefix else value
-    if len(text) > MAX_BYTES * 4 / 3 + 4:
-        raise ImageError(f"Expected at most {MAX_BYTES} bytes. Received: about {len(text) * 3 // 4}.")
+    text = "".join(value.split())
+    prefix = _DATA_URL.match(text)
+    digits = text[prefix.end() if prefix else 0 :].rstrip("=")
+    size = len(digits) * 3 // 4
+    if size > MAX_BYTES:
+        raise ImageError(f"Expected at most {MAX_BYTES} bytes. Received: {size}.")
     try:
-        return base64.b64decode("".join(text.split()), validate=True)
+        return base64.b64decode(digits.translate(_URL_SAFE) + "=" * (-len(digits) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise ImageError(f"Expected a photo's bytes as base64 text. Received: {text[:32]!r} ({error}).") from None
+        raise ImageError(
+            "Expected a photo's bytes as base64 text; paths and addresses are not opened. "
+            f"Received: {text[:_SHOWN_CHARACTERS]!r} ({error})."
+        ) from None
 
 
 set_model(ServedModel())

@@ -7,15 +7,19 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run
 from mlflow.tracking import MlflowClient
 
+from facesent.registry.overview import experiment_tags
+
 EXPERIMENT = "facesent"
 MODEL_TAG = "facesent.model_sha256"
 FINGERPRINT_TAG = "facesent.fingerprint"
+CHANGES_ARTIFACT = "lineage/changes.patch"
 
 # What MLflow takes in one call.
 _MOST_PARAMS = 100
@@ -34,6 +38,7 @@ class Description:
         params: the settings, ``section.key`` to value.
         tags: commit, data hash, preset, flow run.
         splits: file name, label and group of the images of each split.
+        changes: a patch from the commit to the code that trains; empty if it is the commit's.
     """
 
     name: str
@@ -41,6 +46,7 @@ class Description:
     params: Mapping[str, Any]
     tags: Mapping[str, str]
     splits: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    changes: bytes = b""
 
 
 def begin(description: Description, *, resume: bool) -> str:
@@ -51,9 +57,14 @@ def begin(description: Description, *, resume: bool) -> str:
         client.update_run(left.info.run_id, status="RUNNING")
         return str(left.info.run_id)
     tags = {**description.tags, **({FINGERPRINT_TAG: fingerprint} if fingerprint else {})}
-    run = client.create_run(experiment_id(client), tags=tags, run_name=description.name)
+    experiment = experiment_id(client)
+    for name, value in experiment_tags().items():
+        client.set_experiment_tag(experiment, name, value)
+    run = client.create_run(experiment, tags=tags, run_name=description.name)
     log_params(run.info.run_id, description.params)
     client.log_inputs(run.info.run_id, [_dataset(name, frame) for name, frame in description.splits.items()])
+    if description.changes:
+        _log_bytes(client, run.info.run_id, CHANGES_ARTIFACT, description.changes)
     return str(run.info.run_id)
 
 
@@ -98,6 +109,13 @@ def log_evaluation(run_id: str, test: pd.DataFrame, metrics: Mapping[str, float]
     log_files(run_id, files, "evaluation")
 
 
+def tag_run(run_id: str, tags: Mapping[str, str]) -> None:
+    """Add tags to a run."""
+    client = MlflowClient()
+    for name, value in tags.items():
+        client.set_tag(run_id, name, value)
+
+
 def log_files(run_id: str, files: Iterable[Path], folder: str) -> None:
     """Add files as artifacts under ``folder``."""
     client = MlflowClient()
@@ -134,6 +152,15 @@ def _find(client: MlflowClient, tag: str, value: str) -> Run | None:
     return runs[0] if runs else None
 
 
+def _log_bytes(client: MlflowClient, run_id: str, artifact: str, content: bytes) -> None:
+    """``MlflowClient.log_text`` for what may be in any encoding."""
+    folder, _, name = artifact.rpartition("/")
+    with TemporaryDirectory() as scratch:
+        file = Path(scratch) / name
+        file.write_bytes(content)
+        client.log_artifact(run_id, str(file), folder)
+
+
 def _dataset(name: str, frame: pd.DataFrame) -> DatasetInput:
     """A split as MLflow lists it: its file, its columns and its images a class."""
     counts = {str(label): int(count) for label, count in frame["label"].value_counts(sort=False).items()}
@@ -153,5 +180,4 @@ def log_verdict(run_id: str, verdict: str, tags: Mapping[str, str]) -> None:
     """Add the gate's verdict to the run that made the candidate."""
     client = MlflowClient()
     client.log_text(run_id, verdict, "gate/verdict.json")
-    for name, value in tags.items():
-        client.set_tag(run_id, name, value)
+    tag_run(run_id, tags)

@@ -2,26 +2,46 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facesent.console import run_stage, say
+from facesent.console import progress_of, run_stage, say
 from facesent.data.examples import read_examples, read_split
+from facesent.data.images import Pixels
 from facesent.data.pipeline import Examples
 from facesent.evaluation.behaviour import measure_behaviour
+from facesent.evaluation.card import model_card
 from facesent.evaluation.examination import Examination, answered
+from facesent.evaluation.heat_map import NoHeatMapError, heat_maps
 from facesent.evaluation.measures import Measures
 from facesent.evaluation.metrics import confusion, measure
 from facesent.evaluation.plots import save_confusion, save_curves, save_reliability
 from facesent.evaluation.reliability import Bins, equal_width_bins
+from facesent.evaluation.report.collect import (
+    Background,
+    Network,
+    Results,
+    data_of,
+    facts_of,
+    make_report,
+    training_of,
+)
+from facesent.evaluation.report.page import render
+from facesent.evaluation.report.pictures import ScoredImages
 from facesent.evaluation.tables import class_table, comparison_markdown, evaluation_markdown, with_answers
 from facesent.model.calibration import at_temperature
 from facesent.model.classifier import Classifier
+from facesent.model.storage import load_labels, load_model
 from facesent.params import Params, load_params
 from facesent.project import SPLITS, Project
 from facesent.registry.recording import record_evaluation
+
+if TYPE_CHECKING:
+    from facesent.model.backend import keras
 
 # The class of which it is known that the mouth tells it.
 _SMILE = "Happy"
@@ -31,15 +51,13 @@ def evaluate(project: Project) -> None:
     """Measure on every split, write ``project.evaluate`` and log it to the run that trained the model."""
     params = load_params(project.params)
     frames = {name: read_split(project.split(name)) for name in SPLITS}
-    classifier = Classifier.load(project.model, project.labels)
+    model = load_model(project.model)
+    classifier = Classifier(model, load_labels(project.labels))
     examples = {
         name: read_examples(project.data, frame, classifier.labels, classifier.image_size, name, spill=project.outputs)
         for name, frame in frames.items()
     }
-    scores = {
-        name: classifier.probabilities(split.images, batch_size=params.evaluate.batch_size)
-        for name, split in examples.items()
-    }
+    scores = {name: _score(classifier, split, name, params) for name, split in examples.items()}
     measures = {
         name: measure(split.targets, scores[name], classifier.labels, params.evaluate)
         for name, split in examples.items()
@@ -54,8 +72,21 @@ def evaluate(project: Project) -> None:
     _draw_curves(project)
     before, after = (_bins(examples["test"].targets, each, params) for each in (uncalibrated, scores["test"]))
     save_reliability(before, after, project.evaluate / "reliability.png")
+    scored = ScoredImages(
+        list(frames["test"]["file_name"]),
+        examples["test"].images,
+        examples["test"].targets,
+        scores["test"],
+        classifier.labels,
+    )
+    _write_report(project, params, model, scored, Results(measures, test), frames)
     record_evaluation(project, params)
     say(comparison_markdown(measures))
+
+
+def _score(classifier: Classifier, split: Examples, name: str, params: Params) -> NDArray[np.float32]:
+    with progress_of(f"Scoring {name}") as progress:
+        return classifier.probabilities(split.images, batch_size=params.evaluate.batch_size, progress=progress)
 
 
 def _examine(
@@ -98,8 +129,48 @@ def _write_predictions(project: Project, test: pd.DataFrame, scores: NDArray[np.
 
 def _draw_curves(project: Project) -> None:
     history = pd.read_csv(project.history)
-    kept = json.loads((project.train / "metrics.json").read_text(encoding="utf-8"))["best_epoch"]
-    save_curves(history, kept - 1, project.evaluate / "curves.png")
+    save_curves(history, _kept(project) - 1, project.evaluate / "curves.png")
+
+
+def _kept(project: Project) -> int:
+    """The epoch whose weights were kept, from 1."""
+    return int(json.loads((project.train / "metrics.json").read_text(encoding="utf-8"))["best_epoch"])
+
+
+def _write_report(
+    project: Project,
+    params: Params,
+    model: "keras.Model",
+    scored: ScoredImages,
+    results: Results,
+    frames: Mapping[str, pd.DataFrame],
+) -> None:
+    """The page for people, and its values, of which the gate makes the page with the verdict."""
+    manifest = pd.read_parquet(project.manifest) if project.manifest.is_file() else None
+    history = pd.read_csv(project.history)
+    size = project.model.stat().st_size
+    background = Background(
+        data_of(frames, manifest, _read_json(project.outputs / "split" / "report.json")),
+        training_of(Network(model.name, model.input_shape[1], model.count_params(), size), history, _kept(project)),
+        facts_of(frames["test"], manifest),
+    )
+    report = make_report(scored, results, background, lambda images, answers: _heat(model, images, answers), params)
+    (project.evaluate / "report.json").write_bytes(report.to_json())
+    (project.evaluate / "report.html").write_text(render(report), encoding="utf-8")
+    card = model_card(report, params.report.contact)
+    (project.evaluate / "model_card.md").write_text(card, encoding="utf-8")
+
+
+def _heat(model: "keras.Model", images: Pixels, answers: NDArray[np.int64]) -> NDArray[np.float32] | None:
+    try:
+        return heat_maps(model, images, answers)
+    except NoHeatMapError as error:
+        say(f"The report shows no heat maps. {error}")
+        return None
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 def _draw_confusion(project: Project, matrix: NDArray[np.int64], labels: list[str]) -> None:

@@ -38,6 +38,10 @@ def with_values_in(text: str, values: Values) -> str:
     reader = YAML()
     reader.preserve_quotes = True
     reader.width = 4096  # no line is broken that was whole
+    # ruamel would leave the place of a null empty.
+    reader.representer.add_representer(
+        type(None), lambda writer, _: writer.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
     settings = reader.load(text)
     for key, value in values.items():
         *sections, name = key.split(".")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from receivers import Receiver, receiving
 
 from facesent.data.sample import draw_dataset
 
@@ -98,3 +99,10 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     home = temporary_settings({PREFECT_HOME: tmp_path_factory.mktemp("prefect")})
     with home, prefect_test_harness(server_startup_timeout=120):
         yield
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Takes the messages that a flow sends."""
+    with receiving() as listening:
+        yield listening

@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from flows.artifacts import stage_report, table
+from flows.artifacts import publish_link, stage_report, table, verbatim
 
 PNG = b"\x89PNG\r\n"
 EMBEDDED = "data:image/png;base64,iVBORw0K"
@@ -30,3 +30,18 @@ def test_without_markdown_the_metrics_are_the_report(tmp_path: Path) -> None:
 
 def test_a_table_of_nested_values_names_them_by_dots() -> None:
     assert table({"test": {"f1": 0.5}, "name": "a|b"}).splitlines()[2:] == ["| test.f1 | 0.5 |", r"| name | a\|b |"]
+
+
+def test_what_was_printed_stays_as_it_was_but_for_long_lines() -> None:
+    long = "  a " + "long " * 30
+    first, *lines, last = verbatim(f"# no heading\n\n{long}").splitlines()
+    assert first == last == "````"
+    assert lines[:2] == ["# no heading", ""]
+    assert lines[2].startswith("  a long")
+    assert all(len(line) <= 84 for line in lines)
+    assert " ".join(lines[2:]).split() == long.split()
+
+
+def test_what_no_browser_can_open_is_no_link() -> None:
+    # An address would need Prefect's server.
+    publish_link("MLflow run", "outputs/report.html", "the run")

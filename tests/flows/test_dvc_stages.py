@@ -1,3 +1,4 @@
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 import zc.lockfile
 
-from flows.dvc_stages import DvcBusyError, Outcome, StageError, pipeline_stages, reproduce
+from flows.dvc_stages import DvcBusyError, Outcome, StageError, StageKilledError, pipeline_stages, reproduce
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")]
 
@@ -112,6 +113,24 @@ def test_a_failure_says_what_the_stage_said(pipeline_of: PipelineOf) -> None:
         reproduce("look", root, print)
     assert not isinstance(failure.value, DvcBusyError)
     assert str(failure.value) == "Stage look failed. scanning\nExpected a face. Received: a cow."
+
+
+def test_a_stages_own_message_is_what_it_failed_with(pipeline_of: PipelineOf) -> None:
+    code = "print('| a table |'); print('Error: Expected a face. Received:'); print('  a cow'); raise SystemExit(1)"
+    root = pipeline_of({"look": {"cmd": f'python -c "{code}"'}})
+    with pytest.raises(StageError) as failure:
+        reproduce("look", root, print)
+    assert str(failure.value) == "Stage look failed. Expected a face. Received:\n  a cow"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_stage_that_a_signal_ended_says_so_with_its_last_line(
+    pipeline_of: PipelineOf, number: signal.Signals
+) -> None:
+    code = f"import os; print('epoch 1', flush=True); os.kill(os.getpid(), {number})"
+    root = pipeline_of({"look": {"cmd": f'python -c "{code}"'}})
+    with pytest.raises(StageKilledError, match=rf"^Stage look was ended by {number.name}.* epoch 1$"):
+        reproduce("look", root, print)
 
 
 def test_a_failure_without_words_names_dvcs_reason(pipeline_of: PipelineOf) -> None:

@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, TaskRunFilter
 from prefect.client.schemas.objects import Artifact, State, TaskRun
 from prefect.client.schemas.sorting import TaskRunSort
+from receivers import Receiver
 
 from facesent.project import Project
 from flows.pipeline import main, pipeline, reproduce
@@ -28,7 +30,7 @@ pytestmark = [
 
 ROOT = Path(__file__).parents[2]
 STAGES = ["validate", "split", "train", "evaluate"]
-AFTER_THEM = ["register", "gate", "promote"]
+AFTER_THEM = ["register", "canary", "gate", "promote", "report"]
 
 PipelineOf = Callable[[Mapping[str, Mapping[str, Any]]], Path]
 SetParams = Callable[[Path, Mapping[str, Mapping[str, Any]]], None]
@@ -64,7 +66,7 @@ def first_run(small_project: Path, prefect_server: None) -> Iterator["State[Any]
         yield pipeline(return_state=True)
 
 
-def test_it_runs_the_stages_in_dvcs_order_then_registers_judges_and_promotes(first_run: "State[Any]") -> None:
+def test_it_runs_the_stages_in_dvcs_order_then_registers_tries_judges_and_promotes(first_run: "State[Any]") -> None:
     assert first_run.is_completed(), first_run.message
     runs = task_runs(first_run)
     assert [run.name for run in runs] == STAGES + AFTER_THEM
@@ -74,9 +76,13 @@ def test_it_runs_the_stages_in_dvcs_order_then_registers_judges_and_promotes(fir
 
 def test_each_task_leaves_an_artifact(first_run: "State[Any]") -> None:
     shown = {key: str(artifact.data) for key, artifact in artifacts(first_run).items()}
-    assert set(shown) == {*STAGES, "register", "verdict", "promote", "summary"}
+    assert set(shown) == {*STAGES, "register", "canary", "verdict", "promote", "report", "summary"}
     assert "data:image/png;base64," in shown["evaluate"]
     assert "| test accuracy |" in shown["summary"]
+    assert "ms, 95th percentile" in shown["summary"]
+    assert all(f"| {name} | ran |" in shown["summary"] for name in STAGES + AFTER_THEM)
+    assert "outputs/gate/report.html" in shown["summary"]
+    assert "![curves](data:image/png;base64," in shown["train"]
     assert all(len(text) > 20 for text in shown.values())
 
 
@@ -92,19 +98,25 @@ def test_again_every_stage_is_cached(first_run: "State[Any]") -> None:
 
 
 def test_a_rejected_candidate_is_a_verdict_and_no_failure(
-    first_run: "State[Any]", small_project: Path, set_params: SetParams, capsys: pytest.CaptureFixture[str]
+    first_run: "State[Any]",
+    small_project: Path,
+    set_params: SetParams,
+    receiver: Receiver,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    set_params(small_project, {"gate": {"min_accuracy": 1.0}})
+    set_params(small_project, {"gate": {"min_accuracy": 1.0}, "notify": {"urls": [receiver.url]}})
     try:
         assert main() == 0
         state = pipeline(return_state=True)
     finally:
-        set_params(small_project, {"gate": {"min_accuracy": 0.0}})
+        set_params(small_project, {"gate": {"min_accuracy": 0.0}, "notify": {"urls": []}})
     assert "REJECTED" in capsys.readouterr().out
     assert state.is_completed()
     assert (state.message or "").startswith("REJECTED: version 1.")
     assert "accuracy" in (state.message or "")
     assert "REJECTED" in str(artifacts(state)["verdict"].data)
+    assert [message["title"] for message in receiver.messages] == ["facesent: rejected"] * 2
+    assert (state.message or "-") in receiver.messages[1]["message"]
 
 
 def test_a_new_stage_runs_without_a_word_in_the_flow(pipeline_of: PipelineOf) -> None:
@@ -115,24 +127,32 @@ def test_a_new_stage_runs_without_a_word_in_the_flow(pipeline_of: PipelineOf) ->
     assert list(stages_only()) == ["a", "b"]
 
 
-def test_a_failing_stage_fails_the_flow_with_its_message(
-    pipeline_of: PipelineOf, capsys: pytest.CaptureFixture[str]
+def test_a_failing_stage_fails_the_flow_with_its_message_and_what_to_do(
+    pipeline_of: PipelineOf, set_params: SetParams, receiver: Receiver, capsys: pytest.CaptureFixture[str]
 ) -> None:
     report = "mkdir -p outputs/look && echo many cows > outputs/look/report.md"
     failing = {"cmd": [report, "echo Expected a face. Received: a cow. >&2", "false"]}
     root = pipeline_of({"look": failing, "train": {"cmd": "echo > model", "outs": ["model"]}})
+    shutil.copy(ROOT / "params.yaml", root)
+    set_params(root, {"notify": {"urls": [receiver.url]}})
     state = pipeline(return_state=True)
     assert state.is_failed()
-    assert state.message == "Stage look failed. Expected a face. Received: a cow."
+    said, advice = (state.message or "").splitlines()
+    assert said == "Stage look failed. Expected a face. Received: a cow."
+    assert advice.startswith("Next: See `outputs/look/report.md`")
     [run] = task_runs(state)
     assert run.run_count == 1, "what is wrong stays wrong"
     assert run.state
     assert "Expected a face. Received: a cow." in (run.state.message or "")
     assert "many cows" in str(artifacts(state)["look"].data)
+    assert "# Failed in look" in str(artifacts(state)["summary"].data)
+    [message] = receiver.messages
+    assert message["title"] == "facesent: failed"
+    assert said in message["message"]
     assert not (root / "model").exists()
     assert not (root / "mlflow.db").exists()
     assert main() == 1
-    assert "Expected a face. Received: a cow." in capsys.readouterr().err.splitlines()[-1]
+    assert "Expected a face. Received: a cow." in capsys.readouterr().err.splitlines()[-2]
 
 
 def test_it_waits_for_another_dvc_command(pipeline_of: PipelineOf) -> None:

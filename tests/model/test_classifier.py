@@ -65,6 +65,16 @@ def test_an_answer_that_is_not_sure_enough_is_uncertain(classifier: Classifier, 
     assert {"uncertain"} < {answer.label for answer in classifier.predict(list(images), min_confidence=least)}
 
 
+@pytest.mark.parametrize("top_k", [1, 2, 3, 9])
+def test_the_likeliest_labels_are_named_in_order(classifier: Classifier, images: Any, top_k: int) -> None:
+    for whole, named in zip(
+        classifier.predict(list(images)), classifier.predict(list(images), top_k=top_k), strict=True
+    ):
+        ordered = sorted(whole.probabilities.items(), key=lambda item: -item[1])
+        assert list(named.probabilities.items()) == ordered[:top_k]
+        assert (named.label, named.confidence) == (whole.label, whole.confidence)
+
+
 def test_files_are_read_at_the_size_of_the_network(classifier: Classifier) -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (40, 30), "teal").save(buffer, "PNG")

@@ -22,6 +22,8 @@ from requests.adapters import HTTPAdapter
 from trained import make_project
 from urllib3 import Retry
 
+from facesent.data.sample.portrait import draw_portrait
+
 pytestmark = pytest.mark.slow
 
 
@@ -34,6 +36,7 @@ def free_port() -> int:
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory, empty_mlflow_database: Path) -> Iterator[str]:
     from facesent import promotion
+    from facesent.registry import models
 
     root = tmp_path_factory.mktemp("served")
     copy(empty_mlflow_database, root / "mlflow.db")
@@ -41,7 +44,7 @@ def address(tmp_path_factory: pytest.TempPathFactory, empty_mlflow_database: Pat
         patch.chdir(root)
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root}/mlflow.db")
         project = make_project(root)
-        promotion.promote(promotion.judge(project, promotion.register(project)))
+        models.set_alias(models.CHAMPION, promotion.register(project).version)
         port = free_port()
         command = ["-m", "mlflow", "models", "serve", "-m", "models:/facesent@champion", "--env-manager", "local"]
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -90,15 +93,17 @@ DARK, LIGHT = photo(60), photo(200, "PNG")
         {"inputs": {"image": [DARK, LIGHT]}},
         {"inputs": [{"image": DARK}, {"image": LIGHT}]},
         {"instances": [{"image": DARK}, {"image": f"data:image/png;base64,{LIGHT}"}]},
+        {"inputs": {"image": [DARK.rstrip("="), LIGHT.translate(str.maketrans("+/", "-_"))]}},
     ],
-    ids=["dataframe_split", "dataframe_records", "inputs", "inputs of rows", "instances"],
+    ids=["dataframe_split", "dataframe_records", "inputs", "inputs of rows", "instances", "url-safe"],
 )
 def test_every_json_form_is_answered(address: str, body: dict[str, Any]) -> None:
     response = requests.post(address, json=body, timeout=60)
     assert response.status_code == 200, response.text
     dark, light = response.json()["predictions"]
     assert (dark["label"], light["label"]) == ("Dark", "Light")
-    assert set(dark) == {"label", "confidence", "probabilities"}
+    assert set(dark) == {"label", "confidence", "probabilities", "version", "box"}
+    assert (dark["version"], dark["box"]) == (1, None)
     assert dark["confidence"] == dark["probabilities"]["Dark"]
     assert sum(light["probabilities"].values()) == pytest.approx(1, abs=1e-5)
 
@@ -110,12 +115,57 @@ def test_a_request_may_ask_for_more_confidence(address: str) -> None:
     assert answers[0]["confidence"] == answers[0]["probabilities"]["Dark"] > 0.9
 
 
-@pytest.mark.parametrize("value", [1.5, -0.1, "much"])
-def test_a_confidence_that_is_none_is_refused(address: str, value: object) -> None:
-    body = {"inputs": {"image": [DARK]}, "params": {"min_confidence": value}}
+def test_a_request_may_ask_for_the_likeliest_alone(address: str) -> None:
+    body = {"inputs": {"image": [DARK, LIGHT]}, "params": {"top_k": 1}}
+    answers = requests.post(address, json=body, timeout=60).json()["predictions"]
+    assert [list(answer["probabilities"]) for answer in answers] == [["Dark"], ["Light"]]
+    body["params"] = {"top_k": 2}
+    answers = requests.post(address, json=body, timeout=60).json()["predictions"]
+    assert [list(answer["probabilities"]) for answer in answers] == [["Dark", "Light"], ["Light", "Dark"]]
+
+
+def test_a_request_may_ask_about_the_face_alone(address: str) -> None:
+    whole = np.full((300, 400, 3), 230, np.uint8)
+    whole[60:220, 150:310] = draw_portrait(7, 4, 1, "Neutral", 160)
+    buffer = io.BytesIO()
+    Image.fromarray(whole).save(buffer, "PNG")
+    face = base64.b64encode(buffer.getvalue()).decode()
+    body = {"inputs": {"image": [face, LIGHT]}, "params": {"crop": "largest"}}
+    found, none = requests.post(address, json=body, timeout=120).json()["predictions"]
+    box = found["box"]
+    assert 150 <= box["left"] < box["left"] + box["width"] <= 310
+    assert 60 <= box["top"] < box["top"] + box["height"] <= 220
+    [plain] = requests.post(address, json={"inputs": {"image": [face]}}, timeout=60).json()["predictions"]
+    assert plain["box"] is None
+    assert plain["probabilities"]["Light"] > found["probabilities"]["Light"]
+    [light] = requests.post(address, json={"inputs": {"image": [LIGHT]}}, timeout=60).json()["predictions"]
+    assert none == light
+
+
+def test_many_rows_are_answered_in_their_order(address: str) -> None:
+    body = {"inputs": {"image": [DARK, LIGHT, LIGHT] * 50}}
+    answers = requests.post(address, json=body, timeout=60).json()["predictions"]
+    assert [answer["label"] for answer in answers] == ["Dark", "Light", "Light"] * 50
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("min_confidence", 1.5),
+        ("min_confidence", -0.1),
+        ("min_confidence", "much"),
+        ("top_k", -1),
+        ("top_k", 1.5),
+        ("top_k", "all"),
+        ("crop", "smallest"),
+        ("crop", 1),
+    ],
+)
+def test_a_wrong_parameter_is_refused_by_its_name(address: str, name: str, value: object) -> None:
+    body = {"inputs": {"image": [DARK]}, "params": {name: value}}
     response = requests.post(address, json=body, timeout=60)
     assert response.status_code == 400
-    assert "min_confidence" in response.json()["message"]
+    assert name in response.json()["message"]
 
 
 def test_csv_is_answered(address: str) -> None:
@@ -123,6 +173,16 @@ def test_csv_is_answered(address: str) -> None:
         address, data=f"image\n{DARK}\n{LIGHT}\n", headers={"Content-Type": "text/csv"}, timeout=60
     )
     assert [row["label"] for row in response.json()["predictions"]] == ["Dark", "Light"]
+
+
+@pytest.mark.parametrize("as_url", [False, True])
+def test_a_path_or_an_address_is_refused_and_not_opened(address: str, tmp_path: Path, as_url: bool) -> None:
+    file = tmp_path / "photo.png"
+    Image.new("RGB", (8, 8)).save(file)
+    text = file.as_uri() if as_url else str(file)
+    response = requests.post(address, json={"inputs": {"image": [DARK, text]}}, timeout=60)
+    assert response.status_code == 400
+    assert "Row 1: Expected a photo's bytes as base64" in response.json()["message"]
 
 
 def text_file() -> bytes:
@@ -143,8 +203,9 @@ def truncated_jpeg() -> bytes:
         (b"", "no bytes"),
         (truncated_jpeg(), "truncated"),
         (huge_png(), "at most 50000000 pixels. "),
+        (bytes(20 * 1024 * 1024 + 1), "at most 20971520 bytes. "),
     ],
-    ids=["text file", "empty string", "truncated JPEG", "20,000 x 20,000 PNG"],
+    ids=["text file", "empty string", "truncated JPEG", "20,000 x 20,000 PNG", "over the byte limit"],
 )
 def test_what_is_no_photo_is_refused_with_its_row_and_reason(address: str, content: bytes, reason: str) -> None:
     body = {"inputs": {"image": [DARK, base64.b64encode(content).decode()]}}

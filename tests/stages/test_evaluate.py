@@ -2,9 +2,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
-from trained import make_project
+from trained import make_project, write_model
 
+from facesent.evaluation.report import Report, render
 from facesent.project import Project
 from facesent.stages.evaluate import evaluate
 
@@ -80,4 +82,58 @@ def test_a_rerun_writes_the_same_bytes(project: Path) -> None:
     first = {file.name: file.read_bytes() for file in made.evaluate.iterdir()}
     evaluate(made)
     assert {file.name: file.read_bytes() for file in made.evaluate.iterdir()} == first
-    assert "reliability.png" in first
+    assert {"reliability.png", "report.json", "report.html"} <= set(first)
+
+
+def test_the_report_is_a_page_and_its_values(project: Path) -> None:
+    made = make_project(project)
+    report = Report.from_json((made.evaluate / "report.json").read_bytes())
+    page = (made.evaluate / "report.html").read_text()
+    assert page == render(report)
+    assert "Not judged yet." in page
+    test = json.loads(made.metrics.read_text())["test"]
+    assert (report.accuracy.value, report.accuracy.images) == (test["accuracy"], test["images"])
+    assert report.training.network == "brightness"
+    assert report.training.parameters == 8
+    assert report.training.model_bytes == made.model.stat().st_size
+    assert [(each.label, each.test) for each in report.data.classes] == [("Dark", 10), ("Light", 10)]
+    # A network without convolutions has no maps.
+    assert {example.heat for example in report.successes.shown} == {""}
+
+
+def test_slices_and_leaks_come_from_the_earlier_stages(project: Path) -> None:
+    made = make_project(project)
+    names = pd.read_csv(made.split("test"))["file_name"]
+    manifest = pd.DataFrame(
+        {
+            # In another order than the split.
+            "file_name": names[::-1],
+            "label": [name.split("/")[0] for name in names[::-1]],
+            "ok": True,
+            "reason": None,
+            "width": 24,
+            "height": 24,
+            "brightness": [float(name.startswith("Light")) for name in names[::-1]],
+            "sharpness": 0.0,
+        }
+    )
+    made.manifest.parent.mkdir()
+    manifest.to_parquet(made.manifest)
+    crossing = {"ungrouped": {"pairs": 9, "held_out": 5}, "found": {"pairs": 0, "held_out": 0}}
+    links = {"links": [{"name": "same person", "clusters": 2, "images": 7, **crossing}]}
+    (made.outputs / "split").mkdir()
+    (made.outputs / "split" / "report.json").write_text(json.dumps(links))
+    write_model(made, ("Dark", "Light"), threshold=0.9)
+    evaluate(made)
+    report = Report.from_json((made.evaluate / "report.json").read_bytes())
+    weakest = next(part for part in report.slices if part.attribute == "brightness")
+    assert (weakest.name, weakest.accuracy.value, weakest.finding) == ("bright", 0.1, "weaker")
+    assert report.data.links[0].prevented == 5
+
+
+def test_no_picture_of_a_class_that_is_not_shown(project: Path) -> None:
+    made = make_project(project, labels=("Ahegao", "Happy"))
+    report = Report.from_json((made.evaluate / "report.json").read_bytes())
+    assert {example.actual for example in report.successes.shown} == {"Happy"}
+    assert report.successes.withheld
+    assert "Ahegao/" not in (made.evaluate / "report.html").read_text()

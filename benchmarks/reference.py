@@ -1,0 +1,47 @@
+"""The reference CNN with random weights, logged as facesent logs a model, and the body that asks it about photos."""
+
+import base64
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from facesent.model.backend import keras
+
+SIDE = 224
+LABELS = ("Ahegao", "Angry", "Happy", "Neutral", "Sad", "Surprise")
+
+
+def log_reference(folder: Path) -> tuple[str, "keras.Model"]:
+    """Log it to a store of its own; this process and those it starts use that store from now on.
+
+    Args:
+        folder: of the store and the files.
+
+    Returns:
+        The model's URI and the network.
+    """
+    os.environ |= {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    import mlflow
+
+    from facesent.model.architectures import build
+    from facesent.model.storage import save_labels, save_model
+    from facesent.params import Model
+    from facesent.registry.packaging import log_model
+
+    network = build(Model(name="reference_cnn", image_size=SIDE, dropout=0.5, batch_norm_momentum=0.99), len(LABELS))
+    save_model(network, folder / "model.keras")
+    save_labels(LABELS, folder / "labels.json")
+    experiment = mlflow.create_experiment("serving", artifact_location=str(folder / "mlruns"))
+    with mlflow.start_run(experiment_id=experiment) as started:
+        pass
+    model = log_model(started.info.run_id, folder / "model.keras", folder / "labels.json")
+    return f"models:/{model.model_id}", network
+
+
+def photos_body(photos: Sequence[bytes]) -> bytes:
+    """The JSON that asks about one photo or many."""
+    rows = [[base64.b64encode(photo).decode()] for photo in photos]
+    return json.dumps({"dataframe_split": {"columns": ["image"], "data": rows}}).encode()

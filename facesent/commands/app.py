@@ -1,0 +1,26 @@
+"""``facesent app``: the model on a local page."""
+
+import click
+
+from facesent.commands.errors import readable_errors
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True, help="On 127.0.0.1.")
+@click.option("--version", type=int, help="A registered version; without it, the champion.")
+@click.option("--no-browser", is_flag=True, help="Only serve the page.")
+@readable_errors
+def app(port: int, version: int | None, no_browser: bool) -> None:
+    """Open a local page that answers a photo or the camera: face, classes, heat map.
+
+    Photos stay on this machine and are not kept. Needs the extra: pip install -e '.[app]'
+
+    \b
+    Example: facesent app
+    """
+    from facesent.app.running import run
+    from facesent.registry.models import chosen_version
+
+    # A missing champion is told here, not on the page.
+    chosen_version(version)
+    raise SystemExit(run(port, version, browser=not no_browser))

@@ -1,0 +1,62 @@
+"""``facesent export``: a registered version for other runtimes."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from facesent.commands.errors import readable_errors
+
+if TYPE_CHECKING:
+    from facesent.export.version import Exported
+
+_FORMATS = ("savedmodel", "onnx", "litert")
+
+
+@click.command()
+@click.argument("version", metavar="VERSION|ALIAS")
+@click.option("--format", "chosen", type=click.Choice([*_FORMATS, "all"]), default="all", show_default=True)
+@click.option(
+    "--to", type=click.Path(file_okay=False, path_type=Path), help="Also copy the files here, into a folder a format."
+)
+@readable_errors
+def export(version: str, chosen: str, to: Path | None) -> None:
+    """Write a registered version as SavedModel, ONNX or LiteRT, and attach it to the version's run.
+
+    Each is asked for the project's test images first: its probabilities have to be those of the served model, within
+    1e-5, and its labels the same. What differs is refused. Ends with status 1 if a format was.
+
+    \b
+    Example: facesent export champion --format onnx --to for-the-phone
+    """
+    from facesent.export.version import FOLDER, named_version
+    from facesent.export.version import export as export_version
+    from facesent.project import Project
+
+    formats = _FORMATS if chosen == "all" else (chosen,)
+    found = named_version(version)
+    results = list(export_version(Project(), found, formats, to))
+    _show(results)
+    for result in results:
+        if result.problem:
+            click.echo(f"{result.format}: refused. {result.problem}", err=True)
+        else:
+            copied = f", and in {to / result.format}" if to else ""
+            click.echo(f"{result.format}: in run {found.run_id} under {FOLDER}/{result.format}{copied}")
+    if any(result.problem for result in results):
+        raise SystemExit(1)
+
+
+def _show(results: "list[Exported]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("Format", "Largest difference", "Other labels", "Images", "Attached", "SHA-256")
+    for result in results:
+        found = result.parity
+        numbers = (
+            (f"{found.largest_difference:.1e}", str(found.other_labels), str(found.images)) if found else ("",) * 3
+        )
+        attached = "no" if result.problem else "yes"
+        table.add_row(result.format, *numbers, attached, (result.sha256 or "")[:12])
+    Console().print(table)

@@ -1,0 +1,162 @@
+"""``facesent lineage`` and ``facesent reproduce``: where a model comes from, and whether it comes out again."""
+
+import json
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+from facesent.commands.errors import readable_errors
+
+if TYPE_CHECKING:
+    from facesent.provenance.chain import Chain, Made
+    from facesent.registry.models import Version
+    from facesent.reproduction import Reproduction
+
+_SHOWN_CHANGES = 12
+
+
+@click.command()
+@click.argument("what", metavar="VERSION|RUN|COMMIT|ANSWER")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@readable_errors
+def lineage(what: str, as_json: bool) -> None:
+    """Show what a served model comes from, or what came of a run or a commit.
+
+    VERSION is a number or an alias such as champion; RUN and COMMIT may be shortened to four digits, and COMMIT is any
+    name that git knows. ANSWER is what a photo got: JSON with the key version, a file of it, or - for standard input.
+
+    \b
+    Example: facesent lineage champion
+             facesent predict portrait.jpg --json | facesent lineage -
+    """
+    from facesent.project import Project
+    from facesent.provenance import asked, chain
+
+    root = Project().root
+    traced = chain.trace(root, asked.find(root, what, sys.stdin.read))
+    if as_json:
+        click.echo(json.dumps(traced.as_dict(), indent=1, ensure_ascii=False))
+    elif isinstance(traced, chain.Made):
+        _show_made(traced)
+    else:
+        for name, value in _rows(traced):
+            click.echo(f"{name:<13} {value}")
+
+
+@click.command()
+@click.argument("version", metavar="VERSION")
+@readable_errors
+def reproduce(version: str) -> None:
+    """Train VERSION again from its commit, its settings and its images, and compare the weights.
+
+    VERSION is a number or an alias. All happens in a temporary folder with a tracking store of its own: the project
+    and its registry stay as they are. Takes as long as the training did. Ends with status 1 if the weights
+    differ.
+
+    \b
+    Example: facesent reproduce champion
+    """
+    from facesent import reproduction
+    from facesent.project import Project
+
+    # Raised where it can be cleaned up after.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    result = reproduction.reproduce(Project(), version, click.echo)
+    _show_reproduction(result)
+    if not result.same:
+        raise SystemExit(1)
+
+
+def _rows(chain: "Chain") -> Iterator[tuple[str, str]]:
+    tags = chain.tags
+    yield "version", ", ".join(map(_version, chain.versions)) or "none; facesent promote registers the current model"
+    if chain.run:
+        run = chain.run
+        yield "run", f"{run.run_id} {run.name} ({run.status.lower()}, started {run.started:%Y-%m-%d %H:%M} UTC)"
+    else:
+        yield "run", f"{chain.versions[0].run_id}, which MLflow no longer has; the version's tags tell the rest"
+    if "recorded" in tags:
+        yield "", f"recorded {tags['recorded']}: commit and machine are those of the recording"
+    yield "flow run", tags.get("flow_run", "none: the stages ran without a flow")
+    yield "commit", _commit(chain)
+    yield "changes", _changes(tags)
+    yield "data", tags.get("data_md5", "not tracked by DVC")
+    for name, split in (chain.run.splits if chain.run else {}).items():
+        yield f"split {name}", f"sha256 {split.sha256}… ({split.images} images)"
+    yield from _settings(chain)
+    yield "weights", f"sha256 {tags.get('facesent.model_sha256', 'none: the training did not finish')}"
+    for name in ("precision", "weights_sha256", "packages", "machine"):
+        if name in tags:
+            yield {"weights_sha256": "started from"}.get(name, name), tags[name]
+
+
+def _version(version: "Version") -> str:
+    known = [*version.aliases, version.tags.get("verdict", "no verdict")]
+    return f"{version.number} ({', '.join(known)}; registered {version.created:%Y-%m-%d %H:%M} UTC)"
+
+
+def _commit(chain: "Chain") -> str:
+    if chain.commit is None:
+        return "none: made outside of a git repository"
+    subject = chain.commit.subject
+    return f"{chain.commit.sha} {subject if subject is not None else '(not in this repository)'}"
+
+
+def _changes(tags: Mapping[str, str]) -> str:
+    untracked = f"; files git did not have: {tags['git_untracked']}" if "git_untracked" in tags else ""
+    if "git_changes" in tags:
+        return f"{tags['git_changes']}{untracked}"
+    if tags.get("git_dirty") == "true":
+        return "something was not committed; what, was not recorded then"
+    return "none" if "git_commit" in tags else "unknown"
+
+
+def _settings(chain: "Chain") -> Iterator[tuple[str, str]]:
+    if chain.settings is None:
+        yield (
+            "params",
+            "unknown" if chain.run is None else f"{len(chain.run.params)} settings, no preset to compare with",
+        )
+        return
+    changes = chain.settings.changes
+    yield "params", f"preset {chain.settings.preset}" + (f", {len(changes)} settings differ:" if changes else "")
+    for change in changes[:_SHOWN_CHANGES]:
+        yield "", f"{change.key}: {change.run} (preset: {change.preset})"
+    if len(changes) > _SHOWN_CHANGES:
+        yield "", f"and {len(changes) - _SHOWN_CHANGES} more; --json lists them"
+
+
+def _show_made(made: "Made") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    commit = made.commit
+    click.echo(f"commit {commit.sha} {commit.subject if commit.subject is not None else '(not in this repository)'}")
+    if not made.chains:
+        click.echo("No run was made at it. Next: git checkout it, then dvc repro")
+        return
+    table = Table("Run", "Name", "Status", "Started", "Changed since the commit", "Versions")
+    for chain in made.chains:
+        if run := chain.run:
+            numbers = "\n".join(" ".join([str(version.number), *version.aliases]) for version in chain.versions)
+            started = f"{run.started:%Y-%m-%d %H:%M}"
+            table.add_row(run.run_id[:8], run.name, run.status.lower(), started, _changes(chain.tags), numbers)
+    Console().print(table)
+
+
+def _show_reproduction(result: "Reproduction") -> None:
+    if result.same:
+        click.echo(f"SAME: version {result.version} came out again, sha256 {result.received}")
+        return
+    click.echo(f"DIFFERS: version {result.version}\n  was {result.expected}\n  is  {result.received}")
+    if result.differences:
+        click.echo("What differs upstream, the first first:")
+    for difference in result.differences:
+        click.echo(f"  {difference.what}: was {difference.was}, is {difference.now}")
+    if not result.differences:
+        click.echo("Nothing that was recorded differs upstream.")
+    if result.unrecorded:
+        click.echo(f"Not recorded with the version, so not compared: {', '.join(result.unrecorded)}.")

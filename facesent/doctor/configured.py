@@ -1,0 +1,87 @@
+"""The project's own state: settings, images, stages, credentials."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from facesent.data.contents import describe
+from facesent.data.errors import DataError
+from facesent.data.tracking import Tracking, tracking
+from facesent.doctor.finding import Finding
+from facesent.errors import FacesentError
+from facesent.lineage import preset_of
+from facesent.params import load_params
+from facesent.project import Project
+
+_SECONDS = 120
+
+
+def findings(project: Project) -> Iterator[Finding]:
+    """Look at ``params.yaml``, ``data/``, the stages, the DVC remote and Kaggle's credentials."""
+    yield _settings(project)
+    yield _images(project)
+    yield _stages(project)
+    yield _remote(project)
+    yield _kaggle()
+
+
+def _settings(project: Project) -> Finding:
+    try:
+        load_params(project.params)
+    except FacesentError as error:
+        return Finding("params.yaml", "problem", str(error), "mend the keys named, or write a preset: facesent preset")
+    return Finding("params.yaml", "ok", f"preset {preset_of(project)}")
+
+
+def _images(project: Project) -> Finding:
+    if not project.data.is_dir():
+        return Finding("data/", "note", "missing", "dvc checkout data.dvc, or facesent data sample | download | import")
+    try:
+        contents, state = describe(project.data), tracking(project.data)
+    except DataError as error:
+        return Finding("data/", "problem", str(error), "facesent data status")
+    what = f"{sum(contents.classes.values()):,} images in {len(contents.classes)} classes"
+    if state is Tracking.MATCHES:
+        return Finding("data/", "ok", f"{what}, as data.dvc says")
+    return Finding("data/", "note", f"{what}; {state.value} (data.dvc)", "facesent data status says what to do")
+
+
+def _stages(project: Project) -> Finding:
+    answer = _dvc("status", "--json", folder=project.root)
+    if answer is None:
+        return Finding("stages", "problem", "dvc status failed", "run it: dvc status")
+    stale = [name for name in json.loads(answer or "{}") if not name.endswith(".dvc")]
+    if stale:
+        return Finding("stages", "note", f"to be run: {', '.join(stale)}", "dvc repro, or python -m flows.pipeline")
+    return Finding("stages", "ok", "up to date")
+
+
+def _remote(project: Project) -> Finding:
+    remotes = _dvc("remote", "list", folder=project.root)
+    if remotes is None:
+        return Finding("DVC remote", "problem", "dvc remote list failed", "is this folder a DVC repository?")
+    names = [line.split()[0] for line in remotes.splitlines() if line.strip()]
+    if names:
+        return Finding("DVC remote", "ok", ", ".join(names))
+    return Finding("DVC remote", "note", "none: images and models are on this machine alone", "dvc remote add -d …")
+
+
+def _kaggle() -> Finding:
+    named = "KAGGLE_API_TOKEN" in os.environ or {"KAGGLE_USERNAME", "KAGGLE_KEY"} <= os.environ.keys()
+    if named or (Path.home() / ".kaggle" / "kaggle.json").is_file():
+        return Finding("Kaggle", "ok", "credentials are set; whether they are right shows with the download")
+    advice = "for facesent data download: set KAGGLE_USERNAME and KAGGLE_KEY, or KAGGLE_API_TOKEN"
+    return Finding("Kaggle", "note", "no credentials", advice)
+
+
+def _dvc(*arguments: str, folder: Path) -> str | None:
+    """What DVC prints; None where it fails."""
+    command = [sys.executable, "-m", "dvc", *arguments]
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return None
+    return done.stdout if done.returncode == 0 else None

@@ -1,0 +1,86 @@
+"""The interpreter, the packages, the programs and the machine."""
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from facesent.doctor.finding import Finding
+
+# Optional packages by what they are for.
+_EXTRAS = {"app": "facesent app", "export": "facesent export", "benchmarks": "python -m benchmarks"}
+_PROGRAMS = {"git": "commits, lineage, dvc exp", "npm": "facesent weights vggface2_mobilenet"}
+_NEEDED = ("git",)
+_FREE_GB = 5
+_MEMORY_GB = 4
+
+
+def findings() -> Iterator[Finding]:
+    """Look at Python, the packages that facesent asks for, programs, processor, memory and disk."""
+    yield Finding("Python", "ok", f"{platform.python_version()} at {sys.prefix}")
+    yield _packages()
+    yield from map(_extra, _EXTRAS)
+    yield from map(_program, _PROGRAMS)
+    yield from _machine()
+
+
+def _packages() -> Finding:
+    asked = [Requirement(line) for line in requires("facesent") or []]
+    wrong = [text for needed in asked if _applies(needed, "") and (text := _unsatisfied(needed))]
+    if wrong:
+        return Finding("packages", "problem", "; ".join(wrong), "make setup installs the versions that work together")
+    shown = ", ".join(f"{name} {version(name)}" for name in ("tensorflow", "mlflow", "prefect", "dvc"))
+    return Finding("packages", "ok", shown)
+
+
+def _extra(extra: str) -> Finding:
+    needed = [Requirement(line) for line in requires("facesent") or []]
+    missing = [text for each in needed if _only_with(each, extra) and (text := _unsatisfied(each))]
+    subject = f"extra {extra}"
+    if missing:
+        return Finding(subject, "note", "; ".join(missing), f"for {_EXTRAS[extra]}: pip install -e '.[{extra}]'")
+    return Finding(subject, "ok", f"for {_EXTRAS[extra]}")
+
+
+def _applies(needed: Requirement, extra: str) -> bool:
+    return needed.marker is None or needed.marker.evaluate({"extra": extra})
+
+
+def _only_with(needed: Requirement, extra: str) -> bool:
+    return _applies(needed, extra) and not _applies(needed, "")
+
+
+def _unsatisfied(needed: Requirement) -> str:
+    """What is wrong with the installed package; empty where nothing is."""
+    try:
+        found = version(needed.name)
+    except PackageNotFoundError:
+        return f"{needed.name} is not installed"
+    if needed.specifier.contains(found, prereleases=True):
+        return ""
+    return f"{needed.name}: expected {needed.specifier}, received {found}"
+
+
+def _program(name: str) -> Finding:
+    if path := shutil.which(name):
+        return Finding(name, "ok", path)
+    return Finding(name, "problem" if name in _NEEDED else "note", "not on PATH", f"needed for {_PROGRAMS[name]}")
+
+
+def _machine() -> Iterator[Finding]:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    what = f"{os.cpu_count()} cores, {memory.available / 1e9:.0f} of {memory.total / 1e9:.0f} GB memory available"
+    small = memory.available < _MEMORY_GB * 1e9
+    advice = f"the reference recipe takes {_MEMORY_GB} GB; end something or train smaller images" if small else ""
+    yield Finding("machine", "note" if small else "ok", what, advice)
+    free = shutil.disk_usage(Path()).free / 1e9
+    full = free < _FREE_GB
+    advice = "dvc gc -w, or remove old runs with mlflow gc" if full else ""
+    yield Finding("disk", "note" if full else "ok", f"{free:.0f} GB free in this folder", advice)

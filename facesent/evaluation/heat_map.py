@@ -1,0 +1,98 @@
+"""Where in an image a network found its answer: Grad-CAM.
+
+Source: Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization, 2017
+(arXiv:1610.02391), with each place weighed by its own gradient (LayerCAM: Jiang et al. 2021, doi
+10.1109/TIP.2021.3089943). A network for small images has maps of one pixel at its end, so the maps in use lie further
+ahead, where the mean gradient of a channel, which Grad-CAM weighs by, says little about a place.
+"""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facesent.data.images import Pixels
+from facesent.model.backend import keras
+from facesent.model.layers import CalibratedSoftmax
+
+HeatMap = NDArray[np.float32]
+
+# Coarser maps show no place in a face.
+_LEAST_SIDE = 7
+
+
+class NoHeatMapError(ValueError):
+    """There is no gradient to take: another backend than TensorFlow, or a network without feature maps."""
+
+
+def heat_map(model: keras.Model, image: Pixels, label: int) -> HeatMap:
+    """What speaks for one class in one image.
+
+    Args:
+        model: from uint8 ``(n, size, size, 3)`` to probabilities ``(n, classes)``.
+        image: ``(size, size, 3)``.
+        label: index of the class.
+
+    Returns:
+        ``(size, size)``, 0..1; 1 where most speaks for the class, 0 everywhere if nothing does.
+
+    Raises:
+        NoHeatMapError: the backend is not TensorFlow, or the network has no feature maps.
+    """
+    return np.asarray(heat_maps(model, image[np.newaxis], np.array([label]))[0])
+
+
+def heat_maps(model: keras.Model, images: Pixels, labels: NDArray[np.int64]) -> HeatMap:
+    """``heat_map`` for ``n`` images ``(n, size, size, 3)`` and one class each: ``(n, size, size)``."""
+    if keras.backend.backend() != "tensorflow":
+        raise NoHeatMapError(f"Expected Keras's backend tensorflow. Received: {keras.backend.backend()}")
+    maps, gradients = _maps_and_gradients(model, images, labels)
+    heat = np.maximum(np.maximum(gradients, 0) * maps, 0).sum(axis=-1)
+    if len(heat) == 2 * len(images):
+        # The network looked at mirror images too, which are behind the images.
+        heat = heat[: len(images)] + heat[len(images) :, :, ::-1]
+    size = images.shape[1]
+    resized = [cv2.resize(each, (size, size), interpolation=cv2.INTER_CUBIC) for each in heat]
+    return np.stack([_scaled(each) for each in resized]) if resized else np.empty((0, size, size), np.float32)
+
+
+def feature_layer(model: keras.Model) -> Any:
+    """The last layer with feature maps fine enough to show a place.
+
+    Raises:
+        NoHeatMapError: no layer after the first convolution has maps.
+    """
+    learnt, found = False, None
+    for layer in model.layers:
+        learnt = learnt or bool(layer.weights)
+        shape = layer.output.shape
+        if learnt and len(shape) == 4 and (found is None or min(shape[1:3]) >= _LEAST_SIDE):
+            found = layer
+    if found is None:
+        raise NoHeatMapError(f"Expected a network with convolutions. Received: {model.name}")
+    return found
+
+
+def _maps_and_gradients(model: keras.Model, images: Pixels, labels: NDArray[np.int64]) -> tuple[HeatMap, HeatMap]:
+    """Feature maps ``(n, height, width, channels)``, and how the class's logit rises with each of their values."""
+    import tensorflow as tf
+
+    last = model.layers[-1]
+    # Of probabilities the gradient vanishes where the network is sure.
+    scores = last.input if isinstance(last, CalibratedSoftmax) else last.output
+    network = keras.Model(model.inputs[0], [feature_layer(model).output, scores])
+    # Few images, and the same bits each time, which gradients on a GPU do not promise.
+    with tf.device("CPU"), tf.GradientTape() as tape:
+        # Layers that were frozen in training are not watched by themselves.
+        tape.watch([variable.value for variable in model.weights])
+        maps, scored = network(images, training=False)
+        chosen = tf.gather(scored, labels, axis=1, batch_dims=1)
+    gradients = tape.gradient(chosen, maps)
+    return tf.cast(maps, tf.float32).numpy(), tf.cast(gradients, tf.float32).numpy()
+
+
+def _scaled(heat: HeatMap) -> HeatMap:
+    above = np.maximum(heat, 0)
+    most = float(above.max())
+    return np.asarray(above / most if most else above, np.float32)

@@ -1,0 +1,213 @@
+"""The report's values from what the stages measured."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from facesent.evaluation.examination import Examination
+from facesent.evaluation.intervals import Estimate, share_of
+from facesent.evaluation.measures import Measures
+from facesent.evaluation.metrics import confusion
+from facesent.evaluation.reliability import equal_width_bins
+from facesent.evaluation.report.content import (
+    Abstention,
+    Bin,
+    Calibration,
+    ClassCounts,
+    ClassResult,
+    Data,
+    Epoch,
+    HardPair,
+    Link,
+    Report,
+    Training,
+)
+from facesent.evaluation.report.pictures import DrawHeat, ScoredImages, choose_mistakes, choose_successes, show
+from facesent.evaluation.slices import slices
+from facesent.evaluation.tables import REFERENCE
+from facesent.params import Params
+
+# What the Kaggle set holds, whose test images the reference's accuracy was measured on.
+_REFERENCE_FILES = 15_453
+_REFERENCE_CLASSES = {"Ahegao", "Angry", "Happy", "Neutral", "Sad", "Surprise"}
+_MOST_PAIRS = 6
+_BINS = 10
+
+
+@dataclass(frozen=True)
+class Results:
+    """What was measured: on each split, and more on test."""
+
+    splits: Mapping[str, Measures]
+    test: Examination
+
+
+@dataclass(frozen=True)
+class Background:
+    """What the numbers rest on.
+
+    Attributes:
+        data: counts of the images.
+        training: the model's making.
+        facts: of the test images, as ``slices`` takes them.
+    """
+
+    data: Data
+    training: Training
+    facts: pd.DataFrame
+
+
+def make_report(
+    test: ScoredImages, results: Results, background: Background, draw_heat: DrawHeat, params: Params
+) -> Report:
+    """All that the page says; ``results`` are of the images in ``test``, and the settings those they were made with."""
+    level, hidden = params.evaluate.confidence_level, params.report.no_thumbnails
+    measures = results.test.measures
+    matrix = confusion(test.targets, test.scores, len(test.labels))
+    return Report(
+        confidence_level=level,
+        accuracy=overall(measures, level),
+        split_accuracy={name: overall(split, level) for name, split in results.splits.items()},
+        reference_accuracy=REFERENCE["test"] / 100,
+        commonest_share=float(matrix.sum(axis=1).max() / matrix.sum()),
+        balanced_accuracy=measures.balanced_accuracy,
+        macro_f1=measures.macro_f1,
+        data=background.data,
+        training=background.training,
+        labels=list(test.labels),
+        confusion=matrix.tolist(),
+        classes=class_results(matrix, test.labels, level),
+        calibration=calibration_of(test, results.test, level),
+        abstention=abstention_of(results.test),
+        slices=slices(background.facts, test.correct, level),
+        same_answer=dict(results.test.behaviour.kept),
+        mistakes=show(test, choose_mistakes(test, hidden), draw_heat),
+        successes=show(test, choose_successes(test, hidden), draw_heat),
+        no_thumbnails=list(hidden),
+        pairs=hard_pairs(matrix, test.labels),
+    )
+
+
+@dataclass(frozen=True)
+class Network:
+    """What is known of the trained network: see ``content.Training``."""
+
+    name: str
+    image_size: int
+    parameters: int
+    model_bytes: int
+
+
+def overall(measures: Measures, confidence_level: float) -> Estimate:
+    """Accuracy with its bootstrap interval, or Wilson's where all or none are right: a bootstrap then shows none."""
+    if measures.accuracy_low < measures.accuracy_high:
+        return Estimate(measures.images, measures.accuracy, measures.accuracy_low, measures.accuracy_high)
+    return share_of(round(measures.accuracy * measures.images), measures.images, confidence_level)
+
+
+def data_of(
+    splits: Mapping[str, pd.DataFrame], manifest: pd.DataFrame | None, split_report: Mapping[str, Any] | None
+) -> Data:
+    """Counts of the images.
+
+    Args:
+        splits: as ``read_split`` gives them, by name.
+        manifest: as ``scan`` gives it; None if it is not known.
+        split_report: as ``split_summary`` gives it; None if it is not known.
+    """
+    used = pd.concat(list(splits.values()), ignore_index=True)
+    files = used.assign(ok=True, reason=None) if manifest is None else manifest
+    labels = sorted({*used["label"], *files["label"]})
+    left_out = files[~files["ok"].astype(bool)]
+    classes = [
+        ClassCounts(
+            label,
+            int((files["label"] == label).sum()),
+            int((left_out["label"] == label).sum()),
+            *(int((splits[name]["label"] == label).sum()) for name in ("train", "val", "test")),
+        )
+        for label in labels
+    ]
+    # Behind a colon some reasons name another file.
+    why = left_out["reason"].astype(str).str.split(":").str[0]
+    reasons = {str(reason): int(count) for reason, count in why.value_counts().sort_index().items()}
+    links = [
+        Link(
+            kind["name"],
+            kind["clusters"],
+            kind["images"],
+            max(0, kind["ungrouped"]["held_out"] - kind["found"]["held_out"]),
+            kind["found"]["held_out"],
+        )
+        for kind in (split_report or {}).get("links", ())
+    ]
+    same = set(labels) == _REFERENCE_CLASSES and abs(len(files) / _REFERENCE_FILES - 1) < 0.01
+    return Data(classes, reasons, links, same)
+
+
+def facts_of(test: pd.DataFrame, manifest: pd.DataFrame | None) -> pd.DataFrame:
+    """What is known of each test image, in the order of ``test``; its class alone without a manifest."""
+    columns = ["brightness", "sharpness", "width", "height"]
+    if manifest is None:
+        return test[["label"]]
+    return test[["file_name", "label"]].merge(manifest[["file_name", *columns]], on="file_name", how="left")
+
+
+def training_of(network: Network, history: pd.DataFrame, kept: int) -> Training:
+    """The training's course.
+
+    Args:
+        network: what was trained.
+        history: columns ``loss``, ``val_loss``, ``accuracy``, ``val_accuracy``; a row an epoch.
+        kept: epoch whose weights were kept, from 1.
+    """
+    columns = history[["loss", "val_loss", "accuracy", "val_accuracy"]]
+    epochs = [Epoch(*map(float, row)) for row in columns.itertuples(index=False)]
+    return Training(network.name, network.image_size, network.parameters, network.model_bytes, kept, epochs)
+
+
+def class_results(matrix: NDArray[np.int64], labels: Sequence[str], confidence_level: float) -> list[ClassResult]:
+    """Recall and precision with their intervals, from images by true class (rows) and answer (columns)."""
+    return [
+        ClassResult(
+            label,
+            share_of(int(matrix[index, index]), int(matrix[index].sum()), confidence_level),
+            share_of(int(matrix[index, index]), int(matrix[:, index].sum()), confidence_level),
+        )
+        for index, label in enumerate(labels)
+    ]
+
+
+def hard_pairs(matrix: NDArray[np.int64], labels: Sequence[str]) -> list[HardPair]:
+    """The pairs of classes with most mistakes between them; the arguments are those of ``class_results``."""
+    pairs = []
+    for low in range(len(labels)):
+        for high in range(low + 1, len(labels)):
+            first, second = (low, high) if matrix[low, high] >= matrix[high, low] else (high, low)
+            images = int(matrix[low].sum() + matrix[high].sum())
+            there, back = int(matrix[first, second]), int(matrix[second, first])
+            pairs.append(HardPair(labels[first], labels[second], there, back, images))
+    found = [pair for pair in pairs if pair.mistakes]
+    return sorted(found, key=lambda pair: -pair.mistakes)[:_MOST_PAIRS]
+
+
+def calibration_of(test: ScoredImages, examination: Examination, confidence_level: float) -> Calibration:
+    """Accuracy by confidence, in tenths."""
+    grouped = equal_width_bins(test.scores.max(axis=1), test.correct, _BINS)
+    bins = [
+        Bin(float(sure), share_of(round(float(right) * int(images)), int(images), confidence_level))
+        for images, sure, right in zip(grouped.images, grouped.confidence, grouped.accuracy, strict=True)
+        if images
+    ]
+    measures = examination.measures
+    return Calibration(bins, measures.ece, measures.ece_noise, examination.temperature)
+
+
+def abstention_of(examination: Examination) -> Abstention | None:
+    """What is left of the answers at ``serve.min_confidence``."""
+    left = examination.answered
+    return Abstention(left.min_confidence, left.coverage, left.accuracy) if left else None

@@ -1,0 +1,53 @@
+"""What is known of a model after the gate, as plain values for the page."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison of the gate as people read it; ``note`` may be empty."""
+
+    metric: str
+    value: str
+    threshold: str
+    passed: bool
+    note: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The candidate's measure less the champion's, on the same test images, with its interval; -1..1."""
+
+    measure: str
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What is known after the gate; shown beside the report.
+
+    Attributes:
+        outcome: VALIDATED, REJECTED or UNKNOWN.
+        reason: one sentence.
+        candidate: version of the model that the report is about.
+        champion: version that it was compared with; None if none was served.
+        served: version that is served now; None if none is.
+        differences: to the champion, the one that counts first; none where they could not be compared.
+        checks: the verdict's table.
+        cost: names and values, with units.
+        problems: why it cannot be served, a sentence each.
+        lineage: names and values that lead back to run, commit and data.
+    """
+
+    outcome: str
+    reason: str
+    candidate: int
+    champion: int | None
+    served: int | None
+    differences: list[Difference]
+    checks: list[Row]
+    cost: dict[str, str]
+    problems: list[str]
+    lineage: dict[str, str]

@@ -1,0 +1,147 @@
+"""Which test images the report shows, and how: small JPEGs inside the page."""
+
+import base64
+import io
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from operator import itemgetter
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from facesent.data.images import Pixels
+from facesent.evaluation.report.content import Example, Examples
+
+MOST_SHOWN = 6
+_SIDE = 128
+_QUALITY = 80
+_HEAT = 0.65
+_COLOURS = "inferno"
+
+Heat = NDArray[np.float32]
+# From images (n, side, side, 3) and the index of a class for each to heat (n, side, side); None where there is no way.
+DrawHeat = Callable[[Pixels, NDArray[np.int64]], Heat | None]
+
+
+@dataclass(frozen=True)
+class ScoredImages:
+    """The test images with their answers.
+
+    Attributes:
+        file_names: ``n``.
+        images: ``(n, side, side, 3)``.
+        targets: ``(n,)``, indices of the true classes.
+        scores: ``(n, classes)``, probabilities.
+        labels: the classes.
+    """
+
+    file_names: Sequence[str]
+    images: Pixels
+    targets: NDArray[np.int64]
+    scores: NDArray[np.floating[Any]]
+    labels: Sequence[str]
+
+    @property
+    def answers(self) -> NDArray[np.int64]:
+        """Indices of the likeliest classes, ``(n,)``."""
+        return np.asarray(self.scores.argmax(axis=1), np.int64)
+
+    @property
+    def correct(self) -> NDArray[np.bool_]:
+        """Whether each answer is right, ``(n,)``."""
+        return np.asarray(self.answers == self.targets)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Indices of images to show, and how many others would be among them if all classes were shown."""
+
+    shown: list[int]
+    withheld: int
+
+
+def choose_mistakes(test: ScoredImages, hidden: Sequence[str]) -> Choice:
+    """The surest wrong answers, the surest first; none that are or are taken for one of the classes ``hidden``."""
+    correct = test.correct
+    return _choice(test, [index for index in _surest_first(test) if not correct[index]], hidden)
+
+
+def choose_successes(test: ScoredImages, hidden: Sequence[str]) -> Choice:
+    """The surest right answer of each class, then each one's next; without the classes ``hidden``."""
+    correct = test.correct
+    of_class: Counter[int] = Counter()
+    turns = []
+    for index in _surest_first(test):
+        if correct[index]:
+            target = int(test.targets[index])
+            turns.append((of_class[target], index))
+            of_class[target] += 1
+    return _choice(test, [index for _, index in sorted(turns, key=itemgetter(0))], hidden)
+
+
+def show(test: ScoredImages, choice: Choice, draw_heat: DrawHeat) -> Examples:
+    """The chosen images with what spoke for their answers."""
+    images, answers = test.images[choice.shown], test.answers[choice.shown]
+    heats = draw_heat(images, answers) if choice.shown else None
+    shown = [
+        Example(
+            test.file_names[index],
+            test.labels[test.targets[index]],
+            test.labels[answer],
+            float(test.scores[index, answer]),
+            photo_url(image),
+            "" if heats is None else heat_url(image, heats[place]),
+        )
+        for place, (index, image, answer) in enumerate(zip(choice.shown, images, answers, strict=True))
+    ]
+    return Examples(shown, choice.withheld)
+
+
+def photo_url(image: Pixels) -> str:
+    """An image ``(side, side, 3)`` as a data URL."""
+    return _jpeg_url(_enlarged(image))
+
+
+def heat_url(image: Pixels, heat: Heat) -> str:
+    """Heat ``(side, side)``, 0..1, over the grey image ``(side, side, 3)``, as a data URL."""
+    grey = cv2.cvtColor(cv2.cvtColor(_enlarged(image), cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB).astype(np.float32)
+    levels = np.clip(cv2.resize(heat, grey.shape[1::-1], interpolation=cv2.INTER_LINEAR), 0, 1)
+    colour = _palette()[np.rint(levels * 255).astype(np.uint8)]
+    share = (_HEAT * np.sqrt(levels))[..., np.newaxis]
+    return _jpeg_url(np.rint(grey * (1 - share) + colour * share).astype(np.uint8))
+
+
+def _surest_first(test: ScoredImages) -> list[int]:
+    return [int(index) for index in np.argsort(-test.scores.max(axis=1), kind="stable")]
+
+
+def _choice(test: ScoredImages, ranked: list[int], hidden: Sequence[str]) -> Choice:
+    concealed = {index for index, label in enumerate(test.labels) if label in hidden}
+    answers = test.answers
+    allowed = [index for index in ranked if not {int(test.targets[index]), int(answers[index])} & concealed]
+    shown = allowed[:MOST_SHOWN]
+    return Choice(shown, sum(index not in shown for index in ranked[:MOST_SHOWN]))
+
+
+def _enlarged(image: Pixels) -> Pixels:
+    shrinks = image.shape[0] > _SIDE
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(np.ascontiguousarray(image), (_SIDE, _SIDE), interpolation=method), np.uint8)
+
+
+def _jpeg_url(image: Pixels) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=_QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+@cache
+def _palette() -> NDArray[np.float32]:
+    from matplotlib import colormaps
+
+    return np.asarray(colormaps[_COLOURS](np.arange(256))[:, :3] * 255, np.float32)

@@ -1,0 +1,181 @@
+"""Which version is served: ``champion``, and ``previous`` to go back to.
+
+A change is written into the registry's history before the aliases move, under a lock; whoever comes next finishes what
+an ended process began. So ``champion`` names a version that passed at every moment, and each change starts where the
+one before ended.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from facesent.registry import approvals, models, promotions
+from facesent.registry.approvals import Approval
+from facesent.registry.connection import mlflow_answers
+from facesent.registry.gate import Verdict
+from facesent.registry.lock import alone_with_registry
+from facesent.registry.models import CHAMPION, PREVIOUS, RegistryError
+from facesent.registry.promotions import Action, Aliases, Record
+
+GATE = "gate"
+
+
+class StaleVerdictError(RegistryError):
+    """The champion is another one than when the candidate was judged."""
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """The aliases after a promotion.
+
+    Attributes:
+        changed: whether this call moved them.
+        note: why they were not moved, as a sentence.
+        approved_by: the person who agreed, if one had to.
+    """
+
+    champion: int | None
+    previous: int | None
+    changed: bool
+    note: str = ""
+    approved_by: str = ""
+
+
+@mlflow_answers()
+def promote(verdict: Verdict, *, replace_incomparable: bool = False, approval: Approval | None = None) -> Promotion:
+    """Make a validated candidate the champion; the one before stays known as ``previous``.
+
+    A version that was rolled back stays out until a person rolls back to it: the gate, which let it pass once, would
+    let it pass again.
+
+    Args:
+        verdict: the gate's.
+        replace_incomparable: promote also where the champion could not be compared.
+        approval: what a person said, where one has to agree.
+
+    Raises:
+        StaleVerdictError: if the candidate was not held against the present champion.
+    """
+    with settled() as record:
+        approver = approval.by if approval and approval.state == "approved" else ""
+        if record.aliases.champion == verdict.candidate:
+            note = f"Version {verdict.candidate} is champion already."
+        elif not may_be_served(verdict, replace_incomparable=replace_incomparable):
+            note = f"Version {verdict.candidate} did not pass the gate."
+        elif not (note := why_withdrawn(record, verdict.candidate)):
+            if approval and not approver:
+                note = approval.sentence
+            else:
+                check_fresh(record, verdict.candidate, verdict.champion)
+                return serve(record, verdict.candidate, "promote", by=approver or GATE, why=verdict.reason)
+        return Promotion(record.aliases.champion, record.aliases.previous, False, note, approver)
+
+
+@mlflow_answers()
+def rollback(version: int | None = None, *, by: str = "", why: str = "") -> Promotion:
+    """Make an earlier version the champion again.
+
+    Without a version that is ``previous``. Right after a rollback this changes nothing, so that two people who roll
+    back at once, or one who repeats it after a crash, do not bring the bad version back.
+
+    Args:
+        version: the version to serve.
+        by: who decided.
+        why: for the history.
+
+    Raises:
+        RegistryError: if there is no such version, or it never passed.
+    """
+    with settled() as record:
+        champion, previous = record.aliases.champion, record.aliases.previous
+        if version is None:
+            if champion is None or previous is None:
+                raise RegistryError(
+                    f"Expected a champion and a previous version. Received: champion {champion}, previous {previous}. "
+                    "There is nothing to go back to before a second version was promoted."
+                )
+            last = record.last
+            if last and last.action == "rollback" and last.after == record.aliases:
+                note = f"It was rolled back to already. To serve version {previous} again: facesent rollback {previous}"
+                return Promotion(champion, previous, False, note)
+            version = previous
+        if version == champion:
+            return Promotion(champion, previous, False, f"Version {version} is champion already.")
+        _check_passed(record, version)
+        return serve(record, version, "rollback", by=by, why=why or f"From version {champion}.")
+
+
+@contextmanager
+def settled() -> Iterator[Record]:
+    """Keep other promoters out, finish what one that was ended began, and give the aliases and their history."""
+    with alone_with_registry():
+        record = promotions.read()
+        last = record.last
+        # Aliases that no promoter left were moved by hand, in MLflow's pages: that is respected.
+        if last and record.aliases != last.after and last.left_at(record.aliases) and _all_exist(last.after):
+            _point(record.aliases, last.after)
+            record = Record(last.after, record.entries)
+        yield record
+
+
+def serve(record: Record, version: int, action: Action, *, by: str, why: str) -> Promotion:
+    """Make ``version`` the champion, inside ``settled``."""
+    models.check_exists(version)
+    before = record.aliases
+    after = Aliases(version, before.previous if before.champion is None else before.champion)
+    promotions.append(record, action, after, by=by, why=why)
+    _point(before, after)
+    return Promotion(version, after.previous, changed=True, approved_by="" if by == GATE else by)
+
+
+def may_be_served(verdict: Verdict, *, replace_incomparable: bool) -> bool:
+    """Whether the verdict, or a person who overrules it, allows to serve the candidate."""
+    return verdict.outcome == "VALIDATED" or (verdict.incomparable and replace_incomparable)
+
+
+def why_withdrawn(record: Record, version: int) -> str:
+    """A sentence if the version was rolled back and not served again since, else nothing."""
+    entry = record.withdrawal_of(version)
+    if entry is None:
+        return ""
+    return f"Version {version} was rolled back on {entry.when[:10]}. To serve it again: facesent rollback {version}"
+
+
+def check_fresh(record: Record, candidate: int, against: int | None) -> None:
+    """Refuse to replace a champion that the candidate was not held against.
+
+    Raises:
+        StaleVerdictError: if so.
+    """
+    champion = record.aliases.champion
+    # The same weights with another min_confidence have no rival.
+    alike = champion is not None and models.model_sha256_of(champion) == models.model_sha256_of(candidate)
+    if champion != against and not alike:
+        raise StaleVerdictError(
+            f"Expected version {candidate} to be judged against the champion, version {champion}. Received: a verdict "
+            f"against {'no champion' if against is None else f'version {against}'}. Judge it again: facesent promote"
+        )
+
+
+def _check_passed(record: Record, version: int) -> None:
+    models.check_exists(version)
+    verdict = models.tags_of(version).get("verdict", "none")
+    approval = approvals.read(version)
+    agreed = approval is None or approval.state == "approved"
+    if not (record.was_champion(version) or (verdict == "VALIDATED" and agreed)):
+        said = f"verdict {verdict}" if agreed or approval is None else approval.sentence
+        raise RegistryError(
+            f"Expected a version that passed the gate. Received: version {version}, {said}. See: facesent models"
+        )
+
+
+def _all_exist(aliases: Aliases) -> bool:
+    return all(models.exists(version) for version in (aliases.champion, aliases.previous) if version is not None)
+
+
+def _point(before: Aliases, after: Aliases) -> None:
+    """Champion first: until ``previous`` follows, both name versions that were served."""
+    if after.champion is not None and after.champion != before.champion:
+        models.set_alias(CHAMPION, after.champion)
+    if after.previous is not None and after.previous != before.previous:
+        models.set_alias(PREVIOUS, after.previous)

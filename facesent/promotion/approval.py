@@ -1,0 +1,109 @@
+"""A person's word before a version that passed the gate is served (``gate.approval`` in ``params.yaml``)."""
+
+from dataclasses import replace
+
+from facesent.promotion.aliases import Promotion, check_fresh, may_be_served, serve, settled, why_withdrawn
+from facesent.registry import approvals, models, promotions
+from facesent.registry.approvals import Approval
+from facesent.registry.connection import mlflow_answers
+from facesent.registry.gate import Verdict
+from facesent.registry.models import RegistryError
+from facesent.registry.promotions import Record
+
+
+@mlflow_answers()
+def ask(verdict: Verdict, *, replace_incomparable: bool = False) -> Approval | None:
+    """Ask whether the candidate may be served, unless that was answered already.
+
+    A rejection stays: a nightly flow does not ask again for the same version. An approval holds for one promotion, over
+    the champion that the candidate was judged against.
+
+    Args:
+        verdict: the gate's.
+        replace_incomparable: ask also where the champion could not be compared.
+
+    Returns:
+        the question or its answer; None where there is nothing to ask, for ``promote`` will not serve the candidate
+        anyhow, or it is served.
+    """
+    with settled() as record:
+        candidate = verdict.candidate
+        passed = may_be_served(verdict, replace_incomparable=replace_incomparable)
+        if not passed or record.aliases.champion == candidate or why_withdrawn(record, candidate):
+            return None
+        known = approvals.read(candidate)
+        over = known and known.state == "approved" and (known.against != verdict.champion or _spent(record, known))
+        if known is None or over:
+            return approvals.write(Approval(candidate, "waiting", verdict.champion, promotions.now()))
+        renewed = replace(known, against=verdict.champion)
+        return known if renewed == known else approvals.write(renewed)
+
+
+@mlflow_answers()
+def approve(version: int, *, by: str, reason: str = "") -> Promotion:
+    """Agree that a version that was asked about is served, and make it champion.
+
+    Also changes a rejection. A second approval changes nothing, and repeats the promotion if that was interrupted.
+
+    Raises:
+        RegistryError: if nobody asked about this version.
+        StaleVerdictError: if the champion is another one than when it was judged.
+    """
+    with settled() as record:
+        known = _known(version)
+        if record.aliases.champion == version:
+            note = f"Version {version} is champion already."
+            return Promotion(version, record.aliases.previous, changed=False, note=note, approved_by=known.by)
+        if known.state == "approved" and _spent(record, known):
+            raise RegistryError(
+                f"Expected a version that waits for approval. Received: {version}, which was approved and served "
+                f"already. To serve it again: facesent rollback {version}"
+            )
+        check_fresh(record, version, known.against)
+        if known.state != "approved":
+            known = approvals.write(replace(known, state="approved", when=promotions.now(), by=by, reason=reason))
+        why = known.reason or models.tags_of(version).get("verdict_reason", "")
+        return serve(record, version, "promote", by=known.by, why=why)
+
+
+@mlflow_answers()
+def reject(version: int, *, by: str, reason: str = "") -> Approval:
+    """Keep a version that was asked about from being served.
+
+    Raises:
+        RegistryError: if nobody asked about this version, or it is served.
+    """
+    with settled() as record:
+        known = _known(version)
+        if record.aliases.champion == version:
+            raise RegistryError(
+                f"Expected a version that is not served. Received: {version}, the champion. "
+                "To go back: facesent rollback"
+            )
+        if known.state == "rejected":
+            return known
+        return approvals.write(replace(known, state="rejected", when=promotions.now(), by=by, reason=reason))
+
+
+@mlflow_answers()
+def approval_of(version: int) -> Approval | None:
+    """The question about a version and its answer, if one was asked."""
+    return approvals.read(version)
+
+
+def _known(version: int) -> Approval:
+    models.check_exists(version)
+    known = approvals.read(version)
+    if known is None:
+        waiting = ", ".join(map(str, approvals.waiting())) or "none"
+        raise RegistryError(
+            f"Expected a version that waits for approval. Received: {version}, about which nobody asked. "
+            f"Waiting: {waiting}. With gate.approval: true, facesent promote asks."
+        )
+    return known
+
+
+def _spent(record: Record, approval: Approval) -> bool:
+    """Whether the version was served since it was approved."""
+    entry = record.promotion_of(approval.version)
+    return entry is not None and entry.when >= approval.when

@@ -1,0 +1,130 @@
+"""Runs as they were recorded, found again by what a person knows of them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mlflow.entities import Dataset, Run
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from facesent.registry.connection import mlflow_answers
+from facesent.registry.models import MISSING
+from facesent.registry.tracking import CHANGES_ARTIFACT, EXPERIMENT
+
+# What MLflow gives in one call.
+_MOST_RUNS = 1000
+
+
+@dataclass(frozen=True)
+class SplitRecord:
+    """The images of one split.
+
+    Attributes:
+        sha256: the first 16 hex digits of the hash of its CSV file.
+        images: how many there are.
+    """
+
+    sha256: str
+    images: int
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run without its metrics: what leads back from it.
+
+    Attributes:
+        run_id: MLflow's id.
+        name: as people read it in a list.
+        status: FINISHED, FAILED, RUNNING or KILLED.
+        started: when.
+        params: the settings, ``section.key`` to value.
+        tags: without MLflow's own.
+        splits: by name.
+    """
+
+    run_id: str
+    name: str
+    status: str
+    started: datetime
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+    splits: Mapping[str, SplitRecord]
+
+
+@mlflow_answers()
+def run_with_id(run_id: str) -> RunRecord | None:
+    """The run with this whole id, if MLflow still has it."""
+    try:
+        return _record(MlflowClient().get_run(run_id))
+    except MlflowException as error:
+        if error.error_code in MISSING:
+            return None
+        raise
+
+
+@mlflow_answers()
+def runs_with_id_starting(prefix: str) -> list[RunRecord]:
+    """Runs whose id starts with these hex digits, the newest first."""
+    return _search(MlflowClient(), f"attributes.run_id LIKE '{prefix}%'")
+
+
+@mlflow_answers()
+def runs_at_commit(prefix: str) -> list[RunRecord]:
+    """Runs that were started at a commit whose hash starts with these hex digits, the newest first."""
+    return _search(MlflowClient(), f"tags.git_commit LIKE '{prefix}%'")
+
+
+@mlflow_answers()
+def runs_in(store: str) -> list[RunRecord]:
+    """All runs of another tracking store, the newest first."""
+    return _search(MlflowClient(store), "")
+
+
+@mlflow_answers()
+def newest_runs(count: int) -> list[RunRecord]:
+    """The newest runs."""
+    return _search(MlflowClient(), "", count)
+
+
+@mlflow_answers()
+def changes_of(run_id: str) -> bytes | None:
+    """The patch from the run's commit to the code that it was made with, if one was logged."""
+    client = MlflowClient()
+    folder = CHANGES_ARTIFACT.rpartition("/")[0]
+    if CHANGES_ARTIFACT not in {entry.path for entry in client.list_artifacts(run_id, folder)}:
+        return None
+    with TemporaryDirectory() as scratch:
+        return Path(client.download_artifacts(run_id, CHANGES_ARTIFACT, scratch)).read_bytes()
+
+
+def _search(client: MlflowClient, query: str, most: int = _MOST_RUNS) -> list[RunRecord]:
+    # Not tracking.experiment_id: looking something up must not make an experiment.
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment is None:
+        return []
+    found = client.search_runs(
+        [experiment.experiment_id], query, max_results=most, order_by=["attributes.start_time DESC"]
+    )
+    return [_record(run) for run in found]
+
+
+def _record(run: Run) -> RunRecord:
+    return RunRecord(
+        run_id=str(run.info.run_id),
+        name=str(run.info.run_name),
+        status=str(run.info.status),
+        started=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
+        params=dict(run.data.params),
+        tags={name: value for name, value in run.data.tags.items() if not name.startswith("mlflow.")},
+        splits={
+            entry.dataset.name: _split(entry.dataset) for entry in (run.inputs.dataset_inputs if run.inputs else [])
+        },
+    )
+
+
+def _split(dataset: Dataset) -> SplitRecord:
+    return SplitRecord(dataset.digest, int(json.loads(dataset.profile or "{}").get("num_rows", 0)))

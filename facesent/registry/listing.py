@@ -1,0 +1,106 @@
+"""The registered versions as people ask for them: how good, what the gate said, when and why."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from facesent.registry import approvals, promotions
+from facesent.registry.approvals import Approval
+from facesent.registry.connection import mlflow_answers
+from facesent.registry.models import Version, versions
+from facesent.registry.promotions import Entry, Record
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A version with what was decided about it.
+
+    Attributes:
+        version: as the registry has it.
+        approval: what a person was asked and said.
+        entries: the changes that made it champion or took it away, the oldest first.
+        withdrawn: the rollback that keeps it out of service.
+    """
+
+    version: Version
+    approval: Approval | None
+    entries: tuple[Entry, ...]
+    withdrawn: Entry | None
+
+    @property
+    def number(self) -> int:
+        """The version's."""
+        return self.version.number
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The version's."""
+        return self.version.aliases
+
+    @property
+    def accuracy(self) -> str:
+        """On the test split, with its interval."""
+        low, _, high = self.version.tags.get("test_accuracy_interval", "").partition(" to ")
+        interval = f" ({float(low):.1%} to {float(high):.1%})" if high else ""
+        return _percent(self.version.tags.get("test_accuracy")) + interval
+
+    @property
+    def macro_recall(self) -> str:
+        """On the test split; empty for versions that are older than the tag."""
+        return _percent(self.version.tags.get("test_macro_recall"))
+
+    @property
+    def verdict(self) -> str:
+        """The gate's outcome; empty where it was not asked."""
+        return self.version.tags.get("verdict", "")
+
+    @property
+    def when(self) -> datetime:
+        """When it last became champion or was rolled back; else when it was registered."""
+        return datetime.fromisoformat(self._last.when) if self._last else self.version.created
+
+    @property
+    def why(self) -> str:
+        """What explains its present state, as a sentence."""
+        if self.approval and self.approval.state != "approved":
+            return self.approval.sentence
+        if self._last is None:
+            return self.version.tags.get("verdict_reason", "")
+        did = {"promote": "promoted", "rollback": "rolled back"}[self._last.action]
+        to = " to" if self._last.action == "rollback" and self._last.after.champion == self.number else ""
+        by = f" by {self._last.by}" if self._last.by else ""
+        return f"{did}{to}{by}: {self._last.why}"
+
+    @property
+    def _last(self) -> Entry | None:
+        made_champion = [entry for entry in self.entries if entry.after.champion == self.number]
+        return self.withdrawn or (made_champion[-1] if made_champion else None)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, for JSON."""
+        return {
+            **asdict(self.version),
+            "created": self.version.created.isoformat(),
+            "verdict": self.verdict,
+            "when": self.when.isoformat(),
+            "why": self.why,
+            "approval": asdict(self.approval) if self.approval else None,
+            "promotions": [asdict(entry) for entry in self.entries],
+        }
+
+
+@mlflow_answers()
+def listed() -> list[Listed]:
+    """All versions, the newest first."""
+    record = promotions.read()
+    return [_listed(version, record) for version in versions()]
+
+
+def _listed(version: Version, record: Record) -> Listed:
+    number = version.number
+    entries = [entry for entry in record.entries if number in (entry.before.champion, entry.after.champion)]
+    return Listed(version, approvals.of_tags(version.tags), tuple(entries), record.withdrawal_of(number))
+
+
+def _percent(share: str | None) -> str:
+    return f"{float(share):.1%}" if share else ""

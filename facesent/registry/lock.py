@@ -1,0 +1,45 @@
+"""One process of this machine at a time moves the registry's aliases."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import mlflow
+from filelock import FileLock, Timeout
+from sqlalchemy import make_url
+
+from facesent.errors import FacesentError
+from facesent.project import Project
+
+# Moving aliases takes well under a second, also through a server that is slow.
+_MOST_SECONDS = 120
+
+
+@contextmanager
+def alone_with_registry() -> Iterator[None]:
+    """Keep the other promoters of this machine out of a block; the system frees the lock of one that is killed.
+
+    MLflow has no compare-and-swap, so promoters on several machines need a limit of one flow run at a time, as
+    ``prefect.yaml`` sets it.
+
+    Raises:
+        FacesentError: if another one keeps the lock for minutes.
+    """
+    path = _lock_file()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(path, timeout=_MOST_SECONDS):
+            yield
+    except Timeout:
+        raise FacesentError(
+            f"Expected to be the only one to move the registry's aliases. Received: for {_MOST_SECONDS} s another "
+            f"process has held {path}. Wait for it to end, or end it."
+        ) from None
+
+
+def _lock_file() -> Path:
+    """Beside the database where the registry is one file, and so the same from every folder; else the project's."""
+    url = make_url(mlflow.get_registry_uri()) if "://" in mlflow.get_registry_uri() else None
+    if url and url.drivername.startswith("sqlite") and url.database:
+        return Path(f"{url.database}.lock").absolute()
+    return (Project().outputs / "registry.lock").absolute()

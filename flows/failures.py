@@ -1,0 +1,65 @@
+"""What people read where a run failed: the step, the reason, and what to do next."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from facesent.errors import FacesentError
+from facesent.project import Project
+from flows import places
+from flows.artifacts import verbatim
+from flows.dvc_stages import DvcBusyError, StageError, StageKilledError
+from flows.steps import Step, Steps, steps_table
+
+_AGAIN = "Then run it again: finished stages are cached."
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a run failed.
+
+    Attributes:
+        step: that failed; None before the first one, or between two.
+        reason: what was expected and received.
+        advice: what to do.
+    """
+
+    step: str | None
+    reason: str
+    advice: str
+
+    @property
+    def message(self) -> str:
+        """All of it in a few lines, of which the last says what to do."""
+        named = self.step is None or self.reason.startswith(f"Stage {self.step} ")
+        return f"{'' if named else f'{self.step}: '}{self.reason}\nNext: {self.advice}"
+
+    def to_markdown(self, steps: Sequence[Step]) -> str:
+        """The page of the run."""
+        title = f"# Failed in {self.step}" if self.step else "# Failed"
+        parts = [title, verbatim(self.reason), f"**Next:** {self.advice}", steps_table(steps) if steps else ""]
+        return "\n\n".join(filter(None, parts))
+
+
+def failure_of(error: Exception, steps: Steps, project: Project) -> Failure:
+    """Put an error into words for those who have to act on it."""
+    step = steps.failed
+    if not isinstance(error, FacesentError):
+        reason = f"{type(error).__name__}: {error}"
+        advice = "This is a fault in the program, not in the data or settings: the log of the run has the traceback."
+        return Failure(step, reason, f"{advice} {_AGAIN}")
+    return Failure(step, str(error), _advice(error, step, project))
+
+
+def _advice(error: FacesentError, step: str | None, project: Project) -> str:
+    match error:
+        case DvcBusyError():
+            return "Wait for the other DVC command, or end it. " + _AGAIN
+        case StageKilledError():
+            memory = "If the system ended it for want of memory, lower train.batch_size in params.yaml. "
+            return memory + "Then run it again: finished stages are cached, and a training goes on from its last epoch."
+        case StageError() if step:
+            found = sorted((project.outputs / step).glob("*.md"))
+            see = f"{places.shown(found[0].as_posix())} and " if found else ""
+            return f"See {see}the log of task {step}; put right what they name. {_AGAIN}"
+        case _:
+            return "Do what the message says. " + _AGAIN

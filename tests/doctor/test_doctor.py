@@ -1,0 +1,69 @@
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from shutil import copy
+
+import pytest
+
+from facesent.doctor import Finding, configured, installed, reachable
+from facesent.project import Project
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def by_subject(findings: Iterator[Finding]) -> dict[str, Finding]:
+    return {finding.subject: finding for finding in findings}
+
+
+def closed_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_the_environment_that_runs_the_tests_has_what_it_needs() -> None:
+    found = by_subject(installed.findings())
+    assert found["packages"].state == "ok"
+    assert found["git"].state == "ok"
+
+
+def test_a_package_out_of_its_range_is_named_with_what_was_expected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installed, "requires", lambda name: ["fastapi<0.1", "no-such-package>=1"])
+    packages = by_subject(installed.findings())["packages"]
+    assert packages.state == "problem"
+    assert "fastapi: expected <0.1, received " in packages.what
+    assert "no-such-package is not installed" in packages.what
+
+
+def test_an_empty_project_is_told_how_to_begin(project: Path) -> None:
+    copy(REPOSITORY / "params.yaml", project)
+    found = by_subject(configured.findings(Project(project)))
+    assert found["params.yaml"].state == "ok"
+    assert found["data/"].state == "note"
+    assert "facesent data sample" in found["data/"].advice
+    assert found["DVC remote"].state == "note"
+
+
+def test_a_wrong_setting_is_a_problem_that_names_the_key(project: Path) -> None:
+    (project / "params.yaml").write_text((REPOSITORY / "params.yaml").read_text().replace("dropout:", "drop_out:"))
+    settings = by_subject(configured.findings(Project(project)))["params.yaml"]
+    assert settings.state == "problem"
+    assert "model.drop_out" in settings.what
+
+
+def test_servers_that_do_not_answer_are_problems_and_show_no_password(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"http://me:hidden-word@127.0.0.1:{closed_port()}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    monkeypatch.setenv("PREFECT_API_URL", f"{address}/api")
+    found = by_subject(reachable.findings(Project(project)))
+    assert found["MLflow"].state == found["Prefect"].state == "problem"
+    assert "MLFLOW_TRACKING_URI" in found["MLflow"].advice
+    assert "hidden-word" not in str(found)
+
+
+def test_a_registry_without_a_champion_is_a_note(project: Path, mlflow_store: Path) -> None:
+    found = by_subject(reachable.findings(Project(project)))
+    assert found["MLflow"].state == "ok"
+    assert found["registry"].what == "0 versions, no champion"

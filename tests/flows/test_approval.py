@@ -1,0 +1,136 @@
+import time
+from collections.abc import Callable
+from contextvars import copy_context
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import promoters
+import pytest
+from prefect import flow
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import FlowRunFilter
+from prefect.client.schemas.objects import FlowRun, State
+from receivers import Receiver
+from trained import make_project
+
+from facesent import promotion
+from facesent.project import Project
+from facesent.registry import promotions
+from facesent.registry.approvals import Approval
+from facesent.registry.promotions import Aliases
+from flows.approval import wait_for_answer
+from flows.pipeline import decide
+from flows.summary import Summary
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server", "mlflow_store")]
+
+LONG = 1.0
+
+
+@flow
+def asking(hours: float) -> Approval | None:
+    question = promotion.ask(promoters.verdict_on(2, champion=1))
+    return wait_for_answer(question, hours) if question else None
+
+
+@flow
+def deciding(hours: float) -> Summary:
+    return decide(Project(), hours)
+
+
+def paused_run(client: SyncPrefectClient) -> FlowRun:
+    paused = FlowRunFilter.model_validate({"state": {"type": {"any_": ["PAUSED"]}}})
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if runs := client.read_flow_runs(flow_run_filter=paused):
+            return runs[0]
+        time.sleep(0.2)
+    pytest.fail("no flow run paused")
+
+
+def while_paused(act: Callable[[SyncPrefectClient, FlowRun], object], run: Callable[[], "State[Any]"]) -> "State[Any]":
+    """What the flow comes to when somebody acts as soon as it waits."""
+
+    def then_act() -> None:
+        with get_client(sync_client=True) as client:
+            act(client, paused_run(client))
+
+    person = Thread(target=copy_context().run, args=[then_act])
+    person.start()
+    try:
+        return run()
+    finally:
+        person.join()
+
+
+def press_resume(**form: Any) -> Callable[[SyncPrefectClient, FlowRun], None]:
+    """Do what the page does: again where the form is not there yet."""
+
+    def press(client: SyncPrefectClient, run: FlowRun) -> None:
+        while client.resume_flow_run(run.id, run_input=form).status == "REJECT":
+            time.sleep(0.2)
+
+    return press
+
+
+@pytest.fixture
+def second_version(mlflow_store: Path) -> None:
+    """Version 1 is champion, and version 2 passed."""
+    promoters.make_versions(2)
+    promoters.promote(1)
+
+
+@pytest.mark.usefixtures("second_version")
+def test_the_terminals_word_resumes_the_flow() -> None:
+    state = while_paused(lambda *_: promotion.approve(2, by="ann"), lambda: asking(LONG, return_state=True))
+    answer = state.result()
+    assert (answer.state, answer.by) == ("approved", "ann")
+    assert promotions.read().aliases == Aliases(2, 1)
+
+
+@pytest.mark.usefixtures("second_version")
+def test_the_pages_button_serves_the_version() -> None:
+    state = while_paused(press_resume(approve=True, by="bob"), lambda: asking(LONG, return_state=True))
+    answer = state.result()
+    assert (answer.state, answer.by) == ("approved", "bob")
+    assert promotions.read().aliases == Aliases(2, 1)
+
+
+@pytest.mark.usefixtures("second_version")
+def test_the_pages_form_can_reject() -> None:
+    form = press_resume(approve=False, by="bob", reason="one person in half of the photos")
+    answer = while_paused(form, lambda: asking(LONG, return_state=True)).result()
+    assert (answer.state, answer.reason) == ("rejected", "one person in half of the photos")
+    assert promotions.read().aliases == Aliases(1, None)
+    assert asking(LONG).state == "rejected", "nobody is asked twice, nor waited for"
+
+
+@pytest.mark.usefixtures("second_version")
+def test_where_nobody_answers_the_flow_completes_and_the_question_stays() -> None:
+    state = asking(0, return_state=True)
+    assert state.is_completed()
+    assert state.result().state == "waiting"
+    assert promotions.read().aliases == Aliases(1, None)
+    promotion.approve(2, by="ann")
+    assert promotions.read().aliases == Aliases(2, 1)
+
+
+def test_the_pipeline_promotes_what_was_approved_and_says_by_whom(
+    project: Any, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(promotion, "canary", lambda _, candidate: promoters.passed_canary(candidate.version))
+    made = make_project(project)
+    settings = made.params.read_text().replace("approval: false", "approval: true")
+    made.params.write_text(settings.replace("urls: []", f"urls: ['{receiver.url}']"))
+    unanswered = deciding(0)
+    assert "Not promoted: Version 1 waits for approval: facesent approve 1" in unanswered.sentence
+    assert "approved by" not in unanswered.rows
+    [message] = receiver.messages
+    assert message["title"] == "facesent: waiting"
+    assert "facesent approve 1" in message["message"]
+    state = while_paused(lambda *_: promotion.approve(1, by="ann"), lambda: deciding(LONG, return_state=True))
+    summary = state.result()
+    assert summary.rows["approved by"] == "ann"
+    assert summary.rows["model version"] == "1 (served: version 1)"
+    assert "20 ms" in summary.rows["canary"]

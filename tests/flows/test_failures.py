@@ -1,0 +1,50 @@
+from pathlib import Path
+
+import pytest
+
+from facesent.errors import FacesentError, TrackingError
+from facesent.project import Project
+from flows.dvc_stages import DvcBusyError, StageError, StageKilledError
+from flows.failures import failure_of
+from flows.steps import Step, Steps
+
+FAILED = Steps([Step("validate", "ran", 2.0), Step("train", "failed", 3.0)])
+
+
+def test_a_stage_that_failed_is_named_once_with_its_report_and_what_to_do(tmp_path: Path) -> None:
+    folder = tmp_path / "outputs" / "train"
+    folder.mkdir(parents=True)
+    (folder / "report.md").write_text("many cows")
+    failure = failure_of(StageError("Stage train failed. Expected a face."), FAILED, Project(tmp_path))
+    assert failure.message.splitlines()[0] == "Stage train failed. Expected a face."
+    assert "report.md" in failure.advice
+    assert "the log of task train" in failure.advice
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (DvcBusyError("busy"), "Wait for the other DVC command"),
+        (StageKilledError("Stage train was ended by SIGKILL"), "train.batch_size"),
+        (TrackingError("Expected MLflow to answer."), "run it again"),
+        (FacesentError("Expected a face."), "run it again"),
+        (KeyError("oops"), "fault in the program"),
+    ],
+)
+def test_each_kind_of_failure_says_what_to_do(error: Exception, words: str) -> None:
+    failure = failure_of(error, FAILED, Project())
+    assert words in failure.message.splitlines()[-1]
+    assert "train" in failure.message.splitlines()[0]
+
+
+def test_a_failure_before_the_first_step_names_none() -> None:
+    failure = failure_of(StageError("Expected a DVC pipeline."), Steps(), Project())
+    assert failure.message.startswith("Expected a DVC pipeline.")
+    assert failure.to_markdown([]).startswith("# Failed\n")
+
+
+def test_the_page_shows_what_was_printed_as_it_was_and_the_steps() -> None:
+    shown = failure_of(StageError("Stage train failed. | a | # b"), FAILED, Project()).to_markdown(FAILED.ended)
+    assert shown.startswith("# Failed in train\n")
+    assert "````\nStage train failed. | a | # b\n````" in shown
+    assert "| train | failed | 3 s |" in shown

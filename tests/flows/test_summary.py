@@ -1,0 +1,95 @@
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import promoters
+import pytest
+
+from facesent.project import Project
+from facesent.promotion import Candidate, Promotion
+from facesent.registry.verdict import Check
+from flows.steps import Step
+from flows.summary import NEXT_COMMANDS, Summary, summarise
+
+CANDIDATE = Candidate(version=2, run_id="run-of-2", model_sha256="ab" * 32, created=True)
+PROMOTED = Promotion(champion=2, previous=1, changed=True)
+
+
+@pytest.fixture
+def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project with what the stages counted and measured."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    project = Project(tmp_path)
+    shutil.copy(Path(__file__).parents[2] / "params.yaml", project.params)
+    project.evaluate.mkdir(parents=True)
+    splits = {
+        name: {"images": images, "accuracy": 0.8, "accuracy_low": 0.7, "accuracy_high": 0.9}
+        for name, images in {"train": 1600, "val": 200, "test": 200}.items()
+    }
+    project.metrics.write_text(json.dumps(splits))
+    (project.outputs / "validate").mkdir()
+    counts = {"classes": {"Happy": {"files": 1500, "usable": 1497}, "Sad": {"files": 503, "usable": 503}}}
+    (project.outputs / "validate" / "summary.json").write_text(json.dumps(counts))
+    return project
+
+
+def summary_of(project: Project, promotion: Promotion = PROMOTED, **verdict: object) -> Summary:
+    said = replace(promoters.verdict_on(2, champion=1), **verdict)  # type: ignore[arg-type]
+    return summarise(project, CANDIDATE, promoters.passed_canary(2), said, promotion)
+
+
+def test_one_screen_tells_the_whole_run(measured: Project) -> None:
+    gain = Check.of("gain in macro recall over version 1", 0.021, "above", 0.0, "95% interval 0.0010 to 0.0400")
+    summary = summary_of(measured, checks=(gain,))
+    assert summary.rows == {
+        "images": "2,000 (3 more are quarantined)",
+        "splits": "train 1,600, val 200, test 200",
+        "test accuracy": "80.0% (95% interval 70.0% to 90.0%)",
+        "against the champion": "macro recall +0.0210 (95% interval 0.0010 to 0.0400)",
+        "canary": "passed (a photo in 20 ms, 95th percentile)",
+        "verdict": "VALIDATED",
+        "model version": "2 (served: version 2)",
+    }
+    shown = summary.to_markdown([Step("train", "ran", 130.0), Step("gate", "ran", 5.0)])
+    assert shown.startswith("# VALIDATED: version 2\n\nVersion 2 is better.\n")
+    assert "| train | ran | 2 min 10 s |" in shown
+    assert "- MLflow run: `run-of-2`" in shown
+    assert all(command in shown for command in NEXT_COMMANDS)
+
+
+def test_the_report_with_the_verdict_is_shown_before_that_without(measured: Project) -> None:
+    assert "report" not in summary_of(measured).places
+    for folder in ("evaluate", "gate"):
+        path = measured.outputs / folder / "report.html"
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        assert summary_of(measured).places["report"] == path.as_posix()
+
+
+@pytest.mark.parametrize(
+    ("verdict", "promotion", "event"),
+    [
+        ({}, PROMOTED, "promoted"),
+        ({}, Promotion(2, 1, changed=False, approved_by="ann"), "promoted"),
+        ({}, Promotion(2, 1, changed=False, note="Version 2 is champion already."), None),
+        ({}, Promotion(1, None, changed=False, note="Version 2 was rolled back."), None),
+        ({"outcome": "REJECTED"}, Promotion(1, None, changed=False), "rejected"),
+        ({"outcome": "UNKNOWN"}, Promotion(1, None, changed=False), "rejected"),
+    ],
+)
+def test_people_are_told_of_what_came_of_it(
+    measured: Project, verdict: dict[str, object], promotion: Promotion, event: str | None
+) -> None:
+    assert summary_of(measured, promotion, **verdict).event == event
+
+
+def test_what_is_held_back_says_why(measured: Project) -> None:
+    held = summary_of(measured, Promotion(1, None, changed=False, note="Version 2 was rolled back."))
+    assert held.sentence.endswith("Not promoted: Version 2 was rolled back.")
+
+
+def test_the_terminal_shows_addresses_whole(measured: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    address = "http://127.0.0.1:5000/#/experiments/1/runs/" + "ab" * 60
+    replace(summary_of(measured), places={"MLflow run": address}).print()
+    assert f"  MLflow run: {address}\n" in capsys.readouterr().out

@@ -1,0 +1,43 @@
+import pytest
+from mlflow.exceptions import MlflowException
+
+from facesent.errors import TrackingError
+from facesent.registry.connection import mlflow_answers
+from facesent.registry.credentials import move_credentials, without_credentials
+
+
+def test_an_address_gives_its_credentials_to_the_variables() -> None:
+    environ = {"MLFLOW_TRACKING_URI": "https://me:p%40ss%2Fword@host:5000/path", "MLFLOW_TRACKING_USERNAME": "other"}
+    move_credentials(environ)
+    assert environ == {
+        "MLFLOW_TRACKING_URI": "https://host:5000/path",
+        "MLFLOW_TRACKING_USERNAME": "me",
+        "MLFLOW_TRACKING_PASSWORD": "p@ss/word",
+    }
+
+
+@pytest.mark.parametrize(
+    "environ", [{}, {"MLFLOW_TRACKING_URI": "http://host:5000"}, {"MLFLOW_TRACKING_URI": "postgresql://me:it@host/db"}]
+)
+def test_what_has_none_or_needs_them_stays(environ: dict[str, str]) -> None:
+    before = dict(environ)
+    move_credentials(environ)
+    assert environ == before
+
+
+def test_text_loses_the_credentials_of_every_address() -> None:
+    text = "to http://me:p@ss@host/a?b=@c failed, so did sqlite:////x/m@y.db and postgresql://you:it@host/db"
+    assert without_credentials(text) == (
+        "to http://host/a?b=@c failed, so did sqlite:////x/m@y.db and postgresql://host/db"
+    )
+
+
+def test_an_error_does_not_show_them_nor_lead_to_them() -> None:
+    with pytest.raises(TrackingError, match="Received: no store at postgresql://host/db") as caught, mlflow_answers():
+        raise MlflowException("no store at postgresql://me:secret@host/db")
+    assert caught.value.__suppress_context__
+
+
+def test_a_refused_password_is_told_with_what_to_set() -> None:
+    with pytest.raises(TrackingError, match="MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"), mlflow_answers():
+        raise MlflowException("API request to endpoint /x failed with error code 401 != 200. Response body: 'You'")

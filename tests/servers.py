@@ -1,0 +1,18 @@
+"""Which processes of model servers are there."""
+
+import mlflow
+import psutil
+
+
+def server_processes() -> list[psutil.Process]:
+    """Of servers with this test's registry, also where what started them is gone."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            command, variables = process.cmdline(), process.environ()
+        except psutil.Error:
+            continue
+        serves = any(word in command for word in ("serve", "mlflow.pyfunc.scoring_server.app:app"))
+        if serves and variables.get("MLFLOW_TRACKING_URI") == mlflow.get_tracking_uri():
+            found.append(process)
+    return found
