@@ -11,9 +11,9 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help setup run test test-fast check format lock clean
+.PHONY: help setup run test test-fast check format lock screenshots clean
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Make .venv with the locked packages; does nothing when it is up to date.
 
@@ -47,6 +47,9 @@ format: setup ## Put the code into the form that check wants.
 lock: ## Resolve requirements.lock anew; needs uv.
 	@uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
+
+screenshots: setup ## The README's pictures anew; needs pip install -e '.[screenshots]' and a Chromium.
+	@python -m docs.screenshots
 
 clean: ## Remove what tests and tools leave; data, outputs and MLflow's runs stay.
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache

@@ -1,6 +1,8 @@
 """``python -m docs.screenshots``: makes the pictures of the README anew, from a project of its own."""
 
 import argparse
+import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +26,8 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=_WIDTH, help="of the pages, in pixels; a phone has 390")
     parser.add_argument("--only", action="append", choices=list(_SHOTS), help="may be repeated")
     options = parser.parse_args()
+    # As an exception, so that the servers are stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with _project(options.project) as root, camera(options.out.resolve(), options.width) as taken:
         for name in options.only or _SHOTS:
             _SHOTS[name](taken, root)

@@ -1,12 +1,14 @@
 """What is shown of each tool, and how to get there."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from docs.screenshots.browser import Camera
+from docs.screenshots.browser import HEIGHT, Camera
 from docs.screenshots.terminal import terminal_page
+from facesent.registry.overview import VIEW
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -14,37 +16,58 @@ if TYPE_CHECKING:
 # Charts and fonts are drawn after the data came.
 _SETTLE = 5_000  # milliseconds
 _EXPERIMENT = "facesent"
+# MLflow's pages start with those for language models, and with a panel over a third of the page.
+_TRAININGS = "workflowType=machine_learning"
+_MLFLOW_VISITED = """
+localStorage.setItem("mlflow.assistant.fab.autoOpenedOnFirstLoad_v1", "true");
+localStorage.setItem("mlflow.workflowType_v1", '"machine_learning"');
+"""
 
 
 def mlflow(camera: Camera, server: str) -> None:
-    """The list of runs, two runs in charts, one run, and the registered model."""
-    with camera.page("mlflow-runs", height=420) as page:
+    """The list of runs, their charts, one run, and the registered model."""
+    with _mlflow_page(camera, "mlflow-runs", height=520) as page:
         experiment = _mlflow_experiment(page, server)
-        page.goto(f"{server}/#/experiments/{experiment}/runs?viewStateShareKey=trainings")
-        page.get_by_text("reference_cnn").first.wait_for()
-        _settle(page)
-    with camera.page("mlflow-compare") as page:
-        page.goto(f"{server}/#/experiments/{experiment}/runs?compareRunsMode=CHART")
-        page.get_by_text("val_accuracy").first.wait_for()
-        _settle(page)
-    with camera.page("mlflow-run") as page:
+        view = f"{server}/#/experiments/{experiment}/runs?{_TRAININGS}&viewStateShareKey={VIEW}"
+        page.goto(view)
+        _wait(page, "reference_cnn")
+    with _mlflow_page(camera, "mlflow-compare") as page:
+        page.goto(f"{view}&compareRunsMode=CHART")
+        _wait(page, "reference_cnn")
+    with _mlflow_page(camera, "mlflow-run", height=900) as page:
         run = _mlflow_runs(page, server, experiment)[0]
-        page.goto(f"{server}/#/experiments/{experiment}/runs/{run}")
-        page.get_by_text("Description").first.wait_for()
+        page.goto(f"{server}/#/experiments/{experiment}/runs/{run}?{_TRAININGS}")
+        _wait(page, "Description")
+    with _mlflow_page(camera, "mlflow-model") as page:
+        page.goto(f"{server}/#/models/facesent?{_TRAININGS}")
+        _wait(page, "Intended use")
+
+
+@contextmanager
+def _mlflow_page(camera: Camera, name: str, height: int = HEIGHT) -> "Iterator[Page]":
+    with camera.page(name, height) as page:
+        page.add_init_script(_MLFLOW_VISITED)
+        yield page
         _settle(page)
-    with camera.page("mlflow-model") as page:
-        page.goto(f"{server}/#/models/facesent")
-        page.get_by_text("champion").first.wait_for()
+        for button in ("Hide banner", "Toggle sidebar"):
+            if (found := page.get_by_role("button", name=button)).count():
+                found.first.click()
+        page.mouse.move(0, 0)
         _settle(page)
 
 
 def prefect(camera: Camera, server: str) -> None:
-    """The last run of the flow, with its summary."""
-    with camera.page("prefect-run") as page:
-        runs = _post(page, f"{server}/api/flow_runs/filter", {"sort": "START_TIME_DESC", "limit": 1})
-        page.goto(f"{server}/runs/flow-run/{runs[0]['id']}")
-        page.get_by_text("Artifacts").first.click()
-        page.get_by_text("summary").first.wait_for()
+    """The last run of the flow, and its summary."""
+    with camera.page("prefect-run", height=600) as page:
+        run = _post(page, f"{server}/api/flow_runs/filter", {"sort": "START_TIME_DESC", "limit": 1})[0]["id"]
+        page.goto(f"{server}/runs/flow-run/{run}")
+        _wait(page, "facesent-pipeline")
+        _settle(page)
+    with camera.page("prefect-summary", height=1000) as page:
+        asked = {"artifacts": {"flow_run_id": {"any_": [run]}, "key": {"any_": ["summary"]}}}
+        summary = _post(page, f"{server}/api/artifacts/filter", asked)[0]["id"]
+        page.goto(f"{server}/artifacts/artifact/{summary}")
+        _wait(page, "test accuracy")
         _settle(page)
 
 
@@ -61,7 +84,7 @@ def app(camera: Camera, server: str, photo: Path) -> None:
     with camera.page("app", height=1150) as page:
         page.goto(server)
         page.locator("input[type=file]").first.set_input_files(photo)
-        page.get_by_text("what the network saw").wait_for()
+        _wait(page, "what the network saw")
         _settle(page)
 
 
@@ -87,6 +110,11 @@ def _mlflow_runs(page: "Page", server: str, experiment: str) -> list[str]:
 def _post(page: "Page", address: str, body: Mapping[str, Any]) -> Any:
     answer = page.request.post(address, data=json.dumps(body), headers={"Content-Type": "application/json"})
     return answer.json()
+
+
+def _wait(page: "Page", text: str) -> None:
+    # Not until it is visible: pages that do not fit a phone hide much there.
+    page.get_by_text(text).first.wait_for(state="attached")
 
 
 def _settle(page: "Page") -> None:

@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,7 +36,9 @@ def prefect_server(root: Path) -> Iterator[str]:
     """Prefect's pages and API; the address."""
     port = free_port()
     command = [_program("prefect"), "server", "start", "--host", HOST, "--port", str(port)]
-    with _serving(command, port, root, "/api/health") as address:
+    # Its pages would ask the default port.
+    api = {"PREFECT_SERVER_UI_API_URL": f"http://{HOST}:{port}/api"}
+    with _serving(command, port, root, "/api/health", api) as address:
         yield address
 
 
@@ -70,7 +72,9 @@ def _program(name: str) -> str:
 
 
 @contextmanager
-def _serving(command: Sequence[str], port: int, root: Path, health: str) -> Iterator[str]:
+def _serving(
+    command: Sequence[str], port: int, root: Path, health: str, settings: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """Run a server until the block ends.
 
     Raises:
@@ -84,7 +88,7 @@ def _serving(command: Sequence[str], port: int, root: Path, health: str) -> Iter
         process = subprocess.Popen(
             command,
             cwd=root,
-            env=quiet_environment(root),
+            env={**quiet_environment(root), **(settings or {})},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

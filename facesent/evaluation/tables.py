@@ -35,6 +35,14 @@ def with_answers(images: pd.DataFrame, probabilities: NDArray[np.floating[Any]],
     return images.assign(predicted=predicted, confidence=probabilities.max(axis=1), **scores)
 
 
+def headline(splits: Mapping[str, Measures]) -> dict[str, dict[str, float]]:
+    """The few measures by split that ``dvc metrics diff`` shows, to four decimals; ``metrics.json`` has all."""
+    shown = ("accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy", "worst_recall", "ece", "log_loss")
+    of_test = {name: round(float(getattr(splits["test"], name)), 4) for name in shown}
+    others = {name: {"accuracy": round(measures.accuracy, 4)} for name, measures in splits.items() if name != "test"}
+    return {"test": of_test, **others}
+
+
 def comparison_markdown(splits: Mapping[str, Measures]) -> str:
     """Accuracy of each split beside the reference's."""
     lines = ["| split | images | accuracy | interval | reference |", "|---|---:|---:|---:|---:|"]

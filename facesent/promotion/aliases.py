@@ -179,3 +179,5 @@ def _point(before: Aliases, after: Aliases) -> None:
         models.set_alias(CHAMPION, after.champion)
     if after.previous is not None and after.previous != before.previous:
         models.set_alias(PREVIOUS, after.previous)
+    if after.champion is not None:
+        models.show_description_of(after.champion)

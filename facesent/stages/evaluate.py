@@ -32,7 +32,7 @@ from facesent.evaluation.report.collect import (
 )
 from facesent.evaluation.report.page import render
 from facesent.evaluation.report.pictures import ScoredImages
-from facesent.evaluation.tables import class_table, comparison_markdown, evaluation_markdown, with_answers
+from facesent.evaluation.tables import class_table, comparison_markdown, evaluation_markdown, headline, with_answers
 from facesent.model.calibration import at_temperature
 from facesent.model.classifier import Classifier
 from facesent.model.storage import load_labels, load_model
@@ -116,6 +116,8 @@ def _write_measures(project: Project, measures: Mapping[str, Measures], test: Ex
     metrics = {**{name: split.as_dict() for name, split in measures.items()}, "test": test.as_dict()}
     text = json.dumps(metrics, indent=1, ensure_ascii=False) + "\n"
     project.metrics.write_text(text, encoding="utf-8")
+    text = json.dumps(headline(measures), indent=1) + "\n"
+    (project.evaluate / "summary.json").write_text(text, encoding="utf-8")
     (project.evaluate / "report.md").write_text(evaluation_markdown(measures, test), encoding="utf-8")
     class_table(measures["test"]).to_csv(project.evaluate / "classes.csv", index=False)
 

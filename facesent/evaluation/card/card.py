@@ -52,8 +52,10 @@ def model_card(report: Report, contact: str) -> str:
             for metric, value in measured.items()
         ],
     )
+    # Those of the classes have a table of their own.
+    slices = [part for part in report.slices if part.attribute != "class"][:_SHOWN_SLICES]
     template = _TEMPLATE.read_text(encoding="utf-8")
-    card = ModelCard.from_template(metadata, template_str=template, r=report, contact=contact, shown=_SHOWN_SLICES)
+    card = ModelCard.from_template(metadata, template_str=template, r=report, contact=contact, slices=slices)
     return str(card).strip() + "\n"
 
 

@@ -1,0 +1,129 @@
+"""The model card from values alone, and the description that the registry gets of it."""
+
+import yaml
+from huggingface_hub import ModelCard
+
+from facesent.evaluation.card import MOST_CHARACTERS, description, model_card
+from facesent.evaluation.intervals import share_of
+from facesent.evaluation.report.content import (
+    Abstention,
+    Calibration,
+    ClassCounts,
+    ClassResult,
+    Data,
+    Epoch,
+    Examples,
+    HardPair,
+    Report,
+    Training,
+)
+from facesent.evaluation.slices import Slice
+
+
+def estimate(right, images=40):
+    return share_of(right, images, 0.95)
+
+
+def report(labels=("Angry", "Happy"), slices=(), abstention=None, pairs=()):
+    return Report(
+        confidence_level=0.95,
+        accuracy=estimate(30),
+        split_accuracy={name: estimate(30) for name in ("train", "val", "test")},
+        reference_accuracy=0.8078,
+        commonest_share=0.5,
+        balanced_accuracy=0.76,
+        macro_f1=0.74,
+        data=Data([ClassCounts(label, 101, 1, 60, 20, 20) for label in labels], {"truncated": 2}, [], False),
+        training=Training("reference_cnn", 64, 27_900_000, 1, 3, [Epoch(1, 1, 0.5, 0.5)] * 5),
+        labels=list(labels),
+        confusion=[[0] * len(labels)] * len(labels),
+        classes=[ClassResult(label, estimate(15, 20), estimate(15, 22)) for label in labels],
+        calibration=Calibration([], ece=0.111, ece_noise=0.052, temperature=1.25),
+        abstention=abstention,
+        slices=list(slices),
+        same_answer={},
+        mistakes=Examples([], 0),
+        successes=Examples([], 0),
+        no_thumbnails=["Ahegao"],
+        pairs=list(pairs),
+    )
+
+
+def test_is_a_card_that_the_hub_reads():
+    card = ModelCard(model_card(report(), "ada@example.org"))
+    results = {result.metric_type: result.metric_value for result in card.data.eval_results}
+    assert results == {"accuracy": 0.75, "recall": 0.76, "f1": 0.74, "expected_calibration_error": 0.111}
+    assert card.data.library_name == "keras"
+    assert "reference_cnn" in card.data.tags
+
+
+def test_metadata_name_nobody_and_no_day():
+    header = model_card(report(), "ada@example.org").split("---\n")[1]
+    assert set(yaml.safe_load(header)) <= {
+        "library_name", "license", "license_name", "pipeline_tag", "tags", "model-index",
+    }  # fmt: skip
+
+
+def test_same_report_same_card():
+    assert model_card(report(), "") == model_card(report(), "")
+
+
+def test_says_who_to_write_to_or_that_nobody_is_named():
+    assert "ada@example.org" in model_card(report(), "ada@example.org").split("## Contact")[1]
+    assert "report.contact" in model_card(report(), "").split("## Contact")[1]
+
+
+def test_says_what_it_is_not_for_and_where_it_fails():
+    pairs = [HardPair("Sad", "Neutral", 5, 2, 40)]
+    weak = Slice("brightness", "dark", (0, 60), estimate(3, 20), "weaker")
+    text = model_card(report(slices=[weak], pairs=pairs), "")
+    assert "Not for deciding about people" in text
+    assert "Sad and Neutral are taken for one another most often: 7 of 40 images" in text
+    row = next(line for line in text.splitlines() if line.startswith("| brightness: dark"))
+    assert "15.0%" in row
+    assert "weaker" in row
+
+
+def test_classes_are_no_rows_of_the_slices():
+    of_class = Slice("class", "Angry", None, estimate(3, 20), "weaker")
+    assert "| class: Angry" not in model_card(report(slices=[of_class]), "")
+
+
+def test_tables_are_whole():
+    part = Slice("size", "small", (0, 60), estimate(3, 20), "")
+    blocks = model_card(report(slices=[part, part]), "").split("---\n", 2)[2].split("\n\n")
+    tables = [block.strip().splitlines() for block in blocks if block.strip().startswith("|")]
+    assert [len(table) for table in tables] == [4, 4, 4]
+    for table in tables:
+        assert len({line.count("|") for line in table}) == 1
+
+
+def test_says_how_much_it_answers_only_where_it_abstains():
+    assert "uncertain" not in model_card(report(), "")
+    text = model_card(report(abstention=Abstention(0.6, 0.8, 0.9)), "")
+    assert "Below a confidence of 60.0%" in text
+    assert "80.0% of the test images" in text
+
+
+def test_description_has_no_metadata():
+    card = model_card(report(), "")
+    assert description(card).startswith("# facesent: 2 facial expressions")
+    assert description(card).endswith(card[-40:].strip())
+
+
+def test_description_lets_no_line_break_inside_a_paragraph():
+    # MLflow's pages show each end of a line.
+    blocks = description(model_card(report(), "")).split("\n\n")
+    prose = [block for block in blocks if not block.startswith(("|", "-", "#"))]
+    assert prose
+    assert not any("\n" in block for block in prose)
+
+
+def test_long_description_is_cut_between_paragraphs():
+    card = model_card(report(labels=[f"Class number {number}" for number in range(60)]), "")
+    text = description(card)
+    assert len(text) <= MOST_CHARACTERS
+    assert text.endswith("The rest is in the run's artifact `evaluation/model_card.md`.")
+    whole = card.split("---\n", 2)[2].strip()
+    kept = text.rpartition("\n\n")[0]
+    assert whole.startswith(kept + "\n\n")
