@@ -13,7 +13,7 @@ from docs.screenshots.servers import prefect_server, quiet_environment
 Settings = Mapping[str, str | int | float]
 
 # The preset quick, which trains reference_cnn, and a rival that differs from it in this.
-_TRAININGS: tuple[Settings, ...] = ({}, {"model.name": "mobilenet", "train.epochs": 40})
+_TRAININGS: tuple[Settings, ...] = ({}, {"model.attention": "squeeze_excitation"})
 _AUTHOR = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
 
 
@@ -35,8 +35,8 @@ def make_example(root: Path, persons: int | None = None, settings: Settings | No
             _write_settings(root / "params.yaml", {**training, **(settings or {})})
             # Lineage names a commit.
             _git(root, "add", "--all")
-            name = training.get("model.name", "reference_cnn")
-            _git(root, "commit", "--quiet", "--allow-empty", "--message", f"Train {name}")
+            changed = ", ".join(f"{key}: {value}" for key, value in training.items()) or "the preset quick"
+            _git(root, "commit", "--quiet", "--allow-empty", "--message", f"Train {changed}")
             _python(root, env, "flows.pipeline", "--sample")
 
 

@@ -57,4 +57,4 @@ def _show(finding: "Finding") -> None:
 def _conclusion(problems: int, notes: int) -> str:
     if problems:
         return f"{problems} problem{'s' if problems > 1 else ''} to mend."
-    return "Nothing stands in the way." + (f" {notes} notes are about what is not always needed." if notes else "")
+    return "Nothing stands in the way." + (" The notes are about what is not always needed." if notes else "")

@@ -20,6 +20,9 @@ def readable_errors(command: Callable[P, None]) -> Callable[P, None]:
             command(*args, **kwargs)
         except FacesentError as error:
             raise click.ClickException(str(error)) from None
+        except BrokenPipeError:
+            # Whoever read the output has seen enough: click ends quietly.
+            raise
         except OSError as error:
             where = f": {error.filename}" if error.filename else ""
             raise click.ClickException(f"{error.strerror or error}{where}") from None

@@ -39,9 +39,10 @@ def _champion() -> Finding:
     except FacesentError as error:
         return Finding("registry", "problem", str(error), "facesent models")
     champion = next((version.number for version in known if CHAMPION in version.aliases), None)
+    count = f"{len(known)} version{'' if len(known) == 1 else 's'}"
     if champion is None:
-        return Finding("registry", "note", f"{len(known)} versions, no champion", "dvc repro && facesent promote")
-    return Finding("registry", "ok", f"{len(known)} versions; champion: version {champion}")
+        return Finding("registry", "note", f"{count}, no champion", "dvc repro && facesent promote")
+    return Finding("registry", "ok", f"{count}; champion: version {champion}")
 
 
 def _prefect() -> Finding:

@@ -18,6 +18,8 @@ __all__ = ["Champion", "Incomparable", "Verdict", "judge"]
 _BUDGETS = ("max_latency_ms", "max_size_mb", "max_memory_mb")
 _THRESHOLDS = ("min_accuracy", "min_macro_recall", "min_class_recall", "max_ece", "min_gain", *_BUDGETS)
 _PROBLEMS_SHOWN = 3
+# Of the reason, which is a sentence; the table has all.
+_FAILURES_SHOWN = 3
 _NOTE_LENGTH = 500
 
 
@@ -85,7 +87,8 @@ def judge(
 
 def _outcome(checks: list[Check], open_points: list[str], rival: Rival, settings: Gate) -> tuple[Outcome, str]:
     if failed := [check.sentence() for check in checks if not check.passed]:
-        return "REJECTED", f"Failed: {'; '.join(failed)}."
+        more = len(failed) - _FAILURES_SHOWN
+        return "REJECTED", f"Failed: {'; '.join(failed[:_FAILURES_SHOWN])}{f'; and {more} more' if more > 0 else ''}."
     if open_points:
         return "UNKNOWN", f"{'Nothing failed. ' if checks else ''}{' '.join(open_points)}"
     if isinstance(rival, Champion):
