@@ -125,7 +125,13 @@ def test_interrupted_it_leaves_nothing(trained: Project) -> None:
     before = state_of(trained)
     command = [sys.executable, "-m", "facesent.cli", "reproduce", "1"]
     with subprocess.Popen(
-        command, env={**os.environ, "SECONDS": "600"}, stdout=subprocess.PIPE, text=True, process_group=0
+        command,
+        env={**os.environ, "SECONDS": "600"},
+        stdout=subprocess.PIPE,
+        text=True,
+        process_group=0,
+        # A shell without job control lets what it starts in the background ignore this signal, and so its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert process.stdout
         for line in process.stdout:
