@@ -17,6 +17,7 @@ __all__ = ["Champion", "Incomparable", "Verdict", "judge"]
 
 _BUDGETS = ("max_latency_ms", "max_size_mb", "max_memory_mb")
 _THRESHOLDS = ("min_accuracy", "min_macro_recall", "min_class_recall", "max_ece", "min_gain", *_BUDGETS)
+_CANARY = "problems of the canary"
 _PROBLEMS_SHOWN = 3
 # Of the reason, which is a sentence; the table has all.
 _FAILURES_SHOWN = 3
@@ -86,7 +87,9 @@ def judge(
 
 
 def _outcome(checks: list[Check], open_points: list[str], rival: Rival, settings: Gate) -> tuple[Outcome, str]:
-    if failed := [check.sentence() for check in checks if not check.passed]:
+    # What cannot be served comes before what is not good enough.
+    ordered = sorted(checks, key=lambda check: check.metric != _CANARY)
+    if failed := [check.sentence() for check in ordered if not check.passed]:
         more = len(failed) - _FAILURES_SHOWN
         return "REJECTED", f"Failed: {'; '.join(failed[:_FAILURES_SHOWN])}{f'; and {more} more' if more > 0 else ''}."
     if open_points:
@@ -143,7 +146,7 @@ def _served(canary: CanaryReport, settings: Gate) -> Iterator[Check]:
         note = " ".join([*canary.problems[:_PROBLEMS_SHOWN], f"And {more} more." if more > 0 else ""])
         # A server's own words may be many lines, which a cell of a table is not.
         note = shorten(note, _NOTE_LENGTH, placeholder=" …")
-    yield Check.of("problems of the canary", len(canary.problems), "at most", 0, note)
+    yield Check.of(_CANARY, len(canary.problems), "at most", 0, note)
     # What a server that cannot serve measures says nothing.
     if canary.passed:
         yield from _asked("p95 latency in ms", canary.latency_p95_ms, "at most", settings.max_latency_ms)
