@@ -108,10 +108,10 @@ def _error(stage: str, code: int, lines: list[str]) -> StageError:
     errors = "\n".join(line for line in lines if line.startswith("ERROR"))
     if any(sign in errors for sign in _BUSY):
         return DvcBusyError("\n".join(lines))
-    if signal_name := _signal_of(errors):
-        last = next((line for line in reversed(lines) if not line.startswith(("> ", "ERROR", "Running stage"))), "")
+    if number := _signal_of(errors):
+        last = next((line for line in reversed(lines) if not _is_about_the_end(line, number)), "")
         return StageKilledError(
-            f"Stage {stage} was ended by {signal_name}: by somebody, or by the system for want of memory."
+            f"Stage {stage} was ended by {number.name}: by somebody, or by the system for want of memory."
             + (f" The last line that it printed: {last}" if last else "")
         )
     # DVC's own last line repeats the command, which says nothing after what the stage itself said.
@@ -122,7 +122,13 @@ def _error(stage: str, code: int, lines: list[str]) -> StageError:
     return StageError(f"Stage {stage} failed. " + ("\n".join(said) or f"It ended with code {code} and said nothing."))
 
 
-def _signal_of(errors: str) -> str:
-    """The signal's name, where DVC's words tell of one; a shell adds 128 to its number."""
+def _signal_of(errors: str) -> signal.Signals | None:
+    """The signal, where DVC's words tell of one; a shell adds 128 to its number."""
     number = max(abs(code) - 128 if code > 128 else -code for code in [0, *map(int, _EXITED.findall(errors))])
-    return signal.Signals(number).name if number in set(signal.Signals) else ""
+    return signal.Signals(number) if number in set(signal.Signals) else None
+
+
+def _is_about_the_end(line: str, number: signal.Signals) -> bool:
+    """Whether DVC or the shell that it started says this, and not the stage: many a shell says ``Killed``."""
+    shells = rf"(.*: +\d+ )?{re.escape(signal.strsignal(number) or '')}( \(core dumped\))?( {{2,}}.*)?"
+    return line.startswith(("> ", "ERROR", "Running stage")) or bool(re.fullmatch(shells, line))

@@ -1,6 +1,7 @@
 """The page as streamlit runs it, without a browser: its own harness gives it files and reads what it shows."""
 
 import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,12 @@ from facesent.project import Project
 from facesent.promotion import register
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def _main_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Streamlit puts the page in its place and leaves it there: later tests' processes would run the page.
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 @pytest.fixture
