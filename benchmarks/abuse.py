@@ -17,10 +17,10 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.bad_requests import Expected, Request
 from benchmarks.faces import jpegs
-from benchmarks.load import CLIENTS, GOOD, MEMORY_EVERY, Load, Reply, ask, load, pings
+from benchmarks.load import CLIENTS, GOOD, MEMORY_EVERY, TIMEOUT_SECONDS, Load, Reply, ask, load
 from benchmarks.reference import log_reference, photos_body
 from benchmarks.results import Result, noted
-from facesent.registry.server import Server, served
+from facesent.registry.server import Server, pings, served
 
 REQUESTS = 10_000
 _PHOTOS = 64
@@ -146,7 +146,7 @@ def _culprit(server: Server, request: Request) -> str:
     begin = os.fstat(log).st_size
     ask(server, request)
     # The trace is written after the answer, and before the next one.
-    pings(server)
+    pings(server, TIMEOUT_SECONDS)
     # The server writes where this file's position is: it must not be moved.
     return failing_line(os.pread(log, os.fstat(log).st_size - begin, begin).decode(errors="replace"))
 
@@ -195,7 +195,7 @@ def _memory(seen: Load) -> Result:
 
 
 def _alive(server: Server) -> Result:
-    alive = pings(server)
+    alive = pings(server, TIMEOUT_SECONDS)
     return Result("", "the server answers after it", "yes" if alive else "no", goal="yes", reached=alive)
 
 

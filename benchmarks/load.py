@@ -22,7 +22,7 @@ GOOD = "good"
 MEMORY_EVERY = 50
 _SEED = 5
 _BAD_SHARE = 0.2
-_TIMEOUT_SECONDS = 120
+TIMEOUT_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def load(server: Server, photos: Sequence[bytes], count: int) -> Load:
 
     def send(request: Request) -> None:
         if not hasattr(clients, "connection"):
-            clients.connection = HTTPConnection(HOST, server.port, timeout=_TIMEOUT_SECONDS)
+            clients.connection = HTTPConnection(HOST, server.port, timeout=TIMEOUT_SECONDS)
         if request.expected is Expected.NOTHING:
             reply = _hang_up(server, request)
         else:
@@ -99,21 +99,9 @@ def _answer(server: Server, body: bytes) -> bytes:
     return reply.text
 
 
-def pings(server: Server) -> bool:
-    """Whether the server says that it is well."""
-    connection = HTTPConnection(HOST, server.port, timeout=_TIMEOUT_SECONDS)
-    try:
-        connection.request("GET", "/ping")
-        return connection.getresponse().status == 200
-    except (OSError, HTTPException):
-        return False
-    finally:
-        connection.close()
-
-
 def ask(server: Server, request: Request) -> Reply:
     """One request over a connection of its own."""
-    return _ask(HTTPConnection(HOST, server.port, timeout=_TIMEOUT_SECONDS), request)
+    return _ask(HTTPConnection(HOST, server.port, timeout=TIMEOUT_SECONDS), request)
 
 
 def plan(photos: Sequence[bytes], count: int) -> list[Request]:
@@ -151,7 +139,7 @@ def _hang_up(server: Server, request: Request) -> Reply:
     lines += [f"{name}: {value}" for name, value in _headers(request).items()]
     whole = "\r\n".join([*lines, "", ""]).encode() + request.body
     # The server may have refused the head by itself, and closed.
-    with suppress(OSError), socket.create_connection((HOST, server.port), timeout=_TIMEOUT_SECONDS) as connection:
+    with suppress(OSError), socket.create_connection((HOST, server.port), timeout=TIMEOUT_SECONDS) as connection:
         connection.sendall(whole[: int(len(whole) * request.share)])
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     return Reply(request, 0, 0.0, b"")

@@ -134,7 +134,7 @@ def _free_port() -> int:
 
 def _wait_until_ready(server: Server, uri: str, deadline: float) -> None:
     what = f"Expected `mlflow models serve -m {uri} --env-manager local` to answer."
-    while not (_pings(server.port) and _listens(server)):
+    while not (pings(server) and _listens(server)):
         with suppress(subprocess.TimeoutExpired):
             server.process.wait(_PAUSE_SECONDS)
             kind = _PortTakenError if server_log.says_port_is_taken(server.log) else ServerError
@@ -143,8 +143,9 @@ def _wait_until_ready(server: Server, uri: str, deadline: float) -> None:
             raise ServerError(f"{what} Received: no answer in time.\n{server_log.tail(server.log)}")
 
 
-def _pings(port: int) -> bool:
-    connection = HTTPConnection(HOST, port, timeout=_PING_SECONDS)
+def pings(server: Server, seconds: float = _PING_SECONDS) -> bool:
+    """Whether the server says within ``seconds`` that it is well."""
+    connection = HTTPConnection(HOST, server.port, timeout=seconds)
     try:
         connection.request("GET", "/ping")
         return connection.getresponse().status == 200

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from benchmarks.bad_requests import Expected
-from benchmarks.load import GOOD, Load, difference, load, pings
-from facesent.registry.server import Server
+from benchmarks.load import GOOD, Load, difference, load
+from facesent.registry.server import Server, pings
 
 pytest.importorskip("pyradamsa")
 
