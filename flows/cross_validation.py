@@ -21,11 +21,11 @@ from prefect.states import Completed, Failed
 
 from facesent.errors import FacesentError
 from facesent.project import Project
+from facesent.subprocesses import ended_together
 from flows import artifacts
 from flows.clusters import LOCAL, task_runner
 from flows.command import run_flow
 from flows.folds import FoldError, passed_on, train_fold
-from flows.processes import ended_together
 
 if TYPE_CHECKING:
     from facesent.crossvalidation.run import Plan

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from facesent.errors import FacesentError
-from flows.processes import environment, process_group
+from facesent.subprocesses import environment, process_group
 
 _SHOWN_LINES = 20
 # As facesent.console.run_stage prints it.

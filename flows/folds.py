@@ -5,7 +5,6 @@ It waits for a process of the fold's own: Keras keeps its seeds and its precisio
 
 import os
 import sys
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,10 +17,9 @@ from prefect.states import Failed
 
 from facesent.errors import FacesentError
 from facesent.project import Project
+from facesent.subprocesses import Process, end, environment, followed, process_group
 from flows.clusters import cancelled_in_dask
-from flows.processes import Process, end, environment, process_group
 
-_SHOWN_LINES = 20
 _SECONDS_BETWEEN_LOOKS = 1.0
 # The store that the flow writes to, also where a worker's own environment names another or none.
 _PASSED_ON = ("MLFLOW_TRACKING_URI",)
@@ -58,7 +56,7 @@ def train_fold(root: Path, fold: int, key: str, parent_id: str, variables: Mappi
     # -P: a module in the project must not shadow one that Keras imports.
     command = [sys.executable, "-P", "-m", "facesent.crossvalidation.fold", "--fold", str(fold), "--parent", parent_id]
     try:
-        _run(command, root, environment(**variables), logger.info)
+        _run(command, root, environment(variables), logger.info)
     except FoldError as error:
         # Returned, not raised: the message is for people, and a traceback in the log would hide it.
         return Failed(message=f"Fold {fold} failed. {error}")
@@ -71,14 +69,10 @@ def train_fold(root: Path, fold: int, key: str, parent_id: str, variables: Mappi
 
 
 def _run(command: list[str], root: Path, env: Mapping[str, str], log: Callable[[str], None]) -> None:
-    printed: deque[str] = deque(maxlen=_SHOWN_LINES)
     with process_group(command, root, env, lifeline=True) as process, _ended_if_unwanted(process):
-        for line in filter(None, map(str.rstrip, process.stdout or ())):
-            log(line)
-            printed.append(line)
-        code = process.wait()
+        code, last = followed(process, log)
     if code:
-        raise FoldError("\n".join([f"It ended with code {code}.", *printed]))
+        raise FoldError("\n".join([f"It ended with code {code}.", *last]))
 
 
 @contextmanager

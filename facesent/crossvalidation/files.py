@@ -1,8 +1,5 @@
 """Where a cross-validation lies on the disk."""
 
-import fcntl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,21 +86,3 @@ def write_folds(assigned: pd.DataFrame, path: Path) -> None:
 def read_folds(path: Path) -> pd.DataFrame:
     """Read what ``write_folds`` wrote."""
     return read_split(path).astype({"fold": int})
-
-
-@contextmanager
-def locked(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
-    """Keep other processes out of this block; the system frees the lock of one that is killed.
-
-    Args:
-        path: of the lock's file, which stays.
-        on_wait: called once if another process is inside.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            on_wait()
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -13,10 +13,11 @@ import pandas as pd
 
 from facesent.console import run_stage, say
 from facesent.crossvalidation import result
-from facesent.crossvalidation.files import Folder, locked, read_folds
+from facesent.crossvalidation.files import Folder, read_folds
 from facesent.crossvalidation.plan import Round, round_of
 from facesent.crossvalidation.result import FoldResult
 from facesent.lifeline import end_with_stdin
+from facesent.locks import locked
 from facesent.params import Params, load_params
 from facesent.project import Project
 

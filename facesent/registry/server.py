@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
-from pathlib import Path
 from runpy import run_module
 from tempfile import TemporaryFile
 from typing import IO
@@ -20,6 +19,7 @@ import psutil
 from facesent.errors import FacesentError
 from facesent.lifeline import end_with_stdin
 from facesent.registry import server_log
+from facesent.subprocesses import environment
 
 HOST = "127.0.0.1"
 
@@ -105,7 +105,8 @@ def _started(uri: str, port: int, deadline: float) -> Iterator[Server]:
         # Should an exception come before the next line, leaving this block closes the standard input.
         subprocess.Popen(
             [sys.executable, "-m", __name__, *command],
-            env=_environment(),
+            # MLflow looks for uvicorn on the path.
+            env=environment(),
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -118,12 +119,6 @@ def _started(uri: str, port: int, deadline: float) -> Iterator[Server]:
             yield server
         finally:
             _end(process)
-
-
-def _environment() -> dict[str, str]:
-    # MLflow looks for uvicorn on the path: it has to be this environment's, also where that was not activated.
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"}
 
 
 def _free_port() -> int:

@@ -1,9 +1,8 @@
 """A sweep under way: the trials that are missing, one after the other, each in the study and in MLflow."""
 
-import fcntl
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from optuna.trial import Trial, TrialState
 
 from facesent.errors import FacesentError
 from facesent.lineage import lineage_tags, run_name
+from facesent.locks import locked
 from facesent.params import Params, ParamsError
 from facesent.project import Project
 from facesent.registry import nested, tracking
@@ -180,12 +180,8 @@ def _bytes(path: Path) -> bytes:
         raise FacesentError(f"Expected a split in {path}. Received: no such file. Run: dvc repro split") from None
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise FacesentError(f"Expected no other sweep in {folder.absolute()}. Received: one that runs.") from None
-        yield
+def _alone(folder: Path) -> AbstractContextManager[None]:
+    def refuse() -> None:
+        raise FacesentError(f"Expected no other sweep in {folder.absolute()}. Received: one that runs.")
+
+    return locked(folder / "lock", refuse)

@@ -1,16 +1,18 @@
-"""Processes of a flow, none of which outlives it: not when it fails, not when it is ended, not when it is killed."""
+"""Programs that run beside this process, none of which outlives it: not when it fails, nor when it is ended."""
 
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from threading import Lock
 
 _GRACE_SECONDS = 10.0
+_SHOWN_LINES = 20
 
 Process = subprocess.Popen[str]
 
@@ -66,12 +68,13 @@ def ended_together() -> Iterator[None]:
         _family.reset(token)
 
 
-def environment(**further: str) -> Mapping[str, str]:
-    """This process's variables for another one."""
+def environment(further: Mapping[str, str] | None = None, *, without: tuple[str, ...] = ()) -> dict[str, str]:
+    """This process's variables for another one, without those that begin like one of ``without``, and ``further``."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(without)}
     # dvc.yaml says `python`: that has to be this one, also where its environment was not activated.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     # Unbuffered: an epoch's line should be in the log when the epoch ends.
-    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", **further}
+    return {**kept, "PATH": path, "PYTHONUNBUFFERED": "1", **(further or {})}
 
 
 @contextmanager
@@ -108,6 +111,15 @@ def process_group(
                 end(process)
             if family:
                 family.remove(process)
+
+
+def followed(process: Process, log: Callable[[str], None]) -> tuple[int, list[str]]:
+    """Pass on what ``process`` prints, line by line, until it ends; its exit status and the last lines."""
+    last: deque[str] = deque(maxlen=_SHOWN_LINES)
+    for line in filter(None, map(str.rstrip, process.stdout or ())):
+        log(line)
+        last.append(line)
+    return process.wait(), list(last)
 
 
 def end(process: Process) -> None:

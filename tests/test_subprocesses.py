@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flows.processes import ended_together, environment, process_group
+from facesent.subprocesses import ended_together, environment, process_group
 
 # Starts a process of its own, says so, and stays.
 PARENT = """
@@ -101,7 +101,7 @@ def test_a_watched_standard_input_ends_with_the_starter_even_if_that_is_killed(t
     watching = "from facesent.lifeline import end_with_stdin; end_with_stdin(); print('up', flush=True)\n"
     watching += "import time\ntry: time.sleep(600)\nfinally: open('last word', 'w').write('bye')"
     starting = (
-        "import os, sys; from pathlib import Path; from flows.processes import environment, process_group\n"
+        "import os, sys; from pathlib import Path; from facesent.subprocesses import environment, process_group\n"
         f"with process_group([sys.executable, '-c', {watching!r}], Path(), environment(), lifeline=True) as process:\n"
         "    process.stdout.readline(); print(process.pid, flush=True); process.wait()"
     )
