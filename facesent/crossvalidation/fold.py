@@ -109,7 +109,7 @@ def score_round(
         fold=planned.fold,
         key=key,
         best_epoch=trained.best_epoch + 1,
-        measures=measures_of(held_out.targets, probabilities, labels),
+        measures=measures_of(held_out.targets, probabilities, labels, params.evaluate),
         history=history,
         predictions=prediction_table(planned.test, planned.fold, probabilities, labels),
     )

@@ -65,7 +65,7 @@ def conclude(project: Project, planned: Plan) -> Summary:
 
     folder = Folder.of(project)
     results = summary.gather(folder, planned.keys)
-    written = summary.write(folder, results, read_folds(folder.folds))
+    written = summary.write(folder, results, read_folds(folder.folds), load_params(project.params).evaluate)
     known = {child.key for child in nested.finished_children(planned.parent_id)}
     for fold in results:
         if fold.key not in known:
@@ -73,7 +73,8 @@ def conclude(project: Project, planned: Plan) -> Summary:
     nested.log_files(planned.parent_id, (folder.report, folder.summary, folder.curves, folder.predictions))
     spread = {f"mean_{name}": value for name, value in written.mean.items()}
     spread |= {f"deviation_{name}": value for name, value in written.deviation.items()}
-    nested.finish(planned.parent_id, spread)
+    pooled = {"held_out_ece": written.pooled.ece, "held_out_ece_debiased": written.pooled.ece_debiased}
+    nested.finish(planned.parent_id, spread | pooled)
     return written
 
 

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.metrics import log_loss, precision_recall_fscore_support
 
-from facesent.evaluation.tables import with_answers
+from facesent.evaluation.answers import with_answers
+from facesent.evaluation.metrics import measure
+from facesent.params import Evaluate
 
 # What is measured on each fold; none of it depends on a setting that could change after the training.
 MEASURES = ("accuracy", "macro_recall", "macro_f1", "log_loss")
@@ -28,7 +29,7 @@ def prediction_table(
 
 
 def measures_of(
-    targets: NDArray[np.int64], probabilities: NDArray[np.float32], labels: Sequence[str]
+    targets: NDArray[np.int64], probabilities: NDArray[np.float32], labels: Sequence[str], settings: Evaluate
 ) -> dict[str, float]:
     """``MEASURES`` of one fold, shares in 0..1 and the log loss in nats; the macro ones over classes that it holds.
 
@@ -36,18 +37,12 @@ def measures_of(
         targets: ``(images,)`` indices into ``labels``.
         probabilities: ``(images, classes)``.
         labels: the classes.
+        settings: of what else ``measure`` gives.
     """
-    predicted = probabilities.argmax(axis=1)
-    _, recall, f1, support = precision_recall_fscore_support(
-        targets, predicted, labels=np.arange(len(labels)), zero_division=0.0
-    )
-    doubles = probabilities.astype(np.float64)
+    measured = measure(targets, probabilities, labels, settings)
     return {
-        "accuracy": float((predicted == targets).mean()),
-        "macro_recall": float(recall[support > 0].mean()),
-        "macro_f1": float(f1[support > 0].mean()),
-        # float32 leaves a little of a sum of 1.
-        "log_loss": float(
-            log_loss(targets, doubles / doubles.sum(axis=1, keepdims=True), labels=np.arange(len(labels)))
-        ),
+        "accuracy": measured.accuracy,
+        "macro_recall": measured.balanced_accuracy,
+        "macro_f1": measured.macro_f1,
+        "log_loss": measured.log_loss,
     }

@@ -10,6 +10,11 @@ from facesent.crossvalidation import result
 from facesent.crossvalidation.errors import CrossValidationError
 from facesent.crossvalidation.files import Folder
 from facesent.crossvalidation.result import FoldResult
+from facesent.data.pipeline import targets_of
+from facesent.evaluation.answers import classes_of, probabilities_of
+from facesent.evaluation.measures import Measures
+from facesent.evaluation.metrics import measure
+from facesent.params import Evaluate
 
 _NAMES = {"macro_recall": "macro recall", "accuracy": "accuracy", "macro_f1": "macro F1", "log_loss": "log loss"}
 
@@ -24,17 +29,28 @@ class Summary:
         deviation: of each measure over the folds: the sample standard deviation (n - 1). The trainings share most of
             their images, so that it tells how much a result hangs on the division and is no standard error
             (Bengio and Grandvalet, No unbiased estimator of the variance of K-fold cross-validation, 2004).
+        pooled: of all out-of-fold answers as one: the calibration error needs more images than a fold has.
     """
 
     folds: pd.DataFrame
     mean: dict[str, float]
     deviation: dict[str, float]
+    pooled: Measures
 
     @property
     def sentence(self) -> str:
         """The result in one line."""
         return (
             f"{len(self.folds)} folds: macro recall {self._spread('macro_recall')}, accuracy {self._spread('accuracy')}"
+        )
+
+    @property
+    def calibration(self) -> str:
+        """How far confidence and accuracy are apart, in one line."""
+        pooled = self.pooled
+        return (
+            f"All {pooled.images} out-of-fold answers: calibration error (ECE) {pooled.ece:.3f}, debiased "
+            f"{pooled.ece_debiased:.3f}; perfect probabilities would show {pooled.ece_noise:.3f}"
         )
 
     def rows(self) -> list[list[str]]:
@@ -49,21 +65,33 @@ class Summary:
         return [["fold", "images", *_NAMES.values(), "epoch"], *folds, *ends]
 
     def to_markdown(self) -> str:
-        """The sentence and the table."""
+        """The sentence, the table and the calibration."""
         head, *rows = ("| " + " | ".join(row) + " |" for row in self.rows())
-        return "\n".join([f"{self.sentence}.", "", head, "|---|" + "---:|" * (head.count("|") - 2), *rows, ""])
+        return "\n".join(
+            [
+                f"{self.sentence}.",
+                "",
+                head,
+                "|---|" + "---:|" * (head.count("|") - 2),
+                *rows,
+                "",
+                f"{self.calibration}.",
+                "",
+            ]
+        )
 
     def to_json(self) -> str:
-        """The folds, mean and deviation as JSON."""
+        """The folds, mean, deviation and what is measured on all answers as JSON."""
         folds = self.folds.reset_index().to_dict("records")
-        return json.dumps({"folds": folds, "mean": self.mean, "deviation": self.deviation}, indent=1) + "\n"
+        content = {"folds": folds, "mean": self.mean, "deviation": self.deviation, "pooled": self.pooled.as_dict()}
+        return json.dumps(content, indent=1) + "\n"
 
     def _spread(self, measure: str) -> str:
         return f"{self.mean[measure]:.3f} ± {self.deviation[measure]:.3f}"
 
 
-def summarise(results: Sequence[FoldResult]) -> Summary:
-    """Mean and deviation of the folds, of which there are at least two."""
+def summarise(results: Sequence[FoldResult], settings: Evaluate) -> Summary:
+    """Mean and deviation of the folds, of which there are at least two, and what all their answers show together."""
     index = pd.Index([fold.fold for fold in results], name="fold")
     rows = [
         {"images": len(fold.predictions), **fold.measures, "epochs": len(fold.history), "best_epoch": fold.best_epoch}
@@ -71,7 +99,13 @@ def summarise(results: Sequence[FoldResult]) -> Summary:
     ]
     folds = pd.DataFrame(rows, index)
     measures = folds[list(_NAMES)]
-    return Summary(folds, _by_name(measures.mean()), _by_name(measures.std(ddof=1)))
+    return Summary(folds, _by_name(measures.mean()), _by_name(measures.std(ddof=1)), _pooled(results, settings))
+
+
+def _pooled(results: Sequence[FoldResult], settings: Evaluate) -> Measures:
+    answers = pd.concat([fold.predictions for fold in results])
+    labels = classes_of(answers)
+    return measure(targets_of(answers["label"].tolist(), labels), probabilities_of(answers), labels, settings)
 
 
 def gather(folder: Folder, keys: Sequence[str]) -> list[FoldResult]:
@@ -108,11 +142,11 @@ def out_of_fold(results: Sequence[FoldResult], assigned: pd.DataFrame) -> pd.Dat
     return table
 
 
-def write(folder: Folder, results: Sequence[FoldResult], assigned: pd.DataFrame) -> Summary:
+def write(folder: Folder, results: Sequence[FoldResult], assigned: pd.DataFrame, settings: Evaluate) -> Summary:
     """Write predictions, measures and curves of all folds."""
     from facesent.evaluation.fold_plots import save_fold_curves
 
-    summary = summarise(results)
+    summary = summarise(results, settings)
     predictions = out_of_fold(results, assigned)
     predictions.to_csv(folder.predictions, index=False, float_format="%.6f", lineterminator="\n")
     folder.summary.write_text(summary.to_json(), encoding="utf-8")

@@ -8,8 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from facesent.errors import FacesentError
+from facesent.evaluation.answers import PROBABILITY, classes_of, probabilities_of
 
-_PREFIX = "probability_"
 _TEXT = {"file_name": "str", "label": "str"}
 _OFF_ONE = 0.01
 
@@ -58,7 +58,7 @@ def find_label_issues(predictions: pd.DataFrame) -> pd.DataFrame:
 
     table = predictions.sort_values("file_name", ignore_index=True)
     classes = np.array(classes_of(table))
-    probabilities = _probabilities(table)
+    probabilities = probabilities_of(table)
     given = pd.Index(classes).get_indexer(table["label"])
     # One process: the work is milliseconds, and a forked one would copy what the caller holds.
     wrong: NDArray[np.bool_] = issues(given, probabilities, filter_by="prune_by_noise_rate", n_jobs=1)
@@ -90,23 +90,12 @@ def summarise(predictions: pd.DataFrame, issues: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def classes_of(predictions: pd.DataFrame) -> list[str]:
-    """The classes, in the order of their columns."""
-    return [column.removeprefix(_PREFIX) for column in predictions.columns if column.startswith(_PREFIX)]
-
-
-def _probabilities(table: pd.DataFrame) -> NDArray[np.float64]:
-    """``(images, classes)``, each row with the sum 1 that rounding in the file took."""
-    values = table[[_PREFIX + label for label in classes_of(table)]].to_numpy(dtype=np.float64)
-    return np.asarray(values / values.sum(axis=1, keepdims=True))
-
-
 def _problem(table: pd.DataFrame) -> str | None:
     classes = classes_of(table)
     if missing := [name for name in _TEXT if name not in table]:
         return f"the columns file_name and label. Received: {_some(table.columns)}, without {_some(missing)}"
     if len(classes) < 2:
-        return f"columns {_PREFIX}<Class> of at least two classes. Received: {_some(classes) or 'none'}"
+        return f"columns {PROBABILITY}<Class> of at least two classes. Received: {_some(classes) or 'none'}"
     if table.empty:
         return "a row an image. Received: no rows"
     if unknown := sorted(set(table["label"]) - set(classes)):
@@ -117,7 +106,9 @@ def _problem(table: pd.DataFrame) -> str | None:
 
 
 def _no_probabilities(table: pd.DataFrame, classes: Sequence[str]) -> str | None:
-    values = table[[_PREFIX + label for label in classes]].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+    values = (
+        table[[PROBABILITY + label for label in classes]].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+    )
     sound = (values >= 0).all(axis=1) & (np.abs(values.sum(axis=1) - 1) <= _OFF_ONE)
     wrong = list(table.loc[~sound, "file_name"])
     return f"probabilities with the sum 1 in each row. Received: others for {_some(wrong)}" if wrong else None

@@ -1,11 +1,8 @@
 """Measures as tables that people read."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from facesent.data.class_names import UNCERTAIN
 from facesent.evaluation.behaviour import Behaviour
@@ -20,19 +17,6 @@ def class_table(measures: Measures) -> pd.DataFrame:
     """Precision, recall, F1 and support; a row a class."""
     rows = [{"label": label, **vars(values)} for label, values in measures.classes.items()]
     return pd.DataFrame(rows)
-
-
-def with_answers(images: pd.DataFrame, probabilities: NDArray[np.floating[Any]], labels: Sequence[str]) -> pd.DataFrame:
-    """A row an image, followed by ``predicted``, ``confidence`` and ``probability_<Class>``.
-
-    Args:
-        images: ``n`` rows.
-        probabilities: ``(n, classes)``.
-        labels: the classes.
-    """
-    scores = {f"probability_{label}": probabilities[:, index] for index, label in enumerate(labels)}
-    predicted = np.array(labels)[probabilities.argmax(axis=1)]
-    return images.assign(predicted=predicted, confidence=probabilities.max(axis=1), **scores)
 
 
 def headline(splits: Mapping[str, Measures]) -> dict[str, dict[str, float]]:

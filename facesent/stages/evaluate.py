@@ -13,6 +13,7 @@ from facesent.console import progress_of, run_stage, say
 from facesent.data.examples import read_examples, read_split
 from facesent.data.images import Pixels
 from facesent.data.pipeline import Examples
+from facesent.evaluation.answers import with_answers
 from facesent.evaluation.behaviour import measure_behaviour
 from facesent.evaluation.card import model_card
 from facesent.evaluation.examination import Examination, answered
@@ -32,7 +33,7 @@ from facesent.evaluation.report.collect import (
 )
 from facesent.evaluation.report.page import render
 from facesent.evaluation.report.pictures import ScoredImages
-from facesent.evaluation.tables import class_table, comparison_markdown, evaluation_markdown, headline, with_answers
+from facesent.evaluation.tables import class_table, comparison_markdown, evaluation_markdown, headline
 from facesent.model.calibration import at_temperature
 from facesent.model.classifier import Classifier
 from facesent.model.storage import load_labels, load_model

@@ -15,6 +15,7 @@ from facesent.crossvalidation.result import FoldResult
 from facesent.crossvalidation.scores import measures_of, prediction_table
 from facesent.params import load_params
 
+SETTINGS = load_params(REPOSITORY / "params.yaml").evaluate
 ASSIGNED = assign(images(), folds=3, seed=7)
 
 
@@ -31,7 +32,7 @@ def scored(fold: int) -> FoldResult:
         fold=fold,
         key=f"key {fold}",
         best_epoch=2,
-        measures=measures_of(targets, probabilities, LABELS),
+        measures=measures_of(targets, probabilities, LABELS, SETTINGS),
         history=history,
         predictions=prediction_table(held_out, fold, probabilities, LABELS),
     )
@@ -74,22 +75,30 @@ def test_measures_of_a_fold_are_those_of_its_predictions() -> None:
 def test_a_class_that_a_fold_does_not_hold_counts_in_no_mean() -> None:
     targets = np.array([0, 0, 1])
     probabilities = np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.8, 0.1]], np.float32)
-    assert measures_of(targets, probabilities, LABELS)["macro_recall"] == pytest.approx(0.75)
+    assert measures_of(targets, probabilities, LABELS, SETTINGS)["macro_recall"] == pytest.approx(0.75)
 
 
 def test_mean_and_deviation_are_over_folds() -> None:
     accuracies = [fold.measures["accuracy"] for fold in RESULTS]
-    found = summary.summarise(RESULTS)
+    found = summary.summarise(RESULTS, SETTINGS)
     assert found.mean["accuracy"] == pytest.approx(np.mean(accuracies))
     assert found.deviation["accuracy"] == pytest.approx(np.std(accuracies, ddof=1))
     assert f"accuracy {np.mean(accuracies):.3f} ± {np.std(accuracies, ddof=1):.3f}" in found.sentence
+
+
+def test_calibration_is_that_of_all_answers_together() -> None:
+    found = summary.summarise(RESULTS, SETTINGS)
+    assert found.pooled.images == 60
+    assert found.pooled.ece == pytest.approx(0.1, abs=1e-6), "54 of 60 are right, and each answer is 80 % sure"
+    assert f"All 60 out-of-fold answers: calibration error (ECE) {found.pooled.ece:.3f}" in found.to_markdown()
+    assert json.loads(found.to_json())["pooled"]["ece"] == found.pooled.ece
 
 
 def test_all_folds_are_written_as_one(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     for fold in RESULTS:
         result.write(fold, folder.fold(fold.fold))
-    summary.write(folder, summary.gather(folder, KEYS), ASSIGNED)
+    summary.write(folder, summary.gather(folder, KEYS), ASSIGNED, SETTINGS)
     predictions = pd.read_csv(folder.predictions)
     assert list(predictions) == [
         *("file_name", "label", "group", "fold", "predicted", "confidence"),
@@ -105,7 +114,7 @@ def test_all_folds_are_written_as_one(tmp_path: Path) -> None:
     assert "| deviation |" in report
     before = folder.curves.read_bytes()
     assert before.startswith(b"\x89PNG")
-    summary.write(folder, RESULTS, ASSIGNED)
+    summary.write(folder, RESULTS, ASSIGNED, SETTINGS)
     assert folder.curves.read_bytes() == before
 
 
