@@ -100,6 +100,7 @@ def judged(**values: Any) -> Judgement:
         reason="Failed: accuracy.",
         candidate=3,
         champion=2,
+        champion_accuracy=0.85,
         served=2,
         differences=[Difference("macro recall", 0.031, -0.012, 0.074)],
         checks=[Row("accuracy", "0.8750", "at least 0.9000", False, "interval")],
@@ -160,6 +161,14 @@ def test_which_model_is_better_is_said_by_the_interval(low: float, high: float, 
     text = Page(render(some_report(), judgement)).text
     assert said in text
     assert ("which may be chance" in text) == (low <= 0 <= high)
+
+
+def test_the_champion_stands_beside_the_model_where_they_were_compared() -> None:
+    text = Page(render(some_report(), judged())).text
+    assert "This model (version 3) 87.5%" in text
+    assert "The champion it was compared with (version 2) 85.0%" in text
+    assert "The champion it was" not in Page(render(some_report(), judged(champion_accuracy=None))).text
+    assert "The champion it was" not in Page(render(some_report())).text
 
 
 @pytest.mark.parametrize(

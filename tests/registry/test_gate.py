@@ -35,7 +35,7 @@ def measures(accuracy: float = 0.7, recall: float = 0.6, worst: float = 0.5, ece
 
 def champion(gain: tuple[float, float, float], **classes: tuple[float, float, float]) -> Champion:
     changes = {label: Difference(*change) for label, change in classes.items()}
-    return Champion(1, Comparison(Difference(*gain), {"Happy": SAME, "Sad": SAME, **changes}))
+    return Champion(1, Comparison(Difference(*gain), {"Happy": SAME, "Sad": SAME, **changes}, 0.7))
 
 
 def judged(rival: Champion | Incomparable | None = None, **thresholds: float) -> Verdict:
