@@ -36,12 +36,10 @@ class Comparison:
     Attributes:
         macro_recall: of the mean recall of the classes that have images.
         classes: of the recall of each of these classes; the others are left out.
-        champion_accuracy: share of the images that the champion answers right.
     """
 
     macro_recall: Difference
     classes: Mapping[str, Difference]
-    champion_accuracy: float
 
 
 def compare(
@@ -79,8 +77,7 @@ def compare(
     estimates = _differences(counts, axis=-1)
     low, high = _intervals(counts, settings)
     macro, *classes = (Difference(*map(float, ends)) for ends in zip(estimates, low, high, strict=True))
-    by_class = dict(zip((labels[index] for index in present), classes, strict=True))
-    return Comparison(macro, by_class, float(champion.mean()))
+    return Comparison(macro, dict(zip((labels[index] for index in present), classes, strict=True)))
 
 
 def _count(targets: NDArray[np.int64], gained: NDArray[np.int64], groups: Sequence[str]) -> NDArray[np.float64]:

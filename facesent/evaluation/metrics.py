@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.stats import bootstrap
 from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
+from facesent.evaluation.intervals import Estimate, share_of
 from facesent.evaluation.measures import ClassMeasures, Measures
 from facesent.evaluation.reliability import (
     calibration_noise,
@@ -77,6 +78,13 @@ def accuracy_interval(correct: NDArray[np.bool_], settings: Evaluate) -> tuple[f
         rng=np.random.default_rng(settings.seed),
     ).confidence_interval
     return float(interval.low), float(interval.high)
+
+
+def estimated_accuracy(measures: Measures, confidence_level: float) -> Estimate:
+    """Accuracy with its bootstrap interval, or Wilson's where all or none are right: a bootstrap then shows none."""
+    if measures.accuracy_low < measures.accuracy_high:
+        return Estimate(measures.images, measures.accuracy, measures.accuracy_low, measures.accuracy_high)
+    return share_of(round(measures.accuracy * measures.images), measures.images, confidence_level)
 
 
 def confusion(targets: NDArray[np.int64], probabilities: NDArray[np.floating[Any]], classes: int) -> NDArray[np.int64]:

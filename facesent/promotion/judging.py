@@ -112,6 +112,7 @@ def _compare(
         labels: the candidate's classes.
     """
     from facesent.evaluation.comparison import compare
+    from facesent.evaluation.metrics import estimated_accuracy, measure
 
     try:
         classifier = models.load_classifier(champion)
@@ -124,9 +125,15 @@ def _compare(
         return Incomparable(champion, f"it knows the classes {known}, not {wanted}.")
     same_images = (classifier.image_size, classifier.labels) == (examples.side, labels)
     theirs = examples if same_images else test.read(classifier)
-    theirs_right = test.score(classifier, theirs).argmax(axis=1) == theirs.targets
-    groups = list(test.split["group"])
-    return Champion(champion, compare(examples.targets, right, theirs_right, groups, labels, test.params.gate))
+    scores = test.score(classifier, theirs)
+    settings = test.params.evaluate
+    measures = measure(theirs.targets, scores, classifier.labels, settings)
+    groups, theirs_right = list(test.split["group"]), scores.argmax(axis=1) == theirs.targets
+    return Champion(
+        champion,
+        compare(examples.targets, right, theirs_right, groups, labels, test.params.gate),
+        estimated_accuracy(measures, settings.confidence_level),
+    )
 
 
 def _write(project: Project, candidate: Candidate, verdict: Verdict) -> None:

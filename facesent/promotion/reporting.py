@@ -74,7 +74,7 @@ def write_judged_report(
         reason=verdict.reason,
         candidate=verdict.candidate,
         champion=verdict.champion,
-        champion_accuracy=verdict.comparison.champion_accuracy if verdict.comparison else None,
+        champion_accuracy=verdict.champion_accuracy,
         served=promotion.champion,
         differences=list(_differences(verdict.comparison)) if verdict.comparison else [],
         checks=[_row(*check.row()) for check in verdict.checks],

@@ -12,6 +12,7 @@ from facesent.registry.verdict import Bound, Check, Outcome, Verdict
 
 if TYPE_CHECKING:
     from facesent.evaluation.comparison import Comparison, Difference
+    from facesent.evaluation.intervals import Estimate
 
 __all__ = ["Champion", "Incomparable", "Verdict", "judge"]
 
@@ -26,10 +27,11 @@ _NOTE_LENGTH = 500
 
 @dataclass(frozen=True)
 class Champion:
-    """The served version, and how the candidate differs from it on the same test images."""
+    """The served version, how the candidate differs from it on the same test images, and its accuracy on them."""
 
     version: int
     comparison: "Comparison"
+    accuracy: "Estimate"
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ def judge(
         tuple(checks),
         incomparable=incomparable and outcome == "UNKNOWN",
         comparison=rival.comparison if isinstance(rival, Champion) else None,
+        champion_accuracy=rival.accuracy if isinstance(rival, Champion) else None,
     )
 
 

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from facesent.data.markdown import table
 from facesent.evaluation.comparison import Comparison
+from facesent.evaluation.intervals import Estimate
 
 Outcome = Literal["VALIDATED", "REJECTED", "UNKNOWN"]
 Bound = Literal["at least", "above", "at most"]
@@ -67,6 +68,7 @@ class Verdict:
         champion: the champion's version, if there is one.
         checks: all comparisons, passed or not.
         comparison: with the champion; None where there was none, or it could not be compared.
+        champion_accuracy: of the champion on the same test images; None where there is no comparison.
         incomparable: whether nothing but a champion that cannot be compared stands in the way of an UNKNOWN candidate.
     """
 
@@ -77,6 +79,7 @@ class Verdict:
     checks: tuple[Check, ...]
     incomparable: bool = False
     comparison: Comparison | None = None
+    champion_accuracy: Estimate | None = None
 
     @classmethod
     def from_json(cls, text: str) -> "Verdict":

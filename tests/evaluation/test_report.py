@@ -16,6 +16,7 @@ from PIL import Image
 
 from facesent.evaluation.behaviour import Behaviour
 from facesent.evaluation.examination import Answered, Examination
+from facesent.evaluation.intervals import Estimate
 from facesent.evaluation.metrics import measure
 from facesent.evaluation.report import Difference, Judgement, Report, Row, render
 from facesent.evaluation.report.collect import Background, Network, Results, data_of, make_report, training_of
@@ -100,7 +101,7 @@ def judged(**values: Any) -> Judgement:
         reason="Failed: accuracy.",
         candidate=3,
         champion=2,
-        champion_accuracy=0.85,
+        champion_accuracy=Estimate(40, 0.85, 0.7, 0.95),
         served=2,
         differences=[Difference("macro recall", 0.031, -0.012, 0.074)],
         checks=[Row("accuracy", "0.8750", "at least 0.9000", False, "interval")],
@@ -166,7 +167,7 @@ def test_which_model_is_better_is_said_by_the_interval(low: float, high: float, 
 def test_the_champion_stands_beside_the_model_where_they_were_compared() -> None:
     text = Page(render(some_report(), judged())).text
     assert "This model (version 3) 87.5%" in text
-    assert "The champion it was compared with (version 2) 85.0%" in text
+    assert "The champion it was compared with (version 2) 85.0% 70.0–95.0%" in text
     assert "The champion it was" not in Page(render(some_report(), judged(champion_accuracy=None))).text
     assert "The champion it was" not in Page(render(some_report())).text
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from facesent.evaluation.comparison import Comparison, Difference
+from facesent.evaluation.intervals import Estimate
 from facesent.evaluation.measures import ClassMeasures, Measures
 from facesent.params import Gate
 from facesent.registry.canary_report import CanaryReport
@@ -35,7 +36,8 @@ def measures(accuracy: float = 0.7, recall: float = 0.6, worst: float = 0.5, ece
 
 def champion(gain: tuple[float, float, float], **classes: tuple[float, float, float]) -> Champion:
     changes = {label: Difference(*change) for label, change in classes.items()}
-    return Champion(1, Comparison(Difference(*gain), {"Happy": SAME, "Sad": SAME, **changes}, 0.7))
+    comparison = Comparison(Difference(*gain), {"Happy": SAME, "Sad": SAME, **changes})
+    return Champion(1, comparison, Estimate(100, 0.7, 0.6, 0.8))
 
 
 def judged(rival: Champion | Incomparable | None = None, **thresholds: float) -> Verdict:

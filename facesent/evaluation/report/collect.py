@@ -9,9 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from facesent.evaluation.examination import Examination
-from facesent.evaluation.intervals import Estimate, share_of
+from facesent.evaluation.intervals import share_of
 from facesent.evaluation.measures import Measures
-from facesent.evaluation.metrics import confusion
+from facesent.evaluation.metrics import confusion, estimated_accuracy
 from facesent.evaluation.reliability import equal_width_bins
 from facesent.evaluation.report.content import (
     Abstention,
@@ -70,8 +70,8 @@ def make_report(
     matrix = confusion(test.targets, test.scores, len(test.labels))
     return Report(
         confidence_level=level,
-        accuracy=overall(measures, level),
-        split_accuracy={name: overall(split, level) for name, split in results.splits.items()},
+        accuracy=estimated_accuracy(measures, level),
+        split_accuracy={name: estimated_accuracy(split, level) for name, split in results.splits.items()},
         reference_accuracy=REFERENCE["test"] / 100,
         commonest_share=float(matrix.sum(axis=1).max() / matrix.sum()),
         balanced_accuracy=measures.balanced_accuracy,
@@ -100,13 +100,6 @@ class Network:
     image_size: int
     parameters: int
     model_bytes: int
-
-
-def overall(measures: Measures, confidence_level: float) -> Estimate:
-    """Accuracy with its bootstrap interval, or Wilson's where all or none are right: a bootstrap then shows none."""
-    if measures.accuracy_low < measures.accuracy_high:
-        return Estimate(measures.images, measures.accuracy, measures.accuracy_low, measures.accuracy_high)
-    return share_of(round(measures.accuracy * measures.images), measures.images, confidence_level)
 
 
 def data_of(

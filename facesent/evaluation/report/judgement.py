@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from facesent.evaluation.intervals import Estimate
+
 
 @dataclass(frozen=True)
 class Row:
@@ -33,7 +35,7 @@ class Judgement:
         reason: one sentence.
         candidate: version of the model that the report is about.
         champion: version that it was compared with; None if none was served.
-        champion_accuracy: share of the same test images that it answers right; None where it was not compared.
+        champion_accuracy: of that one on the same test images; None where they were not compared.
         served: version that is served now; None if none is.
         differences: to the champion, the one that counts first; none where they could not be compared.
         checks: the verdict's table.
@@ -46,7 +48,7 @@ class Judgement:
     reason: str
     candidate: int
     champion: int | None
-    champion_accuracy: float | None
+    champion_accuracy: Estimate | None
     served: int | None
     differences: list[Difference]
     checks: list[Row]

@@ -2,7 +2,6 @@
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from facesent.evaluation.intervals import Estimate, share_of
 from facesent.evaluation.report import charts
 from facesent.evaluation.report.content import Report
 from facesent.evaluation.report.formats import FILTERS
@@ -30,7 +29,6 @@ def render(report: Report, judgement: Judgement | None = None) -> str:
             report=report,
             judgement=judgement,
             test=report.accuracy,
-            champion=_champion(report, judgement),
             commonest=max(report.classes, key=lambda result: result.recall.images).label,
             # The slices are sorted: those with too few photos come last.
             weakest=missed[0] if missed else None,
@@ -43,14 +41,6 @@ def render(report: Report, judgement: Judgement | None = None) -> str:
             height=charts.HEIGHT,
         )
     )
-
-
-def _champion(report: Report, judgement: Judgement | None) -> Estimate | None:
-    """The champion's accuracy on the test images of the report."""
-    if judgement is None or judgement.champion_accuracy is None:
-        return None
-    images = report.accuracy.images
-    return share_of(round(judgement.champion_accuracy * images), images, report.confidence_level)
 
 
 def _environment() -> Environment:
