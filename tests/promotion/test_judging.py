@@ -104,6 +104,8 @@ def test_a_better_model_passes_and_the_same_images_are_read_once(
     assert verdict.champion == 1
     assert verdict.checks[2].metric == "gain in macro recall over version 1"
     assert verdict.checks[2].value == pytest.approx(0.3)
+    assert verdict.champion_accuracy
+    assert verdict.champion_accuracy.value == pytest.approx(verdict.checks[0].value - 0.3)
     assert sizes == [16]
 
 
