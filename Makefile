@@ -32,8 +32,9 @@ $(STAMP): requirements.lock pyproject.toml
 run: setup ## Images to a promoted model: data if there are none, then the flow facesent-pipeline.
 	@python -m flows.pipeline --sample
 
+# Three on two cores: many tests wait for a server. In their own order: a long file must not come last.
 test: setup ## All tests.
-	@pytest -n 2
+	@pytest -n 3 --no-loadscope-reorder
 
 test-fast: setup ## The tests that take no server, no training and under a minute in all.
 	@pytest -n 2 -m "not slow"
