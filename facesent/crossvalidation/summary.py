@@ -67,18 +67,8 @@ class Summary:
     def to_markdown(self) -> str:
         """The sentence, the table and the calibration."""
         head, *rows = ("| " + " | ".join(row) + " |" for row in self.rows())
-        return "\n".join(
-            [
-                f"{self.sentence}.",
-                "",
-                head,
-                "|---|" + "---:|" * (head.count("|") - 2),
-                *rows,
-                "",
-                f"{self.calibration}.",
-                "",
-            ]
-        )
+        rule = "|---|" + "---:|" * (head.count("|") - 2)
+        return "\n".join([f"{self.sentence}.", "", head, rule, *rows, "", f"{self.calibration}.", ""])
 
     def to_json(self) -> str:
         """The folds, mean, deviation and what is measured on all answers as JSON."""
