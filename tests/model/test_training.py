@@ -130,9 +130,9 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
 
 @pytest.mark.slow
 def test_a_checkpoint_of_other_settings_is_not_resumed(tmp_path: Path) -> None:
-    run(tmp_path, fingerprint="a")
+    run_in_a_process("reference", tmp_path, kill_in=2)
     lines: list[str] = []
-    run(tmp_path, fingerprint="b", report=lines.append)
+    run(tmp_path / "checkpoint", fingerprint="b", report=lines.append)
     assert lines[0].startswith("epoch   1/3")
 
 
