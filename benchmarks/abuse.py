@@ -20,7 +20,7 @@ from benchmarks.faces import jpegs
 from benchmarks.load import CLIENTS, GOOD, MEMORY_EVERY, TIMEOUT_SECONDS, Load, Reply, ask, load
 from benchmarks.reference import log_reference, photos_body
 from benchmarks.results import Result, noted
-from facesent.registry.server import Server, pings, served
+from facesent.serving.server import Server, pings, served
 
 REQUESTS = 10_000
 _PHOTOS = 64

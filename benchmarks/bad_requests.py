@@ -86,7 +86,7 @@ def _mutated_photo(kind: str, random: Random, files: Sequence[bytes]) -> Request
 
 
 def _is_photo(content: bytes) -> bool:
-    from facesent.data.images import decode
+    from facesent.images.reading import decode
 
     try:
         decode(content, SIDE)

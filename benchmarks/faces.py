@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facesent.data.processes import cores, map_in_processes
-from facesent.data.sample.camera import to_jpeg
-from facesent.data.sample.expression import CLASSES
-from facesent.data.sample.portrait import draw_portrait
+from facesent.dataset.pool import map_in_processes
+from facesent.images.threads import cores
+from facesent.sources.drawn_faces.camera import to_jpeg
+from facesent.sources.drawn_faces.expression import CLASSES
+from facesent.sources.drawn_faces.portrait import draw_portrait
 
 Pixels = NDArray[np.uint8]
 

@@ -14,7 +14,7 @@ from benchmarks.results import Result, compared, noted
 from benchmarks.train import BATCH, CLASSES, SIDE, reference_params, repeated_step, with_soft_targets
 
 if TYPE_CHECKING:
-    from facesent.data.pipeline import Examples, TrainingExamples
+    from facesent.images.batches import Examples, TrainingExamples
 
 STEPS = 48
 EPOCHS = 3
@@ -27,9 +27,9 @@ def run(scratch: Path, rounds: int) -> Sequence[Result]:
     An epoch is 48 steps here and 193 on the whole Kaggle dataset: what an epoch's end costs weighs four times as much.
     Eight images are validated, so that their forward pass, which no loop can save, does not count.
     """
-    from facesent.data.decoded import decoded_files
-    from facesent.data.pipeline import Examples, TrainingExamples
-    from facesent.model.determinism import make_deterministic
+    from facesent.images.batches import Examples, TrainingExamples
+    from facesent.images.keeping import decoded_files
+    from facesent.model.backend import make_deterministic
 
     files = sorted(jpegs(scratch, IMAGES).rglob("*.jpg"))[:: IMAGES // (BATCH * STEPS)][: BATCH * STEPS]
     targets = np.arange(len(files)) % CLASSES
@@ -54,7 +54,7 @@ def run(scratch: Path, rounds: int) -> Sequence[Result]:
 
 
 def _bare(rounds: int) -> list[float]:
-    from facesent.model.compiling import compiled
+    from facesent.training.compiling import compiled
 
     params = reference_params()
     chance = np.random.default_rng(0)
@@ -74,13 +74,13 @@ def _bare(rounds: int) -> list[float]:
 
 def _epoch_ends(examples: "TrainingExamples", validation: "Examples", folder: Path) -> list[float]:
     """When each epoch was over, everything that belongs to it included."""
-    from facesent.model import training
-    from facesent.model.checkpoint import CheckpointFolder
+    from facesent.training import loop
+    from facesent.training.checkpoint import CheckpointFolder
 
     params = reference_params()
     checkpoint = CheckpointFolder(folder / "checkpoint", print)
     ends: list[float] = []
-    training.train(
+    loop.train(
         examples,
         validation,
         CLASSES,

@@ -17,7 +17,7 @@ from benchmarks.results import Result, compared, noted, show
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from facesent.data.decoded import DecodedImages
+    from facesent.images.keeping import DecodedImages
 
 COUNT = 1_536
 # Keras's layers would need a quarter of a minute a round for all.
@@ -28,7 +28,7 @@ UNIT = "images/s"
 
 FIRST, LATER = "first epoch", "later epochs"
 KERAS = "Keras's augmentation layers in tf.data"
-TF_RESIZE, OUR_RESIZE, PLAIN_RESIZE = "tf.data", "facesent.data.images", "Pillow and cv2.resize, bilinear"
+TF_RESIZE, OUR_RESIZE, PLAIN_RESIZE = "tf.data", "facesent.images.reading", "Pillow and cv2.resize, bilinear"
 
 
 def run(scratch: Path, rounds: int) -> list[Result]:
@@ -67,14 +67,14 @@ def _paths(folder: Path, count: int = COUNT) -> list[Path]:
 
 
 def _first_epoch(folder: Path) -> Work:
-    from facesent.data.decoded import decoded_files
+    from facesent.images.keeping import decoded_files
 
     paths = _paths(folder)
     return lambda: _epoch(decoded_files(paths, SIDE), 0)
 
 
 def _later_epochs(folder: Path) -> Work:
-    from facesent.data.decoded import decoded_files
+    from facesent.images.keeping import decoded_files
 
     images = decoded_files(_paths(folder), SIDE)
     _epoch(images, 0)
@@ -84,8 +84,8 @@ def _later_epochs(folder: Path) -> Work:
 def _epoch(images: "DecodedImages", epoch: int) -> None:
     import numpy as np
 
-    from facesent.data.pipeline import TrainingBatches, TrainingExamples, equal_weights
-    from facesent.params import Augment
+    from facesent.images.augmentation.settings import Augment
+    from facesent.images.batches import TrainingBatches, TrainingExamples, equal_weights
 
     settings = Augment(flip=True, rotation=15, zoom=0.2, shift=0.1)
     examples = TrainingExamples(images, np.zeros(len(images), np.int64))
@@ -93,7 +93,7 @@ def _epoch(images: "DecodedImages", epoch: int) -> None:
 
 
 def _our_resize(folder: Path) -> Work:
-    from facesent.data.images import read_images
+    from facesent.images.reading import read_images
 
     paths = _paths(folder)
     return lambda: read_images(paths, SIDE)
@@ -102,8 +102,8 @@ def _our_resize(folder: Path) -> Work:
 def _plain_resize(folder: Path) -> Work:
     import cv2
 
-    from facesent.data.images import decode
-    from facesent.data.threads import map_ahead
+    from facesent.images.reading import decode
+    from facesent.images.threads import map_ahead
 
     paths = _paths(folder)
     batches = [paths[start : start + BATCH] for start in range(0, COUNT, BATCH)]

@@ -15,7 +15,7 @@ from threading import Lock, local
 
 from benchmarks.bad_requests import Expected, Request, bad_requests
 from benchmarks.reference import photos_body
-from facesent.registry.server import HOST, Server
+from facesent.serving.server import HOST, Server
 
 CLIENTS = 16
 GOOD = "good"

@@ -39,11 +39,10 @@ def _train(images: Path, scratch: Path) -> None:
     # What the stage imports counts as well.
     import facesent.stages.train  # noqa: F401
     from benchmarks.train import reference_params
-    from facesent.data.examples import read_examples, training_examples
-    from facesent.data.pipeline import Examples, TrainingExamples
-    from facesent.data.processes import cores
-    from facesent.model import training
-    from facesent.model.checkpoint import CheckpointFolder
+    from facesent.images.batches import Examples, TrainingExamples, read_examples, training_examples
+    from facesent.images.threads import cores
+    from facesent.training import loop
+    from facesent.training.checkpoint import CheckpointFolder
 
     params = reference_params()
     names = sorted(file.relative_to(images).as_posix() for file in images.glob("*/*.jpg"))
@@ -57,7 +56,7 @@ def _train(images: Path, scratch: Path) -> None:
         for _ in pool.map(lambda index: kept.images[index].size, range(len(kept.images))):
             pass
     batch = params.train.batch_size
-    training.train(
+    loop.train(
         TrainingExamples(kept.images, kept.targets[: _BATCHES * batch]),
         Examples(validation.images[:batch], validation.targets[:batch]),
         len(labels),

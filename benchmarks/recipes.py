@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from benchmarks.machine import describe
 from benchmarks.trainings import Outcome, configure, prepare, train
-from facesent.data.markdown import table
+from facesent.core.markdown import table
 
 _RESAMPLES = 9999
 _LEVEL = 0.95

@@ -26,9 +26,9 @@ def log_reference(folder: Path) -> tuple[str, "keras.Model"]:
     os.environ |= {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db", "MLFLOW_DISABLE_TELEMETRY": "true"}
     import mlflow
 
-    from facesent.model.architectures import build
+    from facesent.model.architectures.build import build
+    from facesent.model.settings import Model
     from facesent.model.storage import save_labels, save_model
-    from facesent.params import Model
     from facesent.registry.packaging import log_model
 
     network = build(Model(name="reference_cnn", image_size=SIDE, dropout=0.5, batch_norm_momentum=0.99), len(LABELS))

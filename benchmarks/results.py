@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from benchmarks.contest import Timing
-from facesent.data.markdown import table
+from facesent.core.markdown import table
 
 NOT_INSTALLED = "not installed"
 _SCALES = {"s": 1.0, "ms": 1e3}

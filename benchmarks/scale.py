@@ -58,7 +58,7 @@ def _a_thousand(timing: Timing) -> Timing:
 
 def _scan(scratch: Path, images: int) -> Callable[[], object]:
     """The real scan over links to files of another set: as many images as wanted, without their room on the disk."""
-    from facesent.data.manifest import scan
+    from facesent.dataset.manifest import scan
 
     folder = scratch / f"scale-{images}"
     shutil.rmtree(folder, ignore_errors=True)
@@ -70,7 +70,7 @@ def _scan(scratch: Path, images: int) -> Callable[[], object]:
 
 
 def _split(images: int, person: int) -> Callable[[], object]:
-    from facesent.data.splits import split
+    from facesent.dataset.splits import split
 
     return partial(split, _manifest(images, person), val=0.1, test=0.1, seed=7, near_duplicate_distance=4)
 

@@ -22,7 +22,7 @@ from benchmarks.contest import Contestant, Timing, Work, contest
 from benchmarks.faces import jpegs
 from benchmarks.reference import LABELS, SIDE, log_reference, photos_body
 from benchmarks.results import Result, compared, noted
-from facesent.registry.server import served
+from facesent.serving.server import served
 
 if TYPE_CHECKING:
     from facesent.model.backend import keras
@@ -151,7 +151,7 @@ def _of_keras_layers(network: "keras.Model") -> "keras.Model":
 def _numbers_body(photo: Path) -> bytes:
     import pandas as pd
 
-    from facesent.data.images import read_image
+    from facesent.images.reading import read_image
 
     pixels = read_image(photo.read_bytes(), SIDE)
     return pd.DataFrame({"image": [pixels.ravel()]}).to_parquet(index=False)
@@ -191,7 +191,7 @@ def _asking_at_once(requests: Sequence[_Request]) -> Work:
 
 
 def _in_process(folder: Path, photo: Path) -> Work:
-    from facesent.model.classifier import Classifier
+    from facesent.prediction.classifier import Classifier
 
     classifier = Classifier.load(folder / "model.keras", folder / "labels.json")
     content = photo.read_bytes()

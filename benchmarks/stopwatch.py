@@ -23,9 +23,9 @@ IMPORTS, MLFLOW, IMAGES = "imports", "mlflow", "images"
 
 # Where this project calls MLflow, and where the flow waits for images.
 _WATCHED = {
-    "facesent.registry.tracking": (MLFLOW, None),
+    "facesent.registry.runs": (MLFLOW, None),
     "facesent.registry.packaging": (MLFLOW, None),
-    "flows.images": (IMAGES, "bring"),
+    "flows.pipeline": (IMAGES, "bring"),
 }
 
 

@@ -70,7 +70,7 @@ def _batch() -> Arrays:
 
 def with_soft_targets(batch: Arrays) -> Arrays:
     """As facesent's batches hold them."""
-    from facesent.data.pipeline import one_hot
+    from facesent.images.batches import one_hot
 
     images, targets, weights = batch
     return images, one_hot(targets, CLASSES), weights
@@ -81,8 +81,8 @@ def _class_weights() -> NDArray[np.float32]:
 
 
 def _step(precision: str, *, stock: bool = False) -> Work:
-    from facesent.model.compiling import compiled
-    from facesent.model.determinism import make_deterministic
+    from facesent.model.backend import make_deterministic
+    from facesent.training.compiling import compiled
 
     params = reference_params()
     make_deterministic(params.train.seed)
@@ -112,7 +112,7 @@ def _torch_step(mode: str, precision: str) -> Work:
     import torch
     from torch.nn import functional
 
-    from facesent.data.processes import cores
+    from facesent.images.threads import cores
 
     torch.set_num_threads(cores())
     torch.manual_seed(0)

@@ -75,14 +75,14 @@ def run(scratch: Path, rounds: int) -> list[Result]:
 
 
 def _scan(faces: Path) -> Work:
-    from facesent.data.manifest import scan
+    from facesent.dataset.manifest import scan
 
     return partial(scan, faces, max_pixels=_MAX_PIXELS)
 
 
 def _scan_again(faces: Path, scratch: Path) -> Work:
-    from facesent.data.manifest import scan
-    from facesent.data.scan_cache import ScanCache
+    from facesent.dataset.manifest import scan
+    from facesent.dataset.scan_cache import ScanCache
 
     file = scratch / "scan.parquet"
     cache = ScanCache()
@@ -94,13 +94,13 @@ def _scan_again(faces: Path, scratch: Path) -> Work:
 
 
 def _decode_in_threads(faces: Path) -> Work:
-    from facesent.data.processes import cores
+    from facesent.images.threads import cores
 
     return partial(_decode_all, ThreadPoolExecutor(cores()), 1, sorted(faces.glob("*/*")))
 
 
 def _decode_in_processes(faces: Path) -> Work:
-    from facesent.data.processes import cores
+    from facesent.images.threads import cores
 
     pool = ProcessPoolExecutor(cores(), mp_context=multiprocessing.get_context("spawn"))
     return partial(_decode_all, pool, 32, sorted(faces.glob("*/*")))

@@ -3,16 +3,16 @@
 import click
 
 from facesent.commands.app import app
-from facesent.commands.approval import approve, reject
 from facesent.commands.data import data
 from facesent.commands.doctor import doctor
 from facesent.commands.export import export
 from facesent.commands.labels import label_issues, relabel
 from facesent.commands.lineage import lineage, reproduce
-from facesent.commands.models import models, promote, rollback
+from facesent.commands.models import approve, models, promote, reject, rollback
 from facesent.commands.predict import predict
 from facesent.commands.preset import preset
 from facesent.commands.weights import weights
+from facesent.registry.client import prepare
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -32,15 +32,18 @@ def main() -> None:
     Look back:        facesent lineage champion, facesent reproduce champion
     In doubt:         facesent doctor
     """
+    prepare()
 
 
 for command in (label_issues, relabel):
     data.add_command(command)
 
+
 for command in (
     data, preset, weights, promote, approve, reject, rollback, models, predict, app, export, lineage, reproduce, doctor,
 ):  # fmt: skip
     main.add_command(command)
+
 
 if __name__ == "__main__":
     main()

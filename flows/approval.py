@@ -17,12 +17,14 @@ from prefect.input import RunInput
 from prefect.runtime import flow_run
 from pydantic import Field
 
-from facesent.errors import FacesentError, TrackingError
+from facesent.core.errors import FacesentError, TrackingError
 
 if TYPE_CHECKING:
     from facesent.registry.approvals import Approval
 
 _SECONDS_BETWEEN_LOOKS = 2
+
+
 # Prefect fails a run at the end of its own time, and no state can follow: ours has to come first.
 _PREFECTS_MARGIN_SECONDS = 3600
 
@@ -63,19 +65,19 @@ def wait_for_answer(approval: "Approval", hours: float) -> "Approval":
 
 def _take(version: int, answer: Answer | None) -> "Approval":
     """Do what the form says; somebody in a terminal may have been quicker by a second."""
-    from facesent import promotion
+    from facesent.promotion import approval
 
     known = _answer_of(version)
     if answer and known.state == "waiting":
-        act = promotion.approve if answer.approve else promotion.reject
+        act = approval.approve if answer.approve else approval.reject
         act(version, by=answer.by.strip() or "somebody on the flow's page", reason=answer.reason)
     return _answer_of(version)
 
 
 def _answer_of(version: int) -> "Approval":
-    from facesent import promotion
+    from facesent.promotion import approval
 
-    known = promotion.approval_of(version)
+    known = approval.approval_of(version)
     if known is None:
         raise FacesentError(f"Expected version {version} with the question about it. Received: none; the tag is gone.")
     return known

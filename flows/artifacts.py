@@ -12,6 +12,8 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
 # Characters of a line of code that fit on Prefect's page in a window of 1280 pixels.
 _LINE = 84
+
+
 _PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+\.png)\)")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from facesent.errors import FacesentError
+from facesent.core.errors import FacesentError
 
 LOCAL = "local"
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from prefect.client.schemas.objects import State
 
-from facesent.console import leave_at_once
-from facesent.errors import FacesentError
+from facesent.core.console import leave_at_once
+from facesent.core.errors import FacesentError
 
 
 def run_flow(name: str, flow: Callable[[], "State[Any]"], *, again: str) -> tuple[int, Any]:

@@ -19,17 +19,18 @@ from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Failed
 
-from facesent.errors import FacesentError
-from facesent.project import Project
-from facesent.subprocesses import ended_together
+from facesent.core.errors import FacesentError
+from facesent.core.paths import Project
+from facesent.core.programs import ended_together
+from facesent.registry.client import prepare
 from flows import artifacts
 from flows.clusters import LOCAL, task_runner
 from flows.command import run_flow
 from flows.folds import FoldError, passed_on, train_fold
 
 if TYPE_CHECKING:
-    from facesent.crossvalidation.run import Plan
-    from facesent.crossvalidation.summary import Summary
+    from facesent.experiments.cross_validation import Plan
+    from facesent.experiments.summary import Summary
 
 NAME = "facesent-cross-validation"
 
@@ -43,13 +44,14 @@ def cross_validation(folds: int | None = None) -> "State[Any]":
     Args:
         folds: how many; by default ``cross_validation.folds`` of ``params.yaml``.
     """
-    from facesent.crossvalidation import run
+    from facesent.experiments import cross_validation
 
+    prepare()
     project = Project(Path.cwd())
     try:
-        planned = run.plan(project, folds, flow_run=str(flow_run.id))
+        planned = cross_validation.plan(project, folds, flow_run=str(flow_run.id))
         train_folds(project, planned)
-        summary = run.conclude(project, planned)
+        summary = cross_validation.conclude(project, planned)
     except FacesentError as error:
         # Returned, not raised: the message is for people, and a traceback in the log would hide it.
         return Failed(message=str(error))
@@ -63,16 +65,16 @@ def train_folds(project: Project, planned: "Plan") -> list[str]:
     Raises:
         FoldError: some failed; the others are finished.
     """
-    from facesent.crossvalidation import run
+    from facesent.experiments import cross_validation
 
     try:
         with ended_together():
             return _outcomes([_submit(project, planned, fold) for fold in range(1, len(planned.keys) + 1)])
     except FoldError:
-        run.abandon(planned, interrupted=False)
+        cross_validation.abandon(planned, interrupted=False)
         raise
     except BaseException:
-        run.abandon(planned, interrupted=True)
+        cross_validation.abandon(planned, interrupted=True)
         raise
 
 
@@ -159,7 +161,7 @@ def _get_ready() -> str:
     with ThreadPoolExecutor(max_workers=1) as beside:
         # Making a client starts that server, unless Prefect is told of another one.
         server = beside.submit(get_client, sync_client=True)
-        for module in ("facesent.crossvalidation.run", "facesent.registry.nested", "sklearn.model_selection"):
+        for module in ("facesent.experiments.cross_validation", "facesent.registry.nested", "sklearn.model_selection"):
             import_module(module)
         return str(server.result().api_url)
 

@@ -12,13 +12,19 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from facesent.errors import FacesentError
-from facesent.subprocesses import environment, process_group
+from facesent.core.errors import FacesentError
+from facesent.core.programs import environment, process_group
 
 _SHOWN_LINES = 20
-# As facesent.console.run_stage prints it.
+
+
+# As facesent.core.console.run_stage prints it.
 _SAID = "Error: "
+
+
 _EXITED = re.compile(r"exited with (-?\d+)$", re.MULTILINE)
+
+
 _BUSY = ("Unable to acquire lock", "is busy, it is being blocked by")
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from facesent.errors import FacesentError
-from facesent.project import Project
-from flows import places
+from facesent.core.errors import FacesentError
+from facesent.core.paths import Project
+from flows import pages
 from flows.artifacts import verbatim
 from flows.dvc_stages import DvcBusyError, StageError, StageKilledError
-from flows.steps import Step, Steps, steps_table
+from flows.summary import Step, Steps, steps_table
 
 _AGAIN = "Then run it again: finished stages are cached."
 
@@ -59,7 +59,7 @@ def _advice(error: FacesentError, step: str | None, project: Project) -> str:
             return memory + "Then run it again: finished stages are cached, and a training goes on from its last epoch."
         case StageError() if step:
             found = sorted((project.outputs / step).glob("*.md"))
-            see = f"{places.shown(found[0].as_posix())} and " if found else ""
+            see = f"{pages.shown(found[0].as_posix())} and " if found else ""
             return f"See {see}the log of task {step}; put right what they name. {_AGAIN}"
         case _:
             return "Do what the message says. " + _AGAIN

@@ -15,12 +15,14 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
-from facesent.errors import FacesentError
-from facesent.project import Project
-from facesent.subprocesses import Process, end, environment, followed, process_group
+from facesent.core.errors import FacesentError
+from facesent.core.paths import Project
+from facesent.core.programs import Process, end, environment, followed, process_group
 from flows.clusters import cancelled_in_dask
 
 _SECONDS_BETWEEN_LOOKS = 1.0
+
+
 # The store that the flow writes to, also where a worker's own environment names another or none.
 _PASSED_ON = ("MLFLOW_TRACKING_URI",)
 
@@ -45,22 +47,22 @@ def train_fold(root: Path, fold: int, key: str, parent_id: str, variables: Mappi
         parent_id: MLflow's id of the parent run.
         variables: what ``passed_on`` gave.
     """
-    from facesent.crossvalidation import result
-    from facesent.crossvalidation.files import Folder
+    from facesent.experiments import fold_result
+    from facesent.experiments.folds import Folder
 
     logger = get_run_logger()
     folder = Folder.of(Project(root)).fold(fold)
-    if result.holds(folder, key):
+    if fold_result.holds(folder, key):
         logger.info("fold %d is kept from an earlier run", fold)
         return "kept"
     # -P: a module in the project must not shadow one that Keras imports.
-    command = [sys.executable, "-P", "-m", "facesent.crossvalidation.fold", "--fold", str(fold), "--parent", parent_id]
+    command = [sys.executable, "-P", "-m", "facesent.experiments.fold", "--fold", str(fold), "--parent", parent_id]
     try:
         _run(command, root, environment(variables), logger.info)
     except FoldError as error:
         # Returned, not raised: the message is for people, and a traceback in the log would hide it.
         return Failed(message=f"Fold {fold} failed. {error}")
-    if not result.holds(folder, key):
+    if not fold_result.holds(folder, key):
         return Failed(
             message=f"Fold {fold} was trained with other settings, images or code than it was planned with: they "
             "changed meanwhile. Run it again: it plans anew."

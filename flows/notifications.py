@@ -7,9 +7,8 @@ from collections.abc import Callable
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL
 
-from facesent.params import ParamsError, load_params
-from facesent.params.notify import Event, Notify
-from facesent.project import Project
+from facesent.core.paths import Project
+from facesent.params import Event, Notify, ParamsError, load_params
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 

@@ -5,6 +5,7 @@
 
 import argparse
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,19 +23,22 @@ from prefect.states import Completed, Failed
 from prefect.tasks import Task
 from pydantic import Field
 
-from facesent.errors import FacesentError
-from facesent.lineage import FLOW_RUN_VARIABLE
+from facesent.core.errors import FacesentError
+from facesent.core.paths import Project
 from facesent.params import load_params
-from facesent.project import Project
-from flows import artifacts, images, notifications, tasks
+from facesent.registry.client import prepare
+from facesent.registry.lineage import FLOW_RUN_VARIABLE
+from flows import artifacts, notifications, tasks
 from flows.approval import wait_for_answer
 from flows.command import run_flow
 from flows.dvc_stages import pipeline_stages
 from flows.failures import failure_of
-from flows.steps import Steps
-from flows.summary import Summary, summarise
+from flows.summary import Steps, Summary, summarise
 
 APPROVAL_HOURS = 24.0
+_NEEDED_LAST = ("facesent.promotion.register", "facesent.promotion.judge", "facesent.promotion.canary.trial")
+
+
 Hours = Annotated[float, Field(ge=0)]
 
 
@@ -48,6 +52,7 @@ def pipeline(approval_hours: Hours = APPROVAL_HOURS) -> "State[Any]":
         approval_hours: how long it waits for a person where ``gate.approval`` is true; it then completes without
             promoting, and ``facesent approve`` can still be said.
     """
+    prepare()
     project, steps = Project(), Steps()
     tell = partial(notifications.tell, project, get_run_logger().warning)
     try:
@@ -109,6 +114,7 @@ def main(*, sample: bool = False, approval_hours: float = APPROVAL_HOURS) -> int
     """
 
     def run() -> "State[Any]":
+        prepare()
         _get_ready(sample)
         return cast("State[Any]", pipeline(approval_hours, return_state=True))
 
@@ -125,10 +131,11 @@ def _get_ready(sample: bool) -> None:
         # Making a client starts that server, unless Prefect is told of another one.
         server = beside.submit(get_client, sync_client=True)
         if sample:
-            images.bring(Project())
+            bring(Project())
         server.result()
     # MLflow takes seconds to import, and while DVC runs the stages this process only waits.
-    Thread(target=import_module, args=["facesent.promotion"]).start()
+    for module in _NEEDED_LAST:
+        Thread(target=import_module, args=[module]).start()
 
 
 @contextmanager
@@ -142,6 +149,27 @@ def _flow_run_in_environment() -> Iterator[None]:
         del os.environ[FLOW_RUN_VARIABLE]
         if before is not None:
             os.environ[FLOW_RUN_VARIABLE] = before
+
+
+def bring(project: Project) -> None:
+    """Where there are no images: get back those that ``data.dvc`` describes, or draw the embedded faces.
+
+    Raises:
+        FacesentError: neither could be done; the reason was printed.
+    """
+    if project.data.exists():
+        return
+    # -P: a module in the project must not shadow one that DVC imports.
+    checkout = ["-P", "-m", "dvc", "checkout", "--quiet", project.data_pointer.name]
+    if project.data_pointer.is_file() and _python(project, checkout, subprocess.DEVNULL) == 0:
+        return
+    if _python(project, ["-m", "facesent.cli", "data", "sample"], None):
+        raise FacesentError("Expected images, or a place to draw some. Received: none. Run: facesent data sample")
+
+
+def _python(project: Project, arguments: list[str], output: int | None) -> int:
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=project.root, stdout=output, stderr=output, check=False).returncode
 
 
 if __name__ == "__main__":

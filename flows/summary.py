@@ -1,21 +1,21 @@
 """The end of a run on one screen: the verdict, how good, how much data, what ran, what is served, where to look."""
 
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from facesent.params import load_params
-from facesent.params.notify import Event
-from facesent.project import Project
-from flows import places
+from facesent.core.paths import Project
+from facesent.params import Event, load_params
+from flows import pages
 from flows.artifacts import grid
-from flows.steps import Step, steps_table
 
 if TYPE_CHECKING:
-    from facesent.promotion import Candidate, Promotion
-    from facesent.registry.canary_report import CanaryReport
-    from facesent.registry.verdict import Verdict
+    from facesent.promotion.aliases import Promotion
+    from facesent.promotion.canary.report import CanaryReport
+    from facesent.promotion.register import Candidate
+    from facesent.promotion.verdict import Verdict
 
 NEXT_COMMANDS = (
     "dvc dag",
@@ -24,6 +24,21 @@ NEXT_COMMANDS = (
     "mlflow models serve -m models:/facesent@champion --env-manager local",
     "prefect server start",
 )
+
+
+@dataclass(frozen=True)
+class Step:
+    """One task of the flow.
+
+    Attributes:
+        name: of the task.
+        outcome: "ran", "cached" or "failed".
+        seconds: that it took, waits and repetitions included.
+    """
+
+    name: str
+    outcome: str
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -45,7 +60,7 @@ class Summary:
     def to_markdown(self, steps: Sequence[Step] = ()) -> str:
         """The page of the run, with the steps that it took."""
         outcome, _, reason = self.sentence.partition(". ")
-        see = places.listed(self.places)
+        see = pages.listed(self.places)
         parts = {
             f"# {outcome}": reason,
             "": grid(("the run", ""), self.rows.items(), right=2),
@@ -94,7 +109,7 @@ def summarise(
     return Summary(
         rows={name: value for name, value in rows.items() if value},
         sentence=f"{sentence} Not promoted: {promotion.note}" if held_back else sentence,
-        places=places.of_run(project, candidate),
+        places=pages.of_run(project, candidate),
         event=_event(verdict, promotion),
     )
 
@@ -132,3 +147,56 @@ def _canary(report: "CanaryReport") -> str:
     if not report.passed:
         return f"failed: {report.problems[0]}"
     return f"passed (a photo in {report.latency_p95_ms:.0f} ms, 95th percentile)"
+
+
+_Result = TypeVar("_Result")
+
+
+_MINUTES_WITH_SECONDS = 10
+
+
+@dataclass
+class Steps:
+    """The steps that ended, in their order."""
+
+    ended: list[Step] = field(default_factory=list)
+
+    @property
+    def failed(self) -> str | None:
+        """The name of the step that failed, if one did."""
+        return next((step.name for step in self.ended if step.outcome == "failed"), None)
+
+    def take(self, name: str, task: Callable[[], _Result]) -> _Result:
+        """Run a task and keep how that went; what it returns or raises goes through.
+
+        A task that returns "cached" did not have to run.
+        """
+        start = time.monotonic()
+        outcome = "failed"
+        try:
+            result = task()
+            outcome = "cached" if result == "cached" else "ran"
+            return result
+        finally:
+            self.ended.append(Step(name, outcome, time.monotonic() - start))
+
+
+def steps_table(steps: Sequence[Step]) -> str:
+    """The steps as a markdown table, and what they took together."""
+    rows = [(step.name, step.outcome, duration(step.seconds)) for step in steps]
+    total = ("all", "", duration(sum(step.seconds for step in steps)))
+    return grid(("step", "", "time"), [*rows, total], right=2)
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it.
+
+    Args:
+        seconds: 0 or more.
+    """
+    if seconds < 1:
+        return "under 1 s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < _MINUTES_WITH_SECONDS:
+        return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"

@@ -14,25 +14,28 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
-from facesent.errors import FacesentError
+from facesent.core.errors import FacesentError
+from facesent.core.paths import Project
+from facesent.experiments.space import check_space
+from facesent.experiments.study import Metric
+from facesent.experiments.trial_process import TrialFailedError
 from facesent.params import Params, ParamsError, load_params
-from facesent.project import Project
-from facesent.sweeps.process import TrialFailedError
-from facesent.sweeps.space import check_space
-from facesent.sweeps.study import Metric
+from facesent.registry.client import prepare
 from flows import artifacts, tasks
 from flows.command import run_flow
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
-    from facesent.sweeps.results import Results
-    from facesent.sweeps.running import Ended, Sweep
+    from facesent.experiments.sweep import Ended, Sweep
+    from facesent.experiments.sweep_results import Results
 
 NAME = "facesent-sweep"
 
+
 # What fails three times in a row is rarely the drawn values' fault.
 _MOST_FAILURES = 3
+
 
 _HELP = """\
 Search over keys of params.yaml with Optuna: draw values, train, and end early what does worse than the median.
@@ -52,6 +55,8 @@ the test split is not read.
 A sweep that was stopped goes on when this is run again. Another space, other data, or other settings of model and
 train begin another sweep. outputs/sweep/ then holds best.yaml, trials.csv, importance.png and history.png.
 """
+
+
 _EPILOG = """\
 examples:
   python -m flows.sweep                      what params.yaml says
@@ -70,6 +75,7 @@ def sweep(trials: int | None = None, metric: Metric = "val_accuracy", apply: boo
         metric: what is optimised, on the validation split.
         apply: write the best values into ``params.yaml``.
     """
+    prepare()
     project = Project()
     try:
         results = _search(project, _params(project, trials), metric)
@@ -115,13 +121,13 @@ def _params(project: Project, trials: int | None) -> Params:
 
 
 def _search(project: Project, params: Params, metric: Metric) -> "Results":
-    from facesent.sweeps import results
-    from facesent.sweeps.running import sweeping
+    from facesent.experiments import sweep_results
+    from facesent.experiments.sweep import sweeping
 
     tasks.run_stage.with_options(name="split", task_run_name="split")("split", project)
     with sweeping(project, params, metric, {"flow_run": str(flow_run.id)}) as opened:
         _run_missing(opened)
-        return results.finish(opened)
+        return sweep_results.finish(opened)
 
 
 def _run_missing(opened: "Sweep") -> None:
@@ -140,7 +146,7 @@ def _run_missing(opened: "Sweep") -> None:
 
 
 def _apply(project: Project, results: "Results") -> None:
-    from facesent.sweeps.best import write_best
+    from facesent.experiments.best import write_best
 
     write_best(project.params, results.best, project.params)
 

@@ -9,20 +9,23 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
-from facesent.errors import FacesentError, TrackingError
-from facesent.project import Project
-from flows import artifacts, dvc_stages, task_pages
+from facesent.core.errors import FacesentError, TrackingError
+from facesent.core.paths import Project
+from flows import artifacts, dvc_stages, pages
 from flows.dvc_stages import DvcBusyError, Outcome, StageError
-from flows.steps import duration
+from flows.summary import duration
 
 if TYPE_CHECKING:
-    from facesent.promotion import Candidate, Promotion
+    from facesent.promotion.aliases import Promotion
+    from facesent.promotion.canary.report import CanaryReport
+    from facesent.promotion.register import Candidate
+    from facesent.promotion.verdict import Verdict
     from facesent.registry.approvals import Approval
-    from facesent.registry.canary_report import CanaryReport
-    from facesent.registry.verdict import Verdict
 
 # Some five minutes in all, for someone's `dvc repro` in another terminal.
 _BUSY_DELAYS = [2.0, 4.0, 8.0, 16.0, 30.0, 60.0, 60.0, 120.0]
+
+
 # A tracking server that restarts.
 _SERVER_DELAYS = [2.0, 10.0, 30.0]
 
@@ -42,6 +45,8 @@ _stage_task = task(
     retry_condition_fn=_dvc_is_busy,
     cache_policy=NO_CACHE,  # DVC caches.
 )
+
+
 _registry_task = task(
     retries=len(_SERVER_DELAYS),
     retry_delay_seconds=_SERVER_DELAYS,
@@ -72,19 +77,19 @@ def run_stage(stage: str, project: Project) -> str:
 @_registry_task
 def register(project: Project) -> "Candidate":
     """Make the trained model a version of the registered model ``facesent``, unless it is one already."""
-    from facesent import promotion
+    from facesent.promotion import register
 
-    candidate = promotion.register(project)
-    artifacts.publish("register", task_pages.registered(candidate))
+    candidate = register.register(project)
+    artifacts.publish("register", pages.registered(candidate))
     return candidate
 
 
 @_registry_task
 def canary(project: Project, candidate: "Candidate") -> "CanaryReport":
     """Let the real server answer with the candidate; one that cannot be served is rejected by the gate."""
-    from facesent import promotion
+    from facesent.promotion.canary import trial
 
-    report = promotion.canary(project, candidate)
+    report = trial.canary(project, candidate)
     artifacts.publish("canary", report.to_markdown())
     return report
 
@@ -92,9 +97,9 @@ def canary(project: Project, candidate: "Candidate") -> "CanaryReport":
 @_registry_task
 def gate(project: Project, candidate: "Candidate", canary: "CanaryReport") -> "Verdict":
     """Judge the candidate; a rejection is a verdict, no failure."""
-    from facesent import promotion
+    from facesent.promotion import judge
 
-    verdict = promotion.judge(project, candidate, canary)
+    verdict = judge.judge(project, candidate, canary)
     artifacts.publish("verdict", verdict.to_markdown())
     return verdict
 
@@ -102,21 +107,21 @@ def gate(project: Project, candidate: "Candidate", canary: "CanaryReport") -> "V
 @_registry_task
 def ask(verdict: "Verdict") -> "Approval | None":
     """Ask a person whether the candidate may be served; None where there is nothing to ask."""
-    from facesent import promotion
+    from facesent.promotion import approval
 
-    approval = promotion.ask(verdict)
-    shown = approval.sentence if approval else f"{verdict.outcome}: nothing to ask."
-    artifacts.publish("approval", shown + ("\n\n" + verdict.to_markdown() if approval else ""))
-    return approval
+    asked = approval.ask(verdict)
+    shown = asked.sentence if asked else f"{verdict.outcome}: nothing to ask."
+    artifacts.publish("approval", shown + ("\n\n" + verdict.to_markdown() if asked else ""))
+    return asked
 
 
 @_registry_task
 def promote(verdict: "Verdict", approval: "Approval | None" = None) -> "Promotion":
     """Serve the candidate from now on, if the verdict and whoever was asked allow it."""
-    from facesent import promotion
+    from facesent.promotion import aliases
 
-    promoted = promotion.promote(verdict, approval=approval)
-    artifacts.publish("promote", task_pages.promoted(verdict.candidate, promoted))
+    promoted = aliases.promote(verdict, approval=approval)
+    artifacts.publish("promote", pages.promoted(verdict.candidate, promoted))
     return promoted
 
 
@@ -125,13 +130,13 @@ def report(
     project: Project, candidate: "Candidate", verdict: "Verdict", promoted: "Promotion", canary: "CanaryReport"
 ) -> Path:
     """Write the report with the verdict, and add it to the candidate's run."""
-    from facesent import promotion
+    from facesent.promotion import report
 
-    page = promotion.report(project, candidate, verdict, promoted, canary)
-    artifacts.publish("report", task_pages.reported(project, candidate))
+    page = report.report(project, candidate, verdict, promoted, canary)
+    artifacts.publish("report", pages.reported(project, candidate))
     return page
 
 
 def _publish_report(stage: str, project: Project, heading: str) -> None:
-    if report := task_pages.stage(stage, project, heading):
+    if report := pages.stage(stage, project, heading):
         artifacts.publish(stage, report)

@@ -16,9 +16,12 @@ from pathlib import Path
 
 import pytest
 
+from facesent.registry.client import prepare
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keras and Matplotlib write into the home when they are imported; workers of xdist inherit what is set here."""
+    prepare()
     if "PYTEST_XDIST_WORKER" not in os.environ:
         folder = tempfile.TemporaryDirectory(prefix="facesent-tests-")
         config.add_cleanup(folder.cleanup)

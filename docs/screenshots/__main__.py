@@ -12,7 +12,7 @@ from docs.screenshots import pages
 from docs.screenshots.browser import Camera, Seen, camera
 from docs.screenshots.example import make_example
 from docs.screenshots.servers import app_server, mlflow_server, prefect_server, quiet_environment
-from facesent.data.markdown import table
+from facesent.core.markdown import table
 
 _PICTURES = Path(__file__).parents[1] / "pictures"
 _WIDTH = 1200

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from docs.screenshots.browser import HEIGHT, Camera
 from docs.screenshots.terminal import terminal_page
-from facesent.registry.overview import VIEW
+from facesent.registry.notes import VIEW
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -1,1 +1,1 @@
-"""The commands of ``facesent``, a module a group; heavy imports stay inside the commands."""
+"""The commands of facesent, one file a group."""

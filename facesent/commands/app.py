@@ -18,8 +18,8 @@ def app(port: int, version: int | None, no_browser: bool) -> None:
     \b
     Example: facesent app
     """
-    from facesent.app.running import run
-    from facesent.registry.models import chosen_version
+    from facesent.registry.versions import chosen_version
+    from facesent.serving.app.running import run
 
     # A missing champion is told here, not on the page.
     chosen_version(version)

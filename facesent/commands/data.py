@@ -9,20 +9,23 @@ from typing import TYPE_CHECKING
 import click
 
 from facesent.commands.errors import readable_errors
-from facesent.console import progress_of
+from facesent.core.console import progress_of
 
 if TYPE_CHECKING:
-    from facesent.data.contents import Contents
-    from facesent.data.sources import Imported
-    from facesent.data.store import Installed
-    from facesent.data.tracking import Tracking
+    from facesent.dataset.files import Contents
+    from facesent.sources.dvc import Tracking
+    from facesent.sources.folder import Imported
+    from facesent.sources.store import Installed
 
 Fill = Callable[[Path], "Imported | None"]
+
 
 data_option = click.option(
     "--data", "data_dir", type=click.Path(path_type=Path), default=Path("data"), show_default=True,
     help="Folder of the class folders.",
 )  # fmt: skip
+
+
 _replace_option = click.option("--replace", is_flag=True, help="Put it in the place of what is there.")
 
 
@@ -48,7 +51,7 @@ def sample(data_dir: Path, replace: bool, persons: int, image_size: int, seed: i
     \b
     Example: facesent data sample
     """
-    from facesent.data.sample import draw_dataset
+    from facesent.sources.drawn_faces.dataset import draw_dataset
 
     def draw(incoming: Path) -> None:
         with progress_of("Drawing") as progress:
@@ -72,8 +75,8 @@ def download(data_dir: Path, replace: bool, handle: str | None) -> None:
     """
     import shutil
 
-    from facesent.data.sources import KAGGLE_DATASET, download_kaggle
-    from facesent.data.store import downloads
+    from facesent.sources.folder import KAGGLE_DATASET, download_kaggle
+    from facesent.sources.store import downloads
 
     folder = downloads(data_dir)
 
@@ -97,9 +100,9 @@ def import_(folder: Path, data_dir: Path, replace: bool, link: bool) -> None:
     \b
     Example: facesent data import ~/faces --replace
     """
-    from facesent.data.errors import DataError
-    from facesent.data.sources import import_folder
-    from facesent.data.tracking import shares_files_with_cache
+    from facesent.core.errors import DataError
+    from facesent.sources.dvc import shares_files_with_cache
+    from facesent.sources.folder import import_folder
 
     source, target = folder.resolve(), data_dir.resolve()
     if source.is_relative_to(target) or target.is_relative_to(source):
@@ -125,9 +128,9 @@ def status(data_dir: Path, as_json: bool) -> None:
     \b
     Example: facesent data status --json
     """
-    from facesent.data.contents import describe
-    from facesent.data.store import settle
-    from facesent.data.tracking import tracking
+    from facesent.dataset.files import describe
+    from facesent.sources.dvc import tracking
+    from facesent.sources.store import settle
 
     settle(data_dir)
     contents, state = describe(data_dir), tracking(data_dir)
@@ -142,7 +145,7 @@ def _bring_in(data_dir: Path, replace: bool, fill: Fill) -> None:
     """Build new content, let it take its place, and say what is there then."""
     from rich.console import Console
 
-    from facesent.data.store import install, refuse_to_overwrite, staging
+    from facesent.sources.store import install, refuse_to_overwrite, staging
 
     with staging(data_dir) as incoming:
         refuse_to_overwrite(data_dir, replace=replace)
@@ -185,7 +188,7 @@ def _show(data_dir: Path, contents: "Contents") -> None:
 
 def show_outcome(data_dir: Path, installed: "Installed") -> None:
     """Say what an installation did, how to get back, and what to do next."""
-    from facesent.data.tracking import pointer
+    from facesent.sources.dvc import pointer
 
     if not installed.changed:
         click.echo("The same as before.")
@@ -198,7 +201,7 @@ def show_outcome(data_dir: Path, installed: "Installed") -> None:
 
 
 def _advice(data_dir: Path, contents: "Contents", state: "Tracking") -> str:
-    from facesent.data.tracking import Tracking, pointer
+    from facesent.sources.dvc import Tracking, pointer
 
     source = pointer(data_dir)
     if state is Tracking.MISSING or contents.empty:

@@ -26,8 +26,8 @@ def doctor(as_json: bool) -> None:
     """
     import json
 
-    from facesent.doctor import examine
-    from facesent.project import Project
+    from facesent.core.paths import Project
+    from facesent.doctor.checks import examine
 
     found = []
     for finding in examine(Project()):

@@ -6,7 +6,7 @@ from typing import ParamSpec
 
 import click
 
-from facesent.errors import FacesentError
+from facesent.core.errors import FacesentError
 
 P = ParamSpec("P")
 

@@ -8,7 +8,7 @@ import click
 from facesent.commands.errors import readable_errors
 
 if TYPE_CHECKING:
-    from facesent.export.version import Exported
+    from facesent.serving.export.version import Exported
 
 _FORMATS = ("savedmodel", "onnx", "litert")
 
@@ -29,9 +29,9 @@ def export(version: str, chosen: str, to: Path | None) -> None:
     \b
     Example: facesent export champion --format onnx --to for-the-phone
     """
-    from facesent.export.version import FOLDER, named_version
-    from facesent.export.version import export as export_version
-    from facesent.project import Project
+    from facesent.core.paths import Project
+    from facesent.serving.export.version import FOLDER, named_version
+    from facesent.serving.export.version import export as export_version
 
     formats = _FORMATS if chosen == "all" else (chosen,)
     found = named_version(version)

@@ -11,7 +11,7 @@ from facesent.commands.errors import readable_errors
 if TYPE_CHECKING:
     import pandas as pd
 
-    from facesent.data.relabel import Plan
+    from facesent.labels.relabel import Plan
 
 _SHOWN = 20
 
@@ -36,10 +36,10 @@ def label_issues(data_dir: Path, predictions: Path, limit: int, output: Path) ->
     \b
     Example: python -m flows.cross_validation && facesent data label-issues
     """
-    from facesent.evaluation.label_issues import find_label_issues, read_predictions, summarise
-    from facesent.evaluation.label_queue import write_queue
+    from facesent.core.paths import Project
+    from facesent.labels.issues import find_label_issues, read_predictions, summarise
+    from facesent.labels.queue import write_queue
     from facesent.params import load_params
-    from facesent.project import Project
 
     hidden = load_params(Project().params).report.no_thumbnails
     table = read_predictions(predictions)
@@ -72,7 +72,7 @@ def relabel(queue: Path, data_dir: Path, dry_run: bool) -> None:
     """
     from rich.console import Console
 
-    from facesent.data import relabel as review
+    from facesent.labels import relabel as review
 
     if dry_run:
         intended, installed = review.preview(queue, data_dir), None

@@ -11,9 +11,9 @@ import click
 from facesent.commands.errors import readable_errors
 
 if TYPE_CHECKING:
-    from facesent.provenance.chain import Chain, Made
-    from facesent.registry.models import Version
-    from facesent.reproduction import Reproduction
+    from facesent.lineage.chain import Chain, Made
+    from facesent.lineage.reproduce import Reproduction
+    from facesent.registry.versions import Version
 
 _SHOWN_CHANGES = 12
 
@@ -32,8 +32,8 @@ def lineage(what: str, as_json: bool) -> None:
     Example: facesent lineage champion
              facesent predict portrait.jpg --json | facesent lineage -
     """
-    from facesent.project import Project
-    from facesent.provenance import asked, chain
+    from facesent.core.paths import Project
+    from facesent.lineage import asked, chain
 
     root = Project().root
     traced = chain.trace(root, asked.find(root, what, sys.stdin.read))
@@ -59,12 +59,12 @@ def reproduce(version: str) -> None:
     \b
     Example: facesent reproduce champion
     """
-    from facesent import reproduction
-    from facesent.project import Project
+    from facesent.core.paths import Project
+    from facesent.lineage import reproduce
 
     # Raised where it can be cleaned up after.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
-    result = reproduction.reproduce(Project(), version, click.echo)
+    result = reproduce.reproduce(Project(), version, click.echo)
     _show_reproduction(result)
     if not result.same:
         raise SystemExit(1)

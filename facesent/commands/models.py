@@ -7,15 +7,19 @@ import click
 from facesent.commands.errors import readable_errors
 
 if TYPE_CHECKING:
-    from facesent.promotion import Promotion
-    from facesent.registry.canary_report import CanaryReport
-    from facesent.registry.gate import Verdict
+    from facesent.promotion.aliases import Promotion
+    from facesent.promotion.canary.report import CanaryReport
+    from facesent.promotion.verdict import Verdict
     from facesent.registry.listing import Listed
 
 # --json has the whole sentence.
 _WHY_LENGTH = 90
+
+
 # Of the table in a file or a pipe, which say nothing of theirs.
 _WIDTH = 100
+
+
 _WAITS = 3
 
 
@@ -35,27 +39,28 @@ def promote(replace_incomparable: bool) -> None:
     \b
     Example: dvc repro && facesent promote
     """
-    from facesent import promotion
+    from facesent.core.paths import Project
     from facesent.params import load_params
-    from facesent.project import Project
+    from facesent.promotion import aliases, approval, judge, register, report
+    from facesent.promotion.canary import trial
 
     project = Project()
-    candidate = promotion.register(project)
+    candidate = register.register(project)
     click.echo(f"Version {candidate.version}: {'registered' if candidate.created else 'known already'}.")
     click.echo("Canary: the real server starts with it ...")
-    canary = promotion.canary(project, candidate)
+    canary = trial.canary(project, candidate)
     _show_canary(canary)
-    verdict = promotion.judge(project, candidate, canary)
+    verdict = judge.judge(project, candidate, canary)
     _show_verdict(verdict)
     asked = load_params(project.params).gate.approval
-    approval = promotion.ask(verdict, replace_incomparable=replace_incomparable) if asked else None
-    result = promotion.promote(verdict, replace_incomparable=replace_incomparable, approval=approval)
+    answer = approval.ask(verdict, replace_incomparable=replace_incomparable) if asked else None
+    result = aliases.promote(verdict, replace_incomparable=replace_incomparable, approval=answer)
     show_aliases(result)
-    click.echo(f"Report: {promotion.report(project, candidate, verdict, result, canary)}")
+    click.echo(f"Report: {report.report(project, candidate, verdict, result, canary)}")
     if verdict.incomparable and not replace_incomparable:
         click.echo("To promote it all the same: facesent promote --replace-incomparable")
     if result.champion != candidate.version:
-        raise SystemExit(_WAITS if approval and approval.state == "waiting" else 1)
+        raise SystemExit(_WAITS if answer and answer.state == "waiting" else 1)
 
 
 @click.command()
@@ -74,9 +79,9 @@ def rollback(version: int | None, reason: str) -> None:
     """
     import getpass
 
-    from facesent import promotion
+    from facesent.promotion import aliases
 
-    show_aliases(promotion.rollback(version, by=getpass.getuser(), why=reason))
+    show_aliases(aliases.rollback(version, by=getpass.getuser(), why=reason))
 
 
 @click.command()
@@ -126,7 +131,7 @@ def _show_verdict(verdict: "Verdict") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from facesent.registry.verdict import HEADERS
+    from facesent.promotion.verdict import HEADERS
 
     console = Console()
     console.print(f"[bold]{verdict.outcome}[/bold]: ", end="")
@@ -168,3 +173,48 @@ def _row(listed: "Listed") -> tuple[Any, ...]:
         f"{listed.when:%Y-%m-%d}\n{listed.when:%H:%M}",
         Text(shorten(listed.why, _WHY_LENGTH, placeholder=" …")),
     )
+
+
+_by = click.option("--by", help="Who decides; by default the user of this terminal.")
+
+
+@click.command()
+@click.argument("version", type=int)
+@_by
+@click.option("--reason", default="", help="For the history that facesent models shows.")
+@readable_errors
+def approve(version: int, by: str | None, reason: str) -> None:
+    """Agree that VERSION, which passed the gate, is served, and make it champion.
+
+    With gate.approval: true in params.yaml, facesent promote and the flow ask before they promote. A flow that waits
+    goes on by itself a few seconds after this; where none waits, or none any more, this is all that it takes. If the
+    champion changed since the verdict, VERSION has to be judged again. VERSION may have been rejected before.
+
+    \b
+    Example: facesent models && facesent approve 3
+    """
+    import getpass
+
+    from facesent.promotion import approval
+
+    show_aliases(approval.approve(version, by=by or getpass.getuser(), reason=reason))
+
+
+@click.command()
+@click.argument("version", type=int)
+@_by
+@click.option("--reason", required=True, help="What is wrong with it.")
+@readable_errors
+def reject(version: int, by: str | None, reason: str) -> None:
+    """Keep VERSION, which waits for approval, from being served; a flow that waits for it ends.
+
+    It is not asked about again; facesent approve VERSION changes your mind.
+
+    \b
+    Example: facesent reject 3 --reason "half of the test photos are of one person"
+    """
+    import getpass
+
+    from facesent.promotion import approval
+
+    click.echo(approval.reject(version, by=by or getpass.getuser(), reason=reason).sentence)

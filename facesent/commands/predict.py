@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facesent.commands.errors import readable_errors
-from facesent.console import Progress, progress_of
+from facesent.core.console import Progress, progress_of
 
 if TYPE_CHECKING:
-    from facesent.data.faces import Box
-    from facesent.data.images import Pixels
-    from facesent.model.classifier import Classifier, Prediction
+    from facesent.images.reading import Pixels
+    from facesent.prediction.classifier import Classifier, Prediction
+    from facesent.prediction.faces import Box
 
     Read = tuple["Pixels", "Box | None"]
 
@@ -56,8 +56,8 @@ def predict(
     \b
     Example: facesent predict --crop largest party.jpg
     """
-    from facesent.registry.models import chosen_version, load_classifier, model_uri
     from facesent.registry.packaging import min_confidence_of
+    from facesent.registry.versions import chosen_version, load_classifier, model_uri
 
     chosen = chosen_version(version)
     classifier = load_classifier(chosen)
@@ -80,7 +80,7 @@ def _answers(
     classifier: "Classifier", photos: Iterable[Path], crop: str, asked: dict[str, Any]
 ) -> Iterator[tuple[Path, "tuple[Prediction, Box | None] | str"]]:
     """Each file with its answer, or why there is none, in the order of the files; a batch in memory at a time."""
-    from facesent.data.threads import map_ahead
+    from facesent.images.threads import map_ahead
 
     files = [file for photo in photos for file in _files(photo)]
     read = map_ahead(_reader(classifier, crop), files, ahead=_BATCH)
@@ -97,8 +97,8 @@ def _answers(
 
 def _reader(classifier: "Classifier", crop: str) -> Callable[[Path], "Read | str"]:
     """The function that prepares a file for the network, or says why it cannot."""
-    from facesent.data.faces import read_face
-    from facesent.data.images import ImageError
+    from facesent.images.reading import ImageError
+    from facesent.prediction.faces import read_face
 
     def read(file: Path) -> "Read | str":
         try:
@@ -121,7 +121,7 @@ def _progress(files: int) -> AbstractContextManager[Progress]:
 def _files(photo: Path) -> list[Path]:
     if photo.is_file():
         return [photo]
-    from facesent.data.contents import is_image_name
+    from facesent.dataset.files import is_image_name
 
     return sorted(file for file in photo.rglob("*") if is_image_name(file.name))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from facesent.commands.errors import readable_errors
-from facesent.errors import FacesentError
+from facesent.core.errors import FacesentError
 
 
 @click.command()

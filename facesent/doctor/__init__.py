@@ -1,16 +1,1 @@
 """What is installed, configured and reachable, and what to do about the rest."""
-
-from collections.abc import Iterator
-
-from facesent.doctor import configured, installed, reachable
-from facesent.doctor.finding import Finding
-from facesent.project import Project
-
-__all__ = ["Finding", "examine"]
-
-
-def examine(project: Project) -> Iterator[Finding]:
-    """All findings, each as soon as it is known: what an import depends on comes first."""
-    yield from installed.findings()
-    yield from configured.findings(project)
-    yield from reachable.findings(project)

@@ -7,14 +7,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from facesent.data.contents import describe
-from facesent.data.errors import DataError
-from facesent.data.tracking import Tracking, tracking
+from facesent.core.errors import DataError, FacesentError
+from facesent.core.paths import Project
+from facesent.dataset.files import describe
 from facesent.doctor.finding import Finding
-from facesent.errors import FacesentError
-from facesent.lineage import preset_of
 from facesent.params import load_params
-from facesent.project import Project
+from facesent.registry.lineage import preset_of
+from facesent.sources.dvc import Tracking, tracking
 
 _SECONDS = 120
 

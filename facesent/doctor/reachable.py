@@ -3,9 +3,9 @@
 import os
 from collections.abc import Iterator
 
+from facesent.core.errors import FacesentError
+from facesent.core.paths import Project
 from facesent.doctor.finding import Finding
-from facesent.errors import FacesentError
-from facesent.project import Project
 from facesent.registry.credentials import without_credentials
 
 _SECONDS = 5
@@ -33,7 +33,7 @@ def _tracking(project: Project) -> Finding:
 
 def _champion() -> Finding:
     try:
-        from facesent.registry.models import CHAMPION, versions
+        from facesent.registry.versions import CHAMPION, versions
 
         known = versions()
     except FacesentError as error:

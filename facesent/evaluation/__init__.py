@@ -1,1 +1,1 @@
-"""How good a model is: measures, pictures, tables."""
+"""Measures, intervals, pictures and the report of a trained network."""

@@ -12,11 +12,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facesent.data.images import Pixels
+from facesent.images.reading import Pixels
 from facesent.model.backend import keras
 from facesent.model.layers import CalibratedSoftmax
 
 HeatMap = NDArray[np.float32]
+
 
 # Coarser maps show no place in a face.
 _LEAST_SIDE = 7

@@ -10,12 +10,8 @@ from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_
 
 from facesent.evaluation.intervals import Estimate, share_of
 from facesent.evaluation.measures import ClassMeasures, Measures
-from facesent.evaluation.reliability import (
-    calibration_noise,
-    debiased_calibration_error,
-    expected_calibration_error,
-)
-from facesent.params import Evaluate
+from facesent.evaluation.reliability import calibration_noise, debiased_calibration_error, expected_calibration_error
+from facesent.evaluation.settings import Evaluate
 
 
 def measure(

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from facesent.data.class_names import UNCERTAIN
 from facesent.evaluation.behaviour import Behaviour
 from facesent.evaluation.examination import Answered, Examination
 from facesent.evaluation.measures import Measures
+from facesent.images.rows import UNCERTAIN
 
 # Accuracy in percent that the reference recipe reached on the Kaggle set.
 REFERENCE = {"train": 83.14, "val": 82.52, "test": 80.78}

@@ -1,25 +1,36 @@
-"""Keras, imported without the notes that TensorFlow's C++ part prints before its log level counts."""
+"""Keras without TensorFlow's notes, its generators and kernels made deterministic, and the numbers it computes in."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Literal
+
+from facesent.model.settings import Precision
+
+# What TensorFlow's C++ part logs before any log level counts; no variable of the environment keeps it quiet.
+_NOTE = re.compile(rb"[IWE]\d{4} \d\d:|WARNING: All log messages before absl::InitializeLog")
 
 
 @contextmanager
-def _silent_stderr() -> Iterator[None]:
+def _without_notes() -> Iterator[None]:
+    """Hold standard error back while a block runs, then pass on all that other threads wrote to it."""
     kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(nowhere)
-        os.close(kept)
+    with TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            held.seek(0)
+            os.write(2, b"".join(line for line in held if not _NOTE.match(line)))
 
 
-with _silent_stderr():
-    import keras
+with _without_notes():
+    import keras as keras
 
 
 def replicas() -> int:
@@ -31,4 +42,75 @@ def replicas() -> int:
     return int(tf.distribute.get_strategy().num_replicas_in_sync)
 
 
-__all__ = ["keras", "replicas"]
+def make_deterministic(seed: int) -> None:
+    """Seed every generator and take deterministic kernels."""
+    keras.utils.set_random_seed(seed)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow
+
+        tensorflow.config.experimental.enable_op_determinism()
+    elif keras.backend.backend() == "torch":
+        import torch
+
+        torch.use_deterministic_algorithms(True)
+
+
+def reseed(seed: int) -> None:
+    """Seed what a checkpoint does not hold: PyTorch's own generator, from which Keras's dropout draws there."""
+    if keras.backend.backend() == "torch":
+        import torch
+
+        torch.manual_seed(seed)
+
+
+Resolved = Literal["float32", "bfloat16"]
+
+
+# What Linux calls the instructions that multiply bfloat16: AVX-512's, and the matrix units of later Xeons.
+_CPU_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
+
+
+_GPU_CAPABILITY = (8, 0)
+
+
+_CPU_INFO = Path("/proc/cpuinfo")
+
+
+def resolve(precision: Precision) -> Resolved:
+    """What ``precision`` means on this machine; only ``auto`` depends on it."""
+    if precision != "auto":
+        return precision
+    capabilities = _gpu_capabilities()
+    if capabilities:
+        return "bfloat16" if min(capabilities) >= _GPU_CAPABILITY else "float32"
+    return "bfloat16" if _CPU_FLAGS & cpu_flags() else "float32"
+
+
+@contextmanager
+def computing_in(precision: Resolved) -> Iterator[None]:
+    """Layers made inside compute in ``precision``; weights, their updates and the output stay float32."""
+    kept = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(kept)
+
+
+def cpu_flags() -> frozenset[str]:
+    """What Linux says that the CPU can do; nothing on other systems."""
+    try:
+        lines = _CPU_INFO.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset(next((line.partition(":")[2] for line in lines if line.startswith("flags")), "").split())
+
+
+def _gpu_capabilities() -> list[tuple[int, int]]:
+    """CUDA compute capability of each GPU that TensorFlow sees; none on other backends."""
+    if keras.backend.backend() != "tensorflow":
+        return []
+    import tensorflow as tf
+
+    details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
+    return [tuple(entry.get("compute_capability", (0, 0))) for entry in details]

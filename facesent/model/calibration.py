@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from facesent.model.backend import keras
 
 LAYER = "probabilities"
+
+
 LOWEST, HIGHEST = 0.05, 20.0
 
 

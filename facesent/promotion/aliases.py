@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from facesent.registry import approvals, models, promotions
+from facesent.promotion.verdict import Verdict
+from facesent.registry import approvals, decisions, versions
 from facesent.registry.approvals import Approval
-from facesent.registry.connection import mlflow_answers
-from facesent.registry.gate import Verdict
+from facesent.registry.client import mlflow_answers
+from facesent.registry.decisions import Action, Aliases, Record
 from facesent.registry.lock import alone_with_registry
-from facesent.registry.models import CHAMPION, PREVIOUS, RegistryError
-from facesent.registry.promotions import Action, Aliases, Record
+from facesent.registry.versions import CHAMPION, PREVIOUS, RegistryError
 
 GATE = "gate"
 
@@ -109,7 +109,7 @@ def rollback(version: int | None = None, *, by: str = "", why: str = "") -> Prom
 def settled() -> Iterator[Record]:
     """Keep other promoters out, finish what one that was ended began, and give the aliases and their history."""
     with alone_with_registry():
-        record = promotions.read()
+        record = decisions.read()
         last = record.last
         # Aliases that no promoter left were moved by hand, in MLflow's pages: that is respected.
         if last and record.aliases != last.after and last.left_at(record.aliases) and _all_exist(last.after):
@@ -120,10 +120,10 @@ def settled() -> Iterator[Record]:
 
 def serve(record: Record, version: int, action: Action, *, by: str, why: str) -> Promotion:
     """Make ``version`` the champion, inside ``settled``."""
-    models.check_exists(version)
+    versions.check_exists(version)
     before = record.aliases
     after = Aliases(version, before.previous if before.champion is None else before.champion)
-    promotions.append(record, action, after, by=by, why=why)
+    decisions.append(record, action, after, by=by, why=why)
     _point(before, after)
     return Promotion(version, after.previous, changed=True, approved_by="" if by == GATE else by)
 
@@ -149,7 +149,7 @@ def check_fresh(record: Record, candidate: int, against: int | None) -> None:
     """
     champion = record.aliases.champion
     # The same weights with another min_confidence have no rival.
-    alike = champion is not None and models.model_sha256_of(champion) == models.model_sha256_of(candidate)
+    alike = champion is not None and versions.model_sha256_of(champion) == versions.model_sha256_of(candidate)
     if champion != against and not alike:
         raise StaleVerdictError(
             f"Expected version {candidate} to be judged against the champion, version {champion}. Received: a verdict "
@@ -158,8 +158,8 @@ def check_fresh(record: Record, candidate: int, against: int | None) -> None:
 
 
 def _check_passed(record: Record, version: int) -> None:
-    models.check_exists(version)
-    verdict = models.tags_of(version).get("verdict", "none")
+    versions.check_exists(version)
+    verdict = versions.tags_of(version).get("verdict", "none")
     approval = approvals.read(version)
     agreed = approval is None or approval.state == "approved"
     if not (record.was_champion(version) or (verdict == "VALIDATED" and agreed)):
@@ -170,14 +170,14 @@ def _check_passed(record: Record, version: int) -> None:
 
 
 def _all_exist(aliases: Aliases) -> bool:
-    return all(models.exists(version) for version in (aliases.champion, aliases.previous) if version is not None)
+    return all(versions.exists(version) for version in (aliases.champion, aliases.previous) if version is not None)
 
 
 def _point(before: Aliases, after: Aliases) -> None:
     """Champion first: until ``previous`` follows, both name versions that were served."""
     if after.champion is not None and after.champion != before.champion:
-        models.set_alias(CHAMPION, after.champion)
+        versions.set_alias(CHAMPION, after.champion)
     if after.previous is not None and after.previous != before.previous:
-        models.set_alias(PREVIOUS, after.previous)
+        versions.set_alias(PREVIOUS, after.previous)
     if after.champion is not None:
-        models.show_description_of(after.champion)
+        versions.show_description_of(after.champion)

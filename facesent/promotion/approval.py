@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 from facesent.promotion.aliases import Promotion, check_fresh, may_be_served, serve, settled, why_withdrawn
-from facesent.registry import approvals, models, promotions
+from facesent.promotion.verdict import Verdict
+from facesent.registry import approvals, decisions, versions
 from facesent.registry.approvals import Approval
-from facesent.registry.connection import mlflow_answers
-from facesent.registry.gate import Verdict
-from facesent.registry.models import RegistryError
-from facesent.registry.promotions import Record
+from facesent.registry.client import mlflow_answers
+from facesent.registry.decisions import Record
+from facesent.registry.versions import RegistryError
 
 
 @mlflow_answers()
@@ -34,7 +34,7 @@ def ask(verdict: Verdict, *, replace_incomparable: bool = False) -> Approval | N
         known = approvals.read(candidate)
         over = known and known.state == "approved" and (known.against != verdict.champion or _spent(record, known))
         if known is None or over:
-            return approvals.write(Approval(candidate, "waiting", verdict.champion, promotions.now()))
+            return approvals.write(Approval(candidate, "waiting", verdict.champion, decisions.now()))
         renewed = replace(known, against=verdict.champion)
         return known if renewed == known else approvals.write(renewed)
 
@@ -61,8 +61,8 @@ def approve(version: int, *, by: str, reason: str = "") -> Promotion:
             )
         check_fresh(record, version, known.against)
         if known.state != "approved":
-            known = approvals.write(replace(known, state="approved", when=promotions.now(), by=by, reason=reason))
-        why = known.reason or models.tags_of(version).get("verdict_reason", "")
+            known = approvals.write(replace(known, state="approved", when=decisions.now(), by=by, reason=reason))
+        why = known.reason or versions.tags_of(version).get("verdict_reason", "")
         return serve(record, version, "promote", by=known.by, why=why)
 
 
@@ -82,7 +82,7 @@ def reject(version: int, *, by: str, reason: str = "") -> Approval:
             )
         if known.state == "rejected":
             return known
-        return approvals.write(replace(known, state="rejected", when=promotions.now(), by=by, reason=reason))
+        return approvals.write(replace(known, state="rejected", when=decisions.now(), by=by, reason=reason))
 
 
 @mlflow_answers()
@@ -92,7 +92,7 @@ def approval_of(version: int) -> Approval | None:
 
 
 def _known(version: int) -> Approval:
-    models.check_exists(version)
+    versions.check_exists(version)
     known = approvals.read(version)
     if known is None:
         waiting = ", ".join(map(str, approvals.waiting())) or "none"

@@ -7,7 +7,7 @@ from typing import Literal
 
 from mlflow.tracking import MlflowClient
 
-from facesent.registry.models import NAME, tags_of, versions
+from facesent.registry.versions import NAME, tags_of, versions
 
 _TAG = "facesent.approval"
 

@@ -11,9 +11,9 @@ from mlflow.entities import Dataset, Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from facesent.registry.connection import mlflow_answers
-from facesent.registry.models import MISSING
-from facesent.registry.tracking import CHANGES_ARTIFACT, EXPERIMENT
+from facesent.registry.client import mlflow_answers
+from facesent.registry.runs import CHANGES_ARTIFACT, EXPERIMENT
+from facesent.registry.versions import MISSING
 
 # What MLflow gives in one call.
 _MOST_RUNS = 1000

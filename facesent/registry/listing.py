@@ -4,11 +4,11 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from facesent.registry import approvals, promotions
+from facesent.registry import approvals, decisions
 from facesent.registry.approvals import Approval
-from facesent.registry.connection import mlflow_answers
-from facesent.registry.models import Version, versions
-from facesent.registry.promotions import Entry, Record
+from facesent.registry.client import mlflow_answers
+from facesent.registry.decisions import Entry, Record
+from facesent.registry.versions import Version, versions
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Listed:
 @mlflow_answers()
 def listed() -> list[Listed]:
     """All versions, the newest first."""
-    record = promotions.read()
+    record = decisions.read()
     return [_listed(version, record) for version in versions()]
 
 

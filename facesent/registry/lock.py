@@ -8,8 +8,8 @@ import mlflow
 from filelock import FileLock, Timeout
 from sqlalchemy import make_url
 
-from facesent.errors import FacesentError
-from facesent.project import Project
+from facesent.core.errors import FacesentError
+from facesent.core.paths import Project
 
 # Moving aliases takes well under a second, also through a server that is slow.
 _MOST_SECONDS = 120

@@ -1,6 +1,6 @@
 """MLflow runs of several trainings under a parent: folds and trials, found again by a key after a kill.
 
-A child's epochs are logged with ``tracking.log_epoch``.
+A child's epochs are logged with ``runs.log_epoch``.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,13 +13,15 @@ from mlflow.entities import Metric, Run
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from facesent.errors import TrackingError
-from facesent.registry import tracking
-from facesent.registry.connection import mlflow_answers
+from facesent.core.errors import TrackingError
+from facesent.registry import runs
+from facesent.registry.client import mlflow_answers
 
 KEY_TAG = "facesent.key"
 
+
 Status = Literal["FINISHED", "FAILED", "KILLED"]
+
 
 # What MLflow gives in one call.
 _MOST_RUNS = 1000
@@ -99,8 +101,8 @@ def finish(run_id: str, metrics: Mapping[str, float], status: Status = "FINISHED
         TrackingError: if MLflow cannot be reached.
     """
     client = MlflowClient()
-    now = tracking.now_ms()
-    client.log_batch(run_id, metrics=[Metric(tracking.metric_name(name), metrics[name], now, 0) for name in metrics])
+    now = runs.now_ms()
+    client.log_batch(run_id, metrics=[Metric(runs.metric_name(name), metrics[name], now, 0) for name in metrics])
     client.set_terminated(run_id, status=status)
 
 
@@ -142,13 +144,13 @@ def _begin(name: str, tags: Mapping[str, str], params: Mapping[str, Any], key: s
     if left := _search(f"tags.`{KEY_TAG}` = '{key}'{of_parent}", "DESC"):
         client.update_run(left[0].info.run_id, status="RUNNING")
         return str(left[0].info.run_id)
-    experiment = tracking.experiment_id(client)
+    experiment = runs.experiment_id(client)
     run_id = str(client.create_run(experiment, tags={**tags, KEY_TAG: key}, run_name=name).info.run_id)
-    tracking.log_params(run_id, params)
+    runs.log_params(run_id, params)
     return run_id
 
 
 def _search(query: str, order: Literal["ASC", "DESC"]) -> list[Run]:
     client = MlflowClient()
     by_start = [f"attributes.start_time {order}"]
-    return list(client.search_runs([tracking.experiment_id(client)], query, max_results=_MOST_RUNS, order_by=by_start))
+    return list(client.search_runs([runs.experiment_id(client)], query, max_results=_MOST_RUNS, order_by=by_start))

@@ -13,14 +13,19 @@ from mlflow.types.schema import ColSpec, DataType, Map, ParamSchema, ParamSpec, 
 from PIL import Image
 
 import facesent
-from facesent.registry.connection import mlflow_answers
+from facesent.registry.client import mlflow_answers
 
 MODEL_NAME = "model"
+
+
 # What the served code imports; the versions are those it was trained with.
 REQUIREMENTS = ("keras", "mlflow", "mtcnn", "numpy", "opencv-python-headless", "pandas", "pillow", "tensorflow")
 
+
 # What a request may ask for. A version from before one of them knows nothing of it.
 MIN_CONFIDENCE, TOP_K, CROP = "min_confidence", "top_k", "crop"
+
+
 CROPS = ("none", "largest")
 
 

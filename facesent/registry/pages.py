@@ -7,7 +7,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from facesent.registry.credentials import without_credentials
-from facesent.registry.models import NAME
+from facesent.registry.versions import NAME
 
 
 def run_page(run_id: str, artifact: str = "") -> str:

@@ -19,18 +19,25 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from mlflow.store.artifact.models_artifact_repo import REGISTERED_MODEL_META_FILE_NAME
 
-from facesent.data.faces import Box, read_face
-from facesent.data.images import ImageError, Pixels
-from facesent.data.threads import image_threads
-from facesent.model.classifier import Classifier
+from facesent.images.reading import ImageError, Pixels
+from facesent.images.threads import image_threads
+from facesent.prediction.classifier import Classifier
+from facesent.prediction.faces import Box, read_face
 from facesent.registry.packaging import CROP, CROPS, MIN_CONFIDENCE, TOP_K
 
 COLUMN = "image"
+
+
 MAX_BYTES = 20 * 1024 * 1024
+
 
 # Of any media type: what an image is, its own bytes say.
 _DATA_URL = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
+
+
 _URL_SAFE = str.maketrans("-_", "+/")
+
+
 _SHOWN_CHARACTERS = 32
 
 

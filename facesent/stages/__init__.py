@@ -1,1 +1,1 @@
-"""What ``dvc.yaml`` runs: each file a stage, with one function of its name."""
+"""The stages of dvc.yaml: each file has one function of its own name."""

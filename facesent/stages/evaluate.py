@@ -9,11 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facesent.console import progress_of, run_stage, say
-from facesent.data.examples import read_examples, read_split
-from facesent.data.images import Pixels
-from facesent.data.pipeline import Examples
-from facesent.evaluation.answers import with_answers
+from facesent.core.console import progress_of, run_stage, say
+from facesent.core.paths import SPLITS, Project
 from facesent.evaluation.behaviour import measure_behaviour
 from facesent.evaluation.card import model_card
 from facesent.evaluation.examination import Examination, answered
@@ -21,25 +18,20 @@ from facesent.evaluation.heat_map import NoHeatMapError, heat_maps
 from facesent.evaluation.measures import Measures
 from facesent.evaluation.metrics import confusion, measure
 from facesent.evaluation.plots import save_confusion, save_curves, save_reliability
+from facesent.evaluation.predictions import with_answers
 from facesent.evaluation.reliability import Bins, equal_width_bins
-from facesent.evaluation.report.collect import (
-    Background,
-    Network,
-    Results,
-    data_of,
-    facts_of,
-    make_report,
-    training_of,
-)
+from facesent.evaluation.report.collect import Background, Network, Results, data_of, facts_of, make_report, training_of
 from facesent.evaluation.report.page import render
 from facesent.evaluation.report.pictures import ScoredImages
 from facesent.evaluation.tables import class_table, comparison_markdown, evaluation_markdown, headline
+from facesent.images.batches import Examples, read_examples
+from facesent.images.reading import Pixels
+from facesent.images.rows import read_split
 from facesent.model.calibration import at_temperature
-from facesent.model.classifier import Classifier
 from facesent.model.storage import load_labels, load_model
 from facesent.params import Params, load_params
-from facesent.project import SPLITS, Project
-from facesent.registry.recording import record_evaluation
+from facesent.prediction.classifier import Classifier
+from facesent.registry.recorder import record_evaluation
 
 if TYPE_CHECKING:
     from facesent.model.backend import keras

@@ -4,12 +4,12 @@ import json
 
 import pandas as pd
 
-from facesent.console import run_stage, say
-from facesent.data import splits
-from facesent.data.errors import DataError
-from facesent.data.split_report import split_counts, split_markdown, split_summary
+from facesent.core.console import run_stage, say
+from facesent.core.errors import DataError
+from facesent.core.paths import SPLITS, Project
+from facesent.dataset import splits
+from facesent.dataset.reports import split_counts, split_markdown, split_summary
 from facesent.params import load_params
-from facesent.project import SPLITS, Project
 
 
 def split(project: Project) -> None:

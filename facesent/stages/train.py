@@ -8,21 +8,22 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 
-from facesent.console import run_stage, say
-from facesent.data.examples import read_examples, read_split, training_examples
-from facesent.data.pipeline import TrainingExamples
-from facesent.evaluation.sheets import save_augmentation_sheets
-from facesent.fingerprint import fingerprint
-from facesent.model import precision, training
+from facesent.core.console import run_stage, say
+from facesent.core.paths import Project
+from facesent.images.batches import TrainingExamples, read_examples, training_examples
+from facesent.images.rows import read_split
+from facesent.model import backend
 from facesent.model.calibration import temperature_of
-from facesent.model.checkpoint import CheckpointFolder
-from facesent.model.distribution import Follower, is_chief
-from facesent.model.pretrained import weights_sha256
 from facesent.model.storage import save_labels, save_model
-from facesent.model.training import Trained
+from facesent.model.weights import weights_sha256
 from facesent.params import Params, load_params
-from facesent.project import Project
-from facesent.registry.recording import Recorder, describe, recorded_training
+from facesent.registry.recorder import Recorder, describe, recorded_training
+from facesent.registry.sheets import save_augmentation_sheets
+from facesent.training import loop
+from facesent.training.checkpoint import CheckpointFolder
+from facesent.training.distribution import Follower, is_chief
+from facesent.training.fingerprint import fingerprint
+from facesent.training.loop import Trained
 
 
 def train(project: Project) -> None:
@@ -33,11 +34,11 @@ def train(project: Project) -> None:
     size = params.model.image_size
     examples = training_examples(project.data, frames["train"], labels, size, spill=project.outputs)
     validation = read_examples(project.data, frames["val"], labels, size, "val", spill=project.outputs)
-    computing = precision.resolve(params.train.precision)
+    computing = backend.resolve(params.train.precision)
     weights = weights_sha256(params.model)
     mark = fingerprint(params, frames, computing, weights or "")
     known = {"precision": computing, "weights_sha256": weights}
-    fit = partial(training.train, examples, validation, len(labels), params.model, params.train, fingerprint=mark)
+    fit = partial(loop.train, examples, validation, len(labels), params.model, params.train, fingerprint=mark)
     if not is_chief(params.train.distribute):
         fit(checkpoint=Follower(project.checkpoint, say), report=say)
         return

@@ -7,16 +7,14 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from facesent.console import progress_of, run_stage, say
-from facesent.data.errors import DataError
-from facesent.project import Project
+from facesent.core.console import progress_of, run_stage, say
+from facesent.core.errors import DataError
+from facesent.core.paths import Project
 
-# The processes that measure images import this module too, as their main one: what they do not need, they must not wait
-# for, and is imported where it is used.
 if TYPE_CHECKING:
     import pandas as pd
 
-    from facesent.data.expectations import Outcome
+    from facesent.dataset.expectations import Outcome
 
 
 class ValidationError(DataError):
@@ -29,9 +27,9 @@ def validate(project: Project, data: Path | None = None) -> None:
     Raises:
         ValidationError: after everything is written.
     """
-    from facesent.data.expectations import check, load
-    from facesent.data.image_files import class_folders
-    from facesent.data.validation_report import class_counts, validation_markdown, validation_summary
+    from facesent.dataset.expectations import check, load
+    from facesent.dataset.files import class_folders
+    from facesent.dataset.reports import class_counts, validation_markdown, validation_summary
     from facesent.params import load_params
 
     params = load_params(project.params).validate_
@@ -55,8 +53,8 @@ def validate(project: Project, data: Path | None = None) -> None:
 
 
 def _scan(project: Project, data: Path, max_pixels: int) -> "pd.DataFrame":
-    from facesent.data.manifest import scan
-    from facesent.data.scan_cache import ScanCache
+    from facesent.dataset.manifest import scan
+    from facesent.dataset.scan_cache import ScanCache
 
     cache = ScanCache.read(project.scan_cache)
     with progress_of("checking images") as progress:
@@ -68,8 +66,8 @@ def _scan(project: Project, data: Path, max_pixels: int) -> "pd.DataFrame":
 
 def _notes(data: Path, manifest: "pd.DataFrame") -> list[str]:
     """What lies in the folder and is not used."""
-    from facesent.data.image_files import stray_images
-    from facesent.data.manifest import read_metadata
+    from facesent.dataset.files import stray_images
+    from facesent.dataset.manifest import read_metadata
 
     unknown = sorted(set(read_metadata(data)["file_name"]) - set(manifest["file_name"]))
     found = {
@@ -80,7 +78,7 @@ def _notes(data: Path, manifest: "pd.DataFrame") -> list[str]:
 
 
 def _judge(outcomes: Sequence["Outcome"], folder: Path) -> None:
-    from facesent.data.validation_report import critical_failures
+    from facesent.dataset.reports import critical_failures
 
     for outcome in outcomes:
         if outcome.severity == "warning" and not outcome.success:

@@ -22,9 +22,9 @@ def replies(statuses: Sequence[int], expected: Expected = Expected.REFUSED) -> l
     ("frames", "line"),
     [
         ([MLFLOW, PANDAS], "mlflow/pyfunc/scoring_server/__init__.py:279"),
-        ([MLFLOW, PACKAGED, PANDAS], "facesent/data/images.py:40"),
+        ([MLFLOW, PACKAGED, PANDAS], "facesent/images/reading.py:40"),
         ([MLFLOW, MODEL, MLFLOW], "served.py:69"),
-        ([MLFLOW, MODEL, PACKAGED], "facesent/data/images.py:40"),
+        ([MLFLOW, MODEL, PACKAGED], "facesent/images/reading.py:40"),
         ([PANDAS], ""),
     ],
 )
@@ -58,7 +58,7 @@ def test_what_mlflow_fails_at_is_named_and_not_judged() -> None:
     assert row.reached is None
 
 
-@pytest.mark.parametrize("line", ["served.py:69", "facesent/data/images.py:40", ""])
+@pytest.mark.parametrize("line", ["served.py:69", "facesent/images/reading.py:40", ""])
 def test_any_other_failure_of_the_server_is_ours(line: str) -> None:
     assert judged("kind", replies([500, 400]), lambda reply: line).reached is False
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.bad_requests import TOO_LARGE, Expected, Request, bad_requests
-from facesent.data.images import ImageError, read_image
+from facesent.images.reading import ImageError, read_image
 
 pytest.importorskip("pyradamsa")
 

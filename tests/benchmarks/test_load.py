@@ -15,7 +15,7 @@ from PIL import Image
 
 from benchmarks.bad_requests import Expected
 from benchmarks.load import GOOD, Load, difference, load
-from facesent.registry.server import Server, pings
+from facesent.serving.server import Server, pings
 
 pytest.importorskip("pyradamsa")
 

@@ -8,28 +8,28 @@ import mlflow
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from trained import SIDE, make_project
 
-from facesent import promotion
 from facesent.cli import main
-from facesent.export.formats import FORMATS, Format
-from facesent.export.writing import content_sha256
-from facesent.registry import models
+from facesent.promotion import register
+from facesent.registry import versions
+from facesent.serving.export.check import content_sha256
+from facesent.serving.export.formats import FORMATS, Format
+from tests.helpers.trained_project import SIDE, make_project
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("mlflow_store")]
 
 
 def tag(name: str) -> dict[str, object]:
-    [version] = models.versions()
+    [version] = versions.versions()
     parsed: dict[str, object] = json.loads(version.tags[f"export.{name}"])
     return parsed
 
 
 def test_all_formats_are_compared_attached_and_usable(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    promotion.register(make_project(project))
+    register.register(make_project(project))
     result = CliRunner().invoke(main, ["export", "challenger", "--to", "given"])
     assert result.exit_code == 0, result.output
-    [version] = models.versions()
+    [version] = versions.versions()
     attached = Path(mlflow.artifacts.download_artifacts(run_id=version.run_id, artifact_path="export", dst_path="down"))
     for name, entry in FORMATS.items():
         folder = project / "given" / name
@@ -51,7 +51,7 @@ def test_all_formats_are_compared_attached_and_usable(project: Path, monkeypatch
 
 
 def test_a_format_that_answers_otherwise_is_not_attached(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    promotion.register(make_project(project))
+    register.register(make_project(project))
     onnx = FORMATS["onnx"]
     tilted = Format("onnx", onnx.file, onnx.modules, onnx.write, lambda path: lambda x: onnx.load(path)(x) + 1e-3)
     absent = Format("litert", "model.tflite", ("no_such_module",), onnx.write, onnx.load)
@@ -62,7 +62,7 @@ def test_a_format_that_answers_otherwise_is_not_attached(project: Path, monkeypa
     assert "onnx: refused. Expected probabilities within 1e-05" in result.output
     assert "no_such_module" in result.output
     assert "pip install -e '.[export]'" in result.output
-    [version] = models.versions()
+    [version] = versions.versions()
     assert {name for name in version.tags if name.startswith("export.")} == {"export.savedmodel"}
     assert {file.path for file in mlflow.tracking.MlflowClient().list_artifacts(version.run_id, "export")} == {
         "export/savedmodel"
@@ -72,7 +72,7 @@ def test_a_format_that_answers_otherwise_is_not_attached(project: Path, monkeypa
 
 def test_what_is_missing_is_said(project: Path) -> None:
     made = make_project(project)
-    promotion.register(made)
+    register.register(made)
     result = CliRunner().invoke(main, ["export", "champion"])
     assert result.exit_code == 1
     assert "Expected a version of facesent (1) or an alias of one. Received: champion" in result.output

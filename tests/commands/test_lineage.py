@@ -6,8 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from facesent.cli import main
-from facesent.lineage import lineage_tags
-from facesent.project import Project
+from facesent.core.paths import Project
+from facesent.registry.lineage import lineage_tags
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,8 +35,8 @@ def run_id(project: Path, mlflow_store: Path) -> str:
     from mlflow.tracking import MlflowClient
 
     from facesent.params import load_params
-    from facesent.registry import models, tracking
-    from facesent.registry.recording import describe
+    from facesent.registry import runs, versions
+    from facesent.registry.recorder import describe
 
     (project / "presets").mkdir()
     (project / "presets" / "quick.yaml").write_bytes((ROOT / "presets" / "quick.yaml").read_bytes())
@@ -48,13 +48,13 @@ def run_id(project: Path, mlflow_store: Path) -> str:
     params = load_params(project / "params.yaml")
     frame = pd.DataFrame({"file_name": ["a.png"], "label": ["A"], "group": ["a"], "sha256": ["0"]})
     description = describe(Project(project), params, {"train": frame}, tags={"flow_run": "a-flow-run"})
-    made = tracking.begin(description, resume=False)
-    tracking.finish(made, "ab" * 32)
-    tracking.fail(tracking.begin(description, resume=False))
+    made = runs.begin(description, resume=False)
+    runs.finish(made, "ab" * 32)
+    runs.fail(runs.begin(description, resume=False))
     client = MlflowClient()
-    client.create_registered_model(models.NAME)
-    client.create_model_version(models.NAME, str(project), made, tags=lineage_tags(Project(project)))
-    models.set_alias("champion", 1)
+    client.create_registered_model(versions.NAME)
+    client.create_model_version(versions.NAME, str(project), made, tags=lineage_tags(Project(project)))
+    versions.set_alias("champion", 1)
     return made
 
 

@@ -2,14 +2,14 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import promoters
 import pytest
 from click.testing import CliRunner
-from trained import make_project, write_model
 
-from facesent import promotion
 from facesent.cli import main
-from facesent.project import Project
+from facesent.core.paths import Project
+from facesent.promotion.canary import trial
+from tests.helpers import promoters
+from tests.helpers.trained_project import make_project, write_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("mlflow_store")]
 
@@ -21,7 +21,7 @@ def run(*arguments: str) -> tuple[int, str]:
 
 @pytest.fixture
 def quick_canary(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(promotion, "canary", lambda _, candidate: promoters.passed_canary(candidate.version))
+    monkeypatch.setattr(trial, "canary", lambda _, candidate: promoters.passed_canary(candidate.version))
 
 
 def worse(made: Project) -> None:
@@ -76,7 +76,7 @@ def test_a_rejected_model_ends_with_status_1(project: Path) -> None:
 def test_a_model_that_cannot_be_served_is_not_promoted(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_project(project)
     broken = replace(promoters.passed_canary(1), problems=("The server ended with status 1.",))
-    monkeypatch.setattr(promotion, "canary", lambda *_: broken)
+    monkeypatch.setattr(trial, "canary", lambda *_: broken)
     code, output = run("promote")
     assert code == 1
     assert "The server ended with status 1." in output

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
-from trained import make_project
 
 from facesent.cli import main
+from tests.helpers.trained_project import make_project
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("mlflow_store")]
 
@@ -18,11 +18,11 @@ def run(*arguments: str) -> Result:
 
 @pytest.fixture
 def champion(project: Path) -> Path:
-    from facesent import promotion
-    from facesent.registry import models
+    from facesent.promotion import register
+    from facesent.registry import versions
 
-    candidate = promotion.register(make_project(project))
-    models.set_alias(models.CHAMPION, candidate.version)
+    candidate = register.register(make_project(project))
+    versions.set_alias(versions.CHAMPION, candidate.version)
     return project
 
 
@@ -48,7 +48,7 @@ def test_top_k_names_the_likeliest_alone(champion: Path) -> None:
 
 
 def test_crop_says_where_the_face_is(champion: Path) -> None:
-    from facesent.data.sample.portrait import draw_portrait
+    from facesent.sources.drawn_faces.portrait import draw_portrait
 
     whole = np.full((300, 400, 3), 230, np.uint8)
     whole[60:220, 150:310] = draw_portrait(7, 4, 1, "Neutral", 160)

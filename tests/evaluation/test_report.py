@@ -18,8 +18,10 @@ from facesent.evaluation.behaviour import Behaviour
 from facesent.evaluation.examination import Answered, Examination
 from facesent.evaluation.intervals import Estimate
 from facesent.evaluation.metrics import measure
-from facesent.evaluation.report import Difference, Judgement, Report, Row, render
 from facesent.evaluation.report.collect import Background, Network, Results, data_of, make_report, training_of
+from facesent.evaluation.report.content import Report
+from facesent.evaluation.report.judgement import Difference, Judgement, Row
+from facesent.evaluation.report.page import render
 from facesent.evaluation.report.pictures import Heat, ScoredImages, choose_mistakes, choose_successes
 from facesent.params import load_params
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import yaml
-from receivers import Receiver, receiving
 
-from facesent.data.sample import draw_dataset
+from facesent.sources.drawn_faces.dataset import draw_dataset
+from tests.helpers.webhook import Receiver, receiving
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("facesent", "flows", "presets", "mlruns", "dvc.yaml", "params.yaml", "prefect.toml", "prefect.yaml")

@@ -5,23 +5,24 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import promoters
 import pytest
 from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import FlowRun, State
-from receivers import Receiver
-from trained import make_project
 
-from facesent import promotion
-from facesent.project import Project
-from facesent.registry import promotions
+from facesent.core.paths import Project
+from facesent.promotion import approval
+from facesent.promotion.canary import trial
+from facesent.registry import decisions
 from facesent.registry.approvals import Approval
-from facesent.registry.promotions import Aliases
+from facesent.registry.decisions import Aliases
 from flows.approval import wait_for_answer
 from flows.pipeline import decide
 from flows.summary import Summary
+from tests.helpers import promoters
+from tests.helpers.trained_project import make_project
+from tests.helpers.webhook import Receiver
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server", "mlflow_store")]
 
@@ -30,7 +31,7 @@ LONG = 1.0
 
 @flow
 def asking(hours: float) -> Approval | None:
-    question = promotion.ask(promoters.verdict_on(2, champion=1))
+    question = approval.ask(promoters.verdict_on(2, champion=1))
     return wait_for_answer(question, hours) if question else None
 
 
@@ -83,10 +84,10 @@ def second_version(mlflow_store: Path) -> None:
 
 @pytest.mark.usefixtures("second_version")
 def test_the_terminals_word_resumes_the_flow() -> None:
-    state = while_paused(lambda *_: promotion.approve(2, by="ann"), lambda: asking(LONG, return_state=True))
+    state = while_paused(lambda *_: approval.approve(2, by="ann"), lambda: asking(LONG, return_state=True))
     answer = state.result()
     assert (answer.state, answer.by) == ("approved", "ann")
-    assert promotions.read().aliases == Aliases(2, 1)
+    assert decisions.read().aliases == Aliases(2, 1)
 
 
 @pytest.mark.usefixtures("second_version")
@@ -94,7 +95,7 @@ def test_the_pages_button_serves_the_version() -> None:
     state = while_paused(press_resume(approve=True, by="bob"), lambda: asking(LONG, return_state=True))
     answer = state.result()
     assert (answer.state, answer.by) == ("approved", "bob")
-    assert promotions.read().aliases == Aliases(2, 1)
+    assert decisions.read().aliases == Aliases(2, 1)
 
 
 @pytest.mark.usefixtures("second_version")
@@ -102,7 +103,7 @@ def test_the_pages_form_can_reject() -> None:
     form = press_resume(approve=False, by="bob", reason="one person in half of the photos")
     answer = while_paused(form, lambda: asking(LONG, return_state=True)).result()
     assert (answer.state, answer.reason) == ("rejected", "one person in half of the photos")
-    assert promotions.read().aliases == Aliases(1, None)
+    assert decisions.read().aliases == Aliases(1, None)
     assert asking(LONG).state == "rejected", "nobody is asked twice, nor waited for"
 
 
@@ -111,15 +112,15 @@ def test_where_nobody_answers_the_flow_completes_and_the_question_stays() -> Non
     state = asking(0, return_state=True)
     assert state.is_completed()
     assert state.result().state == "waiting"
-    assert promotions.read().aliases == Aliases(1, None)
-    promotion.approve(2, by="ann")
-    assert promotions.read().aliases == Aliases(2, 1)
+    assert decisions.read().aliases == Aliases(1, None)
+    approval.approve(2, by="ann")
+    assert decisions.read().aliases == Aliases(2, 1)
 
 
 def test_the_pipeline_promotes_what_was_approved_and_says_by_whom(
     project: Any, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(promotion, "canary", lambda _, candidate: promoters.passed_canary(candidate.version))
+    monkeypatch.setattr(trial, "canary", lambda _, candidate: promoters.passed_canary(candidate.version))
     made = make_project(project)
     settings = made.params.read_text().replace("approval: false", "approval: true")
     made.params.write_text(settings.replace("urls: []", f"urls: ['{receiver.url}']"))
@@ -129,7 +130,7 @@ def test_the_pipeline_promotes_what_was_approved_and_says_by_whom(
     [message] = receiver.messages
     assert message["title"] == "facesent: waiting"
     assert "facesent approve 1" in message["message"]
-    state = while_paused(lambda *_: promotion.approve(1, by="ann"), lambda: deciding(LONG, return_state=True))
+    state = while_paused(lambda *_: approval.approve(1, by="ann"), lambda: deciding(LONG, return_state=True))
     summary = state.result()
     assert summary.rows["approved by"] == "ann"
     assert summary.rows["model version"] == "1 (served: version 1)"

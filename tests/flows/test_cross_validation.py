@@ -15,16 +15,16 @@ import pandas as pd
 import psutil
 import pytest
 from distributed import Client, LocalCluster, get_task_stream
-from folded import images, make_project
 from mlflow.tracking import MlflowClient
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import Artifact, State
 from prefect.settings import PREFECT_API_URL
 
-from facesent.project import Project
+from facesent.core.paths import Project
 from flows.clusters import task_runner
 from flows.cross_validation import cross_validation, main
+from tests.helpers.folds_project import images, make_project
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 

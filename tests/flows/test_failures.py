@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from facesent.errors import FacesentError, TrackingError
-from facesent.project import Project
+from facesent.core.errors import FacesentError, TrackingError
+from facesent.core.paths import Project
 from flows.dvc_stages import DvcBusyError, StageError, StageKilledError
 from flows.failures import failure_of
-from flows.steps import Step, Steps
+from flows.summary import Step, Steps
 
 FAILED = Steps([Step("validate", "ran", 2.0), Step("train", "failed", 3.0)])
 

@@ -2,11 +2,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from receivers import Receiver
 
-from facesent.params.notify import Event, Notify
-from facesent.project import Project
+from facesent.core.paths import Project
+from facesent.params import Event, Notify
 from flows.notifications import notify, tell
+from tests.helpers.webhook import Receiver
 
 EVERYTHING: list[Event] = ["failed", "rejected", "promoted", "waiting"]
 

@@ -17,10 +17,10 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, TaskRunFilter
 from prefect.client.schemas.objects import Artifact, State, TaskRun
 from prefect.client.schemas.sorting import TaskRunSort
-from receivers import Receiver
 
-from facesent.project import Project
+from facesent.core.paths import Project
 from flows.pipeline import main, pipeline, reproduce
+from tests.helpers.webhook import Receiver
 
 pytestmark = [
     pytest.mark.slow,

@@ -1,6 +1,6 @@
 import pytest
 
-from flows.steps import Step, Steps, duration, steps_table
+from flows.summary import Step, Steps, duration, steps_table
 
 
 def test_steps_are_kept_in_order_with_how_they_ended() -> None:

@@ -3,14 +3,14 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import promoters
 import pytest
 
-from facesent.project import Project
-from facesent.promotion import Candidate, Promotion
-from facesent.registry.verdict import Check
-from flows.steps import Step
-from flows.summary import NEXT_COMMANDS, Summary, summarise
+from facesent.core.paths import Project
+from facesent.promotion.aliases import Promotion
+from facesent.promotion.register import Candidate
+from facesent.promotion.verdict import Check
+from flows.summary import NEXT_COMMANDS, Step, Summary, summarise
+from tests.helpers import promoters
 
 CANDIDATE = Candidate(version=2, run_id="run-of-2", model_sha256="ab" * 32, created=True)
 PROMOTED = Promotion(champion=2, previous=1, changed=True)

@@ -15,8 +15,8 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import State
 
+from facesent.core.paths import Project
 from facesent.params import load_params
-from facesent.project import Project
 from flows.sweep import main, sweep
 
 pytestmark = [

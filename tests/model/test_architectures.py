@@ -3,12 +3,11 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from facesent.model.architectures import build
 from facesent.model.architectures.backbones import BACKBONES
+from facesent.model.architectures.build import build
 from facesent.model.backend import keras
 from facesent.model.inference import compile_forward
-from facesent.params import Model
-from facesent.params.model import Name
+from facesent.model.settings import Model, Name
 
 
 def settings(image_size: int, **options: object) -> Model:

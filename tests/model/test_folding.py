@@ -4,10 +4,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facesent.model.architectures import build
+from facesent.model.architectures.build import build
 from facesent.model.backend import keras
-from facesent.model.folding import fold_batch_norm
-from facesent.params import Model
+from facesent.model.inference import fold_batch_norm
+from facesent.model.settings import Model
 
 layers = keras.layers
 

@@ -4,10 +4,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facesent.model.architectures import build
+from facesent.model.architectures.build import build
 from facesent.model.backend import keras
 from facesent.model.inference import compile_forward
-from facesent.params import Model
+from facesent.model.settings import Model
 
 
 @pytest.fixture(scope="module")

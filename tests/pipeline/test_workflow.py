@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from facesent.data.sample import draw_dataset
+from facesent.sources.drawn_faces.dataset import draw_dataset
 
 pytestmark = pytest.mark.slow
 

@@ -1,23 +1,23 @@
 from collections.abc import Callable
 from typing import Any
 
-import promoters
 import pytest
 from mlflow.tracking import MlflowClient
 
-from facesent import promotion
-from facesent.errors import FacesentError
-from facesent.promotion import Promotion
-from facesent.registry import promotions
-from facesent.registry.models import CHAMPION, NAME, PREVIOUS, set_alias
-from facesent.registry.promotions import Aliases
-from facesent.registry.verdict import Verdict
+from facesent.core.errors import FacesentError
+from facesent.promotion import aliases
+from facesent.promotion.aliases import Promotion
+from facesent.promotion.verdict import Verdict
+from facesent.registry import decisions
+from facesent.registry.decisions import Aliases
+from facesent.registry.versions import CHAMPION, NAME, PREVIOUS, set_alias
+from tests.helpers import promoters
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("mlflow_store")]
 
 
-def aliases() -> Aliases:
-    return promotions.read().aliases
+def current() -> Aliases:
+    return decisions.read().aliases
 
 
 def end_after(write: int, act: Callable[..., Any], *arguments: Any) -> None:
@@ -27,7 +27,7 @@ def end_after(write: int, act: Callable[..., Any], *arguments: Any) -> None:
 
 def assert_one_chain() -> None:
     """Each change starts where the one before ended, and the aliases are where the last one ended."""
-    record = promotions.read()
+    record = decisions.read()
     assert [entry.number for entry in record.entries] == list(range(1, len(record.entries) + 1))
     at = Aliases(None, None)
     for entry in record.entries:
@@ -41,10 +41,10 @@ def test_a_promotion_is_written_down_and_repeating_it_changes_nothing() -> None:
     promoters.make_versions(2)
     assert promoters.promote(1) == Promotion(1, None, changed=True)
     second = promoters.verdict_on(2, champion=1)
-    assert promotion.promote(second) == Promotion(2, 1, changed=True)
-    again = promotion.promote(second)
+    assert aliases.promote(second) == Promotion(2, 1, changed=True)
+    again = aliases.promote(second)
     assert (again.champion, again.previous, again.changed) == (2, 1, False)
-    first, last = promotions.read().entries
+    first, last = decisions.read().entries
     assert (first.after.champion, last.after, last.by, last.why) == (1, Aliases(2, 1), "gate", "Version 2 is better.")
     assert_one_chain()
 
@@ -55,8 +55,8 @@ def test_a_promoter_that_is_killed_leaves_versions_that_passed_and_the_next_fini
     for version in (1, 2):
         promoters.promote(version)
     end_after(write, promoters.promote, 3)
-    assert aliases() in (Aliases(2, 1), Aliases(3, 1), Aliases(3, 2))
-    again = promotion.promote(promoters.verdict_on(3, champion=2))
+    assert current() in (Aliases(2, 1), Aliases(3, 1), Aliases(3, 2))
+    again = aliases.promote(promoters.verdict_on(3, champion=2))
     assert (again.champion, again.previous) == (3, 2)
     assert promoters.promote(4) == Promotion(4, 3, changed=True)
     assert_one_chain()
@@ -68,8 +68,8 @@ def test_a_rollback_that_is_killed_is_finished_by_repeating_it(write: int) -> No
     for version in (1, 2):
         promoters.promote(version)
     end_after(write, promoters.roll_back)
-    assert aliases() in (Aliases(2, 1), Aliases(1, 1), Aliases(1, 2))
-    repeated = promotion.rollback(by="bob")
+    assert current() in (Aliases(2, 1), Aliases(1, 1), Aliases(1, 2))
+    repeated = aliases.rollback(by="bob")
     assert (repeated.champion, repeated.previous, repeated.changed) == (1, 2, False)
     assert_one_chain()
 
@@ -79,7 +79,7 @@ def test_a_rollback_after_a_killed_promoter_takes_back_what_that_one_decided() -
     for version in (1, 2):
         promoters.promote(version)
     end_after(1, promoters.promote, 3)
-    assert promotion.rollback() == Promotion(2, 3, changed=True)
+    assert aliases.rollback() == Promotion(2, 3, changed=True)
     assert_one_chain()
 
 
@@ -87,7 +87,7 @@ def test_eight_promoters_at_once_leave_one_history() -> None:
     promoters.make_versions(8)
     statuses = promoters.join([promoters.start(promoters.promote_until_fresh, version) for version in range(1, 9)])
     assert statuses == [0] * 8
-    assert sorted(entry.after.champion or 0 for entry in promotions.read().entries) == list(range(1, 9))
+    assert sorted(entry.after.champion or 0 for entry in decisions.read().entries) == list(range(1, 9))
     assert_one_chain()
 
 
@@ -105,32 +105,30 @@ def test_of_verdicts_against_the_same_champion_only_the_first_counts() -> None:
     promoters.make_versions(3)
     promoters.promote(1)
     verdicts = [promoters.verdict_on(version, champion=1) for version in (2, 3)]
-    promotion.promote(verdicts[0])
-    with pytest.raises(
-        promotion.StaleVerdictError, match=r"champion, version 2\. Received: a verdict against version 1"
-    ):
-        promotion.promote(verdicts[1])
-    assert aliases() == Aliases(2, 1)
+    aliases.promote(verdicts[0])
+    with pytest.raises(aliases.StaleVerdictError, match=r"champion, version 2\. Received: a verdict against version 1"):
+        aliases.promote(verdicts[1])
+    assert current() == Aliases(2, 1)
 
 
 @pytest.mark.parametrize("outcome", ["REJECTED", "UNKNOWN"])
 def test_what_did_not_pass_is_not_promoted_on_demand_either(outcome: Any) -> None:
     promoters.make_versions(1)
     verdict = Verdict(outcome, "The server did not start.", 1, None, ())
-    assert not promotion.promote(verdict, replace_incomparable=True).changed
-    assert aliases() == Aliases(None, None)
+    assert not aliases.promote(verdict, replace_incomparable=True).changed
+    assert current() == Aliases(None, None)
 
 
 def test_a_version_that_was_rolled_back_stays_out_until_a_person_serves_it_again() -> None:
     promoters.make_versions(2)
     for version in (1, 2):
         promoters.promote(version)
-    promotion.rollback(by="ann", why="confuses cats")
+    aliases.rollback(by="ann", why="confuses cats")
     tonight = promoters.promote(2)
     assert (tonight.champion, tonight.changed) == (1, False)
     assert "facesent rollback 2" in tonight.note
-    assert promotion.rollback(2) == Promotion(2, 1, changed=True)
-    assert promotions.read().withdrawal_of(2) is None
+    assert aliases.rollback(2) == Promotion(2, 1, changed=True)
+    assert decisions.read().withdrawal_of(2) is None
     assert_one_chain()
 
 
@@ -139,13 +137,13 @@ def test_rolling_back_to_a_version_needs_one_that_passed() -> None:
     promoters.make_versions(1, verdict="REJECTED")
     for version in (1, 2, 3):
         promoters.promote(version)
-    assert promotion.rollback(1) == Promotion(1, 3, changed=True)
-    assert not promotion.rollback(1).changed
+    assert aliases.rollback(1) == Promotion(1, 3, changed=True)
+    assert not aliases.rollback(1).changed
     with pytest.raises(FacesentError, match="version 4, verdict REJECTED"):
-        promotion.rollback(4)
+        aliases.rollback(4)
     with pytest.raises(FacesentError, match="Received: 5, which is not there"):
-        promotion.rollback(5)
-    assert aliases() == Aliases(1, 3)
+        aliases.rollback(5)
+    assert current() == Aliases(1, 3)
 
 
 def test_aliases_moved_by_hand_are_respected() -> None:
@@ -161,7 +159,7 @@ def test_a_registry_from_before_the_history_goes_on() -> None:
     set_alias(CHAMPION, 2)
     set_alias(PREVIOUS, 1)
     assert promoters.promote(3) == Promotion(3, 2, changed=True)
-    assert promotion.rollback() == Promotion(2, 3, changed=True)
+    assert aliases.rollback() == Promotion(2, 3, changed=True)
 
 
 def test_a_change_to_a_version_that_was_deleted_is_given_up() -> None:
@@ -170,7 +168,7 @@ def test_a_change_to_a_version_that_was_deleted_is_given_up() -> None:
         promoters.promote(version)
     end_after(1, promoters.promote, 3)
     MlflowClient().delete_model_version(NAME, "3")
-    assert promotion.rollback() == Promotion(1, 2, changed=True)
+    assert aliases.rollback() == Promotion(1, 2, changed=True)
 
 
 def test_the_lock_lies_beside_the_database(mlflow_store: Any) -> None:

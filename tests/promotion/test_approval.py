@@ -1,14 +1,14 @@
 from pathlib import Path
 
-import promoters
 import pytest
 
-from facesent import promotion
-from facesent.errors import FacesentError
-from facesent.promotion import Promotion, StaleVerdictError
-from facesent.registry import promotions
-from facesent.registry.promotions import Aliases
-from facesent.registry.verdict import Verdict
+from facesent.core.errors import FacesentError
+from facesent.promotion import aliases, approval
+from facesent.promotion.aliases import Promotion, StaleVerdictError
+from facesent.promotion.verdict import Verdict
+from facesent.registry import decisions
+from facesent.registry.decisions import Aliases
+from tests.helpers import promoters
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("mlflow_store")]
 
@@ -22,24 +22,24 @@ def four_versions(mlflow_store: Path) -> None:
 
 def state_after_asking(version: int, champion: int) -> str:
     verdict = promoters.verdict_on(version, champion)
-    approval = promotion.ask(verdict)
-    promotion.promote(verdict, approval=approval)
-    return approval.state if approval else "nothing to ask"
+    asked = approval.ask(verdict)
+    aliases.promote(verdict, approval=asked)
+    return asked.state if asked else "nothing to ask"
 
 
 def test_without_an_answer_nothing_is_promoted() -> None:
     verdict = promoters.verdict_on(2, champion=1)
-    result = promotion.promote(verdict, approval=promotion.ask(verdict))
+    result = aliases.promote(verdict, approval=approval.ask(verdict))
     assert (result.champion, result.changed) == (1, False)
     assert "facesent approve 2" in result.note
 
 
 def test_an_approval_promotes_once_and_says_who_agreed() -> None:
     state_after_asking(2, champion=1)
-    assert promotion.approve(2, by="ann") == Promotion(2, 1, changed=True, approved_by="ann")
-    again = promotion.approve(2, by="bob")
+    assert approval.approve(2, by="ann") == Promotion(2, 1, changed=True, approved_by="ann")
+    again = approval.approve(2, by="bob")
     assert (again.champion, again.changed, again.approved_by) == (2, False, "ann")
-    last = promotions.read().last
+    last = decisions.read().last
     assert last
     assert last.by == "ann"
 
@@ -49,50 +49,50 @@ def test_an_approval_that_is_killed_is_finished_by_repeating_it(write: int) -> N
     state_after_asking(2, champion=1)
     [status] = promoters.join([promoters.start(promoters.end_after_write, write, promoters.approve, 2)])
     assert status == promoters.ENDED
-    promotion.approve(2, by="bob")
-    record = promotions.read()
+    approval.approve(2, by="bob")
+    record = decisions.read()
     assert record.aliases == Aliases(2, 1)
     assert [entry.by for entry in record.entries] == ["gate", "ann"]
 
 
 def test_a_rejection_stays_until_somebody_approves() -> None:
     state_after_asking(2, champion=1)
-    promotion.reject(2, by="ann", reason="half of the photos are of one person")
+    approval.reject(2, by="ann", reason="half of the photos are of one person")
     assert state_after_asking(2, champion=1) == "rejected"
-    assert promotions.read().aliases == Aliases(1, None)
-    assert promotion.approve(2, by="bob").champion == 2
+    assert decisions.read().aliases == Aliases(1, None)
+    assert approval.approve(2, by="bob").champion == 2
     with pytest.raises(FacesentError, match="the champion"):
-        promotion.reject(2, by="ann")
+        approval.reject(2, by="ann")
 
 
 def test_an_approval_over_another_champion_needs_another_verdict() -> None:
     state_after_asking(2, champion=1)
     state_after_asking(3, champion=1)
-    promotion.approve(3, by="ann")
+    approval.approve(3, by="ann")
     with pytest.raises(StaleVerdictError, match="version 3"):
-        promotion.approve(2, by="ann")
+        approval.approve(2, by="ann")
     assert state_after_asking(2, champion=3) == "waiting"
-    assert promotion.approve(2, by="ann") == Promotion(2, 3, changed=True, approved_by="ann")
+    assert approval.approve(2, by="ann") == Promotion(2, 3, changed=True, approved_by="ann")
 
 
 def test_an_approval_holds_for_one_promotion() -> None:
     state_after_asking(2, champion=1)
-    promotion.approve(2, by="ann")
-    promotion.rollback()
+    approval.approve(2, by="ann")
+    aliases.rollback()
     assert state_after_asking(2, champion=1) == "nothing to ask", "it was rolled back"
     with pytest.raises(FacesentError, match="facesent rollback 2"):
-        promotion.approve(2, by="ann")
-    assert promotions.read().aliases == Aliases(1, 2)
+        approval.approve(2, by="ann")
+    assert decisions.read().aliases == Aliases(1, 2)
 
 
 def test_nobody_is_asked_about_the_champion_or_what_did_not_pass() -> None:
-    assert promotion.ask(promoters.verdict_on(1, champion=None)) is None
-    assert promotion.ask(Verdict("REJECTED", "It is worse.", 2, 1, ())) is None
+    assert approval.ask(promoters.verdict_on(1, champion=None)) is None
+    assert approval.ask(Verdict("REJECTED", "It is worse.", 2, 1, ())) is None
     with pytest.raises(FacesentError, match=r"about which nobody asked\. Waiting: none"):
-        promotion.approve(2, by="ann")
+        approval.approve(2, by="ann")
 
 
 def test_a_version_that_waits_cannot_be_served_by_rolling_back_to_it() -> None:
     state_after_asking(2, champion=1)
     with pytest.raises(FacesentError, match="waits for approval"):
-        promotion.rollback(2)
+        aliases.rollback(2)

@@ -3,15 +3,15 @@ from pathlib import Path
 
 import mlflow
 import pytest
-from promoters import passed_canary
-from trained import make_project, write_model
 
-from facesent import promotion
-from facesent.errors import FacesentError, TrackingError
-from facesent.project import Project
-from facesent.registry import models
-from facesent.registry.models import CHALLENGER, CHAMPION, PREVIOUS
-from facesent.registry.verdict import Verdict
+from facesent.core.errors import FacesentError, TrackingError
+from facesent.core.paths import Project
+from facesent.promotion import aliases, judge, register
+from facesent.promotion.verdict import Verdict
+from facesent.registry import versions
+from facesent.registry.versions import CHALLENGER, CHAMPION, PREVIOUS
+from tests.helpers.promoters import passed_canary
+from tests.helpers.trained_project import make_project, write_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("mlflow_store")]
 
@@ -24,19 +24,19 @@ def evaluated(project: Project, labels: tuple[str, str], threshold: float) -> Pr
     return project
 
 
-def decide(project: Project, **options: bool) -> tuple[promotion.Candidate, Verdict, promotion.Promotion]:
-    candidate = promotion.register(project)
-    verdict = promotion.judge(project, candidate, passed_canary(candidate.version))
-    return candidate, verdict, promotion.promote(verdict, **options)
+def decide(project: Project, **options: bool) -> tuple[register.Candidate, Verdict, aliases.Promotion]:
+    candidate = register.register(project)
+    verdict = judge.judge(project, candidate, passed_canary(candidate.version))
+    return candidate, verdict, aliases.promote(verdict, **options)
 
 
 def test_the_first_model_that_passes_the_floors_is_champion(project: Path) -> None:
     candidate, verdict, result = decide(make_project(project))
     assert candidate.created
     assert verdict.outcome == "VALIDATED"
-    assert result == promotion.Promotion(champion=1, previous=None, changed=True)
+    assert result == aliases.Promotion(champion=1, previous=None, changed=True)
     assert json.loads(Project(project).verdict.read_text())["outcome"] == "VALIDATED"
-    [version] = models.versions()
+    [version] = versions.versions()
     assert set(version.aliases) == {CHALLENGER, CHAMPION}
     assert version.tags["verdict"] == "VALIDATED"
     assert version.tags["run_id"] == version.run_id
@@ -51,7 +51,7 @@ def test_the_same_model_again_is_the_same_version(project: Path) -> None:
     assert (candidate.version, candidate.created) == (1, False)
     assert verdict.outcome == "VALIDATED"
     assert not result.changed
-    assert len(models.versions()) == 1
+    assert len(versions.versions()) == 1
 
 
 def test_a_worse_model_is_rejected_and_a_better_one_replaces_the_champion(project: Path) -> None:
@@ -60,12 +60,12 @@ def test_a_worse_model_is_rejected_and_a_better_one_replaces_the_champion(projec
     worse, verdict, result = decide(evaluated(made, ("Dark", "Light"), 0.8))
     assert verdict.outcome == "REJECTED"
     assert (result.champion, result.changed) == (1, False)
-    assert models.version_with_alias(CHALLENGER) == worse.version == 2
+    assert versions.version_with_alias(CHALLENGER) == worse.version == 2
     _, verdict, result = decide(evaluated(made, ("Dark", "Light"), 0.0))
     assert verdict.outcome == "VALIDATED"
-    assert result == promotion.Promotion(champion=3, previous=1, changed=True)
-    assert promotion.rollback() == promotion.Promotion(champion=1, previous=3, changed=True)
-    assert models.version_with_alias(PREVIOUS) == 3
+    assert result == aliases.Promotion(champion=3, previous=1, changed=True)
+    assert aliases.rollback() == aliases.Promotion(champion=1, previous=3, changed=True)
+    assert versions.version_with_alias(PREVIOUS) == 3
 
 
 def test_a_champion_of_other_classes_is_replaced_on_demand_only(project: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_champion_of_other_classes_is_replaced_on_demand_only(project: Path) -
     assert verdict.outcome == "UNKNOWN"
     assert "Dark, Light" in verdict.reason
     assert not result.changed
-    assert promotion.promote(verdict, replace_incomparable=True).champion == candidate.version
+    assert aliases.promote(verdict, replace_incomparable=True).champion == candidate.version
 
 
 def test_a_model_that_mlflow_lost_is_recorded_again(
@@ -92,7 +92,7 @@ def test_a_model_that_mlflow_lost_is_recorded_again(
     [experiment] = [e for e in client.search_experiments() if e.name == "facesent"]
     for run in client.search_runs([experiment.experiment_id]):
         client.delete_run(run.info.run_id)
-    candidate = promotion.register(made)
+    candidate = register.register(made)
     run = client.get_run(candidate.run_id)
     assert run.data.metrics["test_accuracy"] == 1
     assert run.data.metrics["val_accuracy"] == 0.8
@@ -111,9 +111,9 @@ def test_another_min_confidence_is_another_version_of_the_same_weights(project: 
     candidate, verdict, result = decide(made)
     assert candidate.created
     assert verdict.outcome == "VALIDATED"
-    assert result == promotion.Promotion(champion=2, previous=1, changed=True)
-    assert models.versions()[0].tags["facesent.min_confidence"] == "0.9"
-    assert len({version.run_id for version in models.versions()}) == 1
+    assert result == aliases.Promotion(champion=2, previous=1, changed=True)
+    assert versions.versions()[0].tags["facesent.min_confidence"] == "0.9"
+    assert len({version.run_id for version in versions.versions()}) == 1
     assert not decide(made)[0].created
 
     served = mlflow.pyfunc.load_model("models:/facesent@champion")
@@ -127,17 +127,17 @@ def test_another_min_confidence_is_another_version_of_the_same_weights(project: 
     made.params.write_text(always)
     candidate, _, result = decide(made)
     assert (candidate.version, candidate.created) == (1, False)
-    assert result == promotion.Promotion(champion=1, previous=2, changed=True)
+    assert result == aliases.Promotion(champion=1, previous=2, changed=True)
 
 
 def test_without_a_model_the_command_to_run_is_named(project: Path) -> None:
     with pytest.raises(FacesentError, match="dvc repro"):
-        promotion.register(Project(project))
+        register.register(Project(project))
 
 
 def test_rolling_back_without_a_previous_version_is_refused(project: Path) -> None:
     with pytest.raises(FacesentError, match="nothing to go back to"):
-        promotion.rollback()
+        aliases.rollback()
 
 
 def test_the_registered_model_answers_photos_and_refuses_the_rest(project: Path) -> None:
@@ -153,7 +153,7 @@ def test_the_registered_model_answers_photos_and_refuses_the_rest(project: Path)
     [answer] = served.predict(pd.DataFrame({"image": [base64.b64encode(photo).decode()]}))
     assert answer["label"] == "Dark"
     assert answer["confidence"] == max(answer["probabilities"].values())
-    classifier = models.load_classifier(None)
+    classifier = versions.load_classifier(None)
     [by_hand] = classifier.predict([classifier.read(photo)])
     assert {**answer, **vars(by_hand)} == answer
     assert answer["version"] == 1
@@ -165,4 +165,4 @@ def test_a_server_that_is_down_is_told_with_what_to_do(project: Path, monkeypatc
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(TrackingError, match="Unset MLFLOW_TRACKING_URI"):
-        promotion.rollback()
+        aliases.rollback()

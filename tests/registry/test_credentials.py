@@ -1,8 +1,8 @@
 import pytest
 from mlflow.exceptions import MlflowException
 
-from facesent.errors import TrackingError
-from facesent.registry.connection import mlflow_answers
+from facesent.core.errors import TrackingError
+from facesent.registry.client import mlflow_answers
 from facesent.registry.credentials import move_credentials, without_credentials
 
 

@@ -3,8 +3,8 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from facesent.errors import TrackingError
-from facesent.registry import nested, tracking
+from facesent.core.errors import TrackingError
+from facesent.registry import nested, runs
 
 pytestmark = pytest.mark.usefixtures("mlflow_store")
 
@@ -33,8 +33,8 @@ def test_finished_children_come_with_their_curves_and_results() -> None:
     plan = parent()
     for fold in (1, 2):
         child = nested.begin_child(plan, f"fold {fold}", {"fold": fold}, f"key {fold}")
-        tracking.log_epoch(child, 0, {"val_loss": 0.5})
-        tracking.log_epoch(child, 1, {"val_loss": 0.25})
+        runs.log_epoch(child, 0, {"val_loss": 0.5})
+        runs.log_epoch(child, 1, {"val_loss": 0.25})
         if fold == 1:
             nested.finish(child, {"held_out_accuracy": 0.9, "recall/Ängste!": 1.0})
     [finished] = nested.finished_children(plan)

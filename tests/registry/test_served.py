@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from mlflow.exceptions import MlflowException
 
-from facesent.data.images import ImageError, read_image
+from facesent.images.reading import ImageError, read_image
 from facesent.registry.packaging import signature
 from facesent.registry.served import MAX_BYTES, Asked, asked_for, decode_photo, registered_version
 

@@ -19,10 +19,10 @@ import pytest
 import requests
 from PIL import Image
 from requests.adapters import HTTPAdapter
-from trained import make_project
 from urllib3 import Retry
 
-from facesent.data.sample.portrait import draw_portrait
+from facesent.sources.drawn_faces.portrait import draw_portrait
+from tests.helpers.trained_project import make_project
 
 pytestmark = pytest.mark.slow
 
@@ -35,8 +35,8 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory, empty_mlflow_database: Path) -> Iterator[str]:
-    from facesent import promotion
-    from facesent.registry import models
+    from facesent.promotion import register
+    from facesent.registry import versions
 
     root = tmp_path_factory.mktemp("served")
     copy(empty_mlflow_database, root / "mlflow.db")
@@ -44,7 +44,7 @@ def address(tmp_path_factory: pytest.TempPathFactory, empty_mlflow_database: Pat
         patch.chdir(root)
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root}/mlflow.db")
         project = make_project(root)
-        models.set_alias(models.CHAMPION, promotion.register(project).version)
+        versions.set_alias(versions.CHAMPION, register.register(project).version)
         port = free_port()
         command = ["-m", "mlflow", "models", "serve", "-m", "models:/facesent@champion", "--env-manager", "local"]
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facesent.project import Project
+from facesent.core.paths import Project
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 

@@ -4,11 +4,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from trained import make_project, write_model
 
-from facesent.evaluation.report import Report, render
-from facesent.project import Project
+from facesent.core.paths import Project
+from facesent.evaluation.report.content import Report
+from facesent.evaluation.report.page import render
 from facesent.stages.evaluate import evaluate
+from tests.helpers.trained_project import make_project, write_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("mlflow_store")]
 

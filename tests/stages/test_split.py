@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from facesent.data.errors import DataError
-from facesent.data.manifest import scan
-from facesent.project import SPLITS, Project
+from facesent.core.errors import DataError
+from facesent.core.paths import SPLITS, Project
+from facesent.dataset.manifest import scan
 from facesent.stages.split import split
 
 MakeProject = Callable[..., Project]

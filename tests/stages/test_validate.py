@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from facesent.project import Project
+from facesent.core.paths import Project
 from facesent.stages.validate import ValidationError, validate
 
 pytestmark = pytest.mark.slow

@@ -33,8 +33,14 @@ from facesent.params import Params
 
 # What the Kaggle set holds, whose test images the reference's accuracy was measured on.
 _REFERENCE_FILES = 15_453
+
+
 _REFERENCE_CLASSES = {"Ahegao", "Angry", "Happy", "Neutral", "Sad", "Surprise"}
+
+
 _MOST_PAIRS = 6
+
+
 _BINS = 10
 
 

@@ -14,16 +14,27 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from facesent.data.images import Pixels
 from facesent.evaluation.report.content import Example, Examples
+from facesent.images.reading import Pixels
 
 MOST_SHOWN = 6
+
+
 _SIDE = 128
+
+
 _QUALITY = 80
+
+
 _HEAT = 0.65
+
+
 _COLOURS = "inferno"
 
+
 Heat = NDArray[np.float32]
+
+
 # From images (n, side, side, 3) and the index of a class for each to heat (n, side, side); None where there is no way.
 DrawHeat = Callable[[Pixels, NDArray[np.int64]], Heat | None]
 

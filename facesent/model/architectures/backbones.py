@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from facesent.errors import FacesentError
+from facesent.core.errors import FacesentError
 from facesent.model.architectures.efficientnet_lite import efficientnet_lite0
 from facesent.model.backend import keras
 from facesent.model.layers import ImageNetScaling
-from facesent.params import Model
+from facesent.model.settings import Model
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Backbone:
 
 # Keras's own scaling inside a network holds tensors that no graph takes.
 _UNSCALED = {"include_preprocessing": False}
+
 
 BACKBONES = {
     "vgg16": Backbone(keras.applications.VGG16, "caffe"),

@@ -5,9 +5,11 @@ from typing import Any
 from facesent.model.architectures.attention import ATTENTION
 from facesent.model.backend import keras
 from facesent.model.layers import Convolution3x3, FusedBatchNormalization
-from facesent.params import Model
+from facesent.model.settings import Model
 
 FILTERS = (32, 64, 128, 256, 512, 1024, 2048)
+
+
 DENSE_UNITS = (1024, 512, 256)
 
 

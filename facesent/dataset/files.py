@@ -1,0 +1,208 @@
+"""What is in ``data/``, by file names and sizes: quick for any number of images."""
+
+import csv
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from facesent.core.errors import DataError
+from facesent.images.rows import UNCERTAIN
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+
+
+METADATA = "metadata.csv"
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A data folder by its file names and sizes; no pixels are read."""
+
+    exists: bool
+    classes: Mapping[str, int] = field(default_factory=dict)
+    other_files: int = 0
+    bytes: int = 0
+    groups: int | None = None
+
+    @property
+    def images(self) -> int:
+        """Images in all class folders."""
+        return sum(self.classes.values())
+
+    @property
+    def empty(self) -> bool:
+        """No folder, or no file of any kind in it."""
+        return not self.images and not self.other_files
+
+    def __str__(self) -> str:
+        """One line, such as ``40 images (Angry 20, Happy 20) and 1 other file``."""
+        counts = ", ".join(f"{name} {count}" for name, count in self.classes.items())
+        images = f"{self.images} images ({counts})" if counts else "no images"
+        others = f"{self.other_files} other file{'s' if self.other_files > 1 else ''}"
+        return f"{images} and {others}" if self.other_files else images
+
+
+def describe(data_dir: Path) -> Contents:
+    """Count what is in ``data_dir``: images by class in the order of their names, other files, bytes, groups."""
+    if not data_dir.is_dir():
+        return Contents(exists=False)
+    classes: Counter[str] = Counter()
+    size = others = 0
+    for name, length in walk_files(data_dir):
+        size += length
+        folder, _, file_name = name.rpartition("/")
+        if folder and "/" not in folder and is_image_name(file_name):
+            classes[folder] += 1
+        elif name != METADATA:
+            others += 1
+    return Contents(True, dict(sorted(classes.items())), others, size, _count_groups(data_dir / METADATA))
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file of that name counts as an image: by its suffix in any case, hidden files aside."""
+    return not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
+
+
+def walk_files(folder: Path, prefix: str = "") -> Iterator[tuple[str, int]]:
+    """Relative names, with forward slashes, and sizes of all that is no directory."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from walk_files(Path(entry.path), f"{prefix}{entry.name}/")
+            else:
+                # DVC can be set to keep links to its cache in data/; a broken one still counts.
+                yield f"{prefix}{entry.name}", entry.stat(follow_symlinks=entry.is_file()).st_size
+
+
+def _count_groups(metadata: Path) -> int | None:
+    try:
+        with metadata.open(encoding="utf-8-sig", newline="") as lines:
+            groups = {row.get("group") for row in csv.DictReader(lines)} - {"", None}
+    except (OSError, ValueError, csv.Error):
+        return None
+    return len(groups) or None
+
+
+class Stamp(NamedTuple):
+    """What the file system says of a file without reading it; times in nanoseconds."""
+
+    size: int
+    mtime: int
+    ctime: int
+    inode: int
+
+
+class ImageFile(NamedTuple):
+    """One file that counts as an image."""
+
+    name: str
+    """Relative to the data folder, with forward slashes; bytes that are no UTF-8 are shown as escapes."""
+    path: str
+    stamp: Stamp | None
+    """None for a link: its target may change without it."""
+    refusal: str | None
+    """Why it must not be read, if so."""
+
+
+def class_folders(data_dir: Path) -> list[str]:
+    """The sorted names of the class folders: every folder in ``data_dir`` that is not hidden.
+
+    Raises:
+        DataError: ``data_dir`` does not exist, or a class folder is a link that leaves it or has a reserved name.
+    """
+    if not data_dir.is_dir():
+        raise DataError(
+            f"Expected class folders of images in {data_dir}. Received: no such folder. "
+            "Get data with `facesent data sample`, `facesent data download` or `facesent data import DIR`."
+        )
+    folders = [path for path in sorted(data_dir.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    for folder in folders:
+        if _leaves(data_dir.resolve(), folder):
+            raise DataError(
+                f"Expected class folders inside {data_dir}. Received: {folder.name} is a link to elsewhere. "
+                f"Copy them with `facesent data import DIR`."
+            )
+    names = [_printable(folder.name) for folder in folders]
+    check_class_names(names)
+    return names
+
+
+def image_files(data_dir: Path) -> list[ImageFile]:
+    """The images in the class folders, sorted by name.
+
+    Raises:
+        DataError: as ``class_folders``; there are none.
+    """
+    classes = set(class_folders(data_dir))
+    root = data_dir.resolve()
+    found: list[ImageFile] = []
+    with os.scandir(data_dir) as folders:
+        for folder in folders:
+            if _printable(folder.name) in classes:
+                with os.scandir(folder.path) as entries:
+                    found += [_image_file(root, folder.name, entry) for entry in entries if _is_image(entry)]
+    if not found:
+        raise DataError(
+            f"Expected images ({', '.join(sorted(SUFFIXES))}) in {data_dir}/<Class>/. "
+            f"Received: none in the folders {', '.join(sorted(classes)) or '(no folders)'}."
+        )
+    return sorted(found)
+
+
+def stray_images(data_dir: Path) -> list[str]:
+    """The sorted names of images that lie beside or below the class folders, and are therefore ignored."""
+    return sorted(_printable(name) for name in _strays(data_dir, "", 0))
+
+
+def _strays(folder: Path, prefix: str, depth: int) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                yield from _strays(Path(entry.path), f"{prefix}{entry.name}/", depth + 1)
+            elif depth != 1 and _is_image(entry):
+                yield prefix + entry.name
+
+
+def _image_file(root: Path, folder: str, entry: "os.DirEntry[str]") -> ImageFile:
+    name = f"{folder}/{entry.name}"
+    if _printable(name) != name:
+        return ImageFile(_printable(name), entry.path, None, "its name is not UTF-8")
+    if entry.is_symlink():
+        outside = _leaves(root, Path(entry.path))
+        return ImageFile(name, entry.path, None, "a link to a file outside the data folder" if outside else None)
+    status = entry.stat()
+    return ImageFile(
+        name, entry.path, Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino), None
+    )
+
+
+def _is_image(entry: "os.DirEntry[str]") -> bool:
+    return is_image_name(entry.name) and (entry.is_file() or entry.is_symlink())
+
+
+def _leaves(root: Path, path: Path) -> bool:
+    return not path.resolve().is_relative_to(root)
+
+
+def _printable(name: str) -> str:
+    """A name that can be written as UTF-8; bytes that are none are shown as escapes."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def check_class_names(names: Iterable[str]) -> None:
+    """Refuse a class whose name already is an answer.
+
+    Raises:
+        DataError: a class is called ``UNCERTAIN``, in whatever case.
+    """
+    for name in names:
+        if name.casefold() == UNCERTAIN:
+            raise DataError(
+                f"Expected class folders other than {UNCERTAIN!r}, which is the answer below serve.min_confidence. "
+                f"Received: {name}. Rename the folder, or leave its images out."
+            )

@@ -1,0 +1,153 @@
+"""Scan class folders of images: one row an image, with what is wrong with it."""
+
+from collections.abc import Hashable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from facesent.core.console import Progress
+from facesent.core.errors import DataError
+from facesent.core.paths import SPLITS
+from facesent.dataset.files import METADATA, ImageFile, image_files
+from facesent.dataset.measure import Facts, Reading, measure, one_thread
+from facesent.dataset.pool import WorkerError, map_in_processes
+from facesent.dataset.scan_cache import ScanCache
+from facesent.images.threads import cores
+
+_DTYPES = {
+    "file_name": "str", "label": "str", "group": "str", "split": "str",
+    "width": "Int64", "height": "Int64", "mode": "str", "format": "str", "bytes": "Int64",
+    "sha256": "str", "phash": "str", "brightness": "float64", "contrast": "float64", "sharpness": "float64",
+    "ok": "bool", "reason": "str",
+}  # fmt: skip
+
+
+COLUMNS = tuple(_DTYPES)
+
+
+# So few images are measured sooner than processes start; so many at a time cost little to hand over.
+_CHUNK = 64
+
+
+CONFLICT = "same content under another label"
+
+
+class ManifestError(DataError):
+    """The metadata or a decoder is in a state that no manifest can describe."""
+
+
+def scan(
+    data_dir: Path,
+    *,
+    max_pixels: int,
+    workers: int | None = None,
+    cache: ScanCache | None = None,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Measure every image below ``data_dir`` and join ``metadata.csv``.
+
+    Args:
+        data_dir: holds ``<Class>/*.{jpg,jpeg,png,webp,bmp}`` and optionally ``metadata.csv``.
+        max_pixels: images with more are not decoded.
+        workers: processes; by default one a core. The result does not depend on it.
+        cache: of an earlier scan, which then has this one's rows. The result does not depend on it.
+        progress: called with (images done, images in all).
+
+    Returns:
+        The columns of ``COLUMNS``, sorted by ``file_name``. Images that cannot be used have ``ok`` False and a
+        ``reason``; nothing about a single image raises.
+
+    Raises:
+        DataError: no images, a wrong ``metadata.csv``, or a decoder that crashed.
+    """
+    cache = ScanCache() if cache is None else cache
+    files = image_files(data_dir)
+    metadata = read_metadata(data_dir)
+    cache.forget_over(max_pixels)
+    rows = _measure_all(files, max_pixels, cache, workers or cores(), progress)
+    cache.update(files, rows)
+    table = pd.DataFrame(rows, columns=Facts._fields)
+    names = [file.name for file in files]
+    table.insert(0, "file_name", names)
+    table.insert(1, "label", [name.split("/")[0] for name in names])
+    table = table.merge(metadata, how="left", on="file_name", validate="one_to_one")
+    return mark_conflicts(table[list(COLUMNS)].astype(_DTYPES))
+
+
+def read_metadata(data_dir: Path) -> pd.DataFrame:
+    """The columns file_name, group and split (text; missing where not given) of ``metadata.csv``; empty without it.
+
+    Raises:
+        ManifestError: not a CSV, no ``file_name``, a file named twice, or a split that is not train, val or test.
+    """
+    path = data_dir / METADATA
+    if not path.is_file():
+        return pd.DataFrame(columns=["file_name", "group", "split"], dtype="str")
+    try:
+        # Text throughout: a group "007" keeps its zeros, and a person may be called NA.
+        table = pd.read_csv(path, dtype="str", keep_default_na=False, na_values=[""], encoding="utf-8-sig")
+    except (ValueError, OSError) as error:
+        raise ManifestError(f"Expected a CSV in UTF-8 in {path}. Received: {error}") from None
+    if "file_name" not in table:
+        raise ManifestError(f"Expected a column file_name in {path}. Received: {', '.join(table.columns)}")
+    table = table.reindex(columns=["file_name", "group", "split"]).astype("str")
+    _check_metadata(table, path)
+    return table
+
+
+def _check_metadata(table: pd.DataFrame, path: Path) -> None:
+    if table["file_name"].isna().any():
+        raise ManifestError(f"Expected a file_name in each row of {path}. Received: a row without one.")
+    repeated = table.loc[table["file_name"].duplicated(), "file_name"].unique()
+    if len(repeated):
+        raise ManifestError(f"Expected each image once in {path}. Received twice or more: {_some(repeated)}")
+    wrong = table[table["split"].notna() & ~table["split"].isin(SPLITS)]
+    if len(wrong):
+        examples = _some([f"{row.split} ({row.file_name})" for row in wrong.itertuples()])
+        raise ManifestError(f"Expected train, val, test or nothing as split in {path}. Received: {examples}")
+
+
+def mark_conflicts(table: pd.DataFrame) -> pd.DataFrame:
+    """Set ``ok`` False on readable images whose very content also stands under another label."""
+    readable = table[table["ok"]]
+    labels = readable.groupby("sha256")["label"].transform("nunique")
+    reasons: dict[Hashable, str] = {}
+    for _, rows in readable[labels > 1].groupby("sha256"):
+        for index, label in rows["label"].items():
+            other = rows.loc[rows["label"] != label, "file_name"].iloc[0]
+            reasons[index] = f"{CONFLICT}: {other}"
+    return table.assign(
+        ok=table["ok"] & ~table.index.isin(list(reasons)),
+        reason=table["reason"].fillna(pd.Series(reasons, dtype="str")),
+    )
+
+
+def _measure_all(
+    files: Sequence[ImageFile], max_pixels: int, cache: ScanCache, workers: int, progress: Progress | None
+) -> list[Facts]:
+    """One row a file, in their order."""
+    rows = {file.name: row for file in files if (row := _without_reading(file, cache))}
+    left = [file for file in files if file.name not in rows]
+    readings = [Reading(file.path, cache.candidates(file)) for file in left]
+    job = partial(measure, max_pixels=max_pixels)
+    results = map_in_processes(job, readings, workers=workers, chunk=_CHUNK, initializer=one_thread)
+    if progress and rows:
+        progress(len(rows), len(files))
+    try:
+        for file, facts in zip(left, results, strict=True):
+            rows[file.name] = facts if facts.ok or facts.reason else cache.facts(facts.sha256)
+            if progress:
+                progress(len(rows), len(files))
+    except WorkerError as error:
+        raise ManifestError(f"{error} Remove the file, or report it to the maintainers of Pillow.") from None
+    return [rows[file.name] for file in files]
+
+
+def _without_reading(file: ImageFile, cache: ScanCache) -> Facts | None:
+    return Facts(reason=file.refusal) if file.refusal else cache.row(file)
+
+
+def _some(names: Iterable[str]) -> str:
+    names = list(names)
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -1,0 +1,70 @@
+"""A map over processes that keeps the order and names the item that killed a worker."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+Result = TypeVar("Result")
+
+
+class WorkerError(RuntimeError):
+    """A worker process died: a decoder crashed, or the system ran out of memory."""
+
+
+def map_in_processes(
+    job: Callable[[Item], Result],
+    items: Sequence[Item],
+    *,
+    workers: int,
+    chunk: int = 32,
+    initializer: Callable[[], None] | None = None,
+) -> Iterator[Result]:
+    """Yield ``job(item)`` for each item, in the order of ``items``.
+
+    One chunk or one worker runs in this process: starting others would take longer than the work.
+
+    Raises:
+        WorkerError: a worker died; the message names the item.
+    """
+    workers = min(workers, -(-len(items) // chunk))
+    if workers <= 1:
+        if initializer:
+            initializer()
+        yield from map(job, items)
+        return
+    done = 0
+    with _pool(workers, initializer) as pool:
+        try:
+            for result in pool.map(job, items, chunksize=chunk):
+                yield result
+                done += 1
+        except BrokenProcessPool:
+            # Each worker may hold one chunk and find another waiting in the queue.
+            suspects = items[done : done + chunk * (2 * workers + 1)]
+            raise WorkerError(_explain(job, suspects, initializer)) from None
+
+
+def _pool(workers: int, initializer: Callable[[], None] | None) -> ProcessPoolExecutor:
+    # Forking would copy the locks of a caller that has threads (TensorFlow, Prefect) and could hang.
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=initializer)
+
+
+def _explain(job: Callable[[Item], Result], suspects: Sequence[Item], initializer: Callable[[], None] | None) -> str:
+    """Repeat the suspects one by one in a process of their own, until one kills it."""
+    with _pool(1, initializer) as pool:
+        try:
+            pool.submit(os.getpid).result()
+        except BrokenProcessPool:
+            return "Expected worker processes to start. Received: they ended at once. Run with one worker."
+        for item in suspects:
+            try:
+                pool.submit(job, item).result()
+            except BrokenProcessPool:
+                return f"Expected a result for {item}. Received: the process that worked on it died."
+    return "Expected workers to finish. Received: one was ended from outside, perhaps for lack of memory. Run it again."

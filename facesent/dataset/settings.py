@@ -1,0 +1,38 @@
+"""Which images are usable, and which of them a model is trained, chosen and tested on."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from facesent.section import Fraction, Positive, Section, Share
+
+
+class Validate(Section):
+    """Bounds of the Great Expectations suite over the manifest."""
+
+    min_images_per_class: Positive
+    min_side: Positive
+    max_side: Positive
+    max_pixels: Positive
+    max_aspect_ratio: Annotated[float, Field(ge=1)]
+    max_imbalance: Annotated[float, Field(ge=1)]
+    max_duplicates: Share
+    max_quarantined: Share
+    min_brightness: Annotated[float, Field(ge=0, le=255)]
+    max_brightness: Annotated[float, Field(ge=0, le=255)]
+    max_extreme_brightness: Share
+
+
+class Split(Section):
+    """Shares of the validation and the test split; the rest is for training."""
+
+    val: Fraction
+    test: Fraction
+    seed: int
+    near_duplicate_distance: Annotated[int, Field(ge=0, le=16)]
+
+    @model_validator(mode="after")
+    def _leaves_training_images(self) -> "Split":
+        if self.val + self.test >= 1:
+            raise ValueError(f"val + test must leave images to train on. Received: {self.val} + {self.test}")
+        return self

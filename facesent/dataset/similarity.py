@@ -1,0 +1,175 @@
+"""Which images belong together: equal content, nearly equal pictures, the same person."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from facesent.core.paths import SPLITS
+
+Labels = NDArray[np.int64]
+
+
+Hashes = NDArray[np.uint64]
+
+
+Pairs = tuple[Labels, Labels]
+
+
+_HASH_BITS = 64
+
+
+# Pairs compared at once: 32 MiB of 64-bit words, whatever the number of images.
+_BLOCK = 1 << 22
+
+
+def clusters_of(values: pd.Series) -> Labels:
+    """Number rows by their value, shape (rows,): equal values share a number, a missing value stands alone."""
+    codes = pd.factorize(values)[0].astype(np.int64)
+    alone = np.flatnonzero(codes < 0)
+    codes[alone] = codes.max(initial=-1) + 1 + np.arange(len(alone))
+    return codes
+
+
+def near_duplicates(phash: pd.Series, distance: int) -> Labels:
+    """Number rows, shape (rows,): rows that are linked by perceptual hashes at most ``distance`` bits apart share one.
+
+    The search is exact. By the pigeonhole principle two such hashes agree wholly in at least one of ``distance`` + 1
+    bands of bits (Norouzi et al., "Fast exact search in Hamming space with multi-index hashing", 2014), so that only
+    hashes that share a band are compared.
+
+    Args:
+        phash: 64-bit hashes as 16 hexadecimal digits; a missing one is like no other.
+        distance: in bits; 0 links equal hashes only.
+    """
+    exact = clusters_of(phash)
+    known = phash.notna().to_numpy()
+    numbers = np.array([int(text, 16) for text in phash[known]], dtype=np.uint64)
+    hashes, rows = np.unique(numbers, return_inverse=True)
+    found = _link_hashes(hashes, distance)
+    labels = exact + len(hashes)
+    labels[known] = found[rows]
+    return labels
+
+
+def join(rows: int, clusterings: Sequence[Labels]) -> Labels:
+    """Number ``rows`` rows so that two share a number when any chain of the clusterings links them."""
+    # Each cluster is a node of its own beside the rows: as many edges as rows, however large the clusters are.
+    offset, nodes, targets = rows, [], []
+    for labels in clusterings:
+        nodes.append(np.arange(rows))
+        targets.append(labels + offset)
+        offset += int(labels.max(initial=-1)) + 1
+    return _components(offset, np.concatenate(nodes), np.concatenate(targets))[:rows]
+
+
+def _link_hashes(hashes: Hashes, distance: int) -> Labels:
+    """Number distinct hashes, shape (hashes,)."""
+    labels = np.arange(len(hashes))
+    if distance == 0:
+        return labels
+    for shift, width in _bands(distance + 1):
+        pending: list[Pairs] = []
+        held = 0
+        for bucket in _buckets((hashes >> np.uint64(shift)) & np.uint64((1 << width) - 1)):
+            for pairs in _close_pairs(hashes, labels, bucket, distance):
+                pending.append(pairs)
+                held += len(pairs[0])
+                if held > _BLOCK:
+                    labels, pending, held = _merge(labels, pending), [], 0
+        labels = _merge(labels, pending)
+    return labels
+
+
+def _bands(count: int) -> Iterator[tuple[int, int]]:
+    """(first bit, number of bits) of ``count`` bands that make up the hash."""
+    bounds = [_HASH_BITS * index // count for index in range(count + 1)]
+    for start, end in pairwise(bounds):
+        yield start, end - start
+
+
+def _buckets(keys: Hashes) -> Iterator[Labels]:
+    """The positions of each key that occurs at least twice."""
+    order = np.argsort(keys, kind="stable")
+    bounds = np.flatnonzero(np.diff(keys[order], prepend=~keys[order[:1]], append=~keys[order[-1:]]))
+    for start, end in pairwise(bounds):
+        if end - start > 1:
+            yield order[start:end]
+
+
+def _close_pairs(hashes: Hashes, labels: Labels, bucket: Labels, distance: int) -> Iterator[Pairs]:
+    """The pairs of clusters in the bucket that two close hashes link, a block of comparisons at a time."""
+    # A bucket that is one cluster already (a crowd of nearly black images, say) has nothing left to find.
+    if (labels[bucket] == labels[bucket[0]]).all():
+        return
+    step = max(1, _BLOCK // len(bucket))
+    for start in range(0, len(bucket), step):
+        block = bucket[start : start + step]
+        left, right = np.nonzero(np.bitwise_count(hashes[block, None] ^ hashes[None, bucket]) <= distance)
+        left, right = labels[block[left]], labels[bucket[right]]
+        yield left[left < right], right[left < right]
+
+
+def _merge(labels: Labels, pairs: Sequence[Pairs]) -> Labels:
+    if not pairs:
+        return labels
+    left, right = (np.concatenate(ends) for ends in zip(*pairs, strict=True))
+    return _components(len(labels), left, right)[labels]
+
+
+def _components(nodes: int, left: Labels, right: Labels) -> Labels:
+    graph = coo_array((np.ones(len(left), dtype=bool), (left, right)), shape=(nodes, nodes))
+    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Linked images that do not sit in the same split."""
+
+    pairs: int
+    """Pairs of images of one cluster in two splits."""
+    held_out: int
+    """Images of val and test with another of their cluster in train."""
+
+
+@dataclass(frozen=True)
+class LinkKind:
+    """One reason for which images belong together, and what became of it."""
+
+    name: str
+    clusters: int
+    """Clusters of two images or more."""
+    images: int
+    """Images in them."""
+    ungrouped: Crossing
+    """In a random split that knows of no groups."""
+    found: Crossing
+    """In this split."""
+
+
+def describe_link(name: str, labels: Labels, splits: NDArray[np.str_], ungrouped: NDArray[np.str_]) -> LinkKind:
+    """Count the clusters ``labels``, shape (images,), and what two splits of the images, each (images,), tear apart."""
+    sizes = np.bincount(labels)
+    several = sizes[sizes > 1]
+    return LinkKind(name, len(several), int(several.sum()), crossing(labels, ungrouped), crossing(labels, splits))
+
+
+def crossing(labels: Labels, splits: NDArray[np.str_]) -> Crossing:
+    """Count what crosses; ``labels`` and ``splits`` (names of splits) have shape (images,)."""
+    counts = counts_by_split(labels, splits)
+    pairs = (counts.sum(axis=1) ** 2 - (counts**2).sum(axis=1)).sum() // 2
+    train = counts[:, SPLITS.index("train")]
+    held_out = counts.sum(axis=1) - train
+    return Crossing(pairs=int(pairs), held_out=int(held_out[train > 0].sum()))
+
+
+def counts_by_split(labels: Labels, splits: NDArray[np.str_]) -> NDArray[np.int64]:
+    """Images of each cluster in each split, shape (clusters, splits)."""
+    codes = pd.Categorical(splits, categories=list(SPLITS)).codes
+    cells = np.bincount(labels * len(SPLITS) + codes, minlength=(int(labels.max(initial=-1)) + 1) * len(SPLITS))
+    return cells.reshape(-1, len(SPLITS))

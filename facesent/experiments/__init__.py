@@ -1,0 +1,1 @@
+"""More than one training: cross-validation and sweeps."""

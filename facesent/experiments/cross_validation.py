@@ -1,0 +1,99 @@
+"""A cross-validation as a whole: planned before the folds are trained, recorded after them."""
+
+import hashlib
+from contextlib import suppress
+from dataclasses import dataclass
+
+from facesent.core.errors import TrackingError
+from facesent.core.paths import Project
+from facesent.experiments import fold_result, summary
+from facesent.experiments.fold_result import FoldResult
+from facesent.experiments.folds import Folder, assign, images_of, read_folds, round_of, write_folds
+from facesent.experiments.summary import Summary
+from facesent.params import load_params
+from facesent.registry.lineage import lineage_tags, run_name
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be trained.
+
+    Attributes:
+        keys: of each fold, the first one's first: what its result will be known by.
+        parent_id: MLflow's id of the run that holds those of the folds.
+    """
+
+    keys: tuple[str, ...]
+    parent_id: str
+
+
+def plan(project: Project, folds: int | None = None, *, flow_run: str) -> Plan:
+    """Divide the images, write ``folds.csv``, and begin the parent run or go on with it.
+
+    Args:
+        project: whose images and settings are used.
+        folds: how many; by default as the settings say.
+        flow_run: a tag of the parent run.
+
+    Raises:
+        CrossValidationError: the images cannot be divided into these folds.
+        TrackingError: if MLflow cannot be reached.
+    """
+    from facesent.registry import nested
+
+    params = load_params(project.params)
+    count = params.cross_validation.folds if folds is None else folds
+    assigned = assign(images_of(project), count, params.cross_validation.seed)
+    keys = tuple(fold_result.key_of(params, round_of(assigned, fold)) for fold in range(1, count + 1))
+    name = f"{count} folds {run_name(project, params)}"
+    settings = {**params.flat(), "cross_validation.folds": count}
+    key = hashlib.sha256("\0".join(keys).encode()).hexdigest()
+    parent_id = nested.begin_parent(name, {**lineage_tags(project), "flow_run": flow_run}, settings, key)
+    write_folds(assigned, Folder.of(project).folds)
+    return Plan(keys, parent_id)
+
+
+def conclude(project: Project, planned: Plan) -> Summary:
+    """Write what the folds have in common, and end the parent run with it.
+
+    Raises:
+        CrossValidationError: a fold is missing, or of other settings.
+        TrackingError: if MLflow cannot be reached.
+    """
+    from facesent.registry import nested
+
+    folder = Folder.of(project)
+    results = summary.gather(folder, planned.keys)
+    written = summary.write(folder, results, read_folds(folder.folds), load_params(project.params).evaluate)
+    known = {child.key for child in nested.finished_children(planned.parent_id)}
+    for fold in results:
+        if fold.key not in known:
+            _record(fold, planned.parent_id)
+    nested.log_files(planned.parent_id, (folder.report, folder.summary, folder.curves, folder.predictions))
+    spread = {f"mean_{name}": value for name, value in written.mean.items()}
+    spread |= {f"deviation_{name}": value for name, value in written.deviation.items()}
+    pooled = {"held_out_ece": written.pooled.ece, "held_out_ece_debiased": written.pooled.ece_debiased}
+    nested.finish(planned.parent_id, spread | pooled)
+    return written
+
+
+def abandon(planned: Plan, *, interrupted: bool) -> None:
+    """End the parent run of folds that are not all finished; the next run goes on with it."""
+    from facesent.registry import nested
+
+    # What kept the folds from their end is the error to hear of.
+    with suppress(TrackingError):
+        nested.finish(planned.parent_id, {}, "KILLED" if interrupted else "FAILED")
+
+
+def _record(fold: FoldResult, parent_id: str) -> None:
+    """A kill may have come before MLflow was told, or ``mlflow.db`` may be gone: the run is written from the result."""
+    from facesent.registry import nested, runs
+    from facesent.registry.client import mlflow_answers
+
+    params = {"fold": fold.fold, "images.test": len(fold.predictions)}
+    child = nested.recorded_child(parent_id, f"fold {fold.fold}", params, fold.key)
+    with mlflow_answers(), child as run_id:
+        for epoch, row in enumerate(fold.history.to_dict("records")):
+            runs.log_epoch(run_id, epoch, {str(name): float(value) for name, value in row.items()})
+        nested.finish(run_id, fold.metrics)

@@ -1,0 +1,147 @@
+"""What became of a fold, written so that a kill never leaves a part of it."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from facesent.evaluation.metrics import measure
+from facesent.evaluation.predictions import with_answers
+from facesent.evaluation.settings import Evaluate
+from facesent.experiments.folds import Round
+from facesent.params import Params
+from facesent.training.fingerprint import TRAINING, fingerprint
+
+_SCORING = ("facesent.experiments.fold_result", "facesent.prediction.classifier")
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """One trained and scored fold.
+
+    Attributes:
+        fold: its number, from 1.
+        key: equal for what would give an equal result; ``key_of``.
+        best_epoch: the epoch whose weights were kept, from 1.
+        measures: ``scores.MEASURES`` on the images that were held out.
+        history: the logs of every epoch, with an index ``epoch`` from 1.
+        predictions: of the images that were held out; ``scores.prediction_table``.
+    """
+
+    fold: int
+    key: str
+    best_epoch: int
+    measures: dict[str, float]
+    history: pd.DataFrame
+    predictions: pd.DataFrame
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The result by names that no epoch's metric has."""
+        return {"best_epoch": self.best_epoch, **{f"held_out_{name}": value for name, value in self.measures.items()}}
+
+
+def key_of(params: Params, planned: Round) -> str:
+    """Hash of all that decides about a fold's result."""
+    return fingerprint(params, planned.frames(), _sha256(Path(params.model.weights)), modules=(*TRAINING, *_SCORING))
+
+
+def holds(folder: Path, key: str) -> bool:
+    """Tell whether the fold with this key is finished."""
+    return _metrics(folder).get("key") == key
+
+
+def write(result: FoldResult, folder: Path) -> None:
+    """Write ``metrics.json``, ``history.csv`` and ``predictions.csv`` into ``folder``, in one rename."""
+    draft = folder.with_name(f".{folder.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    metrics = {
+        "fold": result.fold,
+        "key": result.key,
+        "images": len(result.predictions),
+        "epochs": len(result.history),
+        "best_epoch": result.best_epoch,
+        **result.measures,
+    }
+    (draft / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    result.history.to_csv(draft / "history.csv", lineterminator="\n")
+    result.predictions.to_csv(draft / "predictions.csv", index=False, float_format="%.6f", lineterminator="\n")
+    shutil.rmtree(folder, ignore_errors=True)
+    draft.rename(folder)
+
+
+def read(folder: Path) -> FoldResult:
+    """Read what ``write`` wrote."""
+    metrics = _metrics(folder)
+    text = {"file_name": str, "label": str, "group": str, "predicted": str}
+    return FoldResult(
+        fold=metrics["fold"],
+        key=metrics["key"],
+        best_epoch=metrics["best_epoch"],
+        measures={name: metrics[name] for name in MEASURES},
+        history=pd.read_csv(folder / "history.csv", index_col="epoch"),
+        # A class may be called NA.
+        predictions=pd.read_csv(folder / "predictions.csv", dtype=text, keep_default_na=False),
+    )
+
+
+def _sha256(weights: Path) -> str:
+    """Of the file that a network starts from, if ``model.weights`` names one: it may change under its name."""
+    if not weights.is_file():
+        return ""
+    with weights.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _metrics(folder: Path) -> dict[str, Any]:
+    try:
+        metrics: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return metrics
+
+
+# What is measured on each fold; none of it depends on a setting that could change after the training.
+MEASURES = ("accuracy", "macro_recall", "macro_f1", "log_loss")
+
+
+def prediction_table(
+    held_out: pd.DataFrame, fold: int, probabilities: NDArray[np.float32], labels: Sequence[str]
+) -> pd.DataFrame:
+    """One row an image: ``file_name, label, group, fold, predicted, confidence`` and ``probability_<Class>``.
+
+    Args:
+        held_out: the fold's images, ``file_name, label, group``.
+        fold: its number, from 1.
+        probabilities: ``(images, classes)``.
+        labels: the classes.
+    """
+    return with_answers(held_out[["file_name", "label", "group"]].assign(fold=fold), probabilities, labels)
+
+
+def measures_of(
+    targets: NDArray[np.int64], probabilities: NDArray[np.float32], labels: Sequence[str], settings: Evaluate
+) -> dict[str, float]:
+    """``MEASURES`` of one fold, shares in 0..1 and the log loss in nats; the macro ones over classes that it holds.
+
+    Args:
+        targets: ``(images,)`` indices into ``labels``.
+        probabilities: ``(images, classes)``.
+        labels: the classes.
+        settings: of what else ``measure`` gives.
+    """
+    measured = measure(targets, probabilities, labels, settings)
+    return {
+        "accuracy": measured.accuracy,
+        "macro_recall": measured.balanced_accuracy,
+        "macro_f1": measured.macro_f1,
+        "log_loss": measured.log_loss,
+    }

@@ -1,0 +1,138 @@
+"""The Optuna study of a sweep: in a SQLite file, so that a killed sweep goes on where it was."""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Literal
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.pruners import MedianPruner
+from optuna.samplers import TPESampler
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from facesent.experiments.settings import Range, Sweep
+from facesent.experiments.space import is_integer, present_values
+from facesent.params import Params
+
+Metric = Literal["val_accuracy", "val_loss"]
+
+
+# A median over fewer complete trials says little; Optuna's own default. A short sweep prunes after a quarter.
+_MOST_UNPRUNED = 5
+
+
+def study_name(params: Params, metric: Metric, splits: Iterable[bytes]) -> str:
+    """Equal for sweeps whose trials can be compared and go on in one study.
+
+    Args:
+        params: all settings; the present values of the searched keys, and the number of trials, make no difference.
+        metric: what is optimised.
+        splits: the bytes of the training and the validation split.
+    """
+    flat = params.flat()
+    fixed = {key: flat[key] for key in flat if key.startswith(("model.", "train.")) and key not in params.sweep.space}
+    space = {key: setting.model_dump() for key, setting in params.sweep.space.items()}
+    settings = json.dumps([fixed, space, params.sweep.seed, metric], sort_keys=True)
+    digest = hashlib.sha256(settings.encode())
+    for split in splits:
+        digest.update(hashlib.sha256(split).digest())
+    return f"sweep-{digest.hexdigest()[:12]}"
+
+
+def open_study(database: Path, name: str, params: Params, metric: Metric) -> optuna.Study:
+    """Open the study of this name, or create it with the present settings as its first trial."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    database.parent.mkdir(parents=True, exist_ok=True)
+    study = optuna.create_study(
+        storage=RDBStorage(f"sqlite:///{database.absolute()}"),
+        study_name=name,
+        direction="maximize" if metric == "val_accuracy" else "minimize",
+        pruner=pruner(params.sweep),
+        load_if_exists=True,
+    )
+    if not study.get_trials(deepcopy=False) and (present := present_values(params)):
+        study.enqueue_trial(present)
+    return study
+
+
+def pruner(settings: Sweep) -> MedianPruner:
+    """Ends a trial whose best epoch so far is worse than the median of the complete trials at the same epoch."""
+    complete_first = min(_MOST_UNPRUNED, max(1, settings.trials // 4))
+    return MedianPruner(n_startup_trials=complete_first, n_warmup_steps=settings.warmup_epochs)
+
+
+def missing(study: optuna.Study, settings: Sweep) -> int:
+    """How many trials are still to be finished: those that failed are tried anew with other values."""
+    done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+    return max(0, settings.trials - len(done))
+
+
+def next_trial(study: optuna.Study, params: Params) -> tuple[Trial, bool]:
+    """The trial that a kill left running, or a new one; and whether it is a new one.
+
+    The sampler is seeded by the trial's number, and so draws what it would have drawn in a sweep that was never
+    stopped. That needs one trial at a time: what is drawn also depends on the trials that have finished.
+    """
+    space = distributions(params)
+    for left in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        if left.params.keys() == space.keys():
+            study.sampler = _sampler(params.sweep.seed, left.number)
+            return Trial(study, left._trial_id), False  # Optuna's own way to a trial of another process
+        # Killed between two draws.
+        study.tell(left.number, state=TrialState.FAIL)
+    trials = study.get_trials(deepcopy=False)
+    waiting = [trial.number for trial in trials if trial.state == TrialState.WAITING]
+    study.sampler = _sampler(params.sweep.seed, min(waiting, default=len(trials)))
+    return study.ask(space), True
+
+
+def distributions(params: Params) -> dict[str, BaseDistribution]:
+    """``sweep.space`` in Optuna's terms."""
+    return {key: _distribution(params, key) for key in params.sweep.space}
+
+
+def report(trial: Trial, epoch: int, value: float) -> bool:
+    """Add an epoch's value to the trial; tell whether the trial is to be pruned.
+
+    Args:
+        trial: a running one.
+        epoch: from 0; one that the study has already is not added again.
+        value: of the metric after this epoch.
+    """
+    if epoch not in reported(trial):
+        trial.report(value, epoch)
+    # A training that has diverged does not come back.
+    return math.isnan(value) or trial.should_prune()
+
+
+def reported(trial: Trial) -> Mapping[int, float]:
+    """The values of the epochs that the study has of a trial."""
+    frozen = next(known for known in trial.study.get_trials(deepcopy=False) if known.number == trial.number)
+    return frozen.intermediate_values
+
+
+def best_value(trial: FrozenTrial | Mapping[int, float], study: optuna.Study) -> float | None:
+    """The best value of a trial's epochs; None where there is none, or all are NaN."""
+    epochs = trial.intermediate_values if isinstance(trial, FrozenTrial) else trial
+    values = [value for value in epochs.values() if not math.isnan(value)]
+    if not values:
+        return None
+    return max(values) if study.direction == optuna.study.StudyDirection.MAXIMIZE else min(values)
+
+
+def _distribution(params: Params, key: str) -> BaseDistribution:
+    setting = params.sweep.space[key]
+    if not isinstance(setting, Range):
+        return CategoricalDistribution(setting.choices)
+    if is_integer(params, key):
+        return IntDistribution(int(setting.low), int(setting.high), log=setting.log)
+    return FloatDistribution(setting.low, setting.high, log=setting.log)
+
+
+def _sampler(seed: int, number: int) -> TPESampler:
+    digest = hashlib.sha256(f"{seed} {number}".encode()).digest()
+    return TPESampler(seed=int.from_bytes(digest[:4], "big"))

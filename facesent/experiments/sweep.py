@@ -1,0 +1,187 @@
+"""A sweep under way: the trials that are missing, one after the other, each in the study and in MLflow."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import optuna
+import yaml
+from optuna.trial import Trial, TrialState
+
+from facesent.core.errors import FacesentError
+from facesent.core.files import locked
+from facesent.core.paths import Project
+from facesent.experiments.space import Values, check_space, rounded, with_values
+from facesent.experiments.study import Metric, best_value, missing, next_trial, open_study, report, reported, study_name
+from facesent.experiments.trial import CHECKPOINT
+from facesent.experiments.trial_process import Row, TrialFailedError, training_process
+from facesent.params import Params, ParamsError
+from facesent.registry import nested, runs
+from facesent.registry.client import mlflow_answers
+from facesent.registry.lineage import lineage_tags, run_name
+
+Log = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a trial ended: its number, ``complete`` or ``pruned``, its best value if it has one, epochs trained."""
+
+    number: int
+    state: str
+    value: float | None
+    epochs: int
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep that this process runs, and no other one beside it.
+
+    Attributes:
+        project: whose settings, images and splits.
+        params: its settings.
+        metric: what is optimised, on the validation split.
+        study: Optuna's memory of the trials.
+        run_id: of the parent run in MLflow.
+    """
+
+    project: Project
+    params: Params
+    metric: Metric
+    study: optuna.Study
+    run_id: str
+
+    @property
+    def missing(self) -> int:
+        """Trials still to be finished."""
+        return missing(self.study, self.params.sweep)
+
+    def next_trial(self) -> Trial:
+        """Go on with the trial that a kill left, or draw a new one."""
+        trial, new = next_trial(self.study, self.params)
+        if new:
+            shutil.rmtree(self.folder(trial.number), ignore_errors=True)
+        return trial
+
+    def folder(self, number: int) -> Path:
+        """Where a trial's settings, log and checkpoint lie."""
+        return sweep_folder(self.project) / f"trial-{number}"
+
+    def values(self, trial: Trial) -> Values:
+        """What the trial's keys are set to."""
+        return rounded(self.params, trial.params)
+
+    def run(self, trial: Trial, log: Log) -> Ended:
+        """Train until the training or the pruner ends it.
+
+        Raises:
+            TrialFailedError: the training failed; the study and MLflow say so.
+            ParamsError: the drawn values do not go together; likewise.
+            TrackingError: if MLflow cannot be reached; the trial can be gone on with.
+        """
+        run_id = nested.begin_child(self.run_id, f"trial {trial.number}", self.values(trial), self._key(trial))
+        try:
+            pruned = self._train(trial, run_id, log)
+        except (TrialFailedError, ParamsError):
+            self.study.tell(trial, state=TrialState.FAIL)
+            nested.finish(run_id, {}, "FAILED")
+            raise
+        except BaseException:
+            nested.finish(run_id, {}, "KILLED")
+            raise
+        return self._tell(trial, run_id, pruned)
+
+    def _train(self, trial: Trial, run_id: str, log: Log) -> bool:
+        """Whether the trial was pruned."""
+        folder = self.folder(trial.number)
+        self._write_params(folder, self.values(trial))
+        known = reported(trial)
+        with training_process(self.project.root, folder) as rows:
+            for epoch, row in rows:
+                new = epoch not in known
+                if new:
+                    # First MLflow: a kill in between doubles a point of a curve, and leaves out none.
+                    with mlflow_answers():
+                        runs.log_epoch(run_id, epoch, row)
+                pruned = report(trial, epoch, row[self.metric])
+                if new:
+                    log(_line(trial, epoch, row, self.params.train.epochs))
+                if pruned:
+                    return True
+        return False
+
+    def _write_params(self, folder: Path, values: Values) -> None:
+        nested_params = with_values(self.params, values).nested()
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "params.yaml").write_text(yaml.safe_dump(nested_params, sort_keys=False), encoding="utf-8")
+
+    def _tell(self, trial: Trial, run_id: str, pruned: bool) -> Ended:
+        epochs = reported(trial)
+        value = best_value(epochs, self.study)
+        # A training whose values are all NaN has no result to compare.
+        if pruned or value is None:
+            self.study.tell(trial, state=TrialState.PRUNED)
+        else:
+            self.study.tell(trial, value)
+        state = "pruned" if pruned or value is None else "complete"
+        metrics = {} if value is None else {f"best_{self.metric}": value}
+        nested.finish(run_id, metrics, "KILLED" if state == "pruned" else "FINISHED")
+        shutil.rmtree(self.folder(trial.number) / CHECKPOINT, ignore_errors=True)
+        return Ended(trial.number, state, value, len(epochs))
+
+    def _key(self, trial: Trial) -> str:
+        return f"{self.study.study_name}-{trial.number}"
+
+
+@contextmanager
+def sweeping(project: Project, params: Params, metric: Metric, tags: dict[str, str]) -> Iterator[Sweep]:
+    """Open the sweep of these settings and splits, or go on with it.
+
+    Args:
+        project: its splits must be there.
+        params: its settings.
+        metric: what is optimised.
+        tags: for the parent run, beside those of the lineage.
+
+    Raises:
+        ParamsError: the space is not valid.
+        FacesentError: there are no splits, or another process sweeps here.
+        TrackingError: if MLflow cannot be reached.
+    """
+    check_space(params)
+    name = study_name(params, metric, [_bytes(project.split(split)) for split in ("train", "val")])
+    with _alone(sweep_folder(project)):
+        study = open_study(sweep_folder(project) / "study.db", name, params, metric)
+        title = f"sweep {run_name(project, params)}"
+        run_id = nested.begin_parent(title, {**lineage_tags(project), **tags}, params.flat(), name)
+        try:
+            yield Sweep(project, params, metric, study, run_id)
+        except BaseException:
+            nested.finish(run_id, {}, "KILLED")
+            raise
+
+
+def sweep_folder(project: Project) -> Path:
+    """The study, the trials and the results."""
+    return project.outputs / "sweep"
+
+
+def _line(trial: Trial, epoch: int, row: Row, epochs: int) -> str:
+    measured = "  ".join(f"{name} {row[name]:.3f}" for name in ("val_accuracy", "val_loss") if name in row)
+    return f"trial {trial.number}: epoch {epoch + 1:>3}/{epochs}  {measured}"
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise FacesentError(f"Expected a split in {path}. Received: no such file. Run: dvc repro split") from None
+
+
+def _alone(folder: Path) -> AbstractContextManager[None]:
+    def refuse() -> None:
+        raise FacesentError(f"Expected no other sweep in {folder.absolute()}. Received: one that runs.")
+
+    return locked(folder / "lock", refuse)

@@ -1,1 +1,0 @@
-"""A registered version as SavedModel, ONNX and LiteRT, for those who serve it elsewhere."""

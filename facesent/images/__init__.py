@@ -1,0 +1,1 @@
+"""From a row of a split to pixels and augmented batches: decided here, hashed by DVC for every stage."""

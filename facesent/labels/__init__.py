@@ -1,0 +1,1 @@
+"""Suspect labels: found, queued, looked at and put right."""

@@ -1,0 +1,100 @@
+"""Label issues as a queue for a person: a table to decide in, and pages of pictures to look at."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from facesent.dataset.files import image_files
+from facesent.images.reading import read_images
+from facesent.labels.contact_sheet import PER_PAGE, Tile, save_page
+from facesent.labels.issues import PredictionsError
+from facesent.labels.review import (
+    DROP,
+    QUEUE_COLUMNS,
+    content_hash,
+    read_record,
+    record_of,
+    refuse_to_lose_decisions,
+    write_table,
+)
+
+_SIDE = 150
+
+
+_DIGITS = 4
+
+
+@dataclass(frozen=True)
+class Queued:
+    """What was written, and how many issues were left out because a person had kept the label before."""
+
+    file: Path
+    pages: tuple[Path, ...]
+    images: int
+    kept: int
+
+
+def write_queue(issues: pd.DataFrame, data_dir: Path, output: Path, *, limit: int, hidden: Collection[str]) -> Queued:
+    """Write ``queue.csv`` and its pages into ``output``.
+
+    Args:
+        issues: as ``find_label_issues`` gives them.
+        data_dir: holds the images.
+        output: a folder; is made. A queue that is there is overwritten, unless it holds open decisions.
+        limit: images in the queue.
+        hidden: classes of which no picture is shown, be the class given or suggested.
+
+    Raises:
+        DataError: the queue that is there holds open decisions.
+        PredictionsError: an issue is about an image that is not in ``data_dir``.
+    """
+    file = output / "queue.csv"
+    refuse_to_lose_decisions(file)
+    known = {image.name for image in image_files(data_dir) if not image.refusal}
+    if gone := [name for name in issues["file_name"] if name not in known]:
+        raise PredictionsError(
+            f"Expected predictions about the images of {data_dir}. Received: {len(gone)} about others, such as "
+            f"{gone[0]}. Run `python -m flows.cross_validation` again."
+        )
+    hashed = issues.assign(sha256=[content_hash(data_dir / name) for name in issues["file_name"]])
+    queue = _without_kept(hashed, file)
+    kept = len(hashed) - len(queue)
+    queue = queue.head(limit).assign(decision="")
+    queue.insert(0, "number", range(1, len(queue) + 1))
+    output.mkdir(parents=True, exist_ok=True)
+    pages = _save_pages(queue, data_dir, output, hidden)
+    write_table(file, QUEUE_COLUMNS, queue.round(_DIGITS)[list(QUEUE_COLUMNS)].itertuples(index=False))
+    return Queued(file, tuple(pages), len(queue), kept)
+
+
+def _without_kept(issues: pd.DataFrame, file: Path) -> pd.DataFrame:
+    record = read_record(record_of(file))
+    kept = {(row.sha256, row.new_name.split("/")[0]) for row in record if row.decision != DROP}
+    looked_at = [pair in kept for pair in zip(issues["sha256"], issues["given"], strict=True)]
+    return issues.loc[[not seen for seen in looked_at]]
+
+
+def _save_pages(queue: pd.DataFrame, data_dir: Path, output: Path, hidden: Collection[str]) -> list[Path]:
+    for earlier in output.glob("queue-[0-9]*.png"):
+        earlier.unlink()
+    tiles = _tiles(queue, data_dir, hidden)
+    pages = []
+    count = -(-len(tiles) // PER_PAGE)
+    for number in range(1, count + 1):
+        path = output / f"queue-{number:02}.png"
+        title = f"Given → suggested, the most doubtful first (page {number} of {count})"
+        save_page(tiles[(number - 1) * PER_PAGE : number * PER_PAGE], title, path)
+        pages.append(path)
+    return pages
+
+
+def _tiles(queue: pd.DataFrame, data_dir: Path, hidden: Collection[str]) -> Sequence[Tile]:
+    shown = queue[~queue["given"].isin(list(hidden)) & ~queue["suggested"].isin(list(hidden))]
+    pictures = dict(zip(shown["number"], read_images([data_dir / n for n in shown["file_name"]], _SIDE), strict=True))
+    captions = ("number", "given", "suggested", "confidence")
+    return [
+        Tile(number, f"{given}\n→ {suggested} {confidence:.0%}", pictures.get(number))
+        for number, given, suggested, confidence in zip(*(queue[name] for name in captions), strict=True)
+    ]

@@ -1,0 +1,228 @@
+"""Apply a person's decisions on labels to ``data/``: all of them or none, and with a way back."""
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from facesent.core.errors import DataError
+from facesent.dataset.files import METADATA, ImageFile, class_folders, image_files, walk_files
+from facesent.dataset.manifest import read_metadata
+from facesent.labels.review import (
+    DROP,
+    KEEP,
+    Applied,
+    Decision,
+    content_hash,
+    read_decisions,
+    read_record,
+    record_of,
+    recorded,
+)
+from facesent.sources.dvc import repository
+from facesent.sources.store import Installed, install, settle, staging
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What decisions come to; names are relative to the data folder."""
+
+    moves: Mapping[str, str]
+    """Old name to new name, sorted."""
+    drops: tuple[str, ...]
+    kept: int
+    """Images whose given label is confirmed."""
+    done: int
+    """Decisions that were applied before."""
+    conflicts: tuple[tuple[str, str], ...]
+    """(new name of a moved image, an image of the same content that stays in another class)."""
+    applied: tuple[Applied, ...]
+
+    @property
+    def changes(self) -> bool:
+        """Whether an image moves or goes."""
+        return bool(self.moves or self.drops)
+
+
+def preview(queue: Path, data_dir: Path) -> Plan:
+    """What `relabel` would do; nothing is changed.
+
+    Raises:
+        DataError: as `relabel`.
+    """
+    settle(data_dir)
+    return plan(data_dir, read_decisions(queue), read_record(record_of(queue)))
+
+
+def relabel(queue: Path, data_dir: Path) -> tuple[Plan, Installed | None]:
+    """Move and drop images as ``queue`` says, bring ``metadata.csv`` in line, and put the result under DVC.
+
+    What was applied is added to the record beside ``queue``.
+
+    Returns:
+        The plan, and what was installed; None where no image moves or goes.
+
+    Raises:
+        DataError: a decision cannot be applied, and then none is; or DVC refuses.
+    """
+    decisions, record = read_decisions(queue), record_of(queue)
+    with staging(data_dir) as incoming:
+        intended = plan(data_dir, decisions, read_record(record))
+        if intended.changes:
+            build(intended, data_dir, incoming)
+        with recorded(record, intended.applied):
+            installed = install(incoming, data_dir, replace=True) if intended.changes else None
+    return intended, installed
+
+
+def plan(data_dir: Path, decisions: Sequence[Decision], applied: Iterable[Applied] = ()) -> Plan:
+    """Check every decision and work out the names.
+
+    A decision that ``applied`` holds is done if the image is no longer there as it was; after an undo it is, and the
+    decision is applied again. A moved image whose name is taken in its new class gets the start of its hash appended.
+
+    Raises:
+        DataError: naming each row that cannot be applied, with the reason.
+    """
+    # A class folder that is a link to another has images of two names; neither decision would mean what it says.
+    classes = [name for name in class_folders(data_dir) if not (data_dir / name).is_symlink()]
+    images = {image.name: image for image in image_files(data_dir)}
+    known = {row[:3] for row in applied}
+    done = {row for row in decisions if row[1:] in known and _trouble(images.get(row.file_name), row.sha256)}
+    open_ = [row for row in decisions if row not in done]
+    problems = [*_problems(open_, images, classes), *_emptied(open_, images)]
+    if problems:
+        raise DataError(
+            "Expected decisions that can all be applied: keep, drop or a class, once an image, about images as they "
+            "were when the queue was written. Nothing was changed. Received:\n  " + "\n  ".join(problems)
+        )
+    moves = _new_names(open_, {*images, *read_metadata(data_dir)["file_name"]})
+    drops = tuple(sorted(row.file_name for row in open_ if row.choice == DROP))
+    names = {row.file_name: moves.get(row.file_name, row.file_name) for row in open_} | dict.fromkeys(drops, "")
+    return Plan(
+        moves=moves,
+        drops=drops,
+        kept=len(open_) - len(moves) - len(drops),
+        done=len(done),
+        conflicts=tuple(_conflicts(open_, images, moves, drops)),
+        applied=tuple(Applied(row.file_name, row.sha256, row.choice, names[row.file_name]) for row in open_),
+    )
+
+
+def build(intended: Plan, data_dir: Path, incoming: Path) -> None:
+    """Make the new content of ``data_dir`` in the new folder ``incoming``, from links to its files where possible."""
+    # Without DVC the old folder is kept as the way back, and must not change with the new one.
+    link = repository(data_dir) is not None
+    dropped = set(intended.drops)
+    folders = set()
+    for name, _ in walk_files(data_dir):
+        if name not in dropped:
+            target = incoming / intended.moves.get(name, name)
+            if target.parent not in folders:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                folders.add(target.parent)
+            _carry(data_dir / name, target, link=link and name != METADATA)
+    _rewrite_metadata(intended, incoming / METADATA)
+
+
+def _problems(decisions: Sequence[Decision], images: Mapping[str, ImageFile], classes: Sequence[str]) -> Iterator[str]:
+    times = Counter(row.file_name for row in decisions)
+    reserved = [name for name in classes if name.lower() in (KEEP, DROP)]
+    for row in decisions:
+        if times[row.file_name] > 1:
+            yield f"row {row.row}: {row.file_name} is decided {times[row.file_name]} times"
+        if row.choice in (KEEP, DROP) and reserved:
+            yield f"row {row.row}: {row.choice} is unclear, as there is a class {reserved[0]}"
+        elif row.choice not in (KEEP, DROP, *classes):
+            yield f"row {row.row}: {row.choice} is no class in {', '.join(classes)}"
+        if trouble := _trouble(images.get(row.file_name), row.sha256):
+            yield f"row {row.row}: {row.file_name} {trouble}"
+
+
+def _trouble(image: ImageFile | None, sha256: str) -> str | None:
+    # Only names that were found in the data folder are ever opened: the file's could lead anywhere.
+    if image is None:
+        return "is no image in the data folder"
+    if image.refusal or image.stamp is None or Path(image.path).parent.is_symlink():
+        return f"is not to be touched: {image.refusal or 'a link'}"
+    if not sha256:
+        return "has no sha256, by which its content could be told"
+    if content_hash(Path(image.path)) != sha256:
+        return "has another content than when the queue was written"
+    return None
+
+
+def _emptied(decisions: Sequence[Decision], images: Iterable[str]) -> Iterator[str]:
+    """Classes that would vanish, since the classes are the folders that hold images."""
+    leaving = {row.file_name: row.choice for row in decisions if row.choice != KEEP}
+    after = Counter(leaving.get(name, _label(name)) for name in images)
+    for label in sorted({_label(name) for name in images}):
+        if not after[label]:
+            yield f"no image of {label} would be left"
+
+
+def _new_names(decisions: Sequence[Decision], taken: Iterable[str]) -> dict[str, str]:
+    # Some file systems take names that differ only in case for the same.
+    used = {name.casefold() for name in taken}
+    moves = {}
+    for row in sorted(decisions, key=lambda row: row.file_name):
+        if row.choice not in (KEEP, DROP, _label(row.file_name)):
+            name = next(name for name in _candidates(row) if name.casefold() not in used)
+            used.add(name.casefold())
+            moves[row.file_name] = name
+    return moves
+
+
+def _candidates(row: Decision) -> Iterator[str]:
+    old = PurePosixPath(row.file_name)
+    yield f"{row.choice}/{old.name}"
+    for number in count(1):
+        extra = f"-{number}" if number > 1 else ""
+        yield f"{row.choice}/{old.stem}-{row.sha256[:8]}{extra}{old.suffix}"
+
+
+def _conflicts(
+    decisions: Sequence[Decision], images: Mapping[str, ImageFile], moves: Mapping[str, str], drops: Iterable[str]
+) -> Iterator[tuple[str, str]]:
+    hashes = {row.file_name: row.sha256 for row in decisions}
+    sizes: dict[int, list[str]] = {}
+    for name in images.keys() - set(drops):
+        if stamp := images[name].stamp:
+            sizes.setdefault(stamp.size, []).append(name)
+    for old, new in moves.items():
+        stamp = images[old].stamp
+        for other in sorted(sizes[stamp.size]) if stamp else ():
+            if _label(moves.get(other, other)) != _label(new):
+                hashes[other] = hashes.get(other) or content_hash(Path(images[other].path))
+                if hashes[other] == hashes[old]:
+                    yield new, moves.get(other, other)
+
+
+def _carry(source: Path, target: Path, *, link: bool) -> None:
+    if link and not source.is_symlink():
+        try:
+            os.link(source, target)
+            return
+        except OSError:
+            # A file system without links; the copy below tells of any other trouble.
+            pass
+    shutil.copyfile(source, target, follow_symlinks=False)
+
+
+def _rewrite_metadata(intended: Plan, metadata: Path) -> None:
+    if not metadata.exists():
+        return
+    table = pd.read_csv(metadata, dtype="str", keep_default_na=False, encoding="utf-8-sig")
+    kept = table[~table["file_name"].isin(intended.drops)]
+    renamed = kept.assign(file_name=[intended.moves.get(name, name) for name in kept["file_name"]])
+    if not renamed.equals(table):
+        metadata.write_bytes(renamed.to_csv(index=False, lineterminator="\n").encode())
+
+
+def _label(name: str) -> str:
+    return name.split("/")[0]

@@ -1,0 +1,148 @@
+"""The files of a label review: the queue in which a person decides, and the record of what was applied."""
+
+import csv
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from facesent.core.errors import DataError
+
+KEEP, DROP = "keep", "drop"
+
+
+QUEUE_COLUMNS = ("number", "file_name", "given", "suggested", "confidence", "self_confidence", "decision", "sha256")
+
+
+class Decision(NamedTuple):
+    """What a person decided about one image."""
+
+    row: int
+    """Line in the file; the header is line 1."""
+    file_name: str
+    """As it stands in the file: not to be trusted."""
+    sha256: str
+    """Of the content that the person saw."""
+    choice: str
+    """``KEEP``, ``DROP`` or a class."""
+
+
+class Applied(NamedTuple):
+    """A decision that was applied, and the image's name since: empty where it was dropped."""
+
+    file_name: str
+    sha256: str
+    decision: str
+    new_name: str
+
+
+def content_hash(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def record_of(queue: Path) -> Path:
+    """The record of what was applied of ``queue``: beside it."""
+    return queue.with_name("applied.csv")
+
+
+def read_decisions(queue: Path) -> list[Decision]:
+    """The rows of ``queue`` whose decision is not empty, in their order.
+
+    Raises:
+        DataError: no such file, not a CSV in UTF-8, or without the columns file_name, sha256 and decision.
+    """
+    return [
+        Decision(row, values["file_name"], values["sha256"].strip(), _choice(values["decision"]))
+        for row, values in _read(queue, ("file_name", "sha256", "decision"))
+        if values["decision"].strip()
+    ]
+
+
+def read_record(record: Path) -> list[Applied]:
+    """What ``record`` holds; nothing where there is none.
+
+    Raises:
+        DataError: not such a CSV.
+    """
+    if not record.exists():
+        return []
+    return [Applied(*(values[column] for column in Applied._fields)) for _, values in _read(record, Applied._fields)]
+
+
+@contextmanager
+def recorded(record: Path, applied: Sequence[Applied]) -> Iterator[None]:
+    """Add ``applied`` to ``record``, and take it out again if what follows fails.
+
+    Written first, so that a kill after the images have changed leaves no decision that looks open. The bytes depend on
+    the rows alone: no times, sorted by name.
+    """
+    before = record.read_bytes() if record.exists() else None
+    rows = {(row.file_name, row.sha256): row for row in (*read_record(record), *applied)}
+    if rows:
+        write_table(record, Applied._fields, [row for _, row in sorted(rows.items())])
+    try:
+        yield
+    except BaseException:
+        if before is not None:
+            record.write_bytes(before)
+        else:
+            record.unlink(missing_ok=True)
+        raise
+
+
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a CSV in one step: a kill leaves the old file or the new one."""
+    draft = path.with_name(f".{path.name}.draft")
+    with draft.open("w", encoding="utf-8", newline="") as lines:
+        writer = csv.writer(lines, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
+    draft.replace(path)
+
+
+def refuse_to_lose_decisions(queue: Path) -> None:
+    """Stop before a new queue is written over one in which somebody has decided.
+
+    Raises:
+        DataError: ``queue`` holds decisions that its record does not.
+    """
+    if not queue.exists():
+        return
+    known = {row[:3] for row in read_record(record_of(queue))}
+    decisions = read_decisions(queue)
+    waiting = [row for row in decisions if row[1:] not in known]
+    if waiting:
+        raise DataError(
+            f"Expected no open decisions in {queue}, which would be overwritten. Received: {len(waiting)}. "
+            f"Apply them with `facesent data relabel {queue}`, or choose another folder with --output."
+        )
+
+
+def _choice(cell: str) -> str:
+    # Spreadsheets like to begin a cell with a capital.
+    choice = cell.strip()
+    return choice.lower() if choice.lower() in (KEEP, DROP) else choice
+
+
+def _read(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Mapping[str, str]]]:
+    """Line number and cells of each row; cells that a short row lacks are empty."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            reader = csv.DictReader(lines, restval="")
+            missing = set(columns) - set(reader.fieldnames or ())
+            if missing:
+                raise DataError(
+                    f"Expected the columns {', '.join(columns)} in {path}, separated by commas. "
+                    f"Received: {', '.join(reader.fieldnames or ()) or 'an empty file'}"
+                )
+            for values in reader:
+                yield reader.line_num, values
+    except FileNotFoundError:
+        raise DataError(
+            f"Expected a queue of images in {path}. Received: no such file. `facesent data label-issues` writes one."
+        ) from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"Expected a CSV in UTF-8 in {path}. Received: {error}") from None

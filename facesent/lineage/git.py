@@ -1,0 +1,187 @@
+"""What git knows: commits, and the presets as a commit has them."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from facesent.core.errors import ReproductionError
+
+if TYPE_CHECKING:
+    from git import Repo
+
+SHORT_HASH = re.compile(r"[0-9a-f]{4,40}")
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit of the project; subject and date are None where the repository does not have it."""
+
+    sha: str
+    subject: str | None = None
+    date: datetime | None = None
+
+
+def open_repository(root: Path) -> "Repo | None":
+    """The git repository around ``root``, if there is one."""
+    import git
+
+    try:
+        return git.Repo(root, search_parent_directories=True)
+    except (git.InvalidGitRepositoryError, git.NoSuchPathError):
+        return None
+
+
+def commits_named(root: Path, name: str) -> list[Commit]:
+    """Commits that ``name`` can mean: the start of a hash, a branch, a tag, ``HEAD~2``."""
+    import git
+
+    repository = open_repository(root)
+    if repository is None or name.startswith("-"):
+        return []
+    try:
+        if SHORT_HASH.fullmatch(name):
+            objects = repository.git.rev_parse(f"--disambiguate={name}").split()
+            hashes = [sha for sha in objects if repository.git.cat_file("-t", sha) == "commit"]
+        else:
+            hashes = []
+        hashes = hashes or [repository.git.rev_parse("--verify", "--quiet", f"{name}^{{commit}}")]
+    except git.GitCommandError:
+        return []
+    return [_commit(repository, sha) for sha in hashes]
+
+
+def commit_with_hash(root: Path, sha: str) -> Commit:
+    """The commit with this whole hash, as far as the repository knows it."""
+    return next(iter(commits_named(root, sha)), Commit(sha))
+
+
+def presets_at(root: Path, sha: str | None) -> dict[str, Mapping[str, Any]]:
+    """Name and content of the presets in a commit; those of the folder where the repository does not have it."""
+    texts = _texts_at(root, sha) if sha else {}
+    if not texts:
+        texts = {path.stem: path.read_text(encoding="utf-8") for path in (root / "presets").glob("*.yaml")}
+    return {name: yaml.safe_load(text) for name, text in sorted(texts.items())}
+
+
+def _texts_at(root: Path, sha: str) -> dict[str, str]:
+    import git
+
+    repository = open_repository(root)
+    if repository is None or repository.working_tree_dir is None:
+        return {}
+    top = Path(str(repository.working_tree_dir)).resolve()
+    try:
+        folder = repository.commit(sha).tree / (root.resolve().relative_to(top) / "presets").as_posix()
+    except (git.BadName, git.BadObject, KeyError, ValueError):
+        return {}
+    files = [blob for blob in folder.blobs if blob.name.endswith(".yaml")]
+    return {Path(blob.name).stem: blob.data_stream.read().decode() for blob in files}
+
+
+def _commit(repository: "Repo", sha: str) -> Commit:
+    found = repository.commit(sha)
+    return Commit(found.hexsha, str(found.summary), found.committed_datetime)
+
+
+_PREFIX = "reproduce-"
+
+
+@dataclass(frozen=True)
+class Worktree:
+    """A temporary checkout.
+
+    Attributes:
+        top: of the repository.
+        project: the project's folder in it.
+        scratch: holds the checkout and whatever else should vanish with it.
+    """
+
+    top: Path
+    project: Path
+    scratch: Path
+
+
+@contextmanager
+def worktree(root: Path, commit: str) -> Iterator[Worktree]:
+    """Check ``commit`` out into a folder of DVC's own under ``root``, which is removed in the end.
+
+    There it is on the disk of the project, so that files can be linked instead of copied, and git and DVC ignore it.
+
+    Raises:
+        ReproductionError: the repository does not have the commit.
+    """
+    repository = open_repository(root)
+    if repository is None or repository.working_tree_dir is None:
+        raise ReproductionError(f"Expected a git repository around {root.absolute()}. Received: none")
+    place = root.absolute() / ".dvc" / "tmp"
+    place.mkdir(parents=True, exist_ok=True)
+    _remove_what_kills_left(repository, place)
+    scratch = Path(mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=place))
+    try:
+        top = scratch / "project"
+        _add(repository, top, commit)
+        inside = root.resolve().relative_to(Path(str(repository.working_tree_dir)).resolve())
+        yield Worktree(top, top / inside, scratch)
+    finally:
+        _remove(repository, scratch)
+
+
+def apply(tree: Worktree, patch: bytes) -> None:
+    """Make the changes of ``patch`` in a checkout.
+
+    Raises:
+        ReproductionError: it does not fit.
+    """
+    import git
+
+    file = tree.scratch / "changes.patch"
+    file.write_bytes(patch)
+    try:
+        git.Git(tree.top).apply("--whitespace=nowarn", str(file))
+    except git.GitCommandError as error:
+        raise ReproductionError(f"Expected the run's changes to fit its commit. Received: {error.stderr}") from None
+
+
+def _add(repository: "Repo", top: Path, commit: str) -> None:
+    import git
+
+    try:
+        # A hook of DVC's would check all outputs out.
+        repository.git.execute(
+            ["git", "-c", f"core.hooksPath={os.devnull}", "worktree", "add", "--quiet", "--detach", str(top), commit]
+        )
+    except git.GitCommandError as error:
+        raise ReproductionError(
+            f"Expected commit {commit} in this repository. Received: {error.stderr.strip()}\n"
+            "Fetch it (git fetch --all), or run this in the clone where the version was trained."
+        ) from None
+
+
+def _remove(repository: "Repo", scratch: Path) -> None:
+    shutil.rmtree(scratch, ignore_errors=True)
+    repository.git.worktree("prune")
+
+
+def _remove_what_kills_left(repository: "Repo", place: Path) -> None:
+    for folder in place.glob(f"{_PREFIX}*"):
+        owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if owner.isdigit() and not _alive(int(owner)):
+            _remove(repository, folder)
+
+
+def _alive(pid: int) -> bool:
+    with suppress(PermissionError):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+    return True

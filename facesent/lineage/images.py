@@ -1,0 +1,73 @@
+"""The images of a version in a checkout: linked from DVC's cache, or the drawn faces drawn anew."""
+
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from facesent.core.errors import ReproductionError
+from facesent.core.paths import Project
+from facesent.lineage.commands import Report, dvc, run
+
+_LINKS = ["reflink", "hardlink", "copy"]
+
+
+def share_cache(project: Project, copy: Project) -> None:
+    """Let DVC in ``copy`` take files from the cache and the remotes of ``project``, and link rather than copy them.
+
+    Raises:
+        ReproductionError: DVC cannot read its settings.
+    """
+    from dvc.config import Config
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    local = Path(".dvc") / "config.local"
+    if (project.root / local).is_file():
+        shutil.copy(project.root / local, copy.root / local)
+    try:
+        with Repo(str(project.root)) as repo:
+            cache = str(repo.cache.local_cache_dir)
+        with Config(str(copy.root / ".dvc")).edit("local") as settings:
+            settings["cache"].update(dir=cache, type=_LINKS)
+    except DvcException as error:
+        raise ReproductionError(f"Expected a DVC project in {project.root.absolute()}. Received: {error}") from None
+
+
+def provide(copy: Project, data_md5: str, env: Mapping[str, str], report: Report) -> None:
+    """Put the images with this hash into ``copy``.
+
+    Raises:
+        ReproductionError: neither the cache nor a remote has them, and they are not the drawn faces.
+    """
+    # What a commit's data.dvc says may be older: DVC rewrites it when a stage first sees new images.
+    pointer = {"outs": [{"md5": data_md5, "hash": "md5", "path": copy.data.name}]}
+    copy.data_pointer.write_text(yaml.safe_dump(pointer), encoding="utf-8")
+    name = copy.data_pointer.name
+    for attempt in ("checkout", "pull") if _has_remote(copy) else ("checkout",):
+        try:
+            run(dvc(attempt, "--force", name), copy.root, env, report)
+            return
+        except ReproductionError:
+            continue
+    report("DVC's cache does not have the images; drawing the embedded faces to see whether they are those.")
+    run([sys.executable, "-m", "facesent.cli", "data", "sample", "--replace"], copy.root, env, report)
+    drawn = _md5(copy)
+    if drawn != data_md5:
+        raise ReproductionError(
+            f"Expected the images with DVC's hash {data_md5}. Received: neither DVC's cache nor a remote has them, and "
+            f"the drawn faces are {drawn}. Get them into the cache: where they are, `dvc add data` or `dvc push`; "
+            "here, `dvc fetch --all-commits data.dvc`."
+        )
+
+
+def _md5(copy: Project) -> str:
+    return str(yaml.safe_load(copy.data_pointer.read_text(encoding="utf-8"))["outs"][0]["md5"])
+
+
+def _has_remote(copy: Project) -> bool:
+    from dvc.config import Config
+
+    return bool(Config(str(copy.root / ".dvc"))["core"].get("remote"))

@@ -1,0 +1,210 @@
+"""From a version to the hash of the weights that its commit, settings and images give now."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from facesent.core.errors import ReproductionError
+from facesent.core.paths import Project
+from facesent.lineage.commands import Report, dvc, environment, run
+from facesent.lineage.compared_settings import differences as settings_that_differ
+from facesent.lineage.compared_settings import restored
+from facesent.lineage.git import apply, worktree
+from facesent.lineage.images import provide, share_cache
+from facesent.model.storage import model_sha256
+from facesent.registry.history import RunRecord, changes_of, run_with_id, runs_in
+from facesent.registry.lineage import NO_CHANGES
+from facesent.registry.runs import MODEL_TAG
+from facesent.registry.versions import Version, versions
+
+_STAGE = "train"
+
+
+_COMMIT_FIRST = (
+    "Commit what is to be reproduced, then train and register it again: dvc repro --force && facesent promote"
+)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that was otherwise."""
+
+    what: str
+    was: str
+    now: str
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A second training held against the first.
+
+    Attributes:
+        version: the registered one.
+        expected: SHA-256 of its weights and labels.
+        received: of those that came out now.
+        differences: upstream of the weights, the first first; empty where they are the same.
+        unrecorded: what could not be compared, since it was not recorded with the version.
+    """
+
+    version: int
+    expected: str
+    received: str
+    differences: tuple[Difference, ...] = ()
+    unrecorded: tuple[str, ...] = ()
+
+    @property
+    def same(self) -> bool:
+        """Whether the same weights and labels came out."""
+        return self.expected == self.received
+
+
+def reproduce(project: Project, name: str, report: Report) -> Reproduction:
+    """Train a version again in a temporary checkout of its commit, and compare the weights.
+
+    The stages run whatever DVC has cached; nothing is written to the project, to DVC's run cache or to its registry.
+
+    Args:
+        project: in whose repository the version was trained.
+        name: number or alias of the version.
+        report: receives each line that the stages print.
+
+    Raises:
+        ReproductionError: the commit, the changes made to it or the images cannot be had, or a stage fails.
+    """
+    version = _version(name)
+    record = run_with_id(version.run_id)
+    if record is None:
+        raise ReproductionError(
+            f"Expected the run of version {version.number} in MLflow. Received: {version.run_id} is gone"
+        )
+    commit, patch = _code(record)
+    images = _images(record)
+    with worktree(project.root, commit) as tree:
+        report(f"version {version.number}: commit {commit} in {tree.project}")
+        if patch:
+            report(f"with the changes of {record.tags['git_changes']}")
+            apply(tree, patch)
+        copy, store = Project(tree.project), f"sqlite:///{tree.scratch / 'mlflow.db'}"
+        env = environment(copy.root, store)
+        committed = copy.params.read_text(encoding="utf-8") if copy.params.is_file() else ""
+        copy.params.write_text(restored(committed, record.params), encoding="utf-8")
+        share_cache(project, copy)
+        provide(copy, images, env, report)
+        _link_pretrained_weights(project, copy)
+        _train(copy, env, report)
+        return _compare(version, record, copy, store)
+
+
+def _version(name: str) -> Version:
+    known = versions()
+    found = next((version for version in known if name in (str(version.number), *version.aliases)), None)
+    if found is None:
+        listed = ", ".join(str(version.number) for version in reversed(known)) or "none"
+        raise ReproductionError(f"Expected the number or alias of a registered version: {listed}. Received: {name}")
+    return found
+
+
+def _code(record: RunRecord) -> tuple[str, bytes | None]:
+    """The commit, and the changes made to it since; None for none."""
+    tags = record.tags
+    commit, changed = tags.get("git_commit"), tags.get("git_changes")
+    if commit is None:
+        raise ReproductionError(f"Expected a version trained at a commit. Received: none recorded. {_COMMIT_FIRST}")
+    if untracked := tags.get("git_untracked"):
+        raise ReproductionError(
+            f"Expected a version trained from files that git has. Received: {untracked}, which it did not. "
+            f"{_COMMIT_FIRST}"
+        )
+    if changed is None and tags.get("git_dirty") == "true":
+        raise ReproductionError(
+            f"Expected a version trained from a commit. Received: {commit} with changes that were not committed, and "
+            f"what they were was not recorded then. {_COMMIT_FIRST}"
+        )
+    if changed in (None, NO_CHANGES):
+        return commit, None
+    patch = changes_of(record.run_id)
+    if patch is None:
+        raise ReproductionError(
+            f"Expected the changes to {changed} among the artifacts of run {record.run_id}. Received: none, as for "
+            f"changes over 1 MB. {_COMMIT_FIRST}"
+        )
+    return commit, patch
+
+
+def _images(record: RunRecord) -> str:
+    if data_md5 := record.tags.get("data_md5"):
+        return data_md5
+    raise ReproductionError(
+        "Expected images that DVC tracks. Received: a version without their hash. Run: dvc add data"
+    )
+
+
+def _link_pretrained_weights(project: Project, copy: Project) -> None:
+    """Git ignores them; the stage compares their hash with the settings'."""
+    model = yaml.safe_load(copy.params.read_text(encoding="utf-8")).get("model", {})
+    weights = Path(str(model.get("weights", "none")))
+    source, target = project.root / weights, copy.root / weights
+    if not weights.is_absolute() and source.is_file() and not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(source.absolute())
+
+
+def _train(copy: Project, env: Mapping[str, str], report: Report) -> None:
+    # Not committed: other weights under the same hashes in DVC's run cache would turn up in the project one day.
+    run(dvc("repro", "--force", "--no-run-cache", "--no-commit", _STAGE), copy.root, env, report)
+
+
+def _compare(version: Version, record: RunRecord, copy: Project, store: str) -> Reproduction:
+    expected, received = version.tags.get(MODEL_TAG, ""), model_sha256(copy.model, copy.labels)
+    if expected == received:
+        return Reproduction(version.number, expected, received)
+    # Code of another release may not have written a run.
+    again = next(iter(runs_in(store)), None)
+    if again is None:
+        return Reproduction(version.number, expected, received)
+    return Reproduction(version.number, expected, received, differences(record, again), unrecorded(record, again))
+
+
+_SPLITS = ("train", "val")
+
+
+_SECTIONS = ("validate.", "split.", "model.", "train.")
+
+
+# In the order in which they come to bear.
+_TAGS = {
+    "weights_sha256": "pretrained weights",
+    "backend": "Keras backend",
+    "precision": "precision",
+    "packages": "packages",
+    "machine": "machine",
+}
+
+
+def differences(before: RunRecord, now: RunRecord) -> tuple[Difference, ...]:
+    """What both runs recorded and what differs: images, splits, settings, libraries, machine, in this order."""
+    pairs = _upstream(before, now)
+    return tuple(Difference(what, was, then) for what, was, then in pairs if was and then and was != then)
+
+
+def unrecorded(before: RunRecord, now: RunRecord) -> tuple[str, ...]:
+    """What only the second run recorded, so that it cannot be compared."""
+    return tuple(what for what, was, then in _upstream(before, now) if then and not was)
+
+
+def _upstream(before: RunRecord, now: RunRecord) -> Iterator[tuple[str, str, str]]:
+    yield "data", before.tags.get("data_md5", ""), now.tags.get("data_md5", "")
+    for name in _SPLITS:
+        yield f"split {name}", _split(before, name), _split(now, name)
+    for change in settings_that_differ(before.params, now.params):
+        if change.key.startswith(_SECTIONS):
+            yield change.key, change.preset or "not set", change.run or "not set"
+    for tag, what in _TAGS.items():
+        yield what, before.tags.get(tag, ""), now.tags.get(tag, "")
+
+
+def _split(run: RunRecord, name: str) -> str:
+    split = run.splits.get(name)
+    return f"sha256 {split.sha256}… ({split.images} images)" if split else ""

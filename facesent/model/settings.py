@@ -1,0 +1,54 @@
+"""The network."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from facesent.section import Below1, Fraction, Section
+
+Name = Literal[
+    "reference_cnn", "vgg16", "resnet50", "efficientnet_v2_b0", "mobilenet", "mobilenet_v2", "mobilenet_v3",
+    "convnext_tiny", "efficientnet_lite0",
+]  # fmt: skip
+
+
+class Model(Section):
+    """The network, the side of its square input in pixels, and what it starts from.
+
+    Attributes:
+        name: of the architecture.
+        image_size: side of the input in pixels.
+        weights: of the backbone: ``none`` (random), ``imagenet`` (fetched by Keras), or a Keras weights file.
+        weights_sha256: what the file's bytes must hash to; empty: not checked.
+        scaling: of the input as the weights expect it, named as in ``keras.applications``: ``tf`` (-1..1), ``torch``
+            (less ImageNet's mean, by its deviation), ``caffe`` (blue first, less the mean); ``auto``: as Keras's own.
+        last_layer: of the backbone, whose maps go into the head; empty: all of it.
+        attention: after each block of ``reference_cnn``.
+        dropout: share of the units before a dense layer.
+        batch_norm_momentum: of ``reference_cnn``'s moving averages.
+        flip_average: the answer is the mean over the image and its mirror image, at twice the time.
+    """
+
+    name: Name
+    image_size: Annotated[int, Field(ge=16, le=1024)]
+    weights: str = "none"
+    weights_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+    scaling: Literal["auto", "tf", "torch", "caffe"] = "auto"
+    last_layer: str = ""
+    attention: Literal["none", "squeeze_excitation", "cbam"] = "none"
+    dropout: Below1
+    batch_norm_momentum: Fraction
+    flip_average: bool = False
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Model":
+        if self.name == "reference_cnn" and self.weights != "none":
+            raise ValueError(
+                f"reference_cnn has no pretrained weights: expected weights: none. Received: {self.weights}"
+            )
+        if self.name != "reference_cnn" and self.attention != "none":
+            raise ValueError(f"attention is an option of reference_cnn. Received: {self.attention} for {self.name}")
+        return self
+
+
+Precision = Literal["auto", "float32", "bfloat16"]

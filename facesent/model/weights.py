@@ -1,0 +1,103 @@
+"""A backbone's weights from Keras's storage or from a file, and what of a network learns when."""
+
+import hashlib
+import warnings
+from pathlib import Path
+
+from facesent.core.errors import FacesentError
+from facesent.model.architectures.backbones import untrained, up_to_last_layer
+from facesent.model.backend import keras
+from facesent.model.settings import Model
+
+_HEAD = "head"
+
+
+class WeightsError(FacesentError):
+    """The weights that a training is to start from cannot be had, or do not fit."""
+
+
+def is_file(settings: Model) -> bool:
+    """Whether ``settings.weights`` names a file."""
+    return settings.weights not in ("none", "imagenet")
+
+
+def load_pretrained(model: keras.Model, settings: Model) -> None:
+    """Set the backbone's weights to those that ``settings.weights`` names; the head stays as it is.
+
+    Raises:
+        WeightsError: saying where to put a file.
+    """
+    if settings.weights == "none":
+        return
+    source = up_to_last_layer(settings, _from_file(settings) if is_file(settings) else _from_keras(settings))
+    backbone = [layer for layer in model.layers if not _in_head(layer)]
+    variables = [variable for layer in backbone for variable in layer.variables]
+    for variable, value in zip(variables, source.variables, strict=True):
+        variable.assign(value)
+
+
+def freeze(model: keras.Model, settings: Model, *, head_only: bool) -> None:
+    """Choose what learns: of a pretrained network all but its batch normalisations, or the head alone.
+
+    A frozen batch normalisation keeps its moving statistics and normalises by them, also in training: those of a
+    small dataset are worse than those that the weights were trained with.
+    """
+    pretrained = settings.weights != "none"
+    for layer in model.layers:
+        normalises = isinstance(layer, keras.layers.BatchNormalization)
+        layer.trainable = _in_head(layer) or not (head_only or (pretrained and normalises))
+
+
+def weights_sha256(settings: Model) -> str | None:
+    """Hash of the weights file: 64 hex digits; None where there is none.
+
+    Raises:
+        WeightsError: it is not there, or not the one that ``settings.weights_sha256`` describes.
+    """
+    if not is_file(settings):
+        return None
+    path = Path(settings.weights)
+    if not path.is_file():
+        raise WeightsError(
+            f"Expected a Keras weights file of {settings.name} in model.weights. Received: {path}, which is not there. "
+            "`facesent weights --help` says how to get one; `none` trains from scratch."
+        )
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if settings.weights_sha256 not in ("", found):
+        raise WeightsError(
+            f"Expected {path} with the SHA-256 {settings.weights_sha256} (model.weights_sha256). Received: {found}"
+        )
+    return found
+
+
+def _in_head(layer: keras.layers.Layer) -> bool:
+    return bool(layer.name.startswith(_HEAD)) or layer.name == "probabilities"
+
+
+def _from_file(settings: Model) -> keras.Model:
+    weights_sha256(settings)
+    source = untrained(settings)
+    try:
+        with warnings.catch_warnings():
+            # Keras only warns of layers that it leaves at random.
+            warnings.simplefilter("error", UserWarning)
+            source.load_weights(settings.weights)
+    except (ValueError, OSError, KeyError, UserWarning) as error:
+        raise WeightsError(
+            f"Expected weights of {settings.name} without its classifier, as Keras saves them, in {settings.weights}. "
+            f"Received: {error}"
+        ) from None
+    return source
+
+
+def _from_keras(settings: Model) -> keras.Model:
+    try:
+        return untrained(settings, weights="imagenet")
+    # Keras raises bare Exceptions for what the net refuses.
+    except Exception as error:
+        raise WeightsError(
+            f"Expected the ImageNet weights of {settings.name} from Keras's storage or in ~/.keras/models. "
+            f"Received: {error}. Where the net cannot be reached, put a weights file anywhere and name it in "
+            "model.weights (`facesent weights --help`)."
+        ) from None

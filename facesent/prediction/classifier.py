@@ -1,0 +1,94 @@
+"""A trained network with its labels: from images to probabilities."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesent.core.console import Progress
+from facesent.images.reading import Pixels, read_image
+from facesent.images.rows import UNCERTAIN
+from facesent.model.calibration import temperature_of
+from facesent.model.inference import Probabilities, compile_forward, in_batches
+from facesent.model.storage import load_labels, load_model
+
+if TYPE_CHECKING:
+    from facesent.model.backend import keras
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer for one image.
+
+    Attributes:
+        label: the likeliest, or ``UNCERTAIN`` where that is less likely than was asked for.
+        confidence: the probability of the likeliest label.
+        probabilities: of each label in the model's order, or of the likeliest, these first, where that was asked for.
+    """
+
+    label: str
+    confidence: float
+    probabilities: dict[str, float]
+
+
+class Classifier:
+    """Answers what training, the command line and the server ask, with the same preprocessing.
+
+    Args:
+        model: from uint8 ``(n, size, size, 3)`` to probabilities ``(n, classes)``.
+        labels: the classes in the order of the model's outputs.
+    """
+
+    def __init__(self, model: "keras.Model", labels: Sequence[str]) -> None:
+        if model.output_shape[-1] != len(labels):
+            raise ValueError(f"Expected {model.output_shape[-1]} labels. Received: {list(labels)}")
+        self.labels = list(labels)
+        self.image_size: int = model.input_shape[1]
+        self.temperature = temperature_of(model)
+        self._forward = compile_forward(model)
+
+    @classmethod
+    def load(cls, model: Path, labels: Path) -> "Classifier":
+        """Read the two files that the stage ``train`` writes."""
+        return cls(load_model(model), load_labels(labels))
+
+    def probabilities(self, images: Pixels, *, batch_size: int = 64, progress: Progress | None = None) -> Probabilities:
+        """Score prepared images: ``(n, size, size, 3)`` to ``(n, classes)``; ``progress`` takes those done and all."""
+        scores = in_batches(self._forward, images, batch_size, progress)
+        return np.concatenate(scores) if scores else np.empty((0, len(self.labels)), np.float32)
+
+    def read(self, content: bytes) -> Pixels:
+        """Prepare the bytes of an image file as the network takes it: ``(size, size, 3)``.
+
+        Raises:
+            ImageError: if they are no image that can be read.
+        """
+        return read_image(content, self.image_size)
+
+    def predict(self, images: Sequence[Pixels], *, min_confidence: float = 0.0, top_k: int = 0) -> list[Prediction]:
+        """Answer for images that ``read`` prepared.
+
+        Args:
+            images: each ``(size, size, 3)``.
+            min_confidence: answers that are less sure are ``UNCERTAIN``.
+            top_k: name only so many of the likeliest labels, these first; 0 for all, in the model's order.
+        """
+        if not images:
+            return []
+        return [self._prediction(row, min_confidence, top_k) for row in self.probabilities(np.array(images))]
+
+    def warm_up(self, sizes: Sequence[int] = (1, 64)) -> None:
+        """Run the network on batches of these sizes, so that the first answers are as quick as the others."""
+        for size in sizes:
+            self.probabilities(np.zeros((size, self.image_size, self.image_size, 3), np.uint8))
+
+    def _prediction(self, row: NDArray[np.float32], min_confidence: float, top_k: int) -> Prediction:
+        best = int(row.argmax())
+        confidence = float(row[best])
+        label = self.labels[best] if confidence >= min_confidence else UNCERTAIN
+        # Stable: of equally likely labels the first stays first, as argmax has it.
+        named = np.argsort(-row, kind="stable")[:top_k] if top_k else range(len(row))
+        return Prediction(label, confidence, {self.labels[index]: float(row[index]) for index in named})

@@ -1,0 +1,106 @@
+"""Where the face is in a whole photo.
+
+The detector is MTCNN (Zhang et al. 2016, https://arxiv.org/abs/1604.02878), its weights those that the package
+``mtcnn`` ships: nothing is fetched.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from facesent.images.reading import MAX_PIXELS, Pixels, decode, read_image, resize
+
+if TYPE_CHECKING:
+    from mtcnn import MTCNN
+
+# Every photo becomes a square of this side, so that TensorFlow sees one shape. A face has to be 20 pixels wide in it.
+_SIDE = 320
+
+
+_MIN_CONFIDENCE = 0.9
+
+
+@dataclass(frozen=True)
+class Box:
+    """A face in an upright photo, in pixels from its upper left corner."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+def read_face(content: bytes, size: int, *, max_pixels: int = MAX_PIXELS) -> tuple[Pixels, Box | None]:
+    """Decode untrusted ``content`` and resize its largest face to a square.
+
+    Args:
+        content: as for ``images.read_image``.
+        size: as for ``images.read_image``.
+        max_pixels: as for ``images.read_image``.
+
+    Returns:
+        RGB, ``(size, size, 3)``, and where the face is in the upright photo. Where there is none that could be found:
+        what ``read_image`` gives for the whole photo, and None.
+
+    Raises:
+        ImageError: as ``images.read_image``.
+    """
+    photo = decode(content, None, max_pixels=max_pixels)
+    box = largest_face(photo)
+    if box is None:
+        return read_image(content, size, max_pixels=max_pixels), None
+    return resize(crop_to(photo, box), size), box
+
+
+def largest_face(pixels: Pixels) -> Box | None:
+    """Find the largest face of an upright RGB photo, ``(height, width, 3)``.
+
+    A face is found from about a sixteenth of the photo's longer side on.
+    """
+    height, width = pixels.shape[:2]
+    scale = _SIDE / max(height, width)
+    found = _detector().detect_faces(_letterboxed(pixels, scale))
+    corners = [_corners(face["box"], scale, width, height) for face in found if face["confidence"] >= _MIN_CONFIDENCE]
+    boxes = [Box(left, top, right - left, bottom - top) for left, top, right, bottom in corners]
+    whole = [box for box in boxes if box.width > 0 and box.height > 0]
+    return max(whole, key=lambda box: box.width * box.height, default=None)
+
+
+def crop_to(pixels: Pixels, box: Box) -> Pixels:
+    """Cut the square around a face out of a photo, as far as the photo goes; a view of its pixels.
+
+    Its side is the longer one of the box, which is that of photos in datasets of expressions: for such photos in a
+    larger picture, this square shares .81 (IoU) with the photo, the bare box .74.
+    """
+    side = max(box.width, box.height)
+    left = box.left + (box.width - side) // 2
+    top = box.top + (box.height - side) // 2
+    return pixels[max(0, top) : top + side, max(0, left) : left + side]
+
+
+def _letterboxed(pixels: Pixels, scale: float) -> Pixels:
+    """The photo in the upper left corner of a black square of ``_SIDE``."""
+    height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
+    square = np.zeros((_SIDE, _SIDE, 3), np.uint8)
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    square[:height, :width] = cv2.resize(pixels, (width, height), interpolation=interpolation)
+    return square
+
+
+def _corners(found: list[int], scale: float, width: int, height: int) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom in the photo of a box in its letterboxed square, without what lies outside."""
+    left, top = found[:2]
+    edges = (left / scale, top / scale, (left + found[2]) / scale, (top + found[3]) / scale)
+    x0, y0, x1, y1 = (max(0, round(edge)) for edge in edges)
+    return min(x0, width), min(y0, height), min(x1, width), min(y1, height)
+
+
+@cache
+def _detector() -> "MTCNN":
+    """Read once the weights of some megabytes; calls from several threads at once are fine."""
+    from mtcnn import MTCNN
+
+    return MTCNN()

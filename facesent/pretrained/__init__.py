@@ -1,1 +1,0 @@
-"""Backbones that others trained, from packages of public registries into Keras weights files."""

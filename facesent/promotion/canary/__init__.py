@@ -1,0 +1,1 @@
+"""A registered version behind the real server, before anyone depends on it."""

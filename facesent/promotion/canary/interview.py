@@ -1,0 +1,226 @@
+"""Asks a server over HTTP, and compares what it says with what the training's code says."""
+
+import base64
+import io
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from facesent.images.reading import MAX_PIXELS
+from facesent.images.rows import UNCERTAIN
+from facesent.serving.server import HOST
+
+TOLERANCE = 1e-5
+
+
+_ANSWER_SECONDS = 60.0
+
+
+_WARM_UP = 5
+
+
+_TIMED = 50
+
+
+_SHOWN_CHARACTERS = 400
+
+
+class _Wrong(Exception):
+    """An answer that is not what it has to be; the message is a sentence."""
+
+
+class _Silence(Exception):
+    """No answer came; the message is a sentence."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """Photos, and what the training's code says of them.
+
+    Attributes:
+        photos: the bytes of image files.
+        expected: probabilities, ``(photos, labels)``.
+        labels: the classes.
+    """
+
+    photos: Sequence[bytes]
+    expected: NDArray[np.float32]
+    labels: Sequence[str]
+
+
+@dataclass
+class Findings:
+    """What is known of a server so far; the attributes are those of ``CanaryReport``.
+
+    Attributes:
+        broke_off: whether the last request got no answer at all, so that no other was sent.
+    """
+
+    problems: list[str] = field(default_factory=list)
+    answered: int = 0
+    refused: int = 0
+    largest_difference: float = math.nan
+    latency_p95_ms: float = math.nan
+    broke_off: bool = False
+
+
+def interview(port: int, question: Question) -> Findings:
+    """Ask for each photo alone, for all at once and for what has to be refused; then take the time of single photos.
+
+    Args:
+        port: of a server on this machine.
+        question: what to ask.
+    """
+    findings = Findings()
+    with closing(HTTPConnection(HOST, port, timeout=_ANSWER_SECONDS)) as connection:
+        try:
+            _ask_photos(connection, question, findings)
+            _ask_bad(connection, findings)
+            _take_time(connection, question, findings)
+        except _Silence as silence:
+            findings.problems.append(str(silence))
+            findings.broke_off = True
+    return findings
+
+
+def _ask_photos(connection: HTTPConnection, question: Question, findings: Findings) -> None:
+    count = len(question.photos)
+    rows = {f"Photo {row + 1} of {count}": [row] for row in range(count)}
+    differences = {}
+    for what, chosen in {**rows, f"All {count} photos in one request": list(range(count))}.items():
+        body = photos_body([question.photos[row] for row in chosen])
+        try:
+            served = _probabilities(_answer(connection, what, body), what, question.labels, len(chosen))
+        except _Wrong as wrong:
+            findings.problems.append(str(wrong))
+            continue
+        findings.answered += what in rows
+        differences[what] = served - question.expected[chosen]
+    if differences:
+        _compare(differences, question.labels, findings)
+
+
+def _compare(differences: dict[str, NDArray[np.float64]], labels: Sequence[str], findings: Findings) -> None:
+    """One sentence for the largest difference: a wrong model differs for every photo."""
+    sizes = {what: float(np.abs(difference).max()) for what, difference in differences.items()}
+    worst = max(sizes, key=lambda what: math.inf if math.isnan(sizes[what]) else sizes[what])
+    findings.largest_difference = sizes[worst]
+    if not sizes[worst] <= TOLERANCE:
+        label = labels[int(np.abs(differences[worst]).max(axis=0).argmax())]
+        findings.problems.append(
+            f"{worst}: Expected the probabilities of the training's code, within {TOLERANCE}. "
+            f"Received: a difference of {sizes[worst]:.3g} for {label}."
+        )
+
+
+def _ask_bad(connection: HTTPConnection, findings: Findings) -> None:
+    for what, body in bad_bodies().items():
+        status, text = _post(connection, what, body)
+        if 400 <= status < 500:
+            findings.refused += 1
+        else:
+            findings.problems.append(f"{what}: Expected a client's error, 4xx. Received: {status} {_shown(text)}")
+
+
+def _take_time(connection: HTTPConnection, question: Question, findings: Findings) -> None:
+    ask = partial(_answer, connection, "A photo after the bad inputs")
+    bodies = [photos_body([photo]) for photo in question.photos]
+    seconds = []
+    try:
+        for turn in range(_WARM_UP + _TIMED):
+            start = time.perf_counter()
+            ask(bodies[turn % len(bodies)])
+            seconds.append(time.perf_counter() - start)
+    except _Wrong as wrong:
+        findings.problems.append(str(wrong))
+        return
+    findings.latency_p95_ms = float(np.percentile(seconds[_WARM_UP:], 95)) * 1e3
+
+
+def _answer(connection: HTTPConnection, what: str, body: bytes) -> bytes:
+    status, text = _post(connection, what, body)
+    if status != HTTPStatus.OK:
+        raise _Wrong(f"{what}: Expected an answer. Received: {status} {_shown(text)}")
+    return text
+
+
+def _post(connection: HTTPConnection, what: str, body: bytes) -> tuple[int, bytes]:
+    try:
+        connection.request("POST", "/invocations", body, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        return response.status, response.read()
+    except (OSError, HTTPException) as error:
+        raise _Silence(f"{what}: Expected an answer. Received: {type(error).__name__}: {error}") from None
+
+
+def _probabilities(text: bytes, what: str, labels: Sequence[str], count: int) -> NDArray[np.float64]:
+    """The served probabilities ``(count, labels)`` of an answer that is whole and agrees with itself."""
+    try:
+        answers = json.loads(text)["predictions"]
+        rows = [[float(answer["probabilities"][label]) for label in labels] for answer in answers]
+        whole = len(rows) == count and all(_agrees(answer, labels) for answer in answers)
+    except (ValueError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        classes = ", ".join(labels)
+        raise _Wrong(
+            f"{what}: Expected for each photo the likeliest label, its confidence and the probabilities of {classes}. "
+            f"Received: {_shown(text)}"
+        )
+    return np.array(rows, np.float64)
+
+
+def _agrees(answer: dict[str, Any], labels: Sequence[str]) -> bool:
+    probabilities = answer["probabilities"]
+    highest = max(probabilities.values())
+    return (
+        set(probabilities) == set(labels)
+        and answer["confidence"] == highest
+        and (answer["label"] == UNCERTAIN or probabilities.get(answer["label"]) == highest)
+    )
+
+
+def _shown(text: bytes) -> str:
+    return repr(text[:_SHOWN_CHARACTERS].decode(errors="replace"))
+
+
+def photos_body(photos: Sequence[bytes]) -> bytes:
+    """The JSON that asks about image files, a row each."""
+    return _rows("image", [base64.b64encode(photo).decode() for photo in photos])
+
+
+def bad_bodies() -> Mapping[str, bytes]:
+    """What no server may answer, by what is wrong with it."""
+    photo = _file(Image.radial_gradient("L"), "JPEG")
+    over_limit = _file(Image.new("1", (MAX_PIXELS // 1000 + 1, 1000)), "PNG")
+    return {
+        "A request without an image": photos_body([b""]),
+        "A truncated photo": photos_body([photo[: len(photo) // 2]]),
+        "A text file": photos_body([b"This is no photo.\n"]),
+        "Text that is not base64": _rows("image", ["This is no base64."]),
+        "A bad row beside a good one": photos_body([photo, b"This is no photo.\n"]),
+        "Another column": _rows("picture", [base64.b64encode(photo).decode()]),
+        "A photo over the pixel limit": photos_body([over_limit]),
+        "Broken JSON": photos_body([photo])[:-2],
+    }
+
+
+def _rows(column: str, values: Sequence[str]) -> bytes:
+    return json.dumps({"dataframe_split": {"columns": [column], "data": [[value] for value in values]}}).encode()
+
+
+def _file(image: Image.Image, image_format: str) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, image_format)
+    return buffer.getvalue()

@@ -1,0 +1,175 @@
+"""The gate: what a candidate must reach before it is served."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from textwrap import shorten
+from typing import TYPE_CHECKING
+
+from facesent.evaluation.measures import Measures
+from facesent.promotion.canary.report import CanaryReport
+from facesent.promotion.settings import Gate
+from facesent.promotion.verdict import Bound, Check, Outcome, Verdict
+
+if TYPE_CHECKING:
+    from facesent.evaluation.intervals import Estimate
+    from facesent.promotion.comparison import Comparison, Difference
+
+_BUDGETS = ("max_latency_ms", "max_size_mb", "max_memory_mb")
+
+
+_THRESHOLDS = ("min_accuracy", "min_macro_recall", "min_class_recall", "max_ece", "min_gain", *_BUDGETS)
+
+
+_CANARY = "problems of the canary"
+
+
+_PROBLEMS_SHOWN = 3
+
+
+# Of the reason, which is a sentence; the table has all.
+_FAILURES_SHOWN = 3
+
+
+_NOTE_LENGTH = 500
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The served version, how the candidate differs from it on the same test images, and its accuracy on them."""
+
+    version: int
+    comparison: "Comparison"
+    accuracy: "Estimate"
+
+
+@dataclass(frozen=True)
+class Incomparable:
+    """A served version that cannot be measured on these test images; ``why`` is a sentence."""
+
+    version: int
+    why: str
+
+
+Rival = Champion | Incomparable | None
+
+
+def judge(
+    candidate: int, measures: Measures | None, rival: Rival, canary: CanaryReport | None, settings: Gate
+) -> Verdict:
+    """Hold a candidate against the thresholds, and against the champion where another model is served.
+
+    A failed check rejects, whatever else is unknown. A champion is replaced only by what beats it: the gain in macro
+    recall is above 0, the lower end of its interval above ``min_gain`` where that is set, and no class is worse beyond
+    its own interval. Budgets without a canary's measurements leave the verdict open: nothing failed, but nothing was
+    shown either.
+
+    Args:
+        candidate: the candidate's version.
+        measures: on the test images; None where there are none.
+        rival: the champion; None where none is served, or it has the candidate's weights.
+        canary: what the real server with the candidate gave; None where it was not tried.
+        settings: what is asked for.
+
+    Raises:
+        ValueError: if the canary is of another version.
+    """
+    if canary and canary.version != candidate:
+        raise ValueError(f"Expected the canary of version {candidate}. Received: that of version {canary.version}.")
+    checks = [
+        *(_floors(measures, settings) if measures else ()),
+        *(_against(rival, settings) if isinstance(rival, Champion) else ()),
+        *(_served(canary, settings) if canary else ()),
+    ]
+    open_points = list(_open_points(measures, canary, settings))
+    incomparable = isinstance(rival, Incomparable) and not open_points
+    if isinstance(rival, Incomparable):
+        open_points.append(f"It cannot be compared with champion version {rival.version}: {rival.why}")
+    outcome, reason = _outcome(checks, open_points, rival, settings)
+    return Verdict(
+        outcome,
+        reason,
+        candidate,
+        rival.version if rival else None,
+        tuple(checks),
+        incomparable=incomparable and outcome == "UNKNOWN",
+        comparison=rival.comparison if isinstance(rival, Champion) else None,
+        champion_accuracy=rival.accuracy if isinstance(rival, Champion) else None,
+    )
+
+
+def _outcome(checks: list[Check], open_points: list[str], rival: Rival, settings: Gate) -> tuple[Outcome, str]:
+    # What cannot be served comes before what is not good enough.
+    ordered = sorted(checks, key=lambda check: check.metric != _CANARY)
+    if failed := [check.sentence() for check in ordered if not check.passed]:
+        more = len(failed) - _FAILURES_SHOWN
+        return "REJECTED", f"Failed: {'; '.join(failed[:_FAILURES_SHOWN])}{f'; and {more} more' if more > 0 else ''}."
+    if open_points:
+        return "UNKNOWN", f"{'Nothing failed. ' if checks else ''}{' '.join(open_points)}"
+    if isinstance(rival, Champion):
+        gain = rival.comparison.macro_recall
+        better = f"{gain.estimate:.4f} above version {rival.version}'s ({_interval(gain, settings)})"
+        return "VALIDATED", f"Passes all checks; its macro recall is {better}."
+    return "VALIDATED", "Passes all checks; no other model is champion."
+
+
+def _open_points(measures: Measures | None, canary: CanaryReport | None, settings: Gate) -> Iterator[str]:
+    """Why nothing can be said of a candidate that failed no check, a sentence each."""
+    if not _configured(settings, _THRESHOLDS):
+        keys = ", ".join(f"gate.{key}" for key in _THRESHOLDS)
+        yield f"No threshold is configured, so nothing is promoted: set one or more of {keys} in params.yaml."
+    if measures is None:
+        yield "There are no test images to measure on: see outputs/splits/test.csv."
+    if canary is None and (budgets := _configured(settings, _BUDGETS)):
+        keys = ", ".join(f"gate.{key}" for key in budgets)
+        yield f"The model was not tried in a real server, which {keys} ask about."
+
+
+def _configured(settings: Gate, keys: tuple[str, ...]) -> list[str]:
+    return [key for key in keys if getattr(settings, key) is not None]
+
+
+def _floors(measures: Measures, settings: Gate) -> Iterator[Check]:
+    recalls = {label: each.recall for label, each in measures.classes.items() if each.support}
+    interval = f"interval {measures.accuracy_low:.4f} to {measures.accuracy_high:.4f}"
+    chance = f"{measures.ece_noise:.4f} by chance alone"
+    yield from _asked("accuracy", measures.accuracy, "at least", settings.min_accuracy, interval)
+    yield from _asked("macro recall", measures.balanced_accuracy, "at least", settings.min_macro_recall)
+    worst = min(recalls, key=lambda label: recalls[label])
+    yield from _asked("worst class recall", measures.worst_recall, "at least", settings.min_class_recall, worst)
+    yield from _asked("expected calibration error", measures.ece, "at most", settings.max_ece, chance)
+
+
+def _against(champion: Champion, settings: Gate) -> Iterator[Check]:
+    """Equal is not enough: a champion stays until something is better, also where a loss would be put up with."""
+    gain, than = champion.comparison.macro_recall, f"over version {champion.version}"
+    interval = _interval(gain, settings)
+    yield Check.of(f"gain in macro recall {than}", gain.estimate, "above", 0.0, interval)
+    yield from _asked(f"gain in macro recall {than}, lower end", gain.low, "above", settings.min_gain, interval)
+    for label, change in champion.comparison.classes.items():
+        note = f"{change.estimate:+.4f}, {_interval(change, settings)}"
+        yield Check.of(f"change in recall of {label}, upper end", change.high, "at least", 0.0, note)
+
+
+def _served(canary: CanaryReport, settings: Gate) -> Iterator[Check]:
+    note = f"{canary.answered} photos answered, {canary.refused} bad inputs refused"
+    if canary.problems:
+        more = len(canary.problems) - _PROBLEMS_SHOWN
+        note = " ".join([*canary.problems[:_PROBLEMS_SHOWN], f"And {more} more." if more > 0 else ""])
+        # A server's own words may be many lines, which a cell of a table is not.
+        note = shorten(note, _NOTE_LENGTH, placeholder=" …")
+    yield Check.of(_CANARY, len(canary.problems), "at most", 0, note)
+    # What a server that cannot serve measures says nothing.
+    if canary.passed:
+        yield from _asked("p95 latency in ms", canary.latency_p95_ms, "at most", settings.max_latency_ms)
+        yield from _asked("size in MB", canary.size_mb, "at most", settings.max_size_mb)
+        yield from _asked("memory in MB", canary.memory_mb, "at most", settings.max_memory_mb)
+
+
+def _asked(metric: str, value: float, bound: Bound, threshold: float | None, note: str = "") -> Iterator[Check]:
+    """A check, where a threshold is configured."""
+    if threshold is not None:
+        yield Check.of(metric, value, bound, threshold, note)
+
+
+def _interval(difference: "Difference", settings: Gate) -> str:
+    return f"{100 * settings.confidence_level:g}% interval {difference.low:.4f} to {difference.high:.4f}"

@@ -1,0 +1,152 @@
+"""The gate with what it needs: the candidate and the champion on the same test images."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from textwrap import shorten
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from facesent.core.errors import FacesentError
+from facesent.core.paths import Project
+from facesent.images.batches import Examples, read_examples
+from facesent.images.rows import read_split
+from facesent.params import Params, load_params
+from facesent.promotion.canary.report import CanaryReport
+from facesent.promotion.gate import Champion, Incomparable, Rival
+from facesent.promotion.gate import judge as judge_measures
+from facesent.promotion.register import Candidate
+from facesent.promotion.verdict import Verdict
+from facesent.registry import runs, versions
+from facesent.registry.client import mlflow_answers
+from facesent.registry.versions import CHAMPION
+
+if TYPE_CHECKING:
+    from facesent.prediction.classifier import Classifier
+
+# Keras's errors can be pages long.
+_ERROR_LENGTH = 300
+
+
+# What a tag holds with every store; verdict.json has all.
+_TAG_LENGTH = 1000
+
+
+@mlflow_answers()
+def judge(project: Project, candidate: Candidate, canary: CanaryReport | None) -> Verdict:
+    """Hold the candidate against the thresholds and the champion; the verdict is written down either way.
+
+    Both are scored anew, from the registered files and on the test images as they are now: what ``evaluate`` wrote may
+    be of other images or other weights.
+
+    Args:
+        project: whose test images and settings count.
+        candidate: what asks to be served.
+        canary: what the real server with the candidate gave; None where it was not tried.
+
+    Raises:
+        FacesentError: if there are test images of a class that the candidate does not know.
+    """
+    params = load_params(project.params)
+    champion = versions.version_with_alias(CHAMPION)
+    # The same weights with another min_confidence are no rival to beat.
+    if champion is not None and versions.model_sha256_of(champion) == candidate.model_sha256:
+        champion = None
+    path = project.split("test")
+    test = _Test(project, read_split(path) if path.is_file() else pd.DataFrame(), params)
+    verdict = _judge(test, candidate.version, champion, canary)
+    _write(project, candidate, verdict)
+    return verdict
+
+
+@dataclass(frozen=True)
+class _Test:
+    """The test split with what is needed to score it; ``split`` may be empty."""
+
+    project: Project
+    split: pd.DataFrame
+    params: Params
+
+    def read(self, classifier: "Classifier") -> Examples:
+        """The images as this classifier takes them."""
+        name, spill = "test images for the gate", self.project.outputs
+        return read_examples(self.project.data, self.split, classifier.labels, classifier.image_size, name, spill=spill)
+
+    def score(self, classifier: "Classifier", examples: Examples) -> NDArray[np.float32]:
+        """``(n, classes)``."""
+        return classifier.probabilities(examples.images, batch_size=self.params.evaluate.batch_size)
+
+
+def _judge(test: _Test, candidate: int, champion: int | None, canary: CanaryReport | None) -> Verdict:
+    from facesent.evaluation.metrics import measure
+
+    gate = test.params.gate
+    if test.split.empty:
+        unseen = None if champion is None else Incomparable(champion, "there are no test images.")
+        return judge_measures(candidate, None, unseen, canary, gate)
+    classifier = versions.load_classifier(candidate)
+    if unknown := sorted(set(test.split["label"]) - set(classifier.labels)):
+        raise FacesentError(
+            f"Expected test images of the candidate's classes, {', '.join(classifier.labels)}. "
+            f"Received: also {', '.join(unknown)}. Run: dvc repro"
+        )
+    examples = test.read(classifier)
+    scores = test.score(classifier, examples)
+    rival: Rival = None
+    if champion is not None:
+        right = scores.argmax(axis=1) == examples.targets
+        rival = _compare(test, examples, right, champion, classifier.labels)
+    measures = measure(examples.targets, scores, classifier.labels, test.params.evaluate)
+    return judge_measures(candidate, measures, rival, canary, gate)
+
+
+def _compare(
+    test: _Test, examples: Examples, right: NDArray[np.bool_], champion: int, labels: list[str]
+) -> Champion | Incomparable:
+    """Score the champion on the same images, at its own size.
+
+    Args:
+        test: the images.
+        examples: they as the candidate takes them.
+        right: ``(n,)``, which of them it answers right.
+        champion: the champion's version.
+        labels: the candidate's classes.
+    """
+    from facesent.evaluation.metrics import estimated_accuracy, measure
+    from facesent.promotion.comparison import compare
+
+    try:
+        classifier = versions.load_classifier(champion)
+    # A damaged file, or one that another version of Keras wrote, raises errors of many kinds.
+    except Exception as error:
+        why = shorten(f"{type(error).__name__}: {error}", _ERROR_LENGTH, placeholder=" …")
+        return Incomparable(champion, f"it cannot be loaded ({why}).")
+    if set(classifier.labels) != set(labels):
+        known, wanted = ", ".join(classifier.labels), ", ".join(labels)
+        return Incomparable(champion, f"it knows the classes {known}, not {wanted}.")
+    same_images = (classifier.image_size, classifier.labels) == (examples.side, labels)
+    theirs = examples if same_images else test.read(classifier)
+    scores = test.score(classifier, theirs)
+    settings = test.params.evaluate
+    measures = measure(theirs.targets, scores, classifier.labels, settings)
+    groups, theirs_right = list(test.split["group"]), scores.argmax(axis=1) == theirs.targets
+    return Champion(
+        champion,
+        compare(examples.targets, right, theirs_right, groups, labels, test.params.gate),
+        estimated_accuracy(measures, settings.confidence_level),
+    )
+
+
+def _write(project: Project, candidate: Candidate, verdict: Verdict) -> None:
+    """Into the project, and as tags of the run and the version; the verdict last, so that it never lacks its reason."""
+    project.verdict.parent.mkdir(parents=True, exist_ok=True)
+    project.verdict.write_text(verdict.to_json(), encoding="utf-8")
+    tags = {
+        "verdict_reason": shorten(verdict.reason, _TAG_LENGTH, placeholder=" …"),
+        "judged_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "verdict": verdict.outcome,
+    }
+    runs.log_verdict(candidate.run_id, verdict.to_json(), tags)
+    versions.tag_version(candidate.version, tags)

@@ -1,0 +1,76 @@
+"""The trained model as a registered version, which asks to be served."""
+
+import json
+from dataclasses import dataclass
+
+from facesent.core.errors import FacesentError
+from facesent.core.paths import Project
+from facesent.evaluation.card import description
+from facesent.evaluation.measures import Measures
+from facesent.model.storage import load_labels, model_sha256
+from facesent.params import load_params
+from facesent.registry import runs, versions
+from facesent.registry.client import mlflow_answers
+from facesent.registry.lock import alone_with_registry
+from facesent.registry.packaging import log_model
+from facesent.registry.recorder import find_or_record
+from facesent.registry.versions import CHALLENGER
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A registered version that asks to be served."""
+
+    version: int
+    run_id: str
+    model_sha256: str
+    created: bool
+
+
+@mlflow_answers()
+def register(project: Project) -> Candidate:
+    """Make the current model a version with the alias ``challenger``, unless it is one already.
+
+    The same weights and labels with another ``serve.min_confidence`` are another version.
+
+    Raises:
+        FacesentError: if the stages have not run.
+    """
+    for path in (project.model, project.metrics):
+        if not path.is_file():
+            raise FacesentError(f"Expected a trained and evaluated model. Received: no {path}. Run: dvc repro")
+    sha256 = model_sha256(project.model, project.labels)
+    params = load_params(project.params)
+    min_confidence = params.serve.min_confidence
+    run_id = find_or_record(project, params)
+    # Two registrations of one model at once would make two versions.
+    with alone_with_registry():
+        version = versions.version_of(sha256, min_confidence)
+        created = version is None
+        if version is None:
+            logged = log_model(run_id, project.model, project.labels, min_confidence)
+            version = versions.create_version(logged, sha256, min_confidence, _version_tags(project, run_id))
+        card = project.evaluate / "model_card.md"
+        if card.is_file():
+            versions.describe_version(version, description(card.read_text(encoding="utf-8")))
+        versions.set_alias(CHALLENGER, version)
+    return Candidate(version, run_id, sha256, created)
+
+
+def _version_tags(project: Project, run_id: str) -> dict[str, str]:
+    measures = measured_on_test(project)
+    return {
+        **runs.run_tags(run_id),
+        "run_id": run_id,
+        "classes": ",".join(load_labels(project.labels)),
+        "test_accuracy": f"{measures.accuracy:.4f}",
+        "test_accuracy_interval": f"{measures.accuracy_low:.4f} to {measures.accuracy_high:.4f}",
+        "test_macro_recall": f"{measures.balanced_accuracy:.4f}",
+        "test_macro_f1": f"{measures.macro_f1:.4f}",
+        "test_worst_recall": f"{measures.worst_recall:.4f}",
+    }
+
+
+def measured_on_test(project: Project) -> Measures:
+    """What ``evaluate`` measured on the test split."""
+    return Measures.from_dict(json.loads(project.metrics.read_text(encoding="utf-8"))["test"])

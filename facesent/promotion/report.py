@@ -1,0 +1,111 @@
+"""The report with the verdict: what ``evaluate`` stored, and what the gate and the canary found after it."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from facesent.core.errors import FacesentError
+from facesent.core.paths import Project
+from facesent.evaluation.report.content import Report
+from facesent.evaluation.report.judgement import Difference, Judgement, Row
+from facesent.evaluation.report.page import render
+from facesent.promotion.aliases import Promotion
+from facesent.promotion.canary.report import CanaryReport
+from facesent.promotion.comparison import Comparison
+from facesent.promotion.register import Candidate
+from facesent.promotion.verdict import Verdict
+from facesent.registry import runs
+from facesent.registry.client import mlflow_answers
+
+# Tags of a run, as people read them.
+_LINEAGE = {
+    "preset": "Settings",
+    "git_commit": "Commit",
+    "git_changes": "Changed since that commit",
+    "data_md5": "Data (DVC)",
+    "flow_run": "Prefect flow run",
+}
+
+
+@mlflow_answers()
+def report(
+    project: Project, candidate: Candidate, verdict: Verdict, promotion: Promotion, canary: CanaryReport | None = None
+) -> Path:
+    """Write the judged report and add it to the candidate's run as ``gate/report.html``; returns the file.
+
+    Raises:
+        FacesentError: the stage ``evaluate`` has not run.
+    """
+    tags = runs.run_tags(candidate.run_id)
+    known = {name: tags[tag] for tag, name in _LINEAGE.items() if tags.get(tag)}
+    lineage = {"Version": str(candidate.version), "MLflow run": candidate.run_id, **known}
+    page = write_judged_report(project, verdict, promotion, canary, lineage)
+    runs.log_files(candidate.run_id, [page], "gate")
+    return page
+
+
+def write_judged_report(
+    project: Project,
+    verdict: Verdict,
+    promotion: Promotion,
+    canary: CanaryReport | None,
+    lineage: Mapping[str, str],
+    *,
+    training_minutes: float | None = None,
+) -> Path:
+    """Write ``report.html`` beside the verdict.
+
+    Args:
+        project: whose stage ``evaluate`` ran.
+        verdict: the gate's.
+        promotion: what is served now.
+        canary: what the real server gave; None where it was not tried.
+        lineage: names and values that lead back to version, run, flow run, commit and data.
+        training_minutes: how long the training took; None where it is not known.
+
+    Returns:
+        The file.
+
+    Raises:
+        FacesentError: the stage ``evaluate`` has not run.
+    """
+    stored = project.evaluate / "report.json"
+    if not stored.is_file():
+        raise FacesentError(f"Expected the report of the stage evaluate. Received: no {stored}. Run: dvc repro")
+    judgement = Judgement(
+        outcome=verdict.outcome,
+        reason=verdict.reason,
+        candidate=verdict.candidate,
+        champion=verdict.champion,
+        champion_accuracy=verdict.champion_accuracy,
+        served=promotion.champion,
+        differences=list(_differences(verdict.comparison)) if verdict.comparison else [],
+        checks=[_row(*check.row()) for check in verdict.checks],
+        cost=dict(_cost(canary, training_minutes)),
+        problems=list(canary.problems) if canary else [],
+        lineage=dict(lineage),
+    )
+    page = project.verdict.with_name("report.html")
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(render(Report.from_json(stored.read_bytes()), judgement), encoding="utf-8")
+    return page
+
+
+def _differences(comparison: Comparison) -> Iterator[Difference]:
+    macro = comparison.macro_recall
+    yield Difference("macro recall", macro.estimate, macro.low, macro.high)
+    for label, change in comparison.classes.items():
+        yield Difference(f"recall of {label}", change.estimate, change.low, change.high)
+
+
+def _row(metric: str, value: str, threshold: str, passed: str, note: str) -> Row:
+    return Row(metric, value, threshold, passed == "yes", note)
+
+
+def _cost(canary: CanaryReport | None, training_minutes: float | None) -> Iterator[tuple[str, str]]:
+    if training_minutes is not None:
+        yield "Time of the training", f"{training_minutes:.1f} minutes"
+    # What a server that cannot serve measures says nothing.
+    if canary and canary.passed:
+        yield "Time for one photo over HTTP, 95th percentile", f"{canary.latency_p95_ms:.0f} ms"
+        yield "Memory of the server", f"{canary.memory_mb:,.0f} MB"
+        yield "Size of the version’s files", f"{canary.size_mb:,.1f} MB"

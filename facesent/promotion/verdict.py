@@ -1,0 +1,110 @@
+"""What the gate says of a candidate, as a value for people and for machines."""
+
+import json
+import math
+import operator
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from pydantic import TypeAdapter
+
+from facesent.core.markdown import table
+from facesent.evaluation.intervals import Estimate
+from facesent.promotion.comparison import Comparison
+
+Outcome = Literal["VALIDATED", "REJECTED", "UNKNOWN"]
+
+
+Bound = Literal["at least", "above", "at most"]
+
+
+HEADERS = ("metric", "value", "threshold", "passed", "note")
+
+
+_HOLDS = {"at least": operator.ge, "above": operator.gt, "at most": operator.le}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One comparison of the gate.
+
+    Attributes:
+        metric: what was measured.
+        value: None where the measurement gave no number.
+        bound: how the value has to stand to the threshold.
+        threshold: what was asked for.
+        passed: never with a value of None.
+        note: what people read beside it, such as an interval; may be empty.
+    """
+
+    metric: str
+    value: float | None
+    bound: Bound
+    threshold: float
+    passed: bool
+    note: str = ""
+
+    @classmethod
+    def of(cls, metric: str, value: float, bound: Bound, threshold: float, note: str = "") -> "Check":
+        """Compare; NaN and infinity are no numbers and never pass."""
+        if not math.isfinite(value):
+            return cls(metric, None, bound, threshold, False, note)
+        return cls(metric, value, bound, threshold, _HOLDS[bound](value, threshold), note)
+
+    def row(self) -> tuple[str, str, str, str, str]:
+        """The check under ``HEADERS``."""
+        limit = f"{self.bound} {_number(self.threshold)}"
+        return self.metric, _number(self.value), limit, "yes" if self.passed else "no", self.note
+
+    def sentence(self) -> str:
+        """The check in words, without a full stop."""
+        metric, value, limit, _, note = self.row()
+        return f"{metric} {value}, expected {limit}{f' ({note})' if note else ''}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate says of a candidate, and why.
+
+    Attributes:
+        outcome: REJECTED where a check failed; UNKNOWN where none did, but something that has to be known is not.
+        reason: a sentence or a few.
+        candidate: the candidate's version.
+        champion: the champion's version, if there is one.
+        checks: all comparisons, passed or not.
+        comparison: with the champion; None where there was none, or it could not be compared.
+        champion_accuracy: of the champion on the same test images; None where there is no comparison.
+        incomparable: whether nothing but a champion that cannot be compared stands in the way of an UNKNOWN candidate.
+    """
+
+    outcome: Outcome
+    reason: str
+    candidate: int
+    champion: int | None
+    checks: tuple[Check, ...]
+    incomparable: bool = False
+    comparison: Comparison | None = None
+    champion_accuracy: Estimate | None = None
+
+    @classmethod
+    def from_json(cls, text: str) -> "Verdict":
+        """Read what ``to_json`` gave."""
+        return TypeAdapter(cls).validate_json(text)
+
+    def to_json(self) -> str:
+        """The verdict as JSON, without the NaN and Infinity that JSON does not have."""
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def to_markdown(self) -> str:
+        """The verdict as a heading, a sentence and a table."""
+        head = f"**{self.outcome}**: version {self.candidate}. {self.reason}\n"
+        return head + (f"\n{table(HEADERS, [check.row() for check in self.checks])}\n" if self.checks else "")
+
+
+def _number(value: float | None) -> str:
+    """Shares with four decimals; milliseconds and megabytes need fewer, counts none."""
+    if value is None:
+        return "not measured"
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}"

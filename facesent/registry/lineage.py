@@ -1,0 +1,161 @@
+"""What leads back from a model: commit and changes, data, preset, flow run, and what computed it."""
+
+import os
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from facesent.core.paths import Project
+from facesent.params import Params, load_params
+from facesent.training.fingerprint import LIBRARIES
+
+if TYPE_CHECKING:
+    from git import Repo
+
+FLOW_RUN_VARIABLE = "FACESENT_FLOW_RUN"
+
+
+# Value of the tag git_changes where there are none.
+NO_CHANGES = "none"
+
+
+_CPU_FLAGS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd", "bf16")
+
+
+_CPU_INFO = Path("/proc/cpuinfo")
+
+
+_NAMED_DIFFERENCES = 3
+
+
+# The code of the stages. Images are known by their hash and settings by the run's params; nothing else goes into a
+# patch, so that no file with credentials can: params.yaml says who is notified, and where.
+_CODE = ("facesent", "dvc.yaml")
+
+
+_MOST_NAMES = 4000  # characters; MLflow takes 8000 in a tag
+
+
+_MOST_PATCH = 1_000_000  # bytes
+
+
+def lineage_tags(project: Project) -> dict[str, str]:
+    """Tags of a training's run; what is not known is left out."""
+    known = {
+        "preset": preset_of(project),
+        "data_md5": data_md5(project),
+        "flow_run": os.environ.get(FLOW_RUN_VARIABLE),
+        **_git_state(project.root),
+        **_computed_with(),
+    }
+    return {name: value for name, value in known.items() if value}
+
+
+def changes(project: Project) -> bytes:
+    """A patch from the last commit to the code of the stages, as far as git has its files; empty if nothing differs.
+
+    Empty also where there is no repository, and over 1 MB: the tags say then that something differed.
+    """
+    repository = _repository(project.root)
+    if repository is None:
+        return b""
+    plain = ("--binary", "--full-index", "--no-renames", "--no-color", "--no-ext-diff", "--no-textconv")
+    prefixes = ("--src-prefix=a/", "--dst-prefix=b/")
+    patch: bytes = repository.git.diff(
+        "HEAD", *plain, *prefixes, "--", *_paths(repository, project.root),
+        stdout_as_string=False, strip_newline_in_stdout=False,
+    )  # fmt: skip
+    return patch if len(patch) <= _MOST_PATCH else b""
+
+
+def run_name(project: Project, params: Params) -> str:
+    """Name of a run that tells it from others in a list: preset or what differs from it, network, image size."""
+    return f"{preset_of(project)} {params.model.name} {params.model.image_size}px"
+
+
+def preset_of(project: Project) -> str:
+    """The preset whose settings these are, or the nearest one and what differs: ``quick train.epochs=30``."""
+    presets = sorted((project.root / "presets").glob("*.yaml"))
+    mine = load_params(project.params).flat()
+    differences = {path.stem: _differences(mine, path) for path in presets}
+    if not differences:
+        return "custom"
+    nearest = min(differences, key=lambda name: len(differences[name]))
+    changed = differences[nearest]
+    return " ".join([nearest, *changed]) if len(changed) <= _NAMED_DIFFERENCES else "custom"
+
+
+def data_md5(project: Project) -> str | None:
+    """DVC's hash of ``data/``, from ``data.dvc``."""
+    try:
+        pointer = yaml.safe_load(project.data_pointer.read_text(encoding="utf-8"))
+        return str(pointer["outs"][0]["md5"])
+    except (FileNotFoundError, KeyError, TypeError):
+        return None
+
+
+def _differences(mine: Mapping[str, Any], preset: Path) -> list[str]:
+    theirs = load_params(preset).flat()
+    return [f"{key}={value}" for key, value in mine.items() if theirs.get(key) != value]
+
+
+def _git_state(root: Path) -> dict[str, str]:
+    repository = _repository(root)
+    if repository is None:
+        return {}
+    paths = _paths(repository, root)
+    changed = repository.git.diff("HEAD", "--name-only", "--no-renames", "-z", "--", *paths)
+    untracked = repository.git.ls_files("--others", "--exclude-standard", "-z", "--", *paths)
+    return {
+        "git_commit": repository.head.commit.hexsha,
+        # Of the whole repository, and so nearly always: DVC rewrites dvc.lock before it trains.
+        "git_dirty": str(repository.is_dirty()).lower(),
+        "git_changes": _names(changed) or NO_CHANGES,
+        "git_untracked": _names(untracked),
+    }
+
+
+def _repository(root: Path) -> "Repo | None":
+    """The git repository around ``root``, if there is one with a commit and files."""
+    import git
+
+    try:
+        repository = git.Repo(root, search_parent_directories=True)
+        return repository if repository.head.commit and repository.working_tree_dir else None
+    except (git.InvalidGitRepositoryError, git.NoSuchPathError, ValueError):
+        return None
+
+
+def _paths(repository: "Repo", root: Path) -> list[str]:
+    """Where the code of the stages is, as the repository names it."""
+    top = Path(str(repository.working_tree_dir)).resolve()
+    return [(root.resolve().relative_to(top) / name).as_posix() for name in _CODE]
+
+
+def _names(listed: str) -> str:
+    return " ".join(filter(None, listed.split("\0")))[:_MOST_NAMES]
+
+
+def _computed_with() -> dict[str, str]:
+    packages = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    return {
+        "packages": f"python {platform.python_version()}, {packages}",
+        "backend": os.environ.get("KERAS_BACKEND", ""),
+        "machine": f"{_processor()}, {os.cpu_count()} CPUs, {platform.system()}",
+    }
+
+
+def _processor() -> str:
+    """Model and instruction sets of the processor, which decide how sums are rounded."""
+    try:
+        lines = _CPU_INFO.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    known = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    flags = set(known.get("flags", known.get("Features", "")).split())
+    shown = " ".join(flag for flag in _CPU_FLAGS if flag in flags)
+    return f"{known.get('model name', platform.machine())} ({shown})"

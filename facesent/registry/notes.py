@@ -1,0 +1,85 @@
+"""What MLflow's list of runs says by itself: its columns, and two lines a training."""
+
+import json
+from collections.abc import Mapping
+from pathlib import PurePath
+
+from facesent.evaluation.measures import Measures
+from facesent.model.settings import Model
+
+# The address of the runs' page ends with ?viewStateShareKey=trainings to show them like this.
+VIEW = "trainings"
+
+
+# What tells trainings apart, left, and how well they did.
+_COLUMNS = (
+    "metrics.`test_accuracy`",
+    "metrics.`test_balanced_accuracy`",
+    "params.`model.name`",
+    "tags.`verdict`",
+)
+
+
+# The charts that come first. MLflow would begin with those whose names have the first letters.
+_SECTION = "Model metrics"
+
+
+_LINES = ("val_accuracy", "accuracy", "val_loss", "loss")
+
+
+_BARS = ("test_accuracy", "test_balanced_accuracy", "test_ece")
+
+
+_ABOUT = (
+    "One run a training: its settings, every epoch, what `evaluate` measured on the test images (`test_…`), pictures "
+    "under Artifacts, and the model. To compare trainings, open the charts, or tick runs and choose Compare."
+)
+
+
+def experiment_tags() -> dict[str, str]:
+    """Tags of the experiment: its description, and the view that MLflow's Share button would make."""
+    view = {
+        "selectedColumns": _COLUMNS,
+        "isAccordionReordered": True,
+        "compareRunSections": [{"uuid": VIEW, "name": _SECTION, "display": True, "isReordered": True}],
+        "compareRunCharts": [*(_chart("LINE", name) for name in _LINES), *(_chart("BAR", name) for name in _BARS)],
+    }
+    return {"mlflow.note.content": _ABOUT, f"mlflow.sharedViewState.{VIEW}": json.dumps(view)}
+
+
+def _chart(kind: str, metric: str) -> dict[str, object]:
+    """A chart of one metric, as MLflow's pages store one that they made themselves."""
+    of_epochs = {"useGlobalXaxisKey": True, "useGlobalLineSmoothing": True, "lineSmoothness": 0, "scaleType": "linear"}
+    return {
+        "type": kind,
+        "uuid": f"{VIEW}-{metric}",
+        "metricSectionId": VIEW,
+        "metricKey": metric,
+        "displayName": metric,
+        "isGenerated": True,
+        "deleted": False,
+        **(of_epochs if kind == "LINE" else {}),
+    }
+
+
+def training_note(model: Model, epochs: int, kept: int, measures: Mapping[str, Measures]) -> dict[str, str]:
+    """The run's description, as a tag: what this training was, and what it reached.
+
+    Args:
+        model: settings of the network.
+        epochs: how many it trained.
+        kept: the one whose weights were kept, from 1.
+        measures: of ``train``, ``val`` and ``test``.
+    """
+    start = "random weights" if model.weights == "none" else f"the weights {PurePath(model.weights).stem}"
+    train, val, test = (measures[split] for split in ("train", "val", "test"))
+    weakest = min(
+        (label for label in test.classes if test.classes[label].support), key=lambda c: test.classes[c].recall
+    )
+    lines = [
+        f"**{model.name}** at {model.image_size}×{model.image_size} from {start}: {epochs} epochs over "
+        f"{train.images:,} images; kept epoch {kept}, right on {val.accuracy:.1%} of the validation images.",
+        f"Right on **{test.accuracy:.1%}** of {test.images:,} test images ({test.accuracy_low:.1%} to "
+        f"{test.accuracy_high:.1%}); of {weakest}, the weakest class, it finds {test.worst_recall:.1%}.",
+    ]
+    return {"mlflow.note.content": "\n\n".join(lines)}

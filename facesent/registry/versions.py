@@ -1,0 +1,205 @@
+"""The registered model: its versions, its aliases, and the files of a version."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import mlflow
+from mlflow.entities import LoggedModel
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from facesent.core.errors import FacesentError
+from facesent.registry.client import mlflow_answers
+from facesent.registry.runs import MODEL_TAG
+
+if TYPE_CHECKING:
+    from facesent.prediction.classifier import Classifier
+
+NAME = "facesent"
+
+
+CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+
+
+MIN_CONFIDENCE_TAG = "facesent.min_confidence"
+
+
+# What MLflow answers where a model, a version or an alias is not there.
+MISSING = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
+
+
+class RegistryError(FacesentError):
+    """The registry does not hold what was asked for."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of the registered model."""
+
+    number: int
+    run_id: str
+    created: datetime
+    aliases: tuple[str, ...]
+    tags: Mapping[str, str]
+
+
+@mlflow_answers()
+def versions() -> list[Version]:
+    """All versions, the newest first."""
+    client = MlflowClient()
+    aliases = _aliases(client)
+    found = [
+        Version(
+            number=int(version.version),
+            run_id=version.run_id or "",
+            created=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC),
+            aliases=tuple(sorted(alias for alias, number in aliases.items() if number == int(version.version))),
+            tags=dict(version.tags),
+        )
+        for version in client.search_model_versions(f"name='{NAME}'")
+    ]
+    return sorted(found, key=lambda version: version.number, reverse=True)
+
+
+def version_with_alias(alias: str) -> int | None:
+    """The version that bears ``alias``, if one does."""
+    return _aliases(MlflowClient()).get(alias)
+
+
+def version_of(model_sha256: str, min_confidence: float) -> int | None:
+    """The version that holds this model and answers at ``min_confidence``, if it is registered."""
+    found = MlflowClient().search_model_versions(f"name='{NAME}' and tags.`{MODEL_TAG}` = '{model_sha256}'")
+    # A version without the tag is older than it, and always answers.
+    alike = [version for version in found if float(version.tags.get(MIN_CONFIDENCE_TAG, 0)) == min_confidence]
+    return min((int(version.version) for version in alike), default=None)
+
+
+def model_sha256_of(version: int) -> str:
+    """The hash that ``version_of`` finds a version by."""
+    return tags_of(version).get(MODEL_TAG, "")
+
+
+def tags_of(version: int) -> dict[str, str]:
+    """The tags of a version."""
+    return dict(MlflowClient().get_model_version(NAME, str(version)).tags)
+
+
+def exists(version: int) -> bool:
+    """Whether the registry holds this version."""
+    try:
+        return bool(MlflowClient().get_model_version(NAME, str(version)))
+    except MlflowException as error:
+        if error.error_code in MISSING:
+            return False
+        raise
+
+
+def check_exists(version: int) -> None:
+    """Refuse a version that the registry does not hold.
+
+    Raises:
+        RegistryError: if so.
+    """
+    if not exists(version):
+        raise RegistryError(
+            f"Expected a version of {NAME}. Received: {version}, which is not there. See: facesent models"
+        )
+
+
+def create_version(logged: LoggedModel, model_sha256: str, min_confidence: float, tags: Mapping[str, str]) -> int:
+    """Register a logged model as a new version, which ``version_of`` finds by what it is."""
+    client = MlflowClient()
+    try:
+        client.create_registered_model(NAME)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    version = client.create_model_version(
+        NAME,
+        source=logged.artifact_location,
+        run_id=logged.source_run_id,
+        model_id=logged.model_id,
+        tags={**tags, MODEL_TAG: model_sha256, MIN_CONFIDENCE_TAG: str(min_confidence)},
+    )
+    return int(version.version)
+
+
+def set_alias(alias: str, version: int) -> None:
+    """Make ``alias`` name ``version``."""
+    MlflowClient().set_registered_model_alias(NAME, alias, str(version))
+
+
+def describe_version(version: int, text: str) -> None:
+    """Set what the version's page says about it, as markdown."""
+    MlflowClient().update_model_version(NAME, str(version), text)
+
+
+def show_description_of(version: int) -> None:
+    """Let the registered model's page say what the version's says."""
+    client = MlflowClient()
+    if text := client.get_model_version(NAME, str(version)).description:
+        client.update_registered_model(NAME, text)
+
+
+def tag_version(version: int, tags: Mapping[str, str]) -> None:
+    """Add tags to a version."""
+    client = MlflowClient()
+    for name, value in tags.items():
+        client.set_model_version_tag(NAME, str(version), name, value)
+
+
+def model_uri(version: int) -> str:
+    """MLflow's URI of a version."""
+    return f"models:/{NAME}/{version}"
+
+
+def version_files(version: int) -> tuple[Path, Path]:
+    """The model and the labels of a version, fetched if the registry is elsewhere.
+
+    Raises:
+        RegistryError: if they cannot be had.
+    """
+    try:
+        folder = Path(mlflow.artifacts.download_artifacts(f"{model_uri(version)}/artifacts"))
+        return folder / "model.keras", folder / "labels.json"
+    except (MlflowException, OSError) as error:
+        raise RegistryError(f"Expected the files of version {version} of {NAME}. Received: {error}") from None
+
+
+@mlflow_answers()
+def chosen_version(version: int | None) -> int:
+    """``version``, or the champion if none is given.
+
+    Raises:
+        RegistryError: if there is none.
+    """
+    chosen = version_with_alias(CHAMPION) if version is None else version
+    if chosen is None:
+        raise RegistryError(f"Expected a champion of {NAME}. Received: none in the registry. Run: facesent promote")
+    return chosen
+
+
+@mlflow_answers()
+def load_classifier(version: int | None) -> "Classifier":
+    """Load a version for prediction; the champion if none is given.
+
+    Raises:
+        RegistryError: if there is none.
+    """
+    files = version_files(chosen_version(version))
+    from facesent.prediction.classifier import Classifier
+
+    return Classifier.load(*files)
+
+
+def _aliases(client: MlflowClient) -> dict[str, int]:
+    try:
+        model = client.get_registered_model(NAME)
+    except MlflowException as error:
+        if error.error_code in MISSING:
+            return {}
+        raise
+    return {alias: int(version) for alias, version in model.aliases.items()}

@@ -1,0 +1,1 @@
+"""A registered version as people use it: the server, the app, exported files."""

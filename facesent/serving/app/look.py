@@ -1,0 +1,132 @@
+"""One photo looked at: where the face is, what the model says, and what spoke for it."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from facesent.evaluation.heat_map import NoHeatMapError, heat_map
+from facesent.images.reading import Pixels, decode, resize
+from facesent.model.backend import keras
+from facesent.model.storage import load_labels, load_model
+from facesent.prediction.classifier import Classifier, Prediction
+from facesent.prediction.faces import Box, crop_to, largest_face
+from facesent.registry import versions
+from facesent.registry.packaging import min_confidence_of
+
+_SHOWN_SIDE = 640
+
+
+_BOX = (230, 159, 0)
+
+
+_HEAT_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The version that answers.
+
+    Attributes:
+        number: of the registered version.
+        described: its alias and accuracy, for people.
+        min_confidence: below which it says "uncertain" by itself.
+        classifier: answers.
+        network: the same as a Keras model, for the heat map.
+    """
+
+    number: int
+    described: str
+    min_confidence: float
+    classifier: Classifier
+    network: keras.Model
+
+
+@dataclass(frozen=True)
+class Look:
+    """What there is to show.
+
+    Attributes:
+        photo: upright, at most ``_SHOWN_SIDE`` pixels, with a frame around the face that was found.
+        box: the face in the photo's own pixels; None where none was found or looked for.
+        seen: what the network was given, ``(size, size, 3)``.
+        prediction: its answer.
+        heat: ``seen`` under the heat map of the likeliest class; None where there is no such map.
+    """
+
+    photo: Pixels
+    box: Box | None
+    seen: Pixels
+    prediction: Prediction
+    heat: Pixels | None
+
+
+def load(version: int | None) -> Asked:
+    """Fetch a version from the registry; the champion if none is given.
+
+    Raises:
+        RegistryError: if there is none.
+        TrackingError: if MLflow cannot be reached.
+    """
+    number = versions.chosen_version(version)
+    model, labels = versions.version_files(number)
+    known = next(each for each in versions.versions() if each.number == number)
+    network, names = load_model(model), load_labels(labels)
+    return Asked(
+        number=number,
+        described=_description(known),
+        min_confidence=min_confidence_of(versions.model_uri(number)),
+        classifier=Classifier(network, names),
+        network=network,
+    )
+
+
+def look_at(asked: Asked, content: bytes, *, crop: bool, min_confidence: float) -> Look:
+    """Answer the bytes of a photo, and say why.
+
+    Args:
+        asked: the version that answers.
+        content: of an image file; it is not trusted.
+        crop: look at the largest face alone, if one is found.
+        min_confidence: below it the answer is "uncertain".
+
+    Raises:
+        ImageError: if it is no image that can be read.
+    """
+    photo = decode(content, None)
+    box = largest_face(photo) if crop else None
+    # Without a box the pixels are those that the command line and the server look at.
+    seen = resize(crop_to(photo, box), asked.classifier.image_size) if box else asked.classifier.read(content)
+    [prediction] = asked.classifier.predict([seen], min_confidence=min_confidence)
+    return Look(_framed(photo, box), box, seen, prediction, _under_heat(asked, seen, prediction))
+
+
+def _description(version: versions.Version) -> str:
+    name = f"version {version.number}" + (f" ({', '.join(version.aliases)})" if version.aliases else "")
+    if "test_accuracy" not in version.tags:
+        return name
+    accuracy = float(version.tags["test_accuracy"])
+    low, high = (float(end) for end in version.tags["test_accuracy_interval"].split(" to "))
+    return f"{name}: right on {accuracy:.0%} of its test images (95% interval {low:.0%} to {high:.0%})"
+
+
+def _framed(photo: Pixels, box: Box | None) -> Pixels:
+    scale = min(1.0, _SHOWN_SIDE / max(photo.shape[:2]))
+    width, height = (max(1, round(side * scale)) for side in (photo.shape[1], photo.shape[0]))
+    shown = cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA)
+    if box:
+        left, top = round(box.left * scale), round(box.top * scale)
+        right, bottom = round((box.left + box.width) * scale), round((box.top + box.height) * scale)
+        cv2.rectangle(shown, (left, top), (right, bottom), _BOX, thickness=3)
+    return np.asarray(shown, dtype=np.uint8)
+
+
+def _under_heat(asked: Asked, seen: Pixels, prediction: Prediction) -> Pixels | None:
+    likeliest = max(prediction.probabilities, key=prediction.probabilities.__getitem__)
+    try:
+        heat = heat_map(asked.network, seen, asked.classifier.labels.index(likeliest))
+    except NoHeatMapError:
+        return None
+    colours = cv2.applyColorMap(np.round(heat * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    coloured = cv2.cvtColor(colours, cv2.COLOR_BGR2RGB)
+    return np.asarray(cv2.addWeighted(seen, 1 - _HEAT_SHARE, coloured, _HEAT_SHARE, 0), dtype=np.uint8)

@@ -1,0 +1,90 @@
+"""The page; streamlit runs this file anew at every change that a person makes.
+
+``streamlit run facesent/serving/app/page.py -- 3`` asks version 3 instead of the champion; `facesent app` starts it.
+"""
+
+import sys
+from threading import Lock
+
+import streamlit as st
+
+from facesent.core.errors import FacesentError
+from facesent.images.rows import UNCERTAIN
+from facesent.serving.app.look import Asked, Look, load, look_at
+
+_INTENT = (
+    "For trying a model, not for deciding about people. A face does not show what a person feels: the labels are what "
+    "other people called a picture. Photos stay on this machine and are not kept."
+)
+
+
+@st.cache_resource(show_spinner="Loading the model")
+def _asked(version: int | None) -> Asked:
+    return load(version)
+
+
+@st.cache_resource
+def _one_at_a_time() -> Lock:
+    """Each browser has a thread of its own, and building the network of a heat map is nothing for two at once."""
+    return Lock()
+
+
+def main() -> None:
+    """Draw the page."""
+    st.set_page_config(page_title="facesent", page_icon="🙂", layout="centered")
+    st.title("Which expression is this?")
+    try:
+        asked = _asked(int(sys.argv[1]) if len(sys.argv) > 1 else None)
+    except FacesentError as error:
+        st.error(str(error))
+        st.stop()
+    st.caption(f"Answers: {asked.described}.")
+    content = _photo()
+    crop = st.toggle("Look at the largest face alone", value=True, help="Off: the whole photo goes into the network.")
+    least = st.slider("Say “uncertain” below a confidence of", 0.0, 1.0, asked.min_confidence, 0.05)
+    if content is not None:
+        _answer(asked, content, crop=crop, min_confidence=least)
+    st.divider()
+    st.caption(_INTENT)
+
+
+def _photo() -> bytes | None:
+    """The bytes that a person gave, from a file or the camera."""
+    upload, camera = st.tabs(["Photo", "Camera"])
+    # Any type: what is no photo gets an answer that says what was expected.
+    file = upload.file_uploader("Drop a photo here, or choose one", type=None)
+    shot = None
+    if camera.toggle("Use the camera", value=False):
+        shot = camera.camera_input("Take a photo")
+    given = shot or file
+    return given.getvalue() if given else None
+
+
+def _answer(asked: Asked, content: bytes, *, crop: bool, min_confidence: float) -> None:
+    try:
+        with st.spinner("Looking at the photo"), _one_at_a_time():
+            seen = look_at(asked, content, crop=crop, min_confidence=min_confidence)
+    except FacesentError as error:
+        st.error(f"This is no photo that can be read. {error}")
+        return
+    if crop and seen.box is None:
+        st.warning("No face was found: the whole photo was looked at, which the model was not trained for.")
+    label, confidence = seen.prediction.label, seen.prediction.confidence
+    if label == UNCERTAIN:
+        st.subheader(f"Uncertain: its best guess has {confidence:.0%}")
+    else:
+        st.subheader(f"{label}, {confidence:.0%}")
+    for name, probability in sorted(seen.prediction.probabilities.items(), key=lambda item: -item[1]):
+        st.progress(probability, text=f"{name} {probability:.1%}")
+    _pictures(seen)
+
+
+def _pictures(seen: Look) -> None:
+    photo, given, heat = st.columns(3)
+    photo.image(seen.photo, caption="the photo" if seen.box is None else "the face found", width="stretch")
+    given.image(seen.seen, caption="what the network saw", width="stretch")
+    if seen.heat is not None:
+        heat.image(seen.heat, caption="what spoke for the answer", width="stretch")
+
+
+main()

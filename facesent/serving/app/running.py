@@ -1,0 +1,53 @@
+"""Starting the page's server."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+from facesent.core.errors import FacesentError
+
+PAGE = Path(__file__).with_name("page.py")
+
+
+MAX_MEGABYTES = 20
+
+
+class AppError(FacesentError):
+    """The page cannot be served here."""
+
+
+def run(port: int, version: int | None, *, browser: bool) -> int:
+    """Serve the page on this machine until it is interrupted; the server's exit status.
+
+    Args:
+        port: on 127.0.0.1.
+        version: a registered version; None for the champion.
+        browser: open the page in one.
+
+    Raises:
+        AppError: streamlit is not installed.
+    """
+    if importlib.util.find_spec("streamlit") is None:
+        raise AppError("Expected the package streamlit. Received: none. Run: pip install -e '.[app]'")
+    try:
+        return subprocess.run(command(port, version, browser=browser), check=False).returncode
+    except KeyboardInterrupt:
+        return 0
+
+
+def command(port: int, version: int | None, *, browser: bool) -> list[str]:
+    """The server's command line: on this machine alone, without usage statistics."""
+    settings = {
+        "server.address": "127.0.0.1",
+        "server.port": str(port),
+        "server.headless": str(not browser).lower(),
+        "server.maxUploadSize": str(MAX_MEGABYTES),
+        "server.fileWatcherType": "none",
+        "browser.gatherUsageStats": "false",
+        "client.toolbarMode": "minimal",
+        "client.showErrorDetails": "none",
+    }
+    options = [f"--{name}={value}" for name, value in settings.items()]
+    given = [] if version is None else ["--", str(version)]
+    return [sys.executable, "-m", "streamlit", "run", str(PAGE), *options, *given]

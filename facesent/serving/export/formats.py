@@ -1,0 +1,141 @@
+"""The formats: how each is written, and how its own runtime answers."""
+
+import importlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facesent.core.errors import FacesentError
+from facesent.model.backend import keras
+from facesent.model.inference import Forward, fold_batch_norm
+from facesent.serving.export.onnx_graph import canonical
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+# Of ONNX's operators; later ones bring nothing to such networks.
+_OPSET = 15
+
+
+class ExportError(FacesentError):
+    """A version cannot be written in a format, or answers otherwise there."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """A way to write a network for a runtime other than ours.
+
+    Attributes:
+        name: on the command line and in tags.
+        file: what is written: a file, or a folder.
+        modules: what has to be installed, beside TensorFlow.
+        write: writes a ``serving_module`` to a path.
+        load: makes the function that the runtime computes from what was written.
+    """
+
+    name: str
+    file: str
+    modules: tuple[str, ...]
+    write: "Callable[[tf.Module, Path], None]"
+    load: Callable[[Path], Forward]
+
+    def require(self) -> None:
+        """Raise an ``ExportError`` that says what to install, if something is missing."""
+        for module in self.modules:
+            try:
+                importlib.import_module(module)
+            except ImportError as error:
+                raise ExportError(
+                    f"Expected the packages for {self.name}. Received: {error}. Run: pip install -e '.[export]'"
+                ) from None
+
+
+def _write_saved_model(module: "tf.Module", path: Path) -> None:
+    import tensorflow as tf
+
+    tf.saved_model.save(module, str(path), signatures=module.serve.get_concrete_function())
+    # Optional, and it holds a random number: without it equal networks are equal files.
+    (path / "fingerprint.pb").unlink(missing_ok=True)
+
+
+def _load_saved_model(path: Path) -> Forward:
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(path))
+    return lambda images: loaded.signatures["serving_default"](**{INPUT: tf.constant(images)})[OUTPUT].numpy()
+
+
+def _write_onnx(module: "tf.Module", path: Path) -> None:
+    import onnx
+    import tf2onnx  # type: ignore[import-untyped]
+
+    # It reports each step of its search for simplifications.
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    model, _ = tf2onnx.convert.from_function(module.serve, module.serve.input_signature, opset=_OPSET)
+    onnx.save(canonical(model), path)
+    onnx.checker.check_model(str(path), full_check=True)
+
+
+def _load_onnx(path: Path) -> Forward:
+    import onnxruntime  # type: ignore[import-untyped]
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return lambda images: session.run([OUTPUT], {INPUT: images})[0]
+
+
+def _write_litert(module: "tf.Module", path: Path) -> None:
+    import tensorflow as tf
+
+    # The runtime's own operators and no other: what needs TensorFlow's would not run where only LiteRT is.
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([module.serve.get_concrete_function()], module)
+    path.write_bytes(converter.convert())
+
+
+def _load_litert(path: Path) -> Forward:
+    from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untyped]
+
+    run: Any = Interpreter(model_path=str(path)).get_signature_runner("serving_default")
+    return lambda images: run(**{INPUT: images})[OUTPUT]
+
+
+FORMATS = {
+    entry.name: entry
+    for entry in (
+        Format("savedmodel", "saved_model", (), _write_saved_model, _load_saved_model),
+        Format("onnx", "model.onnx", ("onnx", "onnxruntime", "tf2onnx"), _write_onnx, _load_onnx),
+        Format("litert", "model.tflite", ("ai_edge_litert",), _write_litert, _load_litert),
+    )
+}
+
+
+INPUT, OUTPUT = "image", "probabilities"
+
+
+def serving_module(model: keras.Model) -> "tf.Module":
+    """Make the module whose function ``serve`` is ``model`` in inference, batch normalisation folded.
+
+    ``serve`` maps uint8 ``image (n, size, size, 3)`` to float32 ``probabilities (n, classes)``.
+
+    Raises:
+        FacesentError: if Keras computes with another backend.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise FacesentError(
+            f"Expected the backend TensorFlow for an export. Received: {keras.backend.backend()}. "
+            "Set KERAS_BACKEND=tensorflow."
+        )
+    import tensorflow as tf
+
+    folded = fold_batch_norm(model)
+
+    @tf.function(input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8, name=INPUT)])  # type: ignore[untyped-decorator]
+    def serve(image: Any) -> dict[str, Any]:
+        return {OUTPUT: folded(image, training=False)}
+
+    module = tf.Module()
+    module.serve = serve
+    # A SavedModel holds the variables that its module can name; without dropout's random state, of no use in inference.
+    module.weights = [variable.value for variable in folded.weights]
+    return module

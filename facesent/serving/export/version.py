@@ -1,0 +1,115 @@
+"""A registered version exported: compared on the test images, attached to its run, given to a folder."""
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from facesent.core.errors import FacesentError
+from facesent.core.paths import Project
+from facesent.images.reading import Pixels, read_images
+from facesent.images.rows import read_split
+from facesent.model.storage import load_model, save_labels
+from facesent.prediction.classifier import Classifier
+from facesent.registry import runs, versions
+from facesent.registry.client import mlflow_answers
+from facesent.registry.versions import NAME, RegistryError, Version
+from facesent.serving.export.check import Parity, Written, refusal, write
+from facesent.serving.export.formats import FORMATS, ExportError, serving_module
+from facesent.serving.export.usage import usage
+
+FOLDER = "export"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What became of a version in one format.
+
+    Attributes:
+        format: its name.
+        sha256: of what was attached; None where it was refused.
+        parity: None where it could not be written or run.
+        problem: why it was refused; None where it was attached.
+    """
+
+    format: str
+    sha256: str | None
+    parity: Parity | None
+    problem: str | None
+
+
+def named_version(name: str) -> Version:
+    """The version of a number, or that bears an alias such as ``champion``.
+
+    Raises:
+        RegistryError: if there is none.
+    """
+    known = versions.versions()
+    for version in known:
+        if name == str(version.number) or name in version.aliases:
+            return version
+    numbers = ", ".join(str(version.number) for version in known) or "none"
+    raise RegistryError(f"Expected a version of {NAME} ({numbers}) or an alias of one. Received: {name}")
+
+
+def export(project: Project, version: Version, formats: Sequence[str], to: Path | None = None) -> Iterator[Exported]:
+    """Write a version in each format and, where it answers as ours does, attach it to the version's run.
+
+    Args:
+        project: whose test images are asked.
+        version: the registered one.
+        formats: of ``FORMATS``.
+        to: also copy what was attached into a folder a format here.
+
+    Yields:
+        what became of each format, as soon as it is known.
+
+    Raises:
+        FacesentError: no test images, or the version's files cannot be had.
+        TrackingError: if MLflow cannot be reached.
+    """
+    files = versions.version_files(version.number)
+    classifier = Classifier.load(*files)
+    images = _test_images(project, classifier.image_size)
+    expected = classifier.probabilities(images)
+    module = serving_module(load_model(files[0]))
+    with TemporaryDirectory(prefix="facesent-export-") as scratch:
+        for name in formats:
+            folder = Path(scratch) / name
+            try:
+                written = write(FORMATS[name], module, images, expected, folder)
+            except ExportError as error:
+                yield Exported(name, None, None, str(error))
+                continue
+            if problem := refusal(written.parity):
+                yield Exported(name, None, written.parity, problem)
+                continue
+            save_labels(classifier.labels, folder / "labels.json")
+            text = usage(FORMATS[name], version.number, classifier.image_size, classifier.labels, written.parity)
+            (folder / "README.md").write_text(text, encoding="utf-8")
+            _attach(version, name, written)
+            if to:
+                shutil.copytree(folder, to / name, dirs_exist_ok=True)
+            yield Exported(name, written.sha256, written.parity, None)
+
+
+@mlflow_answers()
+def _attach(version: Version, name: str, written: Written) -> None:
+    """The tag comes last: where it is, the files are whole."""
+    runs.log_files(version.run_id, sorted(written.path.parent.iterdir()), f"{FOLDER}/{name}")
+    described = {
+        "sha256": written.sha256,
+        "largest_difference": float(f"{written.parity.largest_difference:.2e}"),
+        "images": written.parity.images,
+    }
+    versions.tag_version(version.number, {f"{FOLDER}.{name}": json.dumps(described)})
+
+
+def _test_images(project: Project, size: int) -> Pixels:
+    split = project.split("test")
+    if not split.is_file():
+        raise FacesentError(f"Expected test images to compare the answers on. Received: no {split}. Run: dvc repro")
+    names = read_split(split)["file_name"]
+    return read_images([project.data / name for name in names], size, spill=project.outputs)

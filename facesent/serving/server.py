@@ -1,0 +1,211 @@
+"""``mlflow models serve``, the server that people start, for the length of a block."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from runpy import run_module
+from tempfile import TemporaryFile
+from typing import IO
+
+import psutil
+
+from facesent.core.errors import FacesentError
+from facesent.core.lifeline import end_with_stdin
+from facesent.core.programs import environment
+from facesent.serving import server_log
+
+HOST = "127.0.0.1"
+
+
+_START_SECONDS = 300.0
+
+
+_STARTS = 3
+
+
+_PAUSE_SECONDS = 0.2
+
+
+_PING_SECONDS = 10.0
+
+
+_GRACE_SECONDS = 10.0
+
+
+class ServerError(FacesentError):
+    """The server did not start; the first line of the message says why, the others are the end of its log."""
+
+
+class _PortTakenError(ServerError):
+    pass
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that answers.
+
+    Attributes:
+        port: where it listens on this machine, and on no other address.
+        process: its first process, which leads a group of its own.
+        log: what it writes.
+    """
+
+    port: int
+    process: subprocess.Popen[bytes]
+    log: IO[bytes]
+
+    @property
+    def pid(self) -> int:
+        """Id of its first process and of its group."""
+        return self.process.pid
+
+    @property
+    def address(self) -> str:
+        """Where it is asked."""
+        return f"http://{HOST}:{self.port}/invocations"
+
+    def memory(self) -> int:
+        """Resident bytes of all its processes; what two of them share counts twice."""
+        return sum(_resident(process) for process in _members(self.pid))
+
+    def why_it_ended(self) -> str | None:
+        """The last error of its log, if it has ended or is about to."""
+        with suppress(subprocess.TimeoutExpired):
+            status = self.process.wait(_GRACE_SECONDS)
+            return f"it ended with status {status}: {server_log.reason(self.log)}"
+        return None
+
+
+@contextmanager
+def served(uri: str, *, start_seconds: float = _START_SECONDS) -> Iterator[Server]:
+    """Serve a model while the block runs; nothing of the server outlives it, nor this process if that is killed.
+
+    Args:
+        uri: MLflow's, such as ``models:/facesent/3``.
+        start_seconds: it has to answer within.
+
+    Raises:
+        ServerError: it did not.
+    """
+    deadline = time.monotonic() + start_seconds
+    with ExitStack() as stack:
+        for start in range(_STARTS):
+            try:
+                server = stack.enter_context(_started(uri, _free_port(), deadline))
+                break
+            except _PortTakenError:
+                if start == _STARTS - 1:
+                    raise
+        yield server
+
+
+@contextmanager
+def _started(uri: str, port: int, deadline: float) -> Iterator[Server]:
+    command = ["models", "serve", "-m", uri, "--env-manager", "local", "--host", HOST, "--port", str(port)]
+    with (
+        TemporaryFile() as log,
+        # Should an exception come before the next line, leaving this block closes the standard input.
+        subprocess.Popen(
+            [sys.executable, "-m", __name__, *command],
+            # MLflow looks for uvicorn on the path.
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+        ) as process,
+    ):
+        try:
+            server = Server(port, process, log)
+            _wait_until_ready(server, uri, deadline)
+            yield server
+        finally:
+            _end(process)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_ready(server: Server, uri: str, deadline: float) -> None:
+    what = f"Expected `mlflow models serve -m {uri} --env-manager local` to answer."
+    while not (pings(server) and _listens(server)):
+        with suppress(subprocess.TimeoutExpired):
+            server.process.wait(_PAUSE_SECONDS)
+            kind = _PortTakenError if server_log.says_port_is_taken(server.log) else ServerError
+            raise kind(f"{what} Received: {server.why_it_ended()}\n{server_log.tail(server.log)}")
+        if time.monotonic() > deadline:
+            raise ServerError(f"{what} Received: no answer in time.\n{server_log.tail(server.log)}")
+
+
+def pings(server: Server, seconds: float = _PING_SECONDS) -> bool:
+    """Whether the server says within ``seconds`` that it is well."""
+    connection = HTTPConnection(HOST, server.port, timeout=seconds)
+    try:
+        connection.request("GET", "/ping")
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _listens(server: Server) -> bool:
+    """Whether it is this server that answers, not one that took the port while this one was loading."""
+    for process in _members(server.pid):
+        with suppress(psutil.Error):
+            for connection in process.net_connections("tcp"):
+                if connection.status == psutil.CONN_LISTEN and connection.laddr.port == server.port:
+                    return True
+    return False
+
+
+def _resident(process: psutil.Process) -> int:
+    with suppress(psutil.NoSuchProcess):
+        return int(process.memory_info().rss)
+    return 0
+
+
+def _members(group: int) -> list[psutil.Process]:
+    """The processes of a group, also those whose parents are gone."""
+    members = []
+    for process in psutil.process_iter():
+        with suppress(ProcessLookupError, psutil.NoSuchProcess):
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                members.append(process)
+    return members
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask the group to end, then make it."""
+    others = [member for member in _members(process.pid) if member.pid != process.pid]
+    _signal(process.pid, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_GRACE_SECONDS)
+    psutil.wait_procs(others, _GRACE_SECONDS)
+    _signal(process.pid, signal.SIGKILL)
+    psutil.wait_procs(_members(process.pid), _GRACE_SECONDS)
+
+
+def _signal(group: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(group, number)
+
+
+if __name__ == "__main__":
+    end_with_stdin()
+    try:
+        run_module("mlflow", run_name="__main__", alter_sys=True)
+    finally:
+        # Only on Linux does MLflow see to it that its uvicorn ends with it.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.killpg(0, signal.SIGTERM)

@@ -1,0 +1,1 @@
+"""Images and weights from elsewhere, under DVC."""

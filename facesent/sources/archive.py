@@ -1,0 +1,102 @@
+"""Unpack a zip archive of unknown origin: all of it is checked before the first byte is written."""
+
+import shutil
+import stat
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from facesent.core.errors import DataError
+
+_ENCRYPTED = 0x1
+
+
+class DamagedArchiveError(DataError):
+    """What was received is no zip archive, or not all of one."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an honest archive stays under: JPEG and PNG hardly shrink in a zip, a bomb shrinks a thousandfold."""
+
+    members: int = 1_000_000
+    bytes: int = 200 * 2**30
+    ratio: int = 100
+
+
+def unpack(archive: Path, directory: Path, *, limits: Limits | None = None) -> None:
+    """Unpack ``archive`` into the new folder ``directory``.
+
+    Args:
+        archive: a zip file.
+        directory: is made; partly filled if this raises.
+        limits: beyond them the archive is refused.
+
+    Raises:
+        DamagedArchiveError: not a zip, or damaged.
+        DataError: too large for the disk, or with a member that is unsafe: an absolute path, a ``..``, a link, a
+            device, an encrypted one, or a name that occurs twice.
+    """
+    try:
+        with zipfile.ZipFile(archive) as content:
+            members = content.infolist()
+            _check(members, archive, limits or Limits())
+            files = [member for member in members if not member.is_dir()]
+            _check_space(sum(member.file_size for member in files), directory.parent)
+            directory.mkdir(parents=True)
+            for member in files:
+                _write(content, member, directory)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise DamagedArchiveError(f"Expected a whole zip archive in {archive}. Received: {error}") from None
+
+
+def _check(members: Sequence[zipfile.ZipInfo], archive: Path, limits: Limits) -> None:
+    for member in members:
+        if problem := _problem(member):
+            raise _unsafe(archive, f"{member.filename!r:.120} ({problem})")
+    names = [member.filename.rstrip("/") for member in members]
+    if len(set(names)) < len(names):
+        raise _unsafe(archive, "two members of the same name")
+    if len(names) > limits.members:
+        raise _unsafe(archive, f"{len(names)} members (at most {limits.members})")
+    size = sum(member.file_size for member in members)
+    # Reading a member stops at its declared size, so that these sums bound what is written.
+    if size > min(limits.bytes, limits.ratio * archive.stat().st_size):
+        raise _unsafe(archive, f"{size} bytes packed into {archive.stat().st_size}, as in a zip bomb")
+
+
+def _problem(member: zipfile.ZipInfo) -> str | None:
+    name = member.filename
+    path = PurePosixPath(name)
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    if path.is_absolute() or name[1:2] == ":":
+        return "an absolute path"
+    if ".." in path.parts:
+        return "a path that leaves the folder"
+    if not path.parts or "\\" in name or any(ord(letter) < 32 for letter in name):
+        return "a name that is no plain path"
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "a link" if stat.S_ISLNK(kind) else "a device"
+    return "encrypted" if member.flag_bits & _ENCRYPTED else None
+
+
+def _check_space(size: int, folder: Path) -> None:
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise DataError(f"Expected {size / 1e6:.0f} MB of free disk to unpack. Received: {free / 1e6:.0f} MB.")
+
+
+def _write(content: zipfile.ZipFile, member: zipfile.ZipInfo, directory: Path) -> None:
+    target = directory / member.filename
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with content.open(member) as source, target.open("xb") as sink:
+            shutil.copyfileobj(source, sink)
+    except (FileExistsError, NotADirectoryError, IsADirectoryError):
+        raise _unsafe(content.filename, f"{member.filename!r:.120} (a file where another has a folder)") from None
+
+
+def _unsafe(archive: Path | str | None, received: str) -> DataError:
+    return DataError(f"Expected only plain files inside {archive}. Received: {received}. Nothing of it was used.")

@@ -1,0 +1,1 @@
+"""The dataset that comes with the project: six classes of drawn faces, the same bytes on every machine."""

@@ -1,0 +1,155 @@
+"""DVC's view of ``data/``: put it under DVC, compare it with ``data.dvc``, and tell the way back to what it was.
+
+DVC runs as a process of its own: it keeps global state and looks at the working folder, and a kill cannot corrupt ours.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from enum import StrEnum
+from pathlib import Path
+
+from facesent.core.errors import DataError
+
+
+class Tracking(StrEnum):
+    """How a data folder stands to the ``.dvc`` file beside it."""
+
+    MATCHES = "matches"
+    DIFFERS = "differs"
+    MISSING = "missing"
+    UNTRACKED = "untracked"
+    NO_DVC = "no DVC repository"
+
+
+def pointer(data_dir: Path) -> Path:
+    """The file in which DVC keeps the hash of ``data_dir``: ``data.dvc`` for ``data``."""
+    return data_dir.with_name(f"{data_dir.name}.dvc")
+
+
+def repository(data_dir: Path) -> Path | None:
+    """The root of the DVC repository around ``data_dir``, if there is one."""
+    folder = data_dir.parent.resolve()
+    return next((place for place in (folder, *folder.parents) if (place / ".dvc").is_dir()), None)
+
+
+def track(data_dir: Path) -> bool:
+    """Copy ``data_dir`` into DVC's cache and write its hash to its ``.dvc`` file.
+
+    The same content leaves that file as it is, byte for byte, and so does a failure.
+
+    Returns:
+        False where there is no DVC repository, so that nothing was done.
+
+    Raises:
+        DataError: with DVC's reason.
+    """
+    if repository(data_dir) is None:
+        return False
+    source = pointer(data_dir)
+    before = source.read_bytes() if source.is_file() else None
+    try:
+        _dvc("add", data_dir.name, folder=data_dir.parent)
+    except BaseException:
+        _restore(source, before)
+        raise
+    return True
+
+
+def tracking(data_dir: Path) -> Tracking:
+    """Compare ``data_dir`` with its ``.dvc`` file; reads every file that DVC has not seen before.
+
+    Raises:
+        DataError: with DVC's reason, for instance that another DVC command holds the repository.
+    """
+    if repository(data_dir) is None:
+        return Tracking.NO_DVC
+    if not pointer(data_dir).is_file():
+        return Tracking.UNTRACKED
+    if not data_dir.exists():
+        return Tracking.MISSING
+    answer = _dvc("status", "--json", pointer(data_dir).name, folder=data_dir.parent)
+    changes = {
+        state
+        for stage in json.loads(answer).values()
+        for change in stage
+        if isinstance(change, dict)
+        for state in change.get("changed outs", {}).values()
+    }
+    # "not in cache" is the right content that DVC has not copied yet, as in a fresh clone.
+    return Tracking.DIFFERS if changes - {"not in cache"} else Tracking.MATCHES
+
+
+def matches(data_dir: Path) -> bool:
+    """Whether ``data_dir`` holds what its ``.dvc`` file says."""
+    return tracking(data_dir) is Tracking.MATCHES
+
+
+def way_back(data_dir: Path) -> str:
+    """The commands that bring back what the ``.dvc`` file describes now, for after it has been rewritten.
+
+    Where git's last commit does not have that ``.dvc`` file, a copy of it is kept in DVC's own folder.
+    """
+    source = pointer(data_dir)
+    checkout = f"dvc checkout {source}"
+    if commit := _commit_with(source):
+        return f"git checkout {commit} -- {source} && {checkout}"
+    root = repository(data_dir)
+    if root is None:
+        raise DataError(f"Expected {data_dir} inside a DVC repository. Received: none around it. Run `dvc init` first.")
+    kept = root / ".dvc" / "tmp" / "replaced" / f"{data_dir.name}-{_digest(source)[:8]}.dvc"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, kept)
+    return f"cp {os.path.relpath(kept)} {source} && {checkout}"
+
+
+def shares_files_with_cache(data_dir: Path) -> bool:
+    """Whether DVC is set to hard-link files to its cache, which makes them and all their links read-only."""
+    root = repository(data_dir)
+    if root is None:
+        return False
+    # `dvc config` fails for a setting that nobody made.
+    answer = _run([sys.executable, "-P", "-m", "dvc", "config", "cache.type"], root)
+    return "hardlink" in answer.stdout
+
+
+def _restore(source: Path, content: bytes | None) -> None:
+    if content is None:
+        source.unlink(missing_ok=True)
+    elif source.read_bytes() != content:
+        source.write_bytes(content)
+
+
+def _digest(source: Path) -> str:
+    import yaml
+
+    return str(yaml.safe_load(source.read_text(encoding="utf-8"))["outs"][0]["md5"])
+
+
+def _commit_with(source: Path) -> str | None:
+    if shutil.which("git") is None:
+        return None
+    committed = _run(["git", "show", f"HEAD:./{source.name}"], source.parent)
+    if committed.returncode or committed.stdout != source.read_text(encoding="utf-8"):
+        return None
+    return _run(["git", "rev-parse", "--short", "HEAD"], source.parent).stdout.strip()
+
+
+def _dvc(*arguments: str, folder: Path) -> str:
+    # -P: a module in the folder must not shadow one that DVC imports.
+    answer = _run([sys.executable, "-P", "-m", "dvc", *arguments], folder)
+    # On a full disk `dvc add` ends with status 0 although it could not copy every file to its cache.
+    if answer.returncode or "ERROR:" in answer.stderr:
+        raise DataError(f"Expected `dvc {' '.join(arguments)}` to succeed. Received: {_reason(answer.stderr)}")
+    return answer.stdout
+
+
+def _reason(stderr: str) -> str:
+    text = stderr[max(stderr.rfind("ERROR:"), 0) :].strip()
+    return "\n".join(line for line in text.splitlines() if line.strip() and "Having any troubles" not in line)
+
+
+def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)

@@ -1,0 +1,207 @@
+"""Where images come from: a folder of class folders, or Kaggle."""
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from facesent.core.errors import DataError
+from facesent.dataset.files import METADATA, is_image_name
+from facesent.sources.archive import DamagedArchiveError, unpack
+from facesent.sources.kaggle import fetch_archive
+
+KAGGLE_DATASET = "sujaykapadnis/emotion-recognition-dataset"
+
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What was taken from a source, and what was not.
+
+    Attributes:
+        images: how many.
+        linked: how many of them share the source's file.
+        skipped: (name relative to the source, reason), sorted.
+        unmatched: names in ``metadata.csv`` without an image; their rows were left out.
+    """
+
+    images: int
+    linked: int
+    skipped: tuple[tuple[str, str], ...] = ()
+    unmatched: tuple[str, ...] = ()
+
+
+def import_folder(source: Path, incoming: Path, *, link: bool = False, progress: Progress | None = None) -> Imported:
+    """Take the images of ``source/<Class>/`` and its ``metadata.csv`` into the new folder ``incoming``.
+
+    Args:
+        source: class folders of images; links that lead out of it are not followed.
+        incoming: is made.
+        link: hard-link the images, or copy where the file system cannot.
+        progress: called with (images done, images in all).
+
+    Raises:
+        DataError: fewer than two classes, folders below the class folders, or a wrong ``metadata.csv``.
+    """
+    if not source.is_dir():
+        raise DataError(f"Expected a folder of class folders of images. Received: {source}, no such folder.")
+    classes, skipped = _survey(source)
+    if len(classes) < 2:
+        raise DataError(
+            f"Expected images of at least two classes as {source}/<Class>/*.jpg, .jpeg, .png, .webp or .bmp. "
+            f"Received: {_list([f'{name} ({len(files)})' for name, files in classes.items()]) or 'none'}"
+            + (f"; skipped {_list([f'{name} ({reason})' for name, reason in skipped])}" if skipped else "")
+        )
+    names = [f"{label}/{name}" for label, files in classes.items() for name in files]
+    table, unmatched = _read_metadata(source, names)
+    linked = 0
+    for done, name in enumerate(names, 1):
+        linked += _take(source / name, incoming / name, link)
+        if progress:
+            progress(done, len(names))
+    if table is not None:
+        # Never a hard link: people edit this file in place.
+        (incoming / METADATA).write_bytes(table)
+    return Imported(len(names), linked, tuple(skipped), unmatched)
+
+
+def download_kaggle(
+    incoming: Path,
+    *,
+    downloads: Path,
+    handle: str = KAGGLE_DATASET,
+    progress: Progress | None = None,
+) -> Imported:
+    """Download a Kaggle dataset with the user's credentials into the new folder ``incoming``.
+
+    Args:
+        incoming: is made; gets the class folders, wherever they lie in the archive, and nothing beside them.
+        downloads: keeps the archive, whole or in part, for the next try; on the file system of ``incoming``.
+        handle: ``OWNER/DATASET``.
+        progress: called with (bytes done, bytes in all).
+
+    Raises:
+        DataError: see `fetch_archive`, `unpack` and `import_folder`.
+    """
+    archive = fetch_archive(handle, downloads, progress=progress)
+    unpacked = downloads / "unpacked"
+    if unpacked.exists():
+        shutil.rmtree(unpacked)
+    try:
+        unpack(archive, unpacked)
+        return import_folder(_class_level(unpacked), incoming, link=True)
+    except DamagedArchiveError as error:
+        archive.unlink()
+        raise DataError(f"{error}. It was deleted; run it again.") from None
+    finally:
+        shutil.rmtree(unpacked, ignore_errors=True)
+
+
+def _survey(source: Path) -> tuple[dict[str, list[str]], list[tuple[str, str]]]:
+    """The sorted image names by class, and what is not taken with the reason."""
+    root = source.resolve()
+    classes: dict[str, list[str]] = {}
+    skipped = []
+    for entry in _visible(source):
+        if reason := _unfit(entry, root):
+            skipped.append((_printable(entry.name), reason))
+        elif entry.is_dir():
+            files, others = _survey_class(entry, root)
+            skipped += others
+            if files:
+                classes[entry.name] = files
+        elif entry.name != METADATA:
+            skipped.append((entry.name, "not in a class folder"))
+    return classes, skipped
+
+
+def _survey_class(folder: Path, root: Path) -> tuple[list[str], list[tuple[str, str]]]:
+    files, skipped = [], []
+    for entry in _visible(folder):
+        name = f"{folder.name}/{_printable(entry.name)}"
+        if reason := _unfit(entry, root):
+            skipped.append((name, reason))
+        elif entry.is_dir():
+            if any(is_image_name(inner.name) for inner in _visible(entry)):
+                raise DataError(
+                    f"Expected images directly in the class folders, {root.name}/<Class>/<image>. Received: images in "
+                    f"{root.name}/{name}/. If {folder.name} is a part of a dataset that is split already, put the "
+                    f"images of all parts into common class folders, and the part's name (train, val or test) into "
+                    f"the column split of {METADATA}. If it is a level above the classes, import that folder."
+                )
+            skipped.append((name, "a folder without images"))
+        elif not is_image_name(entry.name):
+            skipped.append((name, "not an image by its suffix"))
+        elif not entry.is_file():
+            skipped.append((name, "not a regular file"))
+        else:
+            files.append(entry.name)
+    return files, skipped
+
+
+def _visible(folder: Path) -> list[Path]:
+    # __MACOSX: what macOS adds to archives, in the shape of the images beside it.
+    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith(".") and entry.name != "__MACOSX")
+
+
+def _unfit(entry: Path, root: Path) -> str | None:
+    if _printable(entry.name) != entry.name:
+        return "its name is not UTF-8"
+    if entry.is_symlink() and not entry.resolve().is_relative_to(root):
+        return "a link that leads out of the folder"
+    return None
+
+
+def _printable(name: str) -> str:
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _read_metadata(source: Path, names: Sequence[str]) -> tuple[bytes | None, tuple[str, ...]]:
+    """The bytes of ``metadata.csv`` for the images in ``names``, and the file names in it that are not among them."""
+    path = source / METADATA
+    if not path.is_file():
+        return None, ()
+    import pandas as pd
+
+    from facesent.dataset.manifest import ManifestError, read_metadata
+
+    try:
+        listed = read_metadata(source)["file_name"]
+    except ManifestError as error:
+        raise DataError(str(error)) from None
+    unmatched = tuple(sorted(set(listed) - set(names)))
+    if not unmatched:
+        return path.read_bytes(), ()
+    if len(unmatched) == len(listed):
+        raise DataError(f"Expected names such as {names[0]} in {path}. Received: {_list(unmatched)}")
+    table = pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8-sig")
+    kept = table[~table["file_name"].isin(unmatched)]
+    return kept.to_csv(index=False, lineterminator="\n").encode(), unmatched
+
+
+def _take(source: Path, target: Path, link: bool) -> bool:
+    """Hard-link or copy one file; True if linked."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if link:
+        try:
+            os.link(source.resolve(), target)
+            return True
+        except OSError:
+            # Another file system, one without links, or another user's file: the copy below tells of any other trouble.
+            pass
+    shutil.copyfile(source, target)
+    return False
+
+
+def _class_level(folder: Path) -> Path:
+    """Go down through levels that hold one folder only, such as the ``dataset/`` of Kaggle's archive."""
+    while len(inner := [entry for entry in _visible(folder) if entry.is_dir()]) == 1:
+        folder = inner[0]
+    return folder
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

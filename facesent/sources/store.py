@@ -1,0 +1,184 @@
+"""How new content takes the place of ``data/`` without ever destroying the old.
+
+New content is built in a folder beside ``data/`` and takes its place by renames. It counts as installed once DVC has
+it: a kill before that leaves, after the next call of `staging`, what was there before.
+"""
+
+import fcntl
+import filecmp
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from facesent.core.errors import DataError
+from facesent.dataset.files import Contents, describe, walk_files
+from facesent.sources import dvc
+from facesent.sources.dvc import Tracking
+
+
+@dataclass(frozen=True)
+class Installed:
+    """What `install` did."""
+
+    contents: Contents
+    changed: bool
+    tracked: bool
+    way_back: str | None = None
+
+
+def downloads(data_dir: Path) -> Path:
+    """The folder beside ``data_dir`` in which a broken download waits to go on."""
+    return _beside(data_dir, "download")
+
+
+@contextmanager
+def staging(data_dir: Path) -> Iterator[Path]:
+    """Have the data folder alone, put right what a kill left, and give a path beside it to build new content at.
+
+    Whatever is at that path in the end, and was not installed, is removed.
+
+    Raises:
+        DataError: another process is at it, or ``data_dir`` cannot be a data folder.
+    """
+    if data_dir.name in ("", "..") or data_dir.is_symlink() or (data_dir.exists() and not data_dir.is_dir()):
+        raise DataError(f"Expected a folder for the images, no link and no file. Received: {data_dir}")
+    data_dir.parent.mkdir(parents=True, exist_ok=True)
+    scratch = _beside(data_dir, "incoming")
+    with _alone(data_dir.parent):
+        recover(data_dir)
+        _remove(scratch)
+        scratch.mkdir()
+        try:
+            yield scratch / "content"
+        finally:
+            _remove(scratch)
+
+
+def recover(data_dir: Path) -> None:
+    """Finish or undo an installation that was killed; call it through `staging`, which keeps others away."""
+    outgoing = _beside(data_dir, "outgoing")
+    if not outgoing.exists():
+        return
+    if data_dir.exists():
+        if dvc.tracking(data_dir) in (Tracking.MATCHES, Tracking.NO_DVC):
+            _discard(outgoing, data_dir)
+            return
+        _step_back(data_dir)
+    outgoing.rename(data_dir)
+
+
+def settle(data_dir: Path) -> None:
+    """Put right what a kill left, unless another process is at work there; for those who only look."""
+    if _beside(data_dir, "outgoing").exists():
+        with staging(data_dir):
+            pass
+
+
+def refuse_to_overwrite(data_dir: Path, *, replace: bool) -> None:
+    """Stop before any work is done that `install` would refuse in the end.
+
+    Raises:
+        DataError: ``data_dir`` is not empty and ``replace`` is False.
+    """
+    contents = describe(data_dir)
+    if not contents.empty and not replace:
+        raise DataError(
+            f"Expected {data_dir} to be empty. Received: {contents}. To put something else in its place, add --replace:"
+            " the old content stays in DVC's cache, and you are told how to get it back."
+        )
+
+
+def install(incoming: Path, data_dir: Path, *, replace: bool) -> Installed:
+    """Put ``incoming``, from `staging`, in the place of ``data_dir``, and under DVC.
+
+    The old content goes into DVC's cache first; outside of a DVC repository it is kept beside as ``data.old``. The
+    same content again changes nothing. Whatever fails, ``data_dir`` is then as it was.
+
+    Raises:
+        DataError: ``data_dir`` is not empty and ``replace`` is False, or DVC refuses.
+    """
+    old = describe(data_dir)
+    if not old.empty and _same_content(incoming, data_dir):
+        return Installed(old, changed=False, tracked=dvc.track(data_dir))
+    refuse_to_overwrite(data_dir, replace=replace)
+    way_back = None
+    if not old.empty and dvc.track(data_dir):
+        way_back = dvc.way_back(data_dir)
+    tracked = _exchange(incoming, data_dir)
+    outgoing = _beside(data_dir, "outgoing")
+    if outgoing.exists():
+        kept = _discard(outgoing, data_dir)
+        if kept:
+            way_back = f"mv {data_dir} {data_dir}.new && mv {kept} {data_dir}"
+    return Installed(describe(data_dir), changed=True, tracked=tracked, way_back=way_back)
+
+
+def _exchange(incoming: Path, data_dir: Path) -> bool:
+    outgoing = _beside(data_dir, "outgoing")
+    had = data_dir.exists()
+    if had:
+        data_dir.rename(outgoing)
+    try:
+        incoming.rename(data_dir)
+        return dvc.track(data_dir)
+    except BaseException:
+        if data_dir.exists():
+            _step_back(data_dir)
+        if had:
+            outgoing.rename(data_dir)
+        raise
+
+
+def _step_back(data_dir: Path) -> None:
+    scratch = _beside(data_dir, "incoming")
+    _remove(scratch)
+    data_dir.rename(scratch)
+
+
+def _discard(outgoing: Path, data_dir: Path) -> Path | None:
+    """Drop the old content where DVC's cache has it; keep it, and say where, elsewhere."""
+    if dvc.repository(data_dir) is not None or describe(outgoing).empty:
+        _remove(outgoing)
+        return None
+    names = (data_dir.with_name(f"{data_dir.name}.old{number or ''}") for number in count())
+    kept = next(path for path in names if not path.exists())
+    outgoing.rename(kept)
+    return kept
+
+
+def _beside(data_dir: Path, role: str) -> Path:
+    # A sibling is on the same file system, so that a rename is one step; hidden, so that no glob takes it for data.
+    return data_dir.with_name(f".{data_dir.name}-{role}")
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    # The kernel drops this lock when the process ends, however it ends: no stale lock file to explain.
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataError(
+                "Expected to be the only one to change the images. Received: another `facesent data` is "
+                "at work in this folder. Wait for it to end."
+            ) from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def _same_content(one: Path, other: Path) -> bool:
+    files = dict(walk_files(one))
+    if files != dict(walk_files(other)):
+        return False
+    return all(filecmp.cmp(one / name, other / name, shallow=False) for name in files)

@@ -1,0 +1,1 @@
+"""Pretrained weights from packages, as Keras weights files."""

@@ -1,0 +1,138 @@
+"""From the files of a package to a Keras backbone's weights."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesent.model.architectures.backbones import untrained
+from facesent.model.backend import keras
+from facesent.model.settings import Model
+from facesent.sources.weights.catalogue import Source
+from facesent.sources.weights.readers import read_state_dict, read_weights
+
+Weights = Mapping[str, NDArray[Any]]
+
+
+# Any: no weight's shape depends on it.
+_IMAGE_SIZE = 128
+
+
+def convert(source: Source, members: Sequence[bytes], *, image_size: int = _IMAGE_SIZE) -> keras.Model:
+    """The backbone that ``source`` describes, with its weights.
+
+    Args:
+        source: of the weights.
+        members: contents of ``source.members``, already checked against their hashes.
+        image_size: of the network; its weights are the same for all.
+
+    Returns:
+        a model from images ``(n, size, size, 3)``, scaled as ``source.scaling`` says, to maps.
+    """
+    settings = Model.model_validate(
+        {"name": source.model, "image_size": image_size, "dropout": 0.0, "batch_norm_momentum": 0.99}
+    )
+    backbone = untrained(settings)
+    if source.layout == "torch":
+        fill_in_order(backbone, read_state_dict(*members), source.epsilon)
+    else:
+        fill_folded(backbone, read_weights(*members))
+    return backbone
+
+
+def fill_in_order(backbone: keras.Model, weights: Weights, epsilon: float) -> None:
+    """Set convolutions and batch normalisations to those of a state dict that has them in the same order.
+
+    Args:
+        backbone: whose weights are set.
+        weights: each convolution's of four dimensions, and ``PREFIX.running_mean`` and its three siblings of each
+            normalisation.
+        epsilon: of their normalisations.
+    """
+    kernels = [value for value in weights.values() if value.ndim == 4]
+    norms = [name.removesuffix(".running_mean") for name in weights if name.endswith(".running_mean")]
+    for (convolution, norm), kernel, prefix in zip(_pairs(backbone), kernels, norms, strict=True):
+        convolution.set_weights([keras_kernel(kernel, depthwise=_is_depthwise(convolution))])
+        theirs = [weights[f"{prefix}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")]
+        norm.set_weights(other_epsilon(theirs, epsilon, norm.epsilon))
+
+
+def fill_folded(mobilenet: keras.Model, weights: Weights) -> None:
+    """Set Keras's MobileNet to one whose normalisations TensorFlow.js's converter folded.
+
+    Into the kernel and an offset after it, and after depthwise convolutions into a scale and an offset.
+
+    Args:
+        mobilenet: whose weights are set.
+        weights: by the names that the converter made of Keras's own.
+    """
+    for convolution, norm in _pairs(mobilenet):
+        name, depthwise = convolution.name, _is_depthwise(convolution)
+        offset = weights[f"{name}_bn/batchnorm_1/sub"]
+        kernel = weights[f"{name}/depthwise_kernel" if depthwise else f"{name}/convolution/merged_input"]
+        scale = weights[f"{name}_bn/batchnorm_1/mul"] if depthwise else np.ones_like(offset)
+        kernel, normed = balanced(kernel, folded_norm(scale, offset, norm.epsilon), depthwise=depthwise)
+        convolution.set_weights([kernel])
+        norm.set_weights(normed)
+
+
+def _pairs(backbone: keras.Model) -> Iterator[tuple[keras.Layer, keras.Layer]]:
+    """Convolutions, each with the normalisation after it, from input to output: all that has weights."""
+    layers = [layer for layer in backbone.layers if layer.weights]
+    yield from zip(layers[::2], layers[1::2], strict=True)
+
+
+def _is_depthwise(layer: keras.Layer) -> bool:
+    return isinstance(layer, keras.layers.DepthwiseConv2D)
+
+
+Array = NDArray[np.float32]
+
+
+# Of a kernel's channel: a dead one is left as it is nearly.
+_LEAST_DEVIATION = 1e-6
+
+
+def keras_kernel(weight: NDArray[Any], *, depthwise: bool) -> NDArray[Any]:
+    """A PyTorch kernel ``(out, in, h, w)`` as Keras has it: ``(h, w, in, out)``, depthwise ``(h, w, channels, 1)``."""
+    return weight.transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0))
+
+
+def folded_norm(scale: Array, offset: Array, epsilon: float) -> list[Array]:
+    """The batch normalisation that gives ``scale * x + offset`` with that epsilon; all ``(channels,)``."""
+    return [scale, offset, np.zeros_like(scale), np.full_like(scale, 1 - epsilon)]
+
+
+def other_epsilon(norm: Sequence[Array], theirs: float, ours: float) -> list[Array]:
+    """The batch normalisation that gives with our epsilon what ``norm`` gave with theirs; the statistics stay.
+
+    Its gamma is ``gamma * sqrt((variance + ours) / (variance + theirs))``.
+    """
+    gamma, beta, mean, variance = norm
+    # In float64: float32 loses 1e-5 beside a variance of 100.
+    ratio = np.sqrt((variance.astype(np.float64) + ours) / (variance.astype(np.float64) + theirs))
+    return [(gamma * ratio).astype(np.float32), beta, mean, variance]
+
+
+def balanced(kernel: Array, norm: Sequence[Array], *, depthwise: bool) -> tuple[Array, list[Array]]:
+    """The same function from kernels of He's deviation, ``sqrt(2 / inputs)`` in every output channel.
+
+    Folding a normalisation leaves kernels whose channels differ by orders of magnitude: a step of Adam, which knows no
+    scale, is nothing to some and destroys others.
+
+    Args:
+        kernel: as Keras has it.
+        norm: that follows it, with a mean of 0.
+        depthwise: whether the third axis holds the output channels.
+
+    Returns:
+        the kernel divided by each channel's factor, and the normalisation whose gamma has it instead.
+    """
+    axes = (0, 1, 3) if depthwise else (0, 1, 2)
+    inputs = kernel.size // (kernel.shape[2] if depthwise else kernel.shape[3])
+    # In float64, so that the order of the sum, which differs between machines, changes no bit of the float32 result.
+    deviation = np.sqrt(np.square(kernel.astype(np.float64)).mean(axis=axes, keepdims=True) * inputs / 2)
+    factor = np.maximum(deviation, _LEAST_DEVIATION).astype(np.float32)
+    gamma, *others = norm
+    return kernel / factor, [gamma * factor.reshape(-1), *others]

@@ -1,0 +1,156 @@
+"""What happens between the epochs: resuming, reporting, saving, stopping."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from facesent.model.backend import keras, reseed
+from facesent.training.checkpoint import Arrays, CheckpointFolder, History, State, restore, snapshot, variables_of
+from facesent.training.compiling import Phase
+from facesent.training.settings import Train
+
+Report = Callable[[str], None]
+
+
+Observer = Callable[[int, dict[str, float]], None]
+
+
+Advance = Callable[[int, int], None]
+
+
+def best_epoch(history: History, monitor: str) -> int:
+    """Index of the first epoch that reached the best ``monitor``."""
+    sign = -1 if monitor.endswith("loss") else 1
+    return max(range(len(history)), key=lambda epoch: sign * history[epoch][monitor])
+
+
+class Progress(keras.callbacks.Callback):  # type: ignore[misc]
+    """Resumes a phase at the last finished epoch, then reports and saves each further one.
+
+    Early stopping and plateau are functions of the phase's history alone: a resumed training replays the history
+    through them instead of storing what they keep inside.
+
+    Args:
+        state: of the training so far.
+        settings: of the training.
+        checkpoint: takes the state of each epoch.
+        report: takes one line an epoch.
+        observe: takes the index and the logs of each epoch.
+        advance: takes the batches done and those of all epochs.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        settings: Train,
+        checkpoint: CheckpointFolder,
+        report: Report,
+        observe: Observer,
+        advance: Advance,
+    ) -> None:
+        super().__init__()
+        self.history: History = list(state.history)
+        self.finished = state.finished
+        self._resumed: State | None = state if state.variables else None
+        self._fingerprint = state.fingerprint
+        self._settings = settings
+        self._checkpoint = checkpoint
+        self._report = report
+        self._observe = observe
+        self._advance = advance
+        self._started = 0.0
+        self._epoch = 0
+        self._schedule: list[keras.callbacks.Callback] = []
+
+    def callbacks(self, phase: Phase) -> list[keras.callbacks.Callback]:
+        """For ``fit``: the phase's schedule, and this."""
+        self._phase = phase
+        self._schedule = [] if phase.head_only else _schedule(self._settings)
+        averaged = self._settings.optimizer.average and not phase.head_only
+        return [*self._schedule, *([keras.callbacks.SwapEMAWeights()] if averaged else []), self]
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Put schedule and weights where the last finished epoch left them."""
+        if self._resumed is None:
+            return
+        within = self.history[self._phase.first :]
+        for epoch, row in enumerate(within, start=self._phase.first):
+            for callback in self._schedule:
+                callback.on_epoch_end(epoch, dict(row))
+        if within:
+            restore(variables_of(self.model), self._resumed.variables)
+        else:
+            # The optimizer's are of the phase before.
+            restore(self.model.variables, self._resumed.variables[: len(self.model.variables)])
+        self._resumed = None
+        self._report(f"resuming after epoch {len(self.history)} of {self._settings.epochs}")
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Note the time."""
+        self._epoch = epoch
+        self._started = time.perf_counter()
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Seed the epoch; not earlier, because PyTorch's loader draws when it starts, which is once a resumption."""
+        if batch == 0:
+            reseed(self._settings.seed + self._epoch)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Show how far the training is."""
+        steps = self.params["steps"]
+        self._advance(self._epoch * steps + batch + 1, self._settings.epochs * steps)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Add the epoch to the history, report it and save the state."""
+        row = {name: float(value) for name, value in (logs or {}).items()}
+        row.setdefault("learning_rate", float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)))
+        self.history.append(row)
+        best = best_epoch(self.history, self._settings.checkpoint.monitor) == epoch
+        self._report(self._line(epoch, row, best))
+        self._observe(epoch, row)
+        self.finished = self.model.stop_training or epoch + 1 == self._settings.epochs
+        variables = snapshot(variables_of(self.model))
+        state = State(self._fingerprint, list(self.history), self.finished, variables)
+        self._checkpoint.save(state, self._validated(variables) if best else None)
+
+    def _validated(self, variables: Arrays) -> Arrays:
+        """The model's variables as they were validated: averaged, where an average is kept."""
+        mine = variables[: len(self.model.variables)]
+        if not self.model.optimizer.use_ema:
+            return mine
+        self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
+        averaged = snapshot(self.model.variables)
+        restore(self.model.variables, mine)
+        return averaged
+
+    def _line(self, epoch: int, row: dict[str, float], best: bool) -> str:
+        seconds = time.perf_counter() - self._started
+        return (
+            f"epoch {epoch + 1:>3}/{self._settings.epochs}"
+            f"  loss {row['loss']:.3f}  accuracy {row['accuracy']:.3f}"
+            f"  val_loss {row['val_loss']:.3f}  val_accuracy {row['val_accuracy']:.3f}"
+            f"  learning_rate {row['learning_rate']:.1e}  {seconds:.1f} s{'  best' if best else ''}"
+        )
+
+
+def _schedule(settings: Train) -> list[keras.callbacks.Callback]:
+    stopping = settings.early_stopping
+    early = keras.callbacks.EarlyStopping(
+        monitor=stopping.monitor, mode=_mode(stopping.monitor), patience=stopping.patience
+    )
+    return [early, _plateau(settings)] if settings.schedule.name == "plateau" else [early]
+
+
+def _plateau(settings: Train) -> keras.callbacks.Callback:
+    plateau = settings.plateau
+    return keras.callbacks.ReduceLROnPlateau(
+        monitor=plateau.monitor,
+        mode=_mode(plateau.monitor),
+        factor=plateau.factor,
+        patience=plateau.patience,
+        min_lr=plateau.min_learning_rate,
+    )
+
+
+def _mode(monitor: str) -> str:
+    return "min" if monitor.endswith("loss") else "max"

@@ -1,0 +1,126 @@
+"""Optimisation and augmentation."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from facesent.images.augmentation.settings import Augment
+from facesent.model.settings import Precision
+from facesent.section import Below1, Fraction, NotNegative, Positive, Section
+
+Monitor = Literal["val_loss", "val_accuracy"]
+
+
+class Loss(Section):
+    """What is minimised.
+
+    Attributes:
+        name: the focal loss weighs what is answered well already down (Lin et al. 2017, arXiv:1708.02002).
+        focal_gamma: how much.
+        label_smoothing: share of the target that goes to all classes alike (Szegedy et al. 2016, arXiv:1512.00567).
+        class_weights: ``balanced`` lets each class count alike.
+    """
+
+    name: Literal["cross_entropy", "focal"] = "cross_entropy"
+    focal_gamma: NotNegative = 2.0
+    label_smoothing: Below1 = 0.0
+    class_weights: Literal["balanced", "none"] = "balanced"
+
+
+class Optimizer(Section):
+    """How weights move.
+
+    Attributes:
+        learning_rate: the highest.
+        weight_decay: decoupled (AdamW; Loshchilov and Hutter 2019, arXiv:1711.05101), of kernels alone.
+        clip_norm: bound of the norm of all gradients together; 0 for none.
+        average: decay a step of the moving average of weights that is validated and kept; 0 for none.
+        sharpness: radius of sharpness-aware minimisation (Foret et al. 2021, arXiv:2010.01412), which takes two
+            gradients a step; 0 for none.
+    """
+
+    name: Literal["adam", "adamw"] = "adam"
+    learning_rate: Annotated[float, Field(gt=0)]
+    weight_decay: NotNegative = 0.0
+    clip_norm: NotNegative = 0.0
+    average: Below1 = 0.0
+    sharpness: NotNegative = 0.0
+
+    @model_validator(mode="after")
+    def _decays_by_name(self) -> "Optimizer":
+        if self.name == "adam" and self.weight_decay:
+            raise ValueError(f"adam has no weight decay: name adamw. Received: weight_decay {self.weight_decay}")
+        return self
+
+
+class Head(Section):
+    """First phase of fine-tuning: the head alone learns on top of the frozen backbone; 0 epochs for none."""
+
+    epochs: Annotated[int, Field(ge=0)] = 0
+    learning_rate: Annotated[float, Field(gt=0)] = 0.001
+
+
+class Schedule(Section):
+    """The learning rate over the epochs.
+
+    Attributes:
+        name: ``plateau`` lowers it as section ``plateau`` says, ``cosine`` falls to zero over all epochs.
+        warmup_epochs: over which it rises from zero, with ``cosine``.
+    """
+
+    name: Literal["plateau", "cosine"] = "plateau"
+    warmup_epochs: NotNegative = 0.0
+
+    @model_validator(mode="after")
+    def _warms_up_cosine_only(self) -> "Schedule":
+        if self.name == "plateau" and self.warmup_epochs:
+            raise ValueError(f"plateau has no warm-up: expected warmup_epochs: 0. Received: {self.warmup_epochs}")
+        return self
+
+
+class EarlyStopping(Section):
+    """Stop after ``patience`` epochs without a better ``monitor``."""
+
+    monitor: Monitor
+    patience: Positive
+
+
+class Plateau(Section):
+    """Multiply the learning rate by ``factor`` after ``patience`` epochs without a better ``monitor``."""
+
+    monitor: Monitor
+    factor: Fraction
+    patience: Positive
+    min_learning_rate: NotNegative
+
+
+class Checkpoint(Section):
+    """Keep the weights of the epoch with the best ``monitor``."""
+
+    monitor: Monitor
+
+
+class Train(Section):
+    """The one training loop's settings.
+
+    Attributes:
+        seed: of weights, order, dropout and augmentation.
+        precision: of the computation.
+        distribute: ``mirrored`` over this machine's devices, ``workers`` over the processes that TF_CONFIG names.
+        calibrate: fit the temperature of the probabilities on validation (Guo et al. 2017, arXiv:1706.04599).
+    """
+
+    seed: int
+    precision: Precision
+    distribute: Literal["none", "mirrored", "workers"] = "none"
+    batch_size: Positive
+    epochs: Positive
+    head: Head = Head()
+    optimizer: Optimizer
+    schedule: Schedule = Schedule()
+    loss: Loss = Loss()
+    augment: Augment
+    early_stopping: EarlyStopping
+    plateau: Plateau
+    checkpoint: Checkpoint
+    calibrate: bool = False

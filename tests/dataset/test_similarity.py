@@ -1,0 +1,80 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from facesent.dataset.similarity import Labels, clusters_of, join, near_duplicates
+
+
+def as_text(hashes: list[int]) -> pd.Series:
+    return pd.Series([f"{value:016x}" for value in hashes], dtype="str")
+
+
+def same_partition(one: Labels, other: Labels) -> bool:
+    pairs = set(zip(one.tolist(), other.tolist(), strict=True))
+    return len(pairs) == len(set(one.tolist())) == len(set(other.tolist()))
+
+
+def by_brute_force(hashes: list[int], distance: int) -> Labels:
+    """Flood fill over all pairs."""
+    labels = np.full(len(hashes), -1)
+    for start in range(len(hashes)):
+        stack = [start] if labels[start] < 0 else []
+        while stack:
+            here = stack.pop()
+            labels[here] = start
+            stack += [
+                there
+                for there in range(len(hashes))
+                if labels[there] < 0 and (hashes[here] ^ hashes[there]).bit_count() <= distance
+            ]
+    return labels
+
+
+@pytest.mark.parametrize("distance", [0, 1, 4, 7, 16])
+@pytest.mark.parametrize("seed", range(3))
+def test_near_duplicates_finds_just_what_comparing_all_pairs_finds(seed: int, distance: int) -> None:
+    rng = np.random.default_rng(seed)
+    hashes = [int(value) for value in rng.integers(0, 2**64, 60, dtype=np.uint64)]
+    for _ in range(90):
+        flips = rng.choice(64, rng.integers(0, 19), replace=False)
+        hashes.append(hashes[rng.integers(len(hashes))] ^ sum(1 << int(bit) for bit in flips))
+
+    assert same_partition(near_duplicates(as_text(hashes), distance), by_brute_force(hashes, distance))
+
+
+@pytest.mark.parametrize("distance", [1, 3, 4, 8])
+def test_the_bound_is_exact_wherever_the_bits_differ(distance: int) -> None:
+    rng = np.random.default_rng(distance)
+    for _ in range(50):
+        bits = rng.choice(64, distance + 1, replace=False)
+        just, over = (sum(1 << int(bit) for bit in bits[:count]) for count in (distance, distance + 1))
+        assert len(set(near_duplicates(as_text([0, just]), distance))) == 1
+        assert len(set(near_duplicates(as_text([0, over]), distance))) == 2
+
+
+def test_a_missing_hash_is_like_no_other() -> None:
+    hashes = pd.Series([None, "0" * 16, None, "0" * 16], dtype="str")
+    labels = near_duplicates(hashes, 4)
+    assert len(set(labels)) == 3
+    assert labels[1] == labels[3]
+
+
+def test_crowds_and_thousands_of_images_are_linked() -> None:
+    rng = np.random.default_rng(0)
+    spread = rng.integers(0, 2**64, 20_000, dtype=np.uint64)
+    crowd = np.uint64(1) << rng.integers(0, 64, 5_000, dtype=np.uint64)
+    labels = near_duplicates(as_text([int(value) for value in [*spread, *crowd]]), 4)
+    assert len(set(labels[20_000:])) == 1
+    assert len(set(labels[:20_000])) > 19_990
+
+
+def test_clusters_of_leaves_missing_values_alone() -> None:
+    labels = clusters_of(pd.Series(["x", None, "x", None], dtype="str"))
+    assert labels[0] == labels[2]
+    assert len(set(labels)) == 3
+    assert len(clusters_of(pd.Series([], dtype="str"))) == 0
+
+
+def test_join_follows_chains_through_every_clustering() -> None:
+    person, content = np.array([0, 0, 1, 2, 3]), np.array([0, 1, 1, 2, 3])
+    assert same_partition(join(5, [person, content]), np.array([0, 0, 0, 1, 2]))

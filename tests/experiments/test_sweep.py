@@ -1,0 +1,152 @@
+"""Trials with handmade learning curves in place of trainings; ``tests/flows/test_sweep.py`` trains."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from facesent.core.errors import FacesentError
+from facesent.core.paths import Project
+from facesent.experiments import sweep, sweep_results
+from facesent.experiments.sweep import Sweep, sweeping
+from facesent.experiments.trial_process import TrialFailedError
+from facesent.params import load_params
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+RATE = "train.optimizer.learning_rate"
+
+Rows = Iterator[tuple[int, dict[str, float]]]
+Play = Callable[..., None]
+
+
+@pytest.fixture
+def swept(project: Path, mlflow_store: Path) -> Project:
+    """A project with splits, to be searched over two learning rates and dropout."""
+    settings = yaml.safe_load((ROOT / "params.yaml").read_text())
+    space = {RATE: {"choices": [0.0003, 0.1]}, "model.dropout": {"low": 0, "high": 0.5}}
+    settings["sweep"].update(trials=4, warmup_epochs=0, space=space)
+    Path("params.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+    Path("outputs/splits").mkdir(parents=True)
+    for split in ("train", "val"):
+        Path(f"outputs/splits/{split}.csv").write_text(split)
+    return Project()
+
+
+@pytest.fixture
+def play(monkeypatch: pytest.MonkeyPatch) -> Play:
+    """Let the next trials have these curves; an exception among the values is raised there."""
+
+    def put(*curves: Sequence[float | BaseException]) -> None:
+        left = iter(curves)
+
+        @contextmanager
+        def handmade(root: Path, folder: Path) -> Iterator[Rows]:
+            load_params(folder / "params.yaml")
+            yield _rows(next(left))
+
+        monkeypatch.setattr(sweep, "training_process", handmade)
+
+    return put
+
+
+def _rows(curve: Sequence[float | BaseException]) -> Rows:
+    for epoch, value in enumerate(curve):
+        if isinstance(value, BaseException):
+            raise value
+        yield epoch, {"val_accuracy": value, "val_loss": 1 - value}
+
+
+def opened(project: Project) -> Any:
+    return sweeping(project, load_params(project.params), "val_accuracy", {"flow_run": "1"})
+
+
+def run_next(sweep: Sweep) -> tuple[int, str, int]:
+    ended = sweep.run(sweep.next_trial(), print)
+    return ended.number, ended.state, ended.epochs
+
+
+def children() -> dict[str, tuple[str, dict[str, float]]]:
+    """Name, state and metrics of the nested runs."""
+    import mlflow
+
+    runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    [parent] = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    assert all(run.data.tags["mlflow.parentRunId"] == parent.info.run_id for run in runs if run is not parent)
+    assert parent.data.tags["flow_run"] == "1"
+    return {run.info.run_name: (run.info.status, run.data.metrics) for run in runs if run is not parent}
+
+
+def test_a_trial_is_pruned_by_validation_and_nested_in_mlflow(swept: Project, play: Play) -> None:
+    play([0.5, 0.6], [0.1, 0.9])
+    with opened(swept) as sweep:
+        assert [run_next(sweep) for _ in range(2)] == [(0, "complete", 2), (1, "pruned", 1)]
+        assert sweep.missing == 2
+    known = children()
+    assert {name: status for name, (status, _) in known.items()} == {"trial 0": "FINISHED", "trial 1": "KILLED"}
+    assert known["trial 0"][1] == {"val_accuracy": 0.6, "val_loss": 0.4, "best_val_accuracy": 0.6}
+
+
+def test_a_failed_trial_leaves_the_others(swept: Project, play: Play) -> None:
+    play([0.5, TrialFailedError("no memory")], [0.4], [float("nan")])
+    with opened(swept) as sweep:
+        with pytest.raises(TrialFailedError, match="no memory"):
+            run_next(sweep)
+        assert [run_next(sweep) for _ in range(2)] == [(1, "complete", 1), (2, "pruned", 1)]
+        assert sweep_results.trials_of(sweep)["state"].tolist() == ["complete", "failed", "pruned"]
+    assert children()["trial 0"][0] == "FAILED"
+
+
+def test_an_interrupted_trial_goes_on_under_its_number(swept: Project, play: Play) -> None:
+    play([0.5, KeyboardInterrupt()])
+    with pytest.raises(KeyboardInterrupt), opened(swept) as sweep:
+        run_next(sweep)
+    assert children()["trial 0"][0] == "KILLED"
+    play([0.5, 0.7])
+    with opened(swept) as sweep:
+        assert run_next(sweep) == (0, "complete", 2)
+    assert children().keys() == {"trial 0"}
+
+
+def test_results_put_the_best_complete_trial_first(swept: Project, play: Play) -> None:
+    play([0.5, 0.5], [0.6, 0.6], [0.1], [0.7, 0.5])
+    with opened(swept) as sweep:
+        while sweep.missing:
+            run_next(sweep)
+        found = sweep_results.finish(sweep)
+    assert found.trials["trial"].tolist() == [3, 1, 0, 2]
+    assert found.sentence == "val_accuracy 0.7000 in trial 3; 3 complete, 1 pruned."
+    assert {path.name for path in found.files} == {"best.yaml", "trials.csv", "history.png", "importance.png"}
+    assert found.shown()[0] == ["trial", "state", "value", "epochs", "learning_rate", "dropout"]
+    assert load_params(swept.outputs / "sweep" / "best.yaml").flat()[RATE] == found.best[RATE]
+    assert f"-S {RATE}={found.best[RATE]}" in found.to_markdown()
+
+
+def test_importance_finds_the_key_that_matters(swept: Project, play: Play) -> None:
+    params = load_params(swept.params)
+    with opened(swept) as sweep:
+        for _ in range(12):
+            trial = sweep.next_trial()
+            sweep.study.tell(trial, 0.9 if trial.params[RATE] == 0.1 else 0.3)
+        assert next(iter(sweep_results.importances(sweep.study, params.sweep.seed))) == RATE
+        sweep.study.tell(sweep.next_trial(), 0.5)
+
+
+def test_without_a_complete_trial_there_is_nothing_best(swept: Project, play: Play) -> None:
+    with opened(swept) as sweep, pytest.raises(FacesentError, match="complete trial"):
+        sweep_results.finish(sweep)
+
+
+def test_two_sweeps_at_once_are_refused(swept: Project) -> None:
+    with opened(swept), pytest.raises(FacesentError, match="no other sweep"), opened(swept):
+        pass
+
+
+def test_without_splits_it_says_what_to_run(swept: Project) -> None:
+    swept.split("val").unlink()
+    with pytest.raises(FacesentError, match="dvc repro split"), opened(swept):
+        pass

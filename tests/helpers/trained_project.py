@@ -1,0 +1,69 @@
+"""A project after its stages, with a network of eight numbers instead of a long training.
+
+Its photos are flat grey: those of "Dark" are dark and those of "Light" are light, and so the network tells them
+apart by brightness alone. ``threshold`` moves the border, so that a worse model can be made on purpose.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from facesent.core.paths import SPLITS, Project
+from facesent.model.storage import save_labels, save_model
+
+SIDE = 16
+REPOSITORY = Path(__file__).parents[2]
+
+
+def make_project(root: Path, *, labels: Sequence[str] = ("Dark", "Light"), threshold: float = 0.0) -> Project:
+    """Photos, splits, settings, model and evaluation under ``root``."""
+    from facesent.stages.evaluate import evaluate
+
+    project = Project(root)
+    (root / "presets").mkdir(exist_ok=True)
+    for name in ("params.yaml", "presets/quick.yaml"):
+        (root / name).write_bytes((REPOSITORY / name).read_bytes())
+    _write_photos_and_splits(project, labels)
+    write_model(project, labels, threshold)
+    evaluate(project)
+    return project
+
+
+def write_model(project: Project, labels: Sequence[str], threshold: float) -> None:
+    """What ``train`` writes; photos brighter than ``threshold`` (-1..1) are the second label."""
+    import keras
+
+    project.train.mkdir(parents=True, exist_ok=True)
+    inputs = keras.Input((SIDE, SIDE, 3), dtype="uint8", name="image")
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(inputs)
+    x = keras.layers.GlobalAveragePooling2D(name="average")(x)
+    dense = keras.layers.Dense(2, activation="softmax", name="probabilities")
+    model = keras.Model(inputs, dense(x), name="brightness")
+    weight = np.array([[-1.0, 1.0]] * 3, np.float32)
+    dense.set_weights([weight, np.array([3 * threshold, -3 * threshold], np.float32)])
+    save_model(model, project.model)
+    save_labels(labels, project.labels)
+    history = pd.DataFrame(
+        {"loss": [0.9, 0.5], "val_loss": [0.9, 0.6], "accuracy": [0.5, 0.9], "val_accuracy": [0.5, 0.8]}
+    )
+    history.index = pd.RangeIndex(1, 3, name="epoch")
+    history.to_csv(project.history)
+    (project.train / "metrics.json").write_text(json.dumps({"best_epoch": 2}))
+
+
+def _write_photos_and_splits(project: Project, labels: Sequence[str]) -> None:
+    rows = []
+    for label, brightness in zip(labels, (60, 190), strict=True):
+        (project.data / label).mkdir(parents=True, exist_ok=True)
+        for i in range(30):
+            name = f"{label}/{i:02d}.png"
+            Image.new("L", (24, 24), brightness + 2 * i).save(project.data / name)
+            rows.append({"file_name": name, "label": label, "group": name, "sha256": name, "split": SPLITS[i % 3]})
+    frame = pd.DataFrame(rows)
+    project.split("train").parent.mkdir(parents=True, exist_ok=True)
+    for name, part in frame.groupby("split"):
+        part.drop(columns="split").to_csv(project.split(str(name)), index=False)

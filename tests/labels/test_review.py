@@ -1,0 +1,98 @@
+from pathlib import Path
+
+import pytest
+
+from facesent.core.errors import DataError
+from facesent.labels.review import (
+    Applied,
+    Decision,
+    read_decisions,
+    read_record,
+    record_of,
+    recorded,
+    refuse_to_lose_decisions,
+)
+
+ONE = Applied("A/1.jpg", "11", "B", "B/1.jpg")
+TWO = Applied("A/2.jpg", "22", "drop", "")
+
+
+def queue(folder: Path, *rows: str, header: str = "file_name,decision,sha256") -> Path:
+    path = folder / "queue.csv"
+    path.write_text("\n".join([header, *rows, ""]), encoding="utf-8")
+    return path
+
+
+def test_only_decided_rows_are_read_with_the_line_they_stand_in(tmp_path: Path) -> None:
+    path = queue(tmp_path, "A/1.jpg,,11", "A/2.jpg,B,22", ",,", "", "A/3.jpg, Drop ,33", "A/4.jpg,  ,44")
+    assert read_decisions(path) == [Decision(3, "A/2.jpg", "22", "B"), Decision(6, "A/3.jpg", "33", "drop")]
+
+
+def test_what_a_spreadsheet_makes_of_it_is_read(tmp_path: Path) -> None:
+    # A byte order mark, Windows line ends, columns moved and added, short rows.
+    path = tmp_path / "queue.csv"
+    path.write_bytes("\ufeffdecision,note,sha256,file_name\r\nKEEP,ok?,11,A/ü.jpg\r\nB\r\n".encode())
+    assert read_decisions(path) == [Decision(2, "A/ü.jpg", "11", "keep"), Decision(3, "", "", "B")]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"file_name;decision;sha256\n", "separated by commas. Received: file_name;decision;sha256"),
+        (b"", "Received: an empty file"),
+        (b"file_name,decision,sha256\n\xff,B,1\n", "CSV in UTF-8"),
+        (None, "no such file. `facesent data label-issues` writes one"),
+    ],
+)
+def test_what_is_no_queue_is_named(tmp_path: Path, content: bytes | None, message: str) -> None:
+    path = tmp_path / "queue.csv"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        read_decisions(path)
+
+
+def test_the_record_is_the_same_in_any_order(tmp_path: Path) -> None:
+    contents = []
+    for name, rows in (("a", [ONE, TWO]), ("b", [TWO, ONE]), ("b", [ONE])):
+        with recorded(tmp_path / name, rows):
+            pass
+        contents.append((tmp_path / name).read_bytes())
+    assert contents[0] == contents[1] == contents[2]
+    assert read_record(tmp_path / "a") == [ONE, TWO]
+
+
+def test_a_second_decision_on_an_image_takes_the_place_of_the_first(tmp_path: Path) -> None:
+    again = ONE._replace(decision="keep", new_name="A/1.jpg")
+    for row in (ONE, again):
+        with recorded(tmp_path / "applied.csv", [row]):
+            pass
+    assert read_record(tmp_path / "applied.csv") == [again]
+
+
+def test_the_record_stands_before_the_images_change_and_goes_when_that_fails(tmp_path: Path) -> None:
+    record = tmp_path / "applied.csv"
+
+    def fail(row: Applied) -> None:
+        with recorded(record, [row]):
+            assert row in read_record(record)
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="full"):
+        fail(ONE)
+    assert not record.exists()
+    with recorded(record, [ONE]):
+        pass
+    with pytest.raises(OSError, match="full"):
+        fail(TWO)
+    assert read_record(record) == [ONE]
+    assert list(tmp_path.iterdir()) == [record]
+
+
+def test_open_decisions_are_not_overwritten(tmp_path: Path) -> None:
+    refuse_to_lose_decisions(tmp_path / "queue.csv")
+    path = queue(tmp_path, "A/1.jpg,B,11", "A/2.jpg,drop,22", "A/3.jpg,,33")
+    with recorded(record_of(path), [ONE]), pytest.raises(DataError, match=r"Received: 1\. Apply them with"):
+        refuse_to_lose_decisions(path)
+    with recorded(record_of(path), [TWO]):
+        refuse_to_lose_decisions(path)

@@ -1,0 +1,42 @@
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from facesent.lineage.reproduce import Difference, differences, unrecorded
+from facesent.registry.history import RunRecord, SplitRecord
+
+RUN = RunRecord(
+    run_id="1",
+    name="quick",
+    status="FINISHED",
+    started=datetime(2026, 1, 1, tzinfo=UTC),
+    params={"train.seed": "7", "gate.min_accuracy": "0.6"},
+    tags={"data_md5": "0123.dir", "packages": "numpy 2.4.6", "machine": "one", "precision": "float32"},
+    splits={"train": SplitRecord("ab", 9), "val": SplitRecord("cd", 3)},
+)
+
+
+def test_the_same_run_differs_in_nothing() -> None:
+    assert differences(RUN, RUN) == ()
+    assert unrecorded(RUN, RUN) == ()
+
+
+def test_what_comes_first_upstream_is_named_first() -> None:
+    now = replace(
+        RUN,
+        params={"train.seed": "8", "gate.min_accuracy": "0.9"},
+        tags={**RUN.tags, "data_md5": "4567.dir", "machine": "another"},
+        splits={**RUN.splits, "train": SplitRecord("ef", 9)},
+    )
+    found = differences(RUN, now)
+    assert [difference.what for difference in found] == ["data", "split train", "train.seed", "machine"]
+    assert found[0] == Difference("data", "0123.dir", "4567.dir")
+
+
+def test_the_gate_does_not_decide_about_weights() -> None:
+    assert differences(RUN, replace(RUN, params={"train.seed": "7", "gate.min_accuracy": "0.9"})) == ()
+
+
+def test_what_was_not_recorded_is_said_and_not_compared() -> None:
+    before = replace(RUN, tags={"data_md5": "0123.dir"})
+    assert differences(before, RUN) == ()
+    assert unrecorded(before, RUN) == ("precision", "packages", "machine")

@@ -1,0 +1,174 @@
+"""A version is trained again under the real git, DVC and MLflow; its training hashes its images and settings."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from facesent.core.errors import ReproductionError
+from facesent.core.paths import Project
+from facesent.lineage.reproduce import reproduce
+from facesent.model.storage import model_sha256
+from facesent.registry.history import newest_runs
+from facesent.registry.runs import MODEL_TAG
+from facesent.registry.versions import NAME, set_alias
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+TRAINING = """
+import hashlib, os, pathlib, time
+from facesent.model.storage import model_sha256, save_labels
+from facesent.params import load_params
+from facesent.project import Project
+from facesent.registry.recording import describe
+from facesent.registry.tracking import begin, finish
+
+project = Project()
+params = load_params(project.params)
+run = begin(describe(project, params, {}, tags={"precision": os.environ.get("PRECISION", "float32")}), resume=False)
+print("training", flush=True)
+time.sleep(float(os.environ.get("SECONDS", 0)))
+content = [path.read_bytes() for path in sorted(project.data.rglob("*")) if path.is_file()]
+project.train.mkdir(parents=True, exist_ok=True)
+weights = repr((content, params.train.seed, EXTRA, os.environ.get("PRECISION")))
+project.model.write_text(hashlib.sha256(weights.encode()).hexdigest())
+save_labels(["A", "B"], project.labels)
+finish(run, model_sha256(project.model, project.labels))
+"""
+STAGES = """
+stages:
+  train:
+    cmd: python -c "EXTRA = 1; exec(open('train.py').read())"
+    deps: [data, train.py]
+    params: [train]
+    outs: [outputs/train/model.keras, outputs/train/labels.json]
+"""
+
+
+def git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout
+
+
+def dvc(*arguments: str) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run([sys.executable, "-m", "dvc", *arguments], env={**os.environ, "PATH": path}, check=True)
+
+
+@pytest.fixture
+def trained(project: Path, mlflow_store: Path) -> Project:
+    """Version 1 with the alias champion, trained with code and settings that nobody committed, on tracked images."""
+    (project / "train.py").write_text(TRAINING)
+    (project / "dvc.yaml").write_text(STAGES)
+    (project / ".gitignore").write_text("/data\n/outputs\n/mlflow.db\n/mlruns\n")
+    shutil.copytree(ROOT / "presets", project / "presets")
+    shutil.copy(ROOT / "presets" / "quick.yaml", project / "params.yaml")
+    (project / "data" / "A").mkdir(parents=True)
+    (project / "data" / "A" / "1.png").write_bytes(b"an image")
+    dvc("add", "--quiet", "data")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "Begin")
+    replace("dvc.yaml", "EXTRA = 1", "EXTRA = 2")
+    replace("params.yaml", "seed: 7", "seed: 8")
+    dvc("repro", "--quiet")
+    made = Project(project)
+    register(made)
+    git("checkout", "--quiet", ".")
+    (project / "data" / "A" / "1.png").write_bytes(b"another image")
+    return made
+
+
+def replace(file: str, old: str, new: str) -> None:
+    text = Path(file).read_text()
+    assert old in text
+    Path(file).write_text(text.replace(old, new))
+
+
+def register(made: Project) -> None:
+    client = MlflowClient()
+    client.create_registered_model(NAME)
+    tags = {MODEL_TAG: model_sha256(made.model, made.labels)}
+    client.create_model_version(NAME, str(made.train), newest_runs(1)[0].run_id, tags=tags)
+    set_alias("champion", 1)
+
+
+def state_of(made: Project) -> object:
+    """All that a reproduction must leave as it is."""
+    cache = sorted(path for path in (made.root / ".dvc" / "cache").rglob("*") if path.is_file())
+    files = {path: path.read_bytes() for path in made.root.glob("*") if path.is_file() and path.name != "mlflow.db"}
+    return cache, files, git("status", "--porcelain"), git("worktree", "list"), newest_runs(10), made.model.read_bytes()
+
+
+def test_the_same_weights_come_out_and_other_ones_are_explained(
+    trained: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = state_of(trained)
+    printed: list[str] = []
+    result = reproduce(trained, "champion", printed.append)
+    assert result.same
+    assert "training" in printed
+    assert state_of(trained) == before
+
+    monkeypatch.setenv("PRECISION", "bfloat16")
+    result = reproduce(trained, "1", printed.append)
+    assert not result.same
+    assert [(each.what, each.was, each.now) for each in result.differences] == [("precision", "float32", "bfloat16")]
+    assert state_of(trained) == before
+
+
+def test_interrupted_it_leaves_nothing(trained: Project) -> None:
+    before = state_of(trained)
+    command = [sys.executable, "-m", "facesent.cli", "reproduce", "1"]
+    with subprocess.Popen(
+        command,
+        env={**os.environ, "SECONDS": "600"},
+        stdout=subprocess.PIPE,
+        text=True,
+        process_group=0,
+        # A shell without job control lets what it starts in the background ignore this signal, and so its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        assert process.stdout
+        for line in process.stdout:
+            if line.startswith("training"):
+                process.send_signal(signal.SIGINT)
+                break
+        process.stdout.read()  # ends once the stage is gone too: it holds the other end
+    assert process.returncode != 0
+    assert state_of(trained) == before
+    assert not list((trained.root / ".dvc" / "tmp").glob("reproduce-*"))
+
+
+@pytest.mark.parametrize(
+    ("tags", "message"),
+    [
+        ({"git_commit": ""}, "none recorded"),
+        ({"git_commit": "f" * 40}, "git fetch"),
+        ({"git_dirty": "true"}, "was not recorded then"),
+        ({"git_untracked": "facesent/new.py"}, "facesent/new.py, which it did not"),
+        ({"git_dirty": "true", "git_changes": "facesent/a.py"}, "changes to facesent/a.py among the artifacts"),
+        ({"data_md5": ""}, "without their hash"),
+    ],
+    ids=["no-commit", "elsewhere", "unrecorded", "untracked", "no-patch", "no-data"],
+)
+def test_what_cannot_be_reproduced_says_why(
+    project: Path, mlflow_store: Path, tags: dict[str, str], message: str
+) -> None:
+    known = {"git_commit": git("rev-parse", "HEAD").strip(), "data_md5": "0.dir", **tags}
+    client = MlflowClient()
+    run = client.create_run(client.create_experiment("facesent"), tags={k: v for k, v in known.items() if v})
+    client.create_registered_model(NAME)
+    client.create_model_version(NAME, str(project), run.info.run_id, tags={MODEL_TAG: "0"})
+    with pytest.raises(ReproductionError, match=r"^Expected ") as raised:
+        reproduce(Project(project), "1", print)
+    assert message in str(raised.value)
+
+
+def test_an_unknown_version_lists_those_that_are_known(project: Path, mlflow_store: Path) -> None:
+    with pytest.raises(ReproductionError, match=r"none\. Received: 7"):
+        reproduce(Project(project), "7", print)

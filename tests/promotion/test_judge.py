@@ -1,0 +1,194 @@
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from facesent.core.errors import FacesentError
+from facesent.core.paths import Project
+from facesent.promotion import aliases, judge, register
+from facesent.promotion.canary.report import CanaryReport
+from facesent.promotion.verdict import Verdict
+from facesent.registry import versions
+from facesent.registry.versions import CHAMPION
+from tests.helpers.trained_project import make_project, write_model
+
+pytestmark = pytest.mark.slow
+
+LABELS = ("Dark", "Light")
+# Takes six of the ten light photos for dark ones.
+WEAK = 0.8
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, empty_mlflow_database: Path) -> Path:
+    """A project after its stages, made once: tests write models of their own, and keep these measures."""
+    folder = tmp_path_factory.mktemp("finished")
+    shutil.copy(empty_mlflow_database, folder / "mlflow.db")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(folder))
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+        patch.chdir(folder)
+        make_project(folder)
+    return folder
+
+
+@pytest.fixture
+def made(finished: Path, project: Path, mlflow_store: Path) -> Project:
+    """Its copy, with a store and registry of its own."""
+    left_out = shutil.ignore_patterns("mlflow.db", "mlruns", ".git", ".dvc")
+    shutil.copytree(finished, project, dirs_exist_ok=True, ignore=left_out)
+    return Project(project)
+
+
+def candidate_of(made: Project, threshold: float) -> register.Candidate:
+    """Register another model."""
+    write_model(made, LABELS, threshold)
+    return register.register(made)
+
+
+def champion_of(made: Project, threshold: float) -> register.Candidate:
+    """Register another model, and serve it whatever it is worth."""
+    candidate = candidate_of(made, threshold)
+    versions.set_alias(CHAMPION, candidate.version)
+    return candidate
+
+
+def tried(candidate: register.Candidate, *problems: str, latency: float = 80.0) -> CanaryReport:
+    """As if the real server had been asked."""
+    return CanaryReport(candidate.version, problems, 12, 5, 1e-7, latency_p95_ms=latency, size_mb=30.0, memory_mb=900.0)
+
+
+def configure(project: Project, **gate: Any) -> None:
+    yaml = YAML()
+    settings = yaml.load(project.params)
+    settings["gate"].update(gate)
+    yaml.dump(settings, project.params)
+
+
+def test_the_verdict_is_kept_in_the_project_the_run_and_the_version(made: Project) -> None:
+    candidate = candidate_of(made, 0.0)
+    verdict = judge.judge(made, candidate, tried(candidate))
+    assert (verdict.outcome, verdict.champion) == ("VALIDATED", None)
+    run = mlflow.get_run(candidate.run_id)
+    [version] = versions.versions()
+    for tags in (version.tags, run.data.tags):
+        assert tags["verdict"] == "VALIDATED"
+        assert tags["verdict_reason"] == verdict.reason
+        assert datetime.now(UTC) - datetime.fromisoformat(tags["judged_at"]) < timedelta(minutes=5)
+    logged = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/gate/verdict.json")
+    assert Verdict.from_json(made.verdict.read_text(encoding="utf-8")) == Verdict.from_json(logged) == verdict
+
+
+def test_the_candidate_is_scored_anew_and_not_believed(made: Project) -> None:
+    # As if it had been trained again and `evaluate` had not run: metrics.json still says 1.0.
+    candidate = candidate_of(made, 0.95)
+    verdict = judge.judge(made, candidate, tried(candidate))
+    assert verdict.outcome == "REJECTED"
+    assert "accuracy 0.5000" in verdict.reason
+
+
+def test_a_better_model_passes_and_the_same_images_are_read_once(
+    made: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    champion_of(made, WEAK)
+    candidate = candidate_of(made, 0.0)
+    sizes = reads(monkeypatch)
+    verdict = judge.judge(made, candidate, tried(candidate))
+    assert verdict.outcome == "VALIDATED"
+    assert verdict.champion == 1
+    assert verdict.checks[2].metric == "gain in macro recall over version 1"
+    assert verdict.checks[2].value == pytest.approx(0.3)
+    assert verdict.champion_accuracy
+    assert verdict.champion_accuracy.value == pytest.approx(verdict.checks[0].value - 0.3)
+    assert sizes == [16]
+
+
+def test_a_champion_of_another_image_size_is_scored_at_its_own(made: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trained.SIDE", 8)
+    champion_of(made, WEAK)
+    monkeypatch.setattr("trained.SIDE", 16)
+    candidate = candidate_of(made, 0.0)
+    sizes = reads(monkeypatch)
+    verdict = judge.judge(made, candidate, tried(candidate))
+    assert verdict.outcome == "VALIDATED"
+    assert verdict.checks[2].value == pytest.approx(0.3)
+    assert sizes == [16, 8]
+
+
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The sizes at which test images are read from now on."""
+    sizes: list[int] = []
+    read = judge.read_examples
+
+    def noted(data: Path, split: pd.DataFrame, labels: list[str], size: int, *args: Any, **options: Any) -> Any:
+        sizes.append(size)
+        return read(data, split, labels, size, *args, **options)
+
+    monkeypatch.setattr(judge, "read_examples", noted)
+    return sizes
+
+
+def test_photos_of_few_people_prove_no_gain(made: Project) -> None:
+    champion_of(made, WEAK)
+    candidate = candidate_of(made, 0.0)
+    test = pd.read_csv(made.split("test"), dtype=str)
+    test["group"] = ["one", "other"] * (len(test) // 2)
+    test.to_csv(made.split("test"), index=False)
+    verdict = judge.judge(made, candidate, tried(candidate))
+    assert verdict.outcome == "REJECTED"
+    assert "lower end -1.0000" in verdict.reason
+
+
+def test_a_worse_model_is_rejected_and_so_is_one_that_cannot_be_served(made: Project) -> None:
+    champion_of(made, 0.0)
+    candidate = candidate_of(made, 0.7)
+    worse = judge.judge(made, candidate, tried(candidate))
+    assert worse.outcome == "REJECTED"
+    assert "gain in macro recall over version 1 -0.2000" in worse.reason
+    unserved = judge.judge(made, candidate, tried(candidate, "It did not start."))
+    assert unserved.outcome == "REJECTED"
+    assert "It did not start." in unserved.reason
+
+
+def test_budgets_want_a_canary_and_no_thresholds_want_some(made: Project) -> None:
+    candidate = candidate_of(made, 0.0)
+    assert judge.judge(made, candidate, None).outcome == "UNKNOWN"
+    slow = judge.judge(made, candidate, tried(candidate, latency=5000.0))
+    assert slow.outcome == "REJECTED"
+    keys = YAML().load(made.params)["gate"]
+    configure(made, **{key: None for key in keys if key.startswith(("min_", "max_"))})
+    nothing = judge.judge(made, candidate, tried(candidate))
+    assert nothing.outcome == "UNKNOWN"
+    assert "gate.min_accuracy" in nothing.reason
+    assert not aliases.promote(nothing).changed
+
+
+def test_a_champion_that_is_damaged_leaves_it_unknown(made: Project) -> None:
+    champion_of(made, WEAK)
+    candidate = candidate_of(made, 0.0)
+    versions.version_files(1)[0].write_bytes(b"no model")
+    verdict = judge.judge(made, candidate, tried(candidate))
+    assert (verdict.outcome, verdict.champion, verdict.incomparable) == ("UNKNOWN", 1, True)
+    assert "cannot be loaded" in verdict.reason
+
+
+def test_without_test_images_it_is_unknown(made: Project) -> None:
+    candidate = candidate_of(made, 0.0)
+    header, *_ = made.split("test").read_text().splitlines()
+    made.split("test").write_text(header + "\n")
+    verdict = judge.judge(made, candidate, tried(candidate))
+    assert verdict.outcome == "UNKNOWN"
+    assert "no test images" in verdict.reason
+    assert versions.versions()[0].tags["verdict"] == "UNKNOWN"
+
+
+def test_test_images_of_a_class_that_the_candidate_does_not_know_name_the_command(made: Project) -> None:
+    candidate = candidate_of(made, 0.0)
+    made.split("test").write_text(made.split("test").read_text().replace(",Dark,", ",Night,"))
+    with pytest.raises(FacesentError, match=r"also Night.*dvc repro"):
+        judge.judge(made, candidate, tried(candidate))

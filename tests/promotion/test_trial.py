@@ -1,0 +1,74 @@
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from facesent.core.errors import FacesentError
+from facesent.promotion import register
+from facesent.promotion.canary.trial import canary, choose
+from facesent.promotion.canary.try_version import recorded
+from facesent.registry import versions
+from facesent.registry.versions import CHAMPION, RegistryError
+from tests.helpers.server_processes import server_processes
+from tests.helpers.trained_project import make_project
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("mlflow_store")
+def test_a_version_that_can_be_served_passes_once(project: Path) -> None:
+    made = make_project(project)
+    candidate = register.register(made)
+    report = canary(made, candidate)
+    assert report.problems == ()
+    assert (report.answered, report.refused) == (8, 8)
+    assert report.largest_difference <= 1e-5
+    assert report.latency_p95_ms > 0
+    # At least the network's file, and TensorFlow in memory.
+    assert report.size_mb > made.model.stat().st_size / 1e6
+    assert report.memory_mb > 200
+    assert server_processes() == []
+    assert versions.versions()[0].tags["canary"] == "passed"
+
+    versions.set_alias(CHAMPION, candidate.version)
+    again = canary(made, candidate)
+    assert again.reused
+    assert again.latency_p95_ms == report.latency_p95_ms
+    assert "earlier trial" in again.to_markdown()
+
+
+@pytest.mark.usefixtures("mlflow_store")
+def test_a_version_that_is_not_registered_is_an_error() -> None:
+    with pytest.raises(RegistryError, match="version 7"):
+        recorded(7)
+
+
+def split(labels: str) -> pd.DataFrame:
+    rows = [
+        {"file_name": f"{label}/{i}.jpg", "label": label, "group": "", "sha256": f"{(i * 7) % 10}"}
+        for i, label in enumerate(labels)
+    ]
+    return pd.DataFrame(rows, columns=["file_name", "label", "group", "sha256"])
+
+
+def test_a_few_photos_of_every_class_are_chosen_whatever_the_order_of_the_split() -> None:
+    frame = split("AAAAAAAABB")
+    chosen = choose(frame)
+    assert [name[0] for name in chosen] == list("AAAABB")
+    assert choose(frame.sample(frac=1, random_state=1)) == chosen
+
+
+def test_an_empty_test_split_is_an_error() -> None:
+    with pytest.raises(FacesentError, match="test split"):
+        choose(split(""))
+
+
+def test_a_report_survives_its_json() -> None:
+    from facesent.promotion.canary.report import CanaryReport
+
+    report = CanaryReport(3, ("It ended.",), 2, 0, 0.5, math.nan, 1.5, math.nan)
+    again = CanaryReport.from_json(report.to_json())
+    assert again.to_json() == report.to_json()
+    assert math.isnan(again.memory_mb)
+    assert "not measured" in again.to_markdown()
+    assert "- It ended." in again.to_markdown()

@@ -1,0 +1,94 @@
+"""Unsafe archives are refused before anything is written."""
+
+import stat
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from facesent.core.errors import DataError
+from facesent.sources.archive import DamagedArchiveError, Limits, unpack
+
+
+def write_zip(path: Path, *members: tuple[str | zipfile.ZipInfo, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return path
+
+
+def special(kind: int) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo("A/x.jpg")
+    info.create_system = 3
+    info.external_attr = (kind | 0o777) << 16
+    return info
+
+
+def test_unpacks_plain_files(tmp_path: Path) -> None:
+    archive = write_zip(tmp_path / "a.zip", ("dataset/", b""), ("dataset/A/1.jpg", b"one"), ("data.csv", b"path,label"))
+    unpack(archive, tmp_path / "out")
+    files = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert files == {"dataset/A/1.jpg", "data.csv"}
+    assert (tmp_path / "out/dataset/A/1.jpg").read_bytes() == b"one"
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("/etc/x.jpg", "absolute"),
+        ("C:/x.jpg", "absolute"),
+        ("../x.jpg", "leaves the folder"),
+        ("A/../../x.jpg", "leaves the folder"),
+        ("A\\..\\x.jpg", "no plain path"),
+        ("A/x\n.jpg", "no plain path"),
+        (special(stat.S_IFLNK), "a link"),
+        (special(stat.S_IFCHR), "a device"),
+        (special(stat.S_IFIFO), "a device"),
+    ],
+)
+def test_refuses_unsafe_members(tmp_path: Path, name: str | zipfile.ZipInfo, reason: str) -> None:
+    archive = write_zip(tmp_path / "a.zip", ("A/good.jpg", b"good"), (name, b"bad"))
+    with pytest.raises(DataError, match=reason):
+        unpack(archive, tmp_path / "deep" / "out")
+    assert [path.name for path in tmp_path.rglob("*")] == ["a.zip"]
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_refuses_two_members_of_one_name(tmp_path: Path) -> None:
+    archive = write_zip(tmp_path / "a.zip", ("A/1.jpg", b"one"), ("A/1.jpg", b"two"))
+    with pytest.raises(DataError, match="same name"):
+        unpack(archive, tmp_path / "out")
+
+
+def test_refuses_a_file_that_another_member_uses_as_a_folder(tmp_path: Path) -> None:
+    archive = write_zip(tmp_path / "a.zip", ("A", b"file"), ("A/1.jpg", b"one"))
+    with pytest.raises(DataError, match="where another has a folder"):
+        unpack(archive, tmp_path / "out")
+
+
+def test_refuses_a_zip_bomb(tmp_path: Path) -> None:
+    archive = write_zip(tmp_path / "a.zip", ("A/1.jpg", bytes(10_000_000)))
+    with pytest.raises(DataError, match="zip bomb"):
+        unpack(archive, tmp_path / "out")
+
+
+def test_refuses_more_members_than_the_limit(tmp_path: Path) -> None:
+    archive = write_zip(tmp_path / "a.zip", ("A/1.jpg", b"1"), ("A/2.jpg", b"2"), ("A/3.jpg", b"3"))
+    with pytest.raises(DataError, match="3 members"):
+        unpack(archive, tmp_path / "out", limits=Limits(members=2))
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"PK\x03\x04 and no more"])
+def test_what_is_no_zip_is_said(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.zip").write_bytes(content)
+    with pytest.raises(DamagedArchiveError, match="whole zip"):
+        unpack(tmp_path / "a.zip", tmp_path / "out")
+
+
+def test_a_flipped_bit_is_noticed(tmp_path: Path) -> None:
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as content:
+        content.writestr("A/1.jpg", b"picture" * 10)
+    archive.write_bytes(archive.read_bytes().replace(b"picturepicture", b"picturePicture", 1))
+    with pytest.raises(DamagedArchiveError, match="CRC"):
+        unpack(archive, tmp_path / "out")

@@ -1,0 +1,176 @@
+"""Images are taken from folders of many shapes, and from Kaggle's archive."""
+
+import io
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facesent.core.errors import DataError
+from facesent.dataset.files import METADATA
+from facesent.sources.folder import download_kaggle, import_folder
+
+
+def make(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    return folder
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Two classes, three images."""
+    return make(tmp_path / "source", "Happy/1.jpg", "Happy/2.PNG", "Sad/1.bmp")
+
+
+@pytest.fixture
+def incoming(tmp_path: Path) -> Path:
+    """Where the images go."""
+    return tmp_path / "incoming"
+
+
+def test_takes_the_images_of_the_class_folders(source: Path, incoming: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    imported = import_folder(source, incoming, progress=lambda done, total: seen.append((done, total)))
+    assert names(incoming) == names(source)
+    assert (incoming / "Sad/1.bmp").read_text() == "Sad/1.bmp"
+    assert (imported.images, imported.linked, imported.skipped) == (3, 0, ())
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_reports_what_it_does_not_take(source: Path, incoming: Path) -> None:
+    make(source, "Happy/notes.txt", "loose.jpg", "Happy/.hidden.jpg", "__MACOSX/._1.jpg", "Sad/empty/readme")
+    imported = import_folder(source, incoming)
+    assert names(incoming) == ["Happy/1.jpg", "Happy/2.PNG", "Sad/1.bmp"]
+    assert [name for name, _ in imported.skipped] == ["Happy/notes.txt", "Sad/empty", "loose.jpg"]
+
+
+def test_links_out_of_the_folder_are_not_followed(source: Path, incoming: Path, tmp_path: Path) -> None:
+    make(tmp_path, "secret.jpg", "secrets/1.jpg")
+    (source / "Happy" / "out.jpg").symlink_to(tmp_path / "secret.jpg")
+    (source / "Happy" / "in.jpg").symlink_to("1.jpg")
+    (source / "Secrets").symlink_to(tmp_path / "secrets")
+    imported = import_folder(source, incoming)
+    assert [name for name, _ in imported.skipped] == ["Happy/out.jpg", "Secrets"]
+    assert (incoming / "Happy/in.jpg").read_text() == "Happy/1.jpg"
+    assert not any(path.is_symlink() for path in incoming.rglob("*"))
+
+
+def test_a_pipe_is_no_image(source: Path, incoming: Path) -> None:
+    os.mkfifo(source / "Happy" / "pipe.jpg")
+    assert import_folder(source, incoming).skipped == (("Happy/pipe.jpg", "not a regular file"),)
+
+
+def test_a_name_that_is_not_utf8_is_skipped(source: Path, incoming: Path) -> None:
+    try:
+        Path(os.fsdecode(os.fsencode(source / "Happy") + b"/\xff.jpg")).touch()
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    assert import_folder(source, incoming).skipped == (("Happy/\\udcff.jpg", "its name is not UTF-8"),)
+
+
+def test_hard_links_share_the_file(source: Path, incoming: Path) -> None:
+    make(source, METADATA).joinpath(METADATA).write_text("file_name\nHappy/1.jpg\n")
+    assert import_folder(source, incoming, link=True).linked == 3
+    assert (incoming / "Sad/1.bmp").samefile(source / "Sad/1.bmp")
+    assert not (incoming / METADATA).samefile(source / METADATA)
+
+
+def test_copies_where_links_cannot_be_made(source: Path, incoming: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", refuse)
+    assert import_folder(source, incoming, link=True).linked == 0
+    assert names(incoming) == names(source)
+
+
+@pytest.mark.parametrize("extra", ["train/Happy/1.jpg", "Happy/nested/3.jpg"])
+def test_nested_folders_are_explained(source: Path, incoming: Path, extra: str) -> None:
+    with pytest.raises(DataError, match=rf"source/{Path(extra).parent.as_posix()}/.*column split"):
+        import_folder(make(source, extra), incoming)
+    assert not incoming.exists()
+
+
+@pytest.mark.parametrize("files", [(), ("Happy/1.jpg",), ("1.jpg", "2.jpg"), ("Happy/1.jpg", "Sad/notes.txt")])
+def test_needs_two_classes(tmp_path: Path, incoming: Path, files: tuple[str, ...]) -> None:
+    (tmp_path / "few").mkdir()
+    with pytest.raises(DataError, match="at least two classes"):
+        import_folder(make(tmp_path / "few", *files), incoming)
+
+
+@pytest.mark.parametrize("kind", ["none", "file"])
+def test_needs_a_folder(tmp_path: Path, incoming: Path, kind: str) -> None:
+    if kind == "file":
+        (tmp_path / "source").touch()
+    with pytest.raises(DataError, match="no such folder"):
+        import_folder(tmp_path / "source", incoming)
+
+
+def test_metadata_is_taken_byte_for_byte(source: Path, incoming: Path) -> None:
+    text = b"\xef\xbb\xbffile_name,group,age\r\nHappy/1.jpg,007,33\r\n"
+    (source / METADATA).write_bytes(text)
+    assert import_folder(source, incoming).unmatched == ()
+    assert (incoming / METADATA).read_bytes() == text
+
+
+def test_rows_without_an_image_are_left_out(source: Path, incoming: Path) -> None:
+    (source / METADATA).write_text("file_name,group,age\nHappy/1.jpg,007,\nHappy/9.jpg,008,4\nSad/1.bmp,NA,5\n")
+    assert import_folder(source, incoming).unmatched == ("Happy/9.jpg",)
+    assert (incoming / METADATA).read_text() == "file_name,group,age\nHappy/1.jpg,007,\nSad/1.bmp,NA,5\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name,group\nHappy/1.jpg,1\n", "column file_name"),
+        ("file_name\n/abs/1.jpg\n../Happy/1.jpg\n", "Expected names such as Happy/1.jpg"),
+        ("file_name,split\nHappy/1.jpg,dev\n", "dev"),
+        ("file_name\nHappy/1.jpg\nHappy/1.jpg\n", "twice"),
+        ("", "CSV"),
+        ("file_name\n\xff", "UTF-8"),
+    ],
+)
+def test_wrong_metadata_is_refused(source: Path, incoming: Path, text: str, said: str) -> None:
+    (source / METADATA).write_bytes(text.encode("latin-1"))
+    with pytest.raises(DataError, match=said):
+        import_folder(source, incoming)
+    assert not incoming.exists()
+
+
+def zipped(*members: str) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name in members:
+            archive.writestr(name, name)
+    return content.getvalue()
+
+
+def test_the_archives_own_levels_do_not_leak(kaggle: Any, tmp_path: Path, incoming: Path) -> None:
+    kaggle.archive = zipped("data.csv", "dataset/Happy/1.jpg", "dataset/Sad/1.png", "__MACOSX/dataset/Happy/._1.jpg")
+    imported = download_kaggle(incoming, downloads=tmp_path / "d", handle="owner/faces")
+    assert names(incoming) == ["Happy/1.jpg", "Sad/1.png"]
+    assert imported.images == 2
+    assert [path.suffix for path in (tmp_path / "d").iterdir()] == [".zip"]
+
+
+def test_an_unsafe_archive_leaves_nothing(kaggle: Any, tmp_path: Path, incoming: Path) -> None:
+    kaggle.archive = zipped("dataset/Happy/1.jpg", "dataset/Sad/1.png", "../../evil.jpg")
+    with pytest.raises(DataError, match="leaves the folder"):
+        download_kaggle(incoming, downloads=tmp_path / "d", handle="owner/faces")
+    assert not incoming.exists()
+    assert not list(tmp_path.rglob("evil.jpg"))
+
+
+def test_a_damaged_archive_is_fetched_anew(kaggle: Any, tmp_path: Path, incoming: Path) -> None:
+    kaggle.archive = b"no zip"
+    with pytest.raises(DataError, match="deleted; run it again"):
+        download_kaggle(incoming, downloads=tmp_path / "d", handle="owner/faces")
+    assert not list((tmp_path / "d").iterdir())

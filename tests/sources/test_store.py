@@ -1,0 +1,206 @@
+"""New content takes the old one's place, or nothing changes."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from facesent.core.errors import DataError
+from facesent.dataset.files import describe
+from facesent.sources import dvc, store
+from facesent.sources.store import install, settle, staging
+
+pytestmark = pytest.mark.slow
+
+
+def fill(folder: Path, text: str) -> Path:
+    for label in ("A", "B"):
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        (folder / label / "1.jpg").write_text(f"{label} {text}")
+    return folder
+
+
+def bring(data: Path, text: str, *, replace: bool = False) -> store.Installed:
+    with staging(data) as incoming:
+        return install(fill(incoming, text), data, replace=replace)
+
+
+def names(folder: Path) -> list[str]:
+    """What an installation may leave behind, beside what git and DVC have."""
+    return sorted(
+        path.name for path in folder.iterdir() if path.name not in (".git", ".gitignore", ".dvc", ".dvcignore")
+    )
+
+
+@pytest.fixture
+def plain(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder without DVC."""
+    folder = tmp_path / "plain"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_installs_where_nothing_is(project: Path) -> None:
+    installed = bring(Path("data"), "new")
+    assert (installed.changed, installed.tracked, installed.way_back) == (True, True, None)
+    assert installed.contents == describe(Path("data"))
+    assert dvc.matches(Path("data"))
+    assert names(project) == ["data", "data.dvc"]
+
+
+def test_refuses_to_destroy_and_says_what_is_there(plain: Path) -> None:
+    fill(Path("data"), "old")
+    with pytest.raises(DataError, match=r"Received: 2 images \(A 1, B 1\)\..*--replace"):
+        bring(Path("data"), "new")
+    assert Path("data/A/1.jpg").read_text() == "A old"
+    assert names(plain) == ["data"]
+
+
+def test_the_old_content_comes_back_from_the_cache(project: Path) -> None:
+    fill(Path("data"), "old")
+    installed = bring(Path("data"), "new", replace=True)
+    assert Path("data/A/1.jpg").read_text() == "A new"
+    assert installed.way_back is not None
+    command = installed.way_back.replace("dvc checkout", f"{sys.executable} -m dvc checkout")
+    subprocess.run(["sh", "-ec", command], check=True)
+    assert Path("data/A/1.jpg").read_text() == "A old"
+
+
+def test_without_dvc_the_old_content_is_kept_beside(plain: Path) -> None:
+    bring(Path("data"), "first")
+    bring(Path("data"), "second", replace=True)
+    installed = bring(Path("data"), "third", replace=True)
+    assert not installed.tracked
+    assert names(plain) == ["data", "data.old", "data.old1"]
+    assert Path("data.old1/A/1.jpg").read_text() == "A second"
+    assert installed.way_back == "mv data data.new && mv data.old1 data"
+
+
+def test_the_same_content_changes_nothing(plain: Path) -> None:
+    bring(Path("data"), "same")
+    inode = Path("data").stat().st_ino
+    assert not bring(Path("data"), "same").changed
+    assert Path("data").stat().st_ino == inode
+    assert names(plain) == ["data"]
+
+
+def test_one_other_byte_is_a_change(plain: Path) -> None:
+    bring(Path("data"), "abc")
+    with pytest.raises(DataError, match="--replace"):
+        bring(Path("data"), "abd")
+
+
+def test_when_dvc_refuses_all_is_as_it_was(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bring(Path("data"), "old")
+    before = Path("data.dvc").read_bytes()
+    real, calls = dvc.track, 0
+
+    def fail_the_second_time(data_dir: Path) -> bool:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise DataError("no space left")
+        return real(data_dir)
+
+    monkeypatch.setattr(dvc, "track", fail_the_second_time)
+    with pytest.raises(DataError, match="no space"):
+        bring(Path("data"), "new", replace=True)
+    assert Path("data/A/1.jpg").read_text() == "A old"
+    assert Path("data.dvc").read_bytes() == before
+    assert names(project) == ["data", "data.dvc"]
+
+
+def test_a_failure_while_building_leaves_nothing(plain: Path) -> None:
+    def build() -> None:
+        with staging(Path("data")) as incoming:
+            fill(incoming, "half")
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="full"):
+        build()
+    assert names(plain) == []
+
+
+@pytest.mark.parametrize("step", ["before", "between", "after"])
+def test_a_kill_at_any_step_leaves_the_old_or_the_new(project: Path, step: str) -> None:
+    bring(Path("data"), "old")
+    _bring_and_die(step)
+    settle(Path("data"))
+    assert Path("data/A/1.jpg").read_text() == "A old"
+    assert dvc.matches(Path("data"))
+    bring(Path("data"), "new", replace=True)
+    assert Path("data/A/1.jpg").read_text() == "A new"
+    assert names(project) == ["data", "data.dvc"]
+
+
+def test_a_kill_after_dvc_has_it_keeps_the_new(project: Path) -> None:
+    bring(Path("data"), "old")
+    _bring_and_die("tracked")
+    settle(Path("data"))
+    assert Path("data/A/1.jpg").read_text() == "A new"
+    assert dvc.matches(Path("data"))
+    assert ".data-outgoing" not in names(project)
+
+
+def _bring_and_die(step: str) -> None:
+    """Install in another process that kills itself before, between or after the renames, or once DVC has it."""
+    child = os.fork()
+    if child:
+        assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+        return
+    try:
+        _die_at(step)
+        bring(Path("data"), "new", replace=True)
+    finally:
+        os._exit(1)
+
+
+def _die_at(step: str) -> None:
+    counts = {"rename": 0, "track": 0}
+    rename, track = Path.rename, dvc.track
+
+    def die(reached: str) -> None:
+        if reached == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def counted_rename(source: Path, target: Path) -> Path:
+        die(("before", "between")[counts["rename"]] if counts["rename"] < 2 else "")
+        counts["rename"] += 1
+        return rename(source, target)
+
+    def counted_track(data_dir: Path) -> bool:
+        counts["track"] += 1
+        die("after" if counts["track"] == 2 else "")
+        done = track(data_dir)
+        die("tracked" if counts["track"] == 2 else "")
+        return done
+
+    Path.rename = counted_rename  # type: ignore[assignment,method-assign]
+    dvc.track = counted_track
+
+
+def test_only_one_at_a_time(plain: Path) -> None:
+    with staging(Path("data")), pytest.raises(DataError, match="another `facesent data`"), staging(Path("data")):
+        pass
+
+
+@pytest.mark.parametrize("kind", ["link", "file", "."])
+def test_what_cannot_be_a_data_folder_is_refused(plain: Path, kind: str) -> None:
+    Path("elsewhere").mkdir()
+    if kind == "link":
+        Path("data").symlink_to("elsewhere")
+    elif kind == "file":
+        Path("data").touch()
+    with pytest.raises(DataError, match="Expected a folder"), staging(Path("." if kind == "." else "data")):
+        pass
+
+
+def test_any_folder_of_the_repository_will_do(project: Path) -> None:
+    bring(Path("sets/faces"), "new")
+    assert dvc.matches(Path("sets/faces"))
+    assert Path("sets/faces.dvc").is_file()
+    assert names(Path("sets")) == ["faces", "faces.dvc"]

@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facesent.training.checkpoint import CheckpointFolder, State
+
+
+def state(epochs: int, fingerprint: str = "a") -> State:
+    return State(
+        fingerprint, [{"loss": 1.0}] * epochs, finished=False, variables=[np.full(3, epochs), np.array(epochs)]
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> CheckpointFolder:
+    folder = CheckpointFolder(tmp_path / "checkpoint", report=pytest.fail)
+    folder.clear()
+    return folder
+
+
+def test_the_last_state_comes_back(folder: CheckpointFolder) -> None:
+    folder.save(state(1), best=[np.ones(3)])
+    folder.save(state(2), best=None)
+    folder.close()
+    loaded = folder.load("a")
+    assert loaded is not None
+    assert loaded.history == [{"loss": 1.0}] * 2
+    assert [value.tolist() for value in loaded.variables] == [[2, 2, 2], 2]
+    assert [value.tolist() for value in folder.best()] == [[1, 1, 1]]
+
+
+def test_another_fingerprint_finds_nothing(folder: CheckpointFolder) -> None:
+    folder.save(state(1), best=[np.ones(3)])
+    folder.close()
+    assert folder.load("b") is None
+
+
+def test_a_broken_file_is_no_state(folder: CheckpointFolder) -> None:
+    folder.save(state(1), best=[np.ones(3)])
+    folder.close()
+    file = folder.path / "state"
+    whole = file.read_bytes()
+    for length in (0, 100, len(whole) - 1):
+        file.write_bytes(whole[:length])
+        assert folder.load("a") is None
+
+
+def test_a_failed_write_is_told_and_keeps_the_state_before(tmp_path: Path) -> None:
+    told: list[str] = []
+    folder = CheckpointFolder(tmp_path / "checkpoint", report=told.append)
+    folder.clear()
+    folder.save(state(1), best=[np.ones(3)])
+    folder.close()
+    # A folder in the draft's place fails as a full disk would: the file cannot be written.
+    (folder.path / "state.draft").mkdir()
+    folder.save(state(2), best=None)
+    folder.close()
+    assert len(told) == 1
+    loaded = folder.load("a")
+    assert loaded is not None
+    assert len(loaded.history) == 1

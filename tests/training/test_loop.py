@@ -1,0 +1,163 @@
+"""This file is also the program of the processes that it starts: ``python test_training.py RECIPE FOLDER EPOCH``."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from facesent.images.batches import Examples, training_examples
+from facesent.images.reading import ImageError
+from facesent.model.storage import load_model, save_model
+from facesent.params import load_params
+from facesent.training.checkpoint import CheckpointFolder
+from facesent.training.loop import Trained, best_epoch, train
+from facesent.training.settings import Head, Loss, Optimizer, Schedule
+
+PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
+MODEL = PARAMS.model.model_copy(update={"image_size": 16})
+SETTINGS = PARAMS.train.model_copy(update={"epochs": 3, "batch_size": 16})
+
+# All that a step or an epoch can hold on to, at once.
+CRAFT = SETTINGS.model_copy(
+    update={
+        "precision": "float32",
+        "head": Head(epochs=1),
+        "optimizer": Optimizer(
+            name="adamw", learning_rate=0.001, weight_decay=0.01, clip_norm=1, average=0.9, sharpness=0.05
+        ),
+        "schedule": Schedule(name="cosine", warmup_epochs=0.5),
+        "loss": Loss(name="focal", label_smoothing=0.1),
+        "calibrate": True,
+    }
+)
+BACKBONE = MODEL.model_copy(update={"name": "mobilenet", "image_size": 32, "dropout": 0.2, "flip_average": True})
+RECIPES = {"reference": (MODEL, SETTINGS), "backbone": (BACKBONE, CRAFT)}
+
+
+def examples(count: int, seed: int, side: int = 16) -> Examples:
+    chance = np.random.default_rng(seed)
+    targets = chance.integers(0, 3, count)
+    noise = chance.integers(0, 100, (count, side, side, 3))
+    return Examples((noise + targets[:, None, None, None] * 70).astype(np.uint8), targets)
+
+
+def run(
+    folder: Path,
+    *,
+    recipe: str = "reference",
+    kill_in: int = 0,
+    fingerprint: str = "a",
+    report: Callable[[str], object] = print,
+) -> Trained:
+    """Train; an epoch ``kill_in``, from 1, ends the process as soon as the one before it is on the disk."""
+    model, settings = RECIPES[recipe]
+    checkpoint = CheckpointFolder(folder, report=pytest.fail)
+
+    def observe(epoch: int, row: object) -> None:
+        if epoch + 1 == kill_in:
+            checkpoint.close()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with closing(checkpoint):
+        return train(
+            examples(32, 1, model.image_size),
+            examples(12, 2, model.image_size),
+            3,
+            model,
+            settings,
+            checkpoint=checkpoint,
+            fingerprint=fingerprint,
+            report=report,
+            observe=observe,
+        )
+
+
+def run_in_a_process(recipe: str, folder: Path, *, kill_in: int = 0) -> str:
+    """What a training of its own process prints; it leaves ``model.keras`` and ``history.json``.
+
+    Trainings of a stage, a fold and a trial have one too. In one that had run hundreds of other tests, with the threads
+    that they left, a training was now and then seen to give other numbers.
+    """
+    command = [sys.executable, __file__, recipe, str(folder), str(kill_in)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == (-signal.SIGKILL if kill_in else 0), done.stderr[-3000:]
+    return done.stdout
+
+
+def main(recipe: str, folder: Path, kill_in: int) -> None:
+    trained = run(folder / "checkpoint", recipe=recipe, kill_in=kill_in)
+    (folder / "history.json").write_text(json.dumps(trained.history))
+    save_model(trained.model, folder / "model.keras")
+    images = examples(4, 3, trained.model.input_shape[1]).images
+    answers = [model(images, training=False) for model in (trained.model, load_model(folder / "model.keras"))]
+    assert np.array_equal(*map(np.asarray, answers)), "what was saved answers otherwise"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """From a recipe to the folder of a training by it that nothing ended."""
+
+    @cache
+    def folder(recipe: str) -> Path:
+        made = tmp_path_factory.mktemp(recipe)
+        run_in_a_process(recipe, made)
+        return made
+
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("recipe", "kill_in"), [("reference", 2), ("backbone", 2), ("backbone", 3)])
+def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
+    tmp_path: Path, whole: Callable[[str], Path], recipe: str, kill_in: int
+) -> None:
+    """The backbone's phases meet after its first epoch."""
+    run_in_a_process(recipe, tmp_path, kill_in=kill_in)
+    assert not (tmp_path / "model.keras").exists()
+    assert run_in_a_process(recipe, tmp_path).startswith(f"resuming after epoch {kill_in - 1} of 3\n")
+    for name in ("history.json", "model.keras"):
+        assert (tmp_path / name).read_bytes() == (whole(recipe) / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_a_checkpoint_of_other_settings_is_not_resumed(tmp_path: Path) -> None:
+    run_in_a_process("reference", tmp_path, kill_in=2)
+    lines: list[str] = []
+    run(tmp_path / "checkpoint", fingerprint="b", report=lines.append)
+    assert lines[0].startswith("epoch   1/3")
+
+
+def test_a_training_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    split = pd.DataFrame({"file_name": ["broken.jpg"], "label": ["a"]})
+    checkpoint = CheckpointFolder(tmp_path / "checkpoint", report=pytest.fail)
+    with pytest.raises(ImageError, match=r"broken\.jpg: Expected a JPEG"):
+        train(
+            training_examples(tmp_path, split, ["a", "b", "c"], 16),
+            examples(4, 2),
+            3,
+            MODEL,
+            SETTINGS,
+            checkpoint=checkpoint,
+            fingerprint="a",
+            report=print,
+        )
+
+
+def test_the_best_epoch_is_the_first_that_reached_the_best_value() -> None:
+    history = [{"val_loss": loss, "val_accuracy": accuracy} for loss, accuracy in ((2, 0.5), (1, 0.7), (1, 0.7))]
+    assert best_epoch(history, "val_accuracy") == 1
+    assert best_epoch(history, "val_loss") == 1
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
