@@ -9,7 +9,7 @@ from benchmarks.load import Reply
 MLFLOW = (
     'File "/home/me/facesent/.venv/lib/python3.11/site-packages/mlflow/pyfunc/scoring_server/__init__.py", line 279'
 )
-PACKAGED = 'File "/tmp/x/mlruns/1/models/m-1/artifacts/code/facesent/data/images.py", line 40'
+PACKAGED = 'File "/tmp/x/mlruns/1/models/m-1/artifacts/code/facesent/images/reading.py", line 40'
 MODEL = 'File "/tmp/x/mlruns/1/models/m-1/artifacts/served.py", line 69'
 PANDAS = 'File "/usr/lib/python3.11/site-packages/pandas/core/frame.py", line 1'
 
