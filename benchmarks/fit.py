@@ -12,6 +12,7 @@ from benchmarks.contest import Timing
 from benchmarks.faces import jpegs
 from benchmarks.results import Result, compared, noted
 from benchmarks.train import BATCH, CLASSES, SIDE, reference_params, repeated_step, with_soft_targets
+from facesent.core.watching import Epoch, Terminal
 
 if TYPE_CHECKING:
     from facesent.images.batches import Examples, TrainingExamples
@@ -72,6 +73,18 @@ def _bare(rounds: int) -> list[float]:
     return seconds[3:]
 
 
+class _Clock(Terminal):
+    """Notes when each epoch was over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ends: list[float] = []
+
+    def epoch(self, epoch: Epoch) -> None:
+        super().epoch(epoch)
+        self.ends.append(time.perf_counter())
+
+
 def _epoch_ends(examples: "TrainingExamples", validation: "Examples", folder: Path) -> list[float]:
     """When each epoch was over, everything that belongs to it included."""
     from facesent.training import loop
@@ -79,7 +92,7 @@ def _epoch_ends(examples: "TrainingExamples", validation: "Examples", folder: Pa
 
     params = reference_params()
     checkpoint = CheckpointFolder(folder / "checkpoint", print)
-    ends: list[float] = []
+    clock = _Clock()
     loop.train(
         examples,
         validation,
@@ -88,7 +101,6 @@ def _epoch_ends(examples: "TrainingExamples", validation: "Examples", folder: Pa
         params.train.model_copy(update={"epochs": EPOCHS}),
         checkpoint=checkpoint,
         fingerprint="",
-        report=lambda line: print(line, flush=True),
-        observe=lambda epoch, row: ends.append(time.perf_counter()),
+        watch=clock,
     )
-    return ends
+    return clock.ends

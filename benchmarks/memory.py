@@ -39,6 +39,7 @@ def _train(images: Path, scratch: Path) -> None:
     # What the stage imports counts as well.
     import facesent.stages.train  # noqa: F401
     from benchmarks.train import reference_params
+    from facesent.core.watching import Terminal
     from facesent.images.batches import Examples, TrainingExamples, read_examples, training_examples
     from facesent.images.threads import cores
     from facesent.training import loop
@@ -64,7 +65,7 @@ def _train(images: Path, scratch: Path) -> None:
         params.train.model_copy(update={"epochs": 1}),
         checkpoint=CheckpointFolder(scratch / "checkpoint", print),
         fingerprint="",
-        report=print,
+        watch=Terminal(),
     )
 
 

@@ -22,9 +22,9 @@ _OWN_ROUNDS = 2
 _ROWS_MIB = 4.0
 
 _WITHOUT_EXPECTATIONS = """
-from facesent.data import expectations
+from facesent.dataset import expectations
 expectations.load, expectations.check = (lambda: None), (lambda *_: [])
-from facesent.project import Project
+from facesent.core.paths import Project
 from facesent.stages.validate import validate
 validate(Project())
 """
@@ -32,10 +32,10 @@ _CHECKS = """
 import time
 from pathlib import Path
 import pandas as pd
-from facesent.data.expectations import check, load
-from facesent.data.image_files import class_folders
+from facesent.dataset.expectations import check, load
+from facesent.dataset.files import class_folders
 from facesent.params import load_params
-from facesent.project import Project
+from facesent.core.paths import Project
 load()
 manifest, classes = pd.read_parquet(Project().manifest), class_folders(Project().data)
 params = load_params(Project().params).validate_
@@ -46,8 +46,8 @@ print(time.perf_counter() - start)
 _PEAK = """
 import resource, sys
 from pathlib import Path
-from facesent.data.manifest import scan
-from facesent.data.processes import cores
+from facesent.dataset.manifest import scan
+from facesent.images.threads import cores
 scan(Path(), max_pixels=int(sys.argv[1]))
 peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
 print((peaks[0] + cores() * peaks[1]) / 1024)
@@ -121,7 +121,7 @@ def _decode(file: Path) -> None:
 def _stage_rows(scratch: Path, faces: Path, decoding: Timing) -> list[Result]:
     """The stage as a process, from its start to its end, and what of it is Great Expectations'."""
     root = _project(scratch, faces)
-    stage = ["-m", "facesent.stages.validate"]
+    stage = ["-m", "facesent.run", "validate"]
     own = [_seconds(["-c", _WITHOUT_EXPECTATIONS], root, cold=True) for _ in range(_OWN_ROUNDS)]
     whole = _seconds(stage, root, cold=True)
     again = _seconds(stage, root)

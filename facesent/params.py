@@ -1,19 +1,17 @@
-"""All settings together, as ``params.yaml`` holds them."""
+"""All settings together, as ``params.yaml`` holds them, for people, flows and the recorder; a stage reads its own."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import Field, ValidationError
 
-from facesent.core.errors import FacesentError
 from facesent.dataset.settings import Split, Validate
 from facesent.evaluation.settings import Evaluate, Report, Serve
 from facesent.experiments.settings import CrossValidation, Sweep
 from facesent.model.settings import Model
 from facesent.promotion.settings import Gate
-from facesent.section import Section
+from facesent.section import ParamsError, Section, explained, read_yaml
 from facesent.training.settings import Train
 
 Event = Literal["failed", "rejected", "promoted", "waiting"]
@@ -30,10 +28,6 @@ class Notify(Section):
 
     urls: list[str]
     events: list[Event]
-
-
-class ParamsError(FacesentError):
-    """``params.yaml`` is missing, is not YAML, or holds a key or a value that is not understood."""
 
 
 class Params(Section):
@@ -66,19 +60,29 @@ def load_params(path: Path) -> Params:
     Raises:
         ParamsError: naming every key that is missing, unknown or out of range.
     """
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ParamsError(
-            f"Expected the settings in {path}. Received: no such file. Run this in the project's root folder."
-        ) from None
-    except yaml.YAMLError as error:
-        raise ParamsError(f"Expected YAML in {path}. Received: {error}") from None
+    raw = read_yaml(path)
     try:
         return Params.model_validate(raw)
     except ValidationError as error:
-        problems = "\n".join(_explain(item["loc"], item["msg"], item["input"]) for item in error.errors())
-        raise ParamsError(f"{path} is not valid:\n{problems}") from None
+        missing = [
+            str(item["loc"][0]) for item in error.errors() if item["type"] == "missing" and len(item["loc"]) == 1
+        ]
+        raise ParamsError(f"{path} is not valid:\n{explained(error)}{_lines_to_add(path, missing)}") from None
+
+
+def _lines_to_add(path: Path, sections: list[str]) -> str:
+    """The missing sections as the preset quick has them."""
+    try:
+        lines = (path.parent / "presets" / "quick.yaml").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    found = []
+    for name in sections:
+        if f"{name}:" in (heads := [line.split(" ")[0] for line in lines]):
+            start = heads.index(f"{name}:")
+            end = next((row for row in range(start + 1, len(lines)) if lines[row][:1].strip()), len(lines))
+            found += [line for line in lines[start:end] if line.strip()]
+    return "\nAdd these lines, or others:\n" + "\n".join(found) if found else ""
 
 
 def _flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -86,8 +90,3 @@ def _flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in settings.items():
         flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
     return flat
-
-
-def _explain(location: tuple[int | str, ...], message: str, received: object) -> str:
-    key = ".".join(map(str, location)) or "(the file)"
-    return f"  {key}: {message}. Received: {received!r:.80}"

@@ -1,28 +1,76 @@
-"""What all sections have in common."""
+"""What a section of ``params.yaml`` is, and how a stage reads the ones that it declares, and no other."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from facesent.core.errors import FacesentError
 
 Share = Annotated[float, Field(ge=0, le=1)]
-
-
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-
-
 Positive = Annotated[int, Field(gt=0)]
-
-
 NotNegative = Annotated[float, Field(ge=0)]
-
-
 AboveZero = Annotated[float, Field(gt=0)]
-
-
 Below1 = Annotated[float, Field(ge=0, lt=1)]
+
+Value = TypeVar("Value")
+
+
+class ParamsError(FacesentError):
+    """``params.yaml`` is missing, is not YAML, or holds a key or a value that is not understood."""
 
 
 class Section(BaseModel):
     """A group of settings; unknown keys are errors, so that a typo never trains silently."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def read_yaml(path: Path) -> Any:
+    """What ``path`` holds, unchecked.
+
+    Raises:
+        ParamsError: there is no such file, or it is no YAML.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ParamsError(
+            f"Expected the settings in {path}. Received: no such file. Run this in the project's root folder."
+        ) from None
+    except yaml.YAMLError as error:
+        raise ParamsError(f"Expected YAML in {path}. Received: {error}") from None
+
+
+def section(path: Path, key: str, kind: type[Value]) -> Value:
+    """One section of the settings, or one key of a section.
+
+    Args:
+        path: of ``params.yaml``; what else it holds is not looked at.
+        key: such as ``train`` or ``serve.min_confidence``, as ``dvc.yaml`` declares it.
+        kind: what it has to be, such as ``Train`` or ``float``.
+
+    Raises:
+        ParamsError: it is missing, or not of this kind.
+    """
+    value = read_yaml(path)
+    for name in key.split("."):
+        if not isinstance(value, Mapping) or name not in value:
+            raise ParamsError(f"{path} is not valid:\n  {key}: Field required.")
+        value = value[name]
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        raise ParamsError(f"{path} is not valid:\n{explained(error, key)}") from None
+
+
+def explained(error: ValidationError, prefix: str = "") -> str:
+    """A line for each key that was refused, with its full name and what was received."""
+    lines = []
+    for item in error.errors():
+        key = ".".join([*filter(None, [prefix]), *map(str, item["loc"])]) or "(the file)"
+        lines.append(f"  {key}: {item['msg']}. Received: {item['input']!r:.80}")
+    return "\n".join(lines)

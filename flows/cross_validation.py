@@ -69,7 +69,7 @@ def train_folds(project: Project, planned: "Plan") -> list[str]:
 
     try:
         with ended_together():
-            return _outcomes([_submit(project, planned, fold) for fold in range(1, len(planned.keys) + 1)])
+            return _outcomes([_submit(project, planned, fold) for fold in range(1, len(planned.fingerprints) + 1)])
     except FoldError:
         cross_validation.abandon(planned, interrupted=False)
         raise
@@ -80,7 +80,7 @@ def train_folds(project: Project, planned: "Plan") -> list[str]:
 
 def _submit(project: Project, planned: "Plan", fold: int) -> "PrefectFuture[Any]":
     named = train_fold.with_options(name=f"fold-{fold}", task_run_name=f"fold-{fold}")
-    return named.submit(project.root, fold, planned.keys[fold - 1], planned.parent_id, passed_on())
+    return named.submit(project.root, fold, planned.fingerprints[fold - 1], planned.parent_id, passed_on())
 
 
 def _outcomes(futures: Sequence["PrefectFuture[Any]"]) -> list[str]:

@@ -8,7 +8,8 @@ from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL
 
 from facesent.core.paths import Project
-from facesent.params import Event, Notify, ParamsError, load_params
+from facesent.params import Event, Notify, load_params
+from facesent.section import ParamsError
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 

@@ -19,8 +19,9 @@ from facesent.core.paths import Project
 from facesent.experiments.space import check_space
 from facesent.experiments.study import Metric
 from facesent.experiments.trial_process import TrialFailedError
-from facesent.params import Params, ParamsError, load_params
+from facesent.params import Params, load_params
 from facesent.registry.client import prepare
+from facesent.section import ParamsError
 from flows import artifacts, tasks
 from flows.command import run_flow
 

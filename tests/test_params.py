@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from facesent.params import ParamsError, load_params
+from facesent.params import load_params
+from facesent.section import ParamsError
 
 ROOT = Path(__file__).parents[1]
 

@@ -19,10 +19,10 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
-def run_stage(stage: Callable[[], object]) -> None:
-    """Run a stage as a process's main; what a person can put right ends it with a message and status 1."""
+def run_main(act: Callable[[], object]) -> None:
+    """Run a process's main; what a person can put right ends it with a message and status 1."""
     try:
-        stage()
+        act()
     except FacesentError as error:
         print(f"Error: {error}", file=sys.stderr, flush=True)
         raise SystemExit(1) from None

@@ -37,9 +37,19 @@ class Project:
         """One row an image, written by ``validate``."""
         return self.outputs / "validate" / "manifest.parquet"
 
+    @property
+    def splits(self) -> Path:
+        """The images of each split and a report, written by ``split``."""
+        return self.outputs / "split"
+
     def split(self, name: str) -> Path:
-        """The images of one of ``SPLITS``, written by ``split``."""
-        return self.outputs / "splits" / f"{name}.csv"
+        """The images of one of ``SPLITS``."""
+        return self.splits / f"{name}.csv"
+
+    @property
+    def split_report(self) -> Path:
+        """What the splits hold, and what would have leaked between them."""
+        return self.splits / "report.json"
 
     @property
     def train(self) -> Path:
@@ -60,6 +70,11 @@ class Project:
     def history(self) -> Path:
         """One row an epoch."""
         return self.train / "history.csv"
+
+    @property
+    def training_metrics(self) -> Path:
+        """The kept epoch and its measures."""
+        return self.train / "metrics.json"
 
     @property
     def scan_cache(self) -> Path:

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from facesent.core.markdown import bullets, table
 from facesent.core.paths import SPLITS
-from facesent.dataset.expectations import Outcome
 from facesent.dataset.splits import SplitReport
+
+if TYPE_CHECKING:
+    from facesent.dataset.expectations import Outcome
 
 
 def split_summary(report: SplitReport, quarantined: int) -> dict[str, Any]:
@@ -57,7 +59,7 @@ def split_markdown(report: SplitReport, quarantined: int) -> str:
 
 
 def validation_summary(
-    manifest: pd.DataFrame, classes: Sequence[str], outcomes: Sequence[Outcome], notes: Sequence[str]
+    manifest: pd.DataFrame, classes: Sequence[str], outcomes: Sequence["Outcome"], notes: Sequence[str]
 ) -> dict[str, Any]:
     """What is in the manifest and how it met the expectations.
 
@@ -88,7 +90,7 @@ def validation_summary(
     }
 
 
-def critical_failures(outcomes: Iterable[Outcome]) -> list[Outcome]:
+def critical_failures(outcomes: Iterable["Outcome"]) -> list["Outcome"]:
     """The outcomes that stop the pipeline."""
     return [outcome for outcome in outcomes if outcome.severity == "critical" and not outcome.success]
 

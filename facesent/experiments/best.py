@@ -8,7 +8,8 @@ import yaml
 from ruamel.yaml import YAML
 
 from facesent.experiments.space import Values
-from facesent.params import ParamsError, load_params
+from facesent.params import load_params
+from facesent.section import ParamsError
 
 
 def write_best(params: Path, values: Values, path: Path) -> None:

@@ -19,11 +19,11 @@ class Plan:
     """What is to be trained.
 
     Attributes:
-        keys: of each fold, the first one's first: what its result will be known by.
+        fingerprints: of each fold, the first one's first: what its result will be known by.
         parent_id: MLflow's id of the run that holds those of the folds.
     """
 
-    keys: tuple[str, ...]
+    fingerprints: tuple[str, ...]
     parent_id: str
 
 
@@ -39,18 +39,18 @@ def plan(project: Project, folds: int | None = None, *, flow_run: str) -> Plan:
         CrossValidationError: the images cannot be divided into these folds.
         TrackingError: if MLflow cannot be reached.
     """
-    from facesent.registry import nested
+    from facesent.registry import runs
 
     params = load_params(project.params)
     count = params.cross_validation.folds if folds is None else folds
     assigned = assign(images_of(project), count, params.cross_validation.seed)
-    keys = tuple(fold_result.key_of(params, round_of(assigned, fold)) for fold in range(1, count + 1))
+    fingerprints = tuple(fold_result.fingerprint_of(params, round_of(assigned, fold)) for fold in range(1, count + 1))
     name = f"{count} folds {run_name(project, params)}"
     settings = {**params.flat(), "cross_validation.folds": count}
-    key = hashlib.sha256("\0".join(keys).encode()).hexdigest()
-    parent_id = nested.begin_parent(name, {**lineage_tags(project), "flow_run": flow_run}, settings, key)
+    whole = hashlib.sha256("\0".join(fingerprints).encode()).hexdigest()
+    parent_id = runs.begin(name, settings, fingerprint=whole, tags={**lineage_tags(project), "flow_run": flow_run})
     write_folds(assigned, Folder.of(project).folds)
-    return Plan(keys, parent_id)
+    return Plan(fingerprints, parent_id)
 
 
 def conclude(project: Project, planned: Plan) -> Summary:
@@ -60,40 +60,39 @@ def conclude(project: Project, planned: Plan) -> Summary:
         CrossValidationError: a fold is missing, or of other settings.
         TrackingError: if MLflow cannot be reached.
     """
-    from facesent.registry import nested
+    from facesent.registry import runs
 
     folder = Folder.of(project)
-    results = summary.gather(folder, planned.keys)
+    results = summary.gather(folder, planned.fingerprints)
     written = summary.write(folder, results, read_folds(folder.folds), load_params(project.params).evaluate)
-    known = {child.key for child in nested.finished_children(planned.parent_id)}
+    known = {child.fingerprint for child in runs.finished_children(planned.parent_id)}
     for fold in results:
-        if fold.key not in known:
+        if fold.fingerprint not in known:
             _record(fold, planned.parent_id)
-    nested.log_files(planned.parent_id, (folder.report, folder.summary, folder.curves, folder.predictions))
+    runs.log_files(planned.parent_id, (folder.report, folder.summary, folder.curves, folder.predictions))
     spread = {f"mean_{name}": value for name, value in written.mean.items()}
     spread |= {f"deviation_{name}": value for name, value in written.deviation.items()}
     pooled = {"held_out_ece": written.pooled.ece, "held_out_ece_debiased": written.pooled.ece_debiased}
-    nested.finish(planned.parent_id, spread | pooled)
+    runs.finish(planned.parent_id, spread | pooled)
     return written
 
 
 def abandon(planned: Plan, *, interrupted: bool) -> None:
     """End the parent run of folds that are not all finished; the next run goes on with it."""
-    from facesent.registry import nested
+    from facesent.registry import runs
 
     # What kept the folds from their end is the error to hear of.
     with suppress(TrackingError):
-        nested.finish(planned.parent_id, {}, "KILLED" if interrupted else "FAILED")
+        runs.finish(planned.parent_id, status="KILLED" if interrupted else "FAILED")
 
 
 def _record(fold: FoldResult, parent_id: str) -> None:
     """A kill may have come before MLflow was told, or ``mlflow.db`` may be gone: the run is written from the result."""
-    from facesent.registry import nested, runs
-    from facesent.registry.client import mlflow_answers
+    from facesent.registry import runs
 
     params = {"fold": fold.fold, "images.test": len(fold.predictions)}
-    child = nested.recorded_child(parent_id, f"fold {fold.fold}", params, fold.key)
-    with mlflow_answers(), child as run_id:
+    run_id = runs.begin(f"fold {fold.fold}", params, fingerprint=fold.fingerprint, parent=parent_id)
+    with runs.recorded(run_id):
         for epoch, row in enumerate(fold.history.to_dict("records")):
             runs.log_epoch(run_id, epoch, {str(name): float(value) for name, value in row.items()})
-        nested.finish(run_id, fold.metrics)
+        runs.finish(run_id, fold.metrics)

@@ -17,9 +17,10 @@ from facesent.evaluation.predictions import with_answers
 from facesent.evaluation.settings import Evaluate
 from facesent.experiments.folds import Round
 from facesent.params import Params
-from facesent.training.fingerprint import TRAINING, fingerprint
+from facesent.training.fingerprint import CODE, fingerprint
 
-_SCORING = ("facesent.experiments.fold_result", "facesent.prediction.classifier")
+# What scores a fold, beside what trains it.
+_SCORING = ("prediction", "evaluation", "experiments/fold_result.py")
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class FoldResult:
 
     Attributes:
         fold: its number, from 1.
-        key: equal for what would give an equal result; ``key_of``.
+        fingerprint: equal for what would give an equal result; ``fingerprint_of``.
         best_epoch: the epoch whose weights were kept, from 1.
         measures: ``scores.MEASURES`` on the images that were held out.
         history: the logs of every epoch, with an index ``epoch`` from 1.
@@ -36,7 +37,7 @@ class FoldResult:
     """
 
     fold: int
-    key: str
+    fingerprint: str
     best_epoch: int
     measures: dict[str, float]
     history: pd.DataFrame
@@ -48,14 +49,15 @@ class FoldResult:
         return {"best_epoch": self.best_epoch, **{f"held_out_{name}": value for name, value in self.measures.items()}}
 
 
-def key_of(params: Params, planned: Round) -> str:
+def fingerprint_of(params: Params, planned: Round) -> str:
     """Hash of all that decides about a fold's result."""
-    return fingerprint(params, planned.frames(), _sha256(Path(params.model.weights)), modules=(*TRAINING, *_SCORING))
+    sections = (params.model, params.train)
+    return fingerprint(sections, planned.frames(), _sha256(Path(params.model.weights)), code=(*CODE, *_SCORING))
 
 
-def holds(folder: Path, key: str) -> bool:
-    """Tell whether the fold with this key is finished."""
-    return _metrics(folder).get("key") == key
+def holds(folder: Path, fingerprint: str) -> bool:
+    """Tell whether the fold with this fingerprint is finished."""
+    return _metrics(folder).get("fingerprint") == fingerprint
 
 
 def write(result: FoldResult, folder: Path) -> None:
@@ -65,7 +67,7 @@ def write(result: FoldResult, folder: Path) -> None:
     draft.mkdir(parents=True)
     metrics = {
         "fold": result.fold,
-        "key": result.key,
+        "fingerprint": result.fingerprint,
         "images": len(result.predictions),
         "epochs": len(result.history),
         "best_epoch": result.best_epoch,
@@ -84,7 +86,7 @@ def read(folder: Path) -> FoldResult:
     text = {"file_name": str, "label": str, "group": str, "predicted": str}
     return FoldResult(
         fold=metrics["fold"],
-        key=metrics["key"],
+        fingerprint=metrics["fingerprint"],
         best_epoch=metrics["best_epoch"],
         measures={name: metrics[name] for name in MEASURES},
         history=pd.read_csv(folder / "history.csv", index_col="epoch"),

@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from facesent.experiments.settings import Choice, Range
-from facesent.params import Params, ParamsError
+from facesent.params import Params
+from facesent.section import ParamsError
 
 Value = bool | int | float | str | None
 

@@ -98,23 +98,23 @@ def _pooled(results: Sequence[FoldResult], settings: Evaluate) -> Measures:
     return measure(targets_of(answers["label"].tolist(), labels), probabilities_of(answers), labels, settings)
 
 
-def gather(folder: Folder, keys: Sequence[str]) -> list[FoldResult]:
+def gather(folder: Folder, fingerprints: Sequence[str]) -> list[FoldResult]:
     """Read the results of all folds.
 
     Args:
         folder: of the cross-validation.
-        keys: of each fold, as planned before the first training.
+        fingerprints: of each fold, as planned before the first training.
 
     Raises:
         CrossValidationError: one is missing, or of other settings.
     """
-    for fold, key in enumerate(keys, start=1):
-        if not fold_result.holds(folder.fold(fold), key):
+    for fold, fingerprint in enumerate(fingerprints, start=1):
+        if not fold_result.holds(folder.fold(fold), fingerprint):
             raise CrossValidationError(
                 f"Expected the result of fold {fold} in {folder.fold(fold)}, of the settings, images and code that the "
                 "folds were planned with. Received: none, or of others. Run it again: finished folds are kept."
             )
-    return [fold_result.read(folder.fold(fold)) for fold in range(1, len(keys) + 1)]
+    return [fold_result.read(folder.fold(fold)) for fold in range(1, len(fingerprints) + 1)]
 
 
 def out_of_fold(results: Sequence[FoldResult], assigned: pd.DataFrame) -> pd.DataFrame:

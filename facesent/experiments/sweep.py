@@ -17,10 +17,10 @@ from facesent.experiments.space import Values, check_space, rounded, with_values
 from facesent.experiments.study import Metric, best_value, missing, next_trial, open_study, report, reported, study_name
 from facesent.experiments.trial import CHECKPOINT
 from facesent.experiments.trial_process import Row, TrialFailedError, training_process
-from facesent.params import Params, ParamsError
-from facesent.registry import nested, runs
-from facesent.registry.client import mlflow_answers
+from facesent.params import Params
+from facesent.registry import runs
 from facesent.registry.lineage import lineage_tags, run_name
+from facesent.section import ParamsError
 
 Log = Callable[[str], None]
 
@@ -81,15 +81,17 @@ class Sweep:
             ParamsError: the drawn values do not go together; likewise.
             TrackingError: if MLflow cannot be reached; the trial can be gone on with.
         """
-        run_id = nested.begin_child(self.run_id, f"trial {trial.number}", self.values(trial), self._key(trial))
+        run_id = runs.begin(
+            f"trial {trial.number}", self.values(trial), fingerprint=self._fingerprint(trial), parent=self.run_id
+        )
         try:
             pruned = self._train(trial, run_id, log)
         except (TrialFailedError, ParamsError):
             self.study.tell(trial, state=TrialState.FAIL)
-            nested.finish(run_id, {}, "FAILED")
+            runs.finish(run_id, status="FAILED")
             raise
         except BaseException:
-            nested.finish(run_id, {}, "KILLED")
+            runs.finish(run_id, status="KILLED")
             raise
         return self._tell(trial, run_id, pruned)
 
@@ -103,8 +105,7 @@ class Sweep:
                 new = epoch not in known
                 if new:
                     # First MLflow: a kill in between doubles a point of a curve, and leaves out none.
-                    with mlflow_answers():
-                        runs.log_epoch(run_id, epoch, row)
+                    runs.log_epoch(run_id, epoch, row)
                 pruned = report(trial, epoch, row[self.metric])
                 if new:
                     log(_line(trial, epoch, row, self.params.train.epochs))
@@ -127,11 +128,11 @@ class Sweep:
             self.study.tell(trial, value)
         state = "pruned" if pruned or value is None else "complete"
         metrics = {} if value is None else {f"best_{self.metric}": value}
-        nested.finish(run_id, metrics, "KILLED" if state == "pruned" else "FINISHED")
+        runs.finish(run_id, metrics, "KILLED" if state == "pruned" else "FINISHED")
         shutil.rmtree(self.folder(trial.number) / CHECKPOINT, ignore_errors=True)
         return Ended(trial.number, state, value, len(epochs))
 
-    def _key(self, trial: Trial) -> str:
+    def _fingerprint(self, trial: Trial) -> str:
         return f"{self.study.study_name}-{trial.number}"
 
 
@@ -155,11 +156,11 @@ def sweeping(project: Project, params: Params, metric: Metric, tags: dict[str, s
     with _alone(sweep_folder(project)):
         study = open_study(sweep_folder(project) / "study.db", name, params, metric)
         title = f"sweep {run_name(project, params)}"
-        run_id = nested.begin_parent(title, {**lineage_tags(project), **tags}, params.flat(), name)
+        run_id = runs.begin(title, params.flat(), fingerprint=name, tags={**lineage_tags(project), **tags})
         try:
             yield Sweep(project, params, metric, study, run_id)
         except BaseException:
-            nested.finish(run_id, {}, "KILLED")
+            runs.finish(run_id, status="KILLED")
             raise
 
 

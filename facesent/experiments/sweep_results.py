@@ -16,7 +16,7 @@ from facesent.experiments.plots import save_history, save_importances
 from facesent.experiments.space import Values, rounded
 from facesent.experiments.study import best_value
 from facesent.experiments.sweep import Sweep, sweep_folder
-from facesent.registry import nested
+from facesent.registry import runs
 
 _SHOWN_TRIALS = 10
 
@@ -79,10 +79,10 @@ def finish(sweep: Sweep) -> Results:
     write_best(sweep.project.params, best, folder / "best.yaml")
     trials.to_csv(folder / "trials.csv", index=False)
     files = (folder / "best.yaml", folder / "trials.csv", *_pictures(sweep, trials, folder))
-    nested.log_files(sweep.run_id, files)
+    runs.log_files(sweep.run_id, files)
     states = trials["state"].value_counts()
     metrics = {f"best_{sweep.metric}": float(trials.iloc[0]["value"])}
-    nested.finish(sweep.run_id, metrics | {f"trials_{state}": float(count) for state, count in states.items()})
+    runs.finish(sweep.run_id, metrics | {f"trials_{state}": float(count) for state, count in states.items()})
     return Results(sweep.metric, trials, best, dvc_command(best), files)
 
 

@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
-from facesent.core.console import run_stage
+from facesent.core.console import run_main
 from facesent.core.lifeline import end_with_stdin
 from facesent.core.paths import Project
+from facesent.core.watching import Epoch, Start, Terminal, Watcher, watched
+from facesent.images.rows import read_split
 from facesent.params import load_params
-from facesent.training.fingerprint import fingerprint
 
 CHECKPOINT = "checkpoint"
 
@@ -30,33 +31,34 @@ def train_trial(project: Project, folder: Path, rows: TextIO) -> None:
         rows: takes ``{"epoch": 0, "row": {…}}`` of every epoch, first of those that were trained before.
     """
     params = load_params(folder / "params.yaml")
-    # These load TensorFlow: settings that are refused should not wait for it.
-    from facesent.images.batches import read_examples, training_examples
-    from facesent.images.rows import read_split
-    from facesent.model import backend
-    from facesent.model.weights import weights_sha256
-    from facesent.training import loop
-    from facesent.training.checkpoint import CheckpointFolder
+    # It loads TensorFlow: settings that are refused should not wait for it.
+    from facesent.training.loop import fit
 
     frames = {name: read_split(project.split(name)) for name in ("train", "val")}
-    labels, size = sorted(frames["train"]["label"].unique()), params.model.image_size
-    mark = fingerprint(params, frames, backend.resolve(params.train.precision), weights_sha256(params.model) or "")
-    checkpoint = CheckpointFolder(folder / CHECKPOINT, _say)
-    if before := checkpoint.load(mark):
-        for epoch, row in enumerate(before.history):
-            _emit(rows, epoch, row)
-        before = None  # its arrays would stay in memory beside the training's own
-    loop.train(
-        training_examples(project.data, frames["train"], labels, size, spill=project.outputs),
-        read_examples(project.data, frames["val"], labels, size, "val", spill=project.outputs),
-        len(labels),
-        params.model,
-        params.train,
-        checkpoint=checkpoint,
-        fingerprint=mark,
-        report=_say,
-        observe=lambda epoch, row: _emit(rows, epoch, row),
-    )
+    with watched(Terminal(_say), _Rows(rows)) as watch:
+        fit(
+            project.data,
+            frames,
+            params.model,
+            params.train,
+            checkpoint=folder / CHECKPOINT,
+            watch=watch,
+            spill=project.outputs,
+        )
+
+
+class _Rows(Watcher):
+    """Writes each epoch as a line of JSON, those of an interrupted training first."""
+
+    def __init__(self, rows: TextIO) -> None:
+        self._rows = rows
+
+    def started(self, start: Start) -> None:
+        for index, row in enumerate(start.finished):
+            _emit(self._rows, index, row)
+
+    def epoch(self, epoch: Epoch) -> None:
+        _emit(self._rows, epoch.index, epoch.row)
 
 
 def _emit(rows: TextIO, epoch: int, row: Mapping[str, float]) -> None:
@@ -77,4 +79,4 @@ def _rows_of_stdout() -> TextIO:
 if __name__ == "__main__":
     end_with_stdin()
     stdout = _rows_of_stdout()
-    run_stage(lambda: train_trial(Project(), Path(sys.argv[1]), stdout))
+    run_main(lambda: train_trial(Project(), Path(sys.argv[1]), stdout))

@@ -1,5 +1,6 @@
 """Batches for training: images kept as decoded, shuffled and augmented anew each epoch."""
 
+import hashlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, count, islice
@@ -19,7 +20,7 @@ from facesent.images.augmentation.mixing import SoftTargets
 from facesent.images.augmentation.samples import draw, make_samples
 from facesent.images.augmentation.settings import Augment
 from facesent.images.keeping import DecodedImages, decoded_files
-from facesent.images.reading import Pixels, read_images
+from facesent.images.reading import ImageError, Pixels, read_images
 from facesent.images.threads import map_ahead
 
 if TYPE_CHECKING:
@@ -211,9 +212,12 @@ def read_examples(
         size: side of the images in pixels.
         name: of the split, for the progress bar.
         spill: folder on a disk for what does not fit in memory; by default the system's for temporary files.
+
+    Raises:
+        ImageError: naming the first file that cannot be read, or has another content than its row says.
     """
     with progress_of(f"Reading {name}") as bar:
-        images = read_images(_paths(data, split), size, spill=spill, progress=bar)
+        images = read_images(_files(data, split), size, spill=spill, progress=bar)
     return Examples(images, targets_of(list(split["label"]), labels))
 
 
@@ -224,9 +228,26 @@ def training_examples(
 
     The arguments are those of ``read_examples``.
     """
-    images = decoded_files(_paths(data, split), size, spill=spill)
+    images = decoded_files(_files(data, split), size, spill=spill)
     return TrainingExamples(images, targets_of(list(split["label"]), labels))
 
 
-def _paths(data: Path, split: pd.DataFrame) -> list[Path]:
-    return [data / file_name for file_name in split["file_name"]]
+@dataclass(frozen=True)
+class _Validated:
+    """An image file that has to be the one that was validated: a model of others would bear the wrong hashes."""
+
+    path: Path
+    sha256: str
+
+    def read_bytes(self) -> bytes:
+        content = self.path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != self.sha256:
+            raise ImageError("Expected the image that was validated. Received: another content. Run: dvc repro")
+        return content
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+def _files(data: Path, split: pd.DataFrame) -> list[_Validated]:
+    return [_Validated(data / name, digest) for name, digest in zip(split["file_name"], split["sha256"], strict=True)]

@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -30,6 +31,13 @@ MAX_PIXELS = 50_000_000
 
 
 _CHUNK = 16
+
+
+class ImageFile(Protocol):
+    """Where the bytes of an image come from, such as a path; as text it is its name."""
+
+    def read_bytes(self) -> bytes:
+        """The whole content."""
 
 
 class ImageError(FacesentError):
@@ -93,7 +101,7 @@ def decode(content: bytes, size: int | None, *, max_pixels: int = MAX_PIXELS) ->
 
 
 def read_images(
-    paths: Sequence[Path],
+    paths: Sequence[ImageFile],
     size: int,
     *,
     budget: int = MEMORY_BUDGET,
@@ -134,7 +142,7 @@ def read_images(
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
+def naming(path: ImageFile) -> Iterator[None]:
     """Put the file's name before an ImageError."""
     try:
         yield

@@ -1,8 +1,11 @@
-"""The columns of a split's table, and the label that no class may have."""
+"""A split's table: who reads it, its classes, and the label that no class may have."""
 
 from pathlib import Path
 
 import pandas as pd
+
+UNCERTAIN = "uncertain"
+"""The answer of a model that is less sure than it was asked to be."""
 
 
 def read_split(path: Path) -> pd.DataFrame:
@@ -10,5 +13,6 @@ def read_split(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
-UNCERTAIN = "uncertain"
-"""The answer of a model that is less sure than it was asked to be."""
+def labels_of(rows: pd.DataFrame) -> list[str]:
+    """The classes of these images, in the order of a network's outputs."""
+    return sorted(rows["label"].unique())

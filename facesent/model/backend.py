@@ -17,6 +17,7 @@ _NOTE = re.compile(rb"[IWE]\d{4} \d\d:|WARNING: All log messages before absl::In
 @contextmanager
 def _without_notes() -> Iterator[None]:
     """Hold standard error back while a block runs, then pass on all that other threads wrote to it."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     kept = os.dup(2)
     with TemporaryFile() as held:
         os.dup2(held.fileno(), 2)

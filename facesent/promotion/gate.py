@@ -118,7 +118,7 @@ def _open_points(measures: Measures | None, canary: CanaryReport | None, setting
         keys = ", ".join(f"gate.{key}" for key in _THRESHOLDS)
         yield f"No threshold is configured, so nothing is promoted: set one or more of {keys} in params.yaml."
     if measures is None:
-        yield "There are no test images to measure on: see outputs/splits/test.csv."
+        yield "There are no test images to measure on: see outputs/split/test.csv."
     if canary is None and (budgets := _configured(settings, _BUDGETS)):
         keys = ", ".join(f"gate.{key}" for key in budgets)
         yield f"The model was not tried in a real server, which {keys} ask about."

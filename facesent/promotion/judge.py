@@ -148,5 +148,6 @@ def _write(project: Project, candidate: Candidate, verdict: Verdict) -> None:
         "judged_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "verdict": verdict.outcome,
     }
-    runs.log_verdict(candidate.run_id, verdict.to_json(), tags)
+    runs.log_bytes(candidate.run_id, "gate/verdict.json", verdict.to_json().encode())
+    runs.tag_run(candidate.run_id, tags)
     versions.tag_version(candidate.version, tags)

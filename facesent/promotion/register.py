@@ -12,14 +12,21 @@ from facesent.params import load_params
 from facesent.registry import runs, versions
 from facesent.registry.client import mlflow_answers
 from facesent.registry.lock import alone_with_registry
-from facesent.registry.packaging import log_model
-from facesent.registry.recorder import find_or_record
+from facesent.registry.packaging import log_model, served_code_sha256
+from facesent.registry.recorder import record
 from facesent.registry.versions import CHALLENGER
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A registered version that asks to be served."""
+    """A registered version that asks to be served.
+
+    Attributes:
+        version: its number.
+        run_id: MLflow's id of the run that trained it.
+        model_sha256: of its weights and labels.
+        created: whether it was registered now; False where it was known.
+    """
 
     version: int
     run_id: str
@@ -31,10 +38,11 @@ class Candidate:
 def register(project: Project) -> Candidate:
     """Make the current model a version with the alias ``challenger``, unless it is one already.
 
-    The same weights and labels with another ``serve.min_confidence`` are another version.
+    The same weights and labels with another ``serve.min_confidence``, or served by other code, are another version.
 
     Raises:
         FacesentError: if the stages have not run.
+        TrackingError: if MLflow cannot be reached.
     """
     for path in (project.model, project.metrics):
         if not path.is_file():
@@ -42,14 +50,15 @@ def register(project: Project) -> Candidate:
     sha256 = model_sha256(project.model, project.labels)
     params = load_params(project.params)
     min_confidence = params.serve.min_confidence
-    run_id = find_or_record(project, params)
+    run_id = record(project, params)
+    identity = versions.identity_of(sha256, min_confidence, served_code_sha256())
     # Two registrations of one model at once would make two versions.
     with alone_with_registry():
-        version = versions.version_of(sha256, min_confidence)
+        version = versions.version_of(identity)
         created = version is None
         if version is None:
             logged = log_model(run_id, project.model, project.labels, min_confidence)
-            version = versions.create_version(logged, sha256, min_confidence, _version_tags(project, run_id))
+            version = versions.create_version(logged, identity, _version_tags(project, run_id))
         card = project.evaluate / "model_card.md"
         if card.is_file():
             versions.describe_version(version, description(card.read_text(encoding="utf-8")))

@@ -1,6 +1,7 @@
 """A trained model as an MLflow model: weights, labels and the code that reads photos."""
 
 import base64
+import hashlib
 import io
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +28,15 @@ MIN_CONFIDENCE, TOP_K, CROP = "min_confidence", "top_k", "crop"
 
 
 CROPS = ("none", "largest")
+
+# The code of ours that the served file loads, with packages for all that is in them; a test compares.
+SERVED_CODE = (
+    "core/console.py", "core/errors.py", "images/reading.py", "images/rows.py", "images/spill.py", "images/threads.py",
+    "model/backend.py", "model/calibration.py", "model/inference.py", "model/layers.py", "model/settings.py",
+    "model/storage.py", "prediction/classifier.py", "prediction/faces.py", "registry/client.py",
+    "registry/credentials.py", "registry/packaging.py", "registry/served.py", "section.py",
+)  # fmt: skip
+_CODE_KEY = "facesent_code_sha256"
 
 
 def signature(min_confidence: float) -> ModelSignature:
@@ -56,8 +66,14 @@ def signature(min_confidence: float) -> ModelSignature:
     )
 
 
+def served_code_sha256() -> str:
+    """Hash of the code that answers requests: 64 hex digits. Another code is another version of a model."""
+    root = Path(facesent.__file__).parent
+    return hashlib.sha256(b"\0".join((root / name).read_bytes() for name in SERVED_CODE)).hexdigest()
+
+
 def log_model(run_id: str, model: Path, labels: Path, min_confidence: float = 0.0) -> LoggedModel:
-    """Log the model to a run, unless it is there already with this ``min_confidence``.
+    """Log the model to a run, unless it is there already with this ``min_confidence`` and the code as it is now.
 
     Args:
         run_id: the training's run.
@@ -79,6 +95,7 @@ def log_model(run_id: str, model: Path, labels: Path, min_confidence: float = 0.
             code_paths=[str(package)],
             signature=signature(min_confidence),
             input_example={"image": [_example_photo()]},
+            metadata={_CODE_KEY: served_code_sha256()},
             pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
         )
     return MlflowClient().get_logged_model(info.model_id)
@@ -102,7 +119,12 @@ def _logged_model(run_id: str, min_confidence: float) -> LoggedModel | None:
     outputs = client.get_run(run_id).outputs
     models = [client.get_logged_model(output.model_id) for output in (outputs.model_outputs if outputs else [])]
     whole = [model for model in reversed(models) if model.status == LoggedModelStatus.READY]
-    return next((model for model in whole if min_confidence_of(model.model_uri) == min_confidence), None)
+    return next((model for model in whole if _is_served_alike(model.model_uri, min_confidence)), None)
+
+
+def _is_served_alike(uri: str, min_confidence: float) -> bool:
+    code = (mlflow.models.get_model_info(uri).metadata or {}).get(_CODE_KEY)
+    return code == served_code_sha256() and min_confidence_of(uri) == min_confidence
 
 
 def _example_photo() -> str:

@@ -1,146 +1,196 @@
-"""A training's MLflow run, whole: written while it trains, or afterwards where MLflow does not know it."""
+"""A training's MLflow run, whole: written while it trains, or afterwards where MLflow does not know it.
 
+What a cached or pulled model is, only its content says; so the run of a model is found by the model's hash.
+"""
+
+import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
-from mlflow.exceptions import MlflowException
 
-from facesent.core.paths import Project
+from facesent.core.console import say
+from facesent.core.errors import FacesentError, TrackingError
+from facesent.core.paths import SPLITS, Project
+from facesent.core.watching import Epoch, Row, Start, Watcher
 from facesent.evaluation.measures import Measures
+from facesent.images.batches import training_examples
 from facesent.images.rows import read_split
-from facesent.model.storage import model_sha256
+from facesent.model.storage import load_labels, model_sha256
 from facesent.params import Params
 from facesent.registry import packaging, runs
 from facesent.registry.client import mlflow_answers
 from facesent.registry.lineage import changes, lineage_tags, run_name
 from facesent.registry.notes import training_note
-from facesent.registry.runs import Description
-
-Report = Callable[[str], None]
-
 
 RECORDED_TAG = "recorded"
+# What of evaluate's outputs the run holds: their hash.
+EVALUATION_TAG = "facesent.evaluation_sha256"
+_SHEETS = "augmentation"
 
 
-@dataclass(frozen=True)
-class Recorder:
-    """Writes one training to its run.
+class Recorder(Watcher):
+    """Writes a training to its run while it goes on; what MLflow did not take is given to it again at the next epoch.
 
-    Attributes:
-        run_id: MLflow's id of the run.
-        report: told when an epoch could not be logged; the training goes on.
-        min_confidence: what the model is logged to answer at.
+    Args:
+        project: whose training it is.
+        params: all its settings.
     """
 
-    run_id: str
-    report: Report
-    min_confidence: float = 0.0
+    def __init__(self, project: Project, params: Params) -> None:
+        self._project = project
+        self._params = params
+        self._run_id: str | None = None
+        self._missed: dict[int, Row] = {}
 
-    def log_epoch(self, epoch: int, row: Mapping[str, float]) -> None:
-        """Log an epoch's metrics."""
+    def started(self, start: Start) -> None:
+        """Begin the run, or go on with that of the interrupted training."""
+        known = {"precision": start.precision, "weights_sha256": start.weights_sha256}
+        self._run_id = begin_training(
+            self._project, self._params, start.frames, known, start.fingerprint, resume=bool(start.finished)
+        )
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Log the epoch's metrics."""
+        self._missed[epoch.index] = epoch.row
         try:
-            runs.log_epoch(self.run_id, epoch, row)
-        except MlflowException as error:
-            self.report(f"MLflow did not take epoch {epoch + 1}: {error}")
+            self._log()
+        except TrackingError as error:
+            say(f"MLflow did not take epoch {epoch.index + 1}. {error}")
 
-    def log_pictures(self, files: Sequence[Path], folder: str) -> None:
-        """Log pictures under ``folder``."""
-        try:
-            runs.log_files(self.run_id, files, folder)
-        except MlflowException as error:
-            self.report(f"MLflow did not take the pictures {folder}: {error}")
+    def ended(self, error: BaseException | None) -> None:
+        """End the run with the hash of the model that it made, or with how it failed."""
+        if self._run_id is None:
+            return
+        if error is not None:
+            runs.finish(self._run_id, status="FAILED" if isinstance(error, Exception) else "KILLED")
+            return
+        self._log()
+        _finish(self._run_id, self._project)
 
-    def finish(self, model: Path, labels: Path) -> None:
-        """Log the model and end the run."""
-        packaging.log_model(self.run_id, model, labels, self.min_confidence)
-        runs.finish(self.run_id, model_sha256(model, labels))
-
-
-def describe(
-    project: Project,
-    params: Params,
-    splits: Mapping[str, pd.DataFrame],
-    *,
-    fingerprint: str | None = None,
-    tags: Mapping[str, str | None] | None = None,
-) -> Description:
-    """What MLflow is told of a training before it starts; of ``tags`` those with a value."""
-    further = {name: value for name, value in (tags or {}).items() if value}
-    return Description(
-        name=run_name(project, params),
-        fingerprint=fingerprint,
-        params=params.flat(),
-        tags={**lineage_tags(project), **further},
-        splits=splits,
-        changes=changes(project),
-    )
-
-
-@contextmanager
-def recorded_training(description: Description, *, resume: bool, report: Report) -> Iterator[Recorder]:
-    """Open the run of a training; it is marked as failed if the training raises.
-
-    Raises:
-        TrackingError: if MLflow cannot be reached.
-    """
-    with mlflow_answers():
-        run_id = runs.begin(description, resume=resume)
-    try:
-        yield Recorder(run_id, report, float(description.params["serve.min_confidence"]))
-    except BaseException:
-        runs.fail(run_id)
-        raise
+    def _log(self) -> None:
+        if self._run_id is None:
+            return
+        for index in sorted(self._missed):
+            runs.log_epoch(self._run_id, index, self._missed[index])
+            del self._missed[index]
 
 
 @mlflow_answers()
-def record_evaluation(project: Project, params: Params) -> str:
-    """Log what ``evaluate`` wrote to the run that trained the model; returns its id.
+def record(project: Project, params: Params) -> str:
+    """Let MLflow know the trained and evaluated model as the outputs have it; returns the id of its run.
+
+    A run that is whole is left alone. One that MLflow lacks, since the model came from DVC's remote or ``mlflow.db`` is
+    gone, is written from the outputs; then the evaluation, the augmentation's sheets and the model are added.
 
     Raises:
         TrackingError: if MLflow cannot be reached.
     """
     run_id = runs.find_run(model_sha256(project.model, project.labels)) or _record_training(project, params)
-    metrics = json.loads(project.metrics.read_text(encoding="utf-8"))
-    test = read_split(project.split("test"))
-    runs.log_evaluation(run_id, test, _evaluation_metrics(metrics), sorted(project.evaluate.iterdir()))
-    measures = {split: Measures.from_dict(values) for split, values in metrics.items()}
-    trained = json.loads((project.train / "metrics.json").read_text(encoding="utf-8"))
-    epochs = len(pd.read_csv(project.history))
-    runs.tag_run(run_id, training_note(params.model, epochs, trained["best_epoch"], measures))
+    evaluation = _sha256_of(project.evaluate)
+    if runs.run_tags(run_id).get(EVALUATION_TAG) != evaluation:
+        _record_evaluation(run_id, project, params)
+        _replace_sheets(run_id, project, params)
+    packaging.log_model(run_id, project.model, project.labels, params.serve.min_confidence)
+    runs.tag_run(run_id, {EVALUATION_TAG: evaluation})
     return run_id
 
 
-def find_or_record(project: Project, params: Params) -> str:
-    """Id of the run that trained and evaluated the current model; written from the outputs if MLflow lacks it."""
-    return runs.find_run(model_sha256(project.model, project.labels)) or record_evaluation(project, params)
+def begin_training(
+    project: Project,
+    params: Params,
+    frames: Mapping[str, pd.DataFrame],
+    known: Mapping[str, str | None],
+    fingerprint: str | None = None,
+    *,
+    resume: bool = False,
+) -> str:
+    """Start the run of a training, or go on with it; returns its id.
+
+    Args:
+        project: whose training.
+        params: all its settings.
+        frames: the images of each split.
+        known: further tags, of which those with a value count.
+        fingerprint: of the training; None for one that nobody goes on with.
+        resume: whether an interrupted training goes on.
+    """
+    tags = {**lineage_tags(project), **{name: value for name, value in known.items() if value}}
+    name = run_name(project, params)
+    run_id = runs.begin(name, params.flat(), fingerprint=fingerprint, tags=tags, resume=resume)
+    if not resume:
+        runs.log_images(run_id, frames)
+        if patch := changes(project):
+            runs.log_bytes(run_id, runs.CHANGES_ARTIFACT, patch)
+    return run_id
+
+
+def _finish(run_id: str, project: Project) -> None:
+    runs.tag_run(run_id, {runs.MODEL_TAG: model_sha256(project.model, project.labels)})
+    runs.finish(run_id)
 
 
 def _record_training(project: Project, params: Params) -> str:
-    """A model may come from DVC's remote, or ``mlflow.db`` may be gone: the run is then written from the outputs."""
-    splits = {name: read_split(project.split(name)) for name in ("train", "val")}
+    frames = {name: read_split(project.split(name)) for name in ("train", "val")}
     history = pd.read_csv(project.history, index_col="epoch")
     # Commit, packages and machine are then those of now.
-    description = describe(project, params, splits, tags={RECORDED_TAG: "afterwards"})
-    with recorded_training(description, resume=False, report=print) as recorder:
+    run_id = begin_training(project, params, frames, {RECORDED_TAG: "afterwards"})
+    with runs.recorded(run_id):
         for epoch, row in enumerate(history.to_dict("records")):
-            recorder.log_epoch(epoch, {str(name): float(value) for name, value in row.items()})
-        recorder.finish(project.model, project.labels)
-    return recorder.run_id
+            runs.log_epoch(run_id, epoch, {str(name): float(value) for name, value in row.items()})
+        _finish(run_id, project)
+    return run_id
+
+
+def _record_evaluation(run_id: str, project: Project, params: Params) -> None:
+    metrics = json.loads(project.metrics.read_text(encoding="utf-8"))
+    runs.log_images(run_id, {"test": read_split(project.split("test"))})
+    runs.log_metrics(run_id, _evaluation_metrics(metrics))
+    runs.log_files(run_id, sorted(project.evaluate.iterdir()), "evaluation")
+    measures = {split: Measures.from_dict(values) for split, values in metrics.items()}
+    trained = json.loads(project.training_metrics.read_text(encoding="utf-8"))
+    epochs = len(pd.read_csv(project.history))
+    runs.tag_run(run_id, training_note(params.model, epochs, trained["best_epoch"], measures))
+
+
+def _replace_sheets(run_id: str, project: Project, params: Params) -> None:
+    """Show what augmentation does to the images of the classes that may be shown, and nothing that was shown before."""
+    from facesent.registry.sheets import save_augmentation_sheets
+
+    frame, labels = read_split(project.split("train")), load_labels(project.labels)
+    examples = training_examples(project.data, frame, labels, params.model.image_size, spill=project.outputs)
+    runs.remove_files(run_id, _SHEETS)
+    with TemporaryDirectory() as folder:
+        try:
+            sheets = save_augmentation_sheets(
+                examples, labels, params.train.augment, params.train.seed, Path(folder), params.report.no_thumbnails
+            )
+        except (FacesentError, OSError) as error:
+            # A pulled model may have no images beside it.
+            say(f"MLflow shows no augmented images. {error}")
+            return
+        runs.log_files(run_id, sheets, _SHEETS)
+
+
+def _sha256_of(folder: Path) -> str:
+    """Of all files, by name and content."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        digest.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
 
 
 def _evaluation_metrics(splits: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     """Names and values for MLflow: the whole of the test split, the accuracies of the others."""
     test = dict(splits["test"])
     classes = test.pop("classes")
-    metrics = {runs.metric_name(f"test_{name}"): value for name, value in _flat(test)}
+    metrics = {f"test_{name}": value for name, value in _flat(test)}
     for label, of_class in classes.items():
-        metrics |= {runs.metric_name(f"test_{name}/{label}"): float(value) for name, value in of_class.items()}
-    return metrics | {f"final_{name}_accuracy": float(splits[name]["accuracy"]) for name in ("train", "val")}
+        metrics |= {f"test_{name}/{label}": float(value) for name, value in of_class.items()}
+    return metrics | {f"final_{name}_accuracy": float(splits[name]["accuracy"]) for name in SPLITS if name != "test"}
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:

@@ -1,134 +1,180 @@
-"""MLflow runs: one a training, found again by the model it made."""
+"""MLflow runs: one a training, fold, trial or group of them, found again by what it is a run of.
+
+A run says which process writes it, so that those of processes that were killed can be told from those under way.
+"""
 
 import hashlib
 import json
+import os
 import re
+import socket
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
+import psutil
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from facesent.core.errors import TrackingError
+from facesent.registry.client import mlflow_answers
 from facesent.registry.notes import experiment_tags
 
 EXPERIMENT = "facesent"
-
-
 MODEL_TAG = "facesent.model_sha256"
-
-
-FINGERPRINT_TAG = "facesent.training.fingerprint"
-
-
+FINGERPRINT_TAG = "facesent.fingerprint"
+PROCESS_TAG = "facesent.process"
 CHANGES_ARTIFACT = "lineage/changes.patch"
 
+Status = Literal["FINISHED", "FAILED", "KILLED"]
 
-# What MLflow takes in one call.
+# What MLflow takes in one call, and what it gives.
 _MOST_PARAMS = 100
+_MOST_RUNS = 1000
 
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_SAME_SECONDS = 5
 
 # Lets MLflow's pages show trainings rather than chats and traces.
 _KIND = {"mlflow.experimentKind": "custom_model_development"}
 
 
 @dataclass(frozen=True)
-class Description:
-    """What is known of a training before it starts.
+class Child:
+    """A finished fold or trial: its run, what it was begun with, and its last metrics."""
 
-    Attributes:
-        name: of the run, as people read it in a list.
-        fingerprint: equal for trainings that would give equal weights; None for one that is not resumed.
-        params: the settings, ``section.key`` to value.
-        tags: commit, data hash, preset, flow run.
-        splits: file name, label and group of the images of each split.
-        changes: a patch from the commit to the code that trains; empty if it is the commit's.
-    """
-
+    run_id: str
     name: str
-    fingerprint: str | None
-    params: Mapping[str, Any]
-    tags: Mapping[str, str]
-    splits: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    changes: bytes = b""
+    fingerprint: str
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
 
 
-def begin(description: Description, *, resume: bool) -> str:
-    """Start a run, or go on with the one that a killed training left; returns its id."""
+@mlflow_answers()
+def begin(
+    name: str,
+    params: Mapping[str, Any],
+    *,
+    fingerprint: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    parent: str | None = None,
+    resume: bool = True,
+) -> str:
+    """Start a run, or go on with the one of this fingerprint that was begun before; returns its id.
+
+    Args:
+        name: of the run, as people read it in a list.
+        params: the settings, ``section.key`` to value.
+        fingerprint: equal for what would give equal results; None for a run that nobody goes on with.
+        tags: commit, data hash, preset, flow run.
+        parent: id of the run that it belongs to; a fingerprint is then looked for among that one's children.
+        resume: whether what was begun before is to be gone on with.
+
+    Raises:
+        TrackingError: if MLflow cannot be reached.
+    """
     client = MlflowClient()
-    fingerprint = description.fingerprint
-    if resume and fingerprint and (left := _find(client, FINGERPRINT_TAG, fingerprint)):
+    mark_killed()
+    if resume and fingerprint and (left := _begun(fingerprint, parent)):
         client.update_run(left.info.run_id, status="RUNNING")
+        client.set_tag(left.info.run_id, PROCESS_TAG, _this_process())
         return str(left.info.run_id)
-    tags = {**description.tags, **({FINGERPRINT_TAG: fingerprint} if fingerprint else {})}
+    known = {PROCESS_TAG: _this_process(), FINGERPRINT_TAG: fingerprint, MLFLOW_PARENT_RUN_ID: parent}
     experiment = experiment_id(client)
-    for name, value in experiment_tags().items():
-        client.set_experiment_tag(experiment, name, value)
-    run = client.create_run(experiment, tags=tags, run_name=description.name)
-    log_params(run.info.run_id, description.params)
-    client.log_inputs(run.info.run_id, [_dataset(name, frame) for name, frame in description.splits.items()])
-    if description.changes:
-        _log_bytes(client, run.info.run_id, CHANGES_ARTIFACT, description.changes)
-    return str(run.info.run_id)
-
-
-def log_params(run_id: str, params: Mapping[str, Any]) -> None:
-    """Log the settings of a run, ``section.key`` to value."""
+    for tag, value in experiment_tags().items():
+        client.set_experiment_tag(experiment, tag, value)
+    all_tags = {**(tags or {}), **{tag: value for tag, value in known.items() if value}}
+    run_id = str(client.create_run(experiment, tags=all_tags, run_name=name).info.run_id)
     entries = [Param(key, str(value)) for key, value in params.items()]
     for start in range(0, len(entries), _MOST_PARAMS):
-        MlflowClient().log_batch(run_id, params=entries[start : start + _MOST_PARAMS])
+        client.log_batch(run_id, params=entries[start : start + _MOST_PARAMS])
+    return run_id
 
 
+@contextmanager
+def recorded(run_id: str) -> Iterator[str]:
+    """See to it that a run does not stay open when a block, which has to finish it, raises; yields its id."""
+    try:
+        yield run_id
+    except BaseException as error:
+        # The error that ended the block is the one to hear of.
+        with suppress(TrackingError):
+            finish(run_id, status="FAILED" if isinstance(error, Exception) else "KILLED")
+        raise
+
+
+@mlflow_answers()
+def finish(run_id: str, metrics: Mapping[str, float] | None = None, status: Status = "FINISHED") -> None:
+    """Log what a run ends with, and end it.
+
+    Args:
+        run_id: MLflow's id.
+        metrics: the result, beside what was logged an epoch.
+        status: KILLED for a trial that was pruned or an interrupted run, FAILED for one that raised.
+
+    Raises:
+        TrackingError: if MLflow cannot be reached.
+    """
+    log_metrics(run_id, metrics or {})
+    MlflowClient().set_terminated(run_id, status=status)
+
+
+@mlflow_answers()
 def log_epoch(run_id: str, epoch: int, row: Mapping[str, float]) -> None:
-    """Log one epoch's metrics; epochs count from 1 in MLflow, as in the terminal's lines."""
-    now = now_ms()
-    metrics = [Metric(name, value, now, epoch + 1) for name, value in row.items()]
-    MlflowClient().log_batch(run_id, metrics=metrics)
+    """Log the metrics of an epoch, given from 0; they count from 1 in MLflow, as in the terminal's lines."""
+    log_metrics(run_id, row, epoch + 1)
 
 
-def finish(run_id: str, model_sha256: str) -> None:
-    """Mark a training's run as ended with this model."""
-    client = MlflowClient()
-    client.set_tag(run_id, MODEL_TAG, model_sha256)
-    client.set_terminated(run_id)
+def log_metrics(run_id: str, metrics: Mapping[str, float], step: int = 0) -> None:
+    """Log metrics, whose names may hold any character."""
+    now = time.time_ns() // 1_000_000
+    entries = [Metric(metric_name(name), value, now, step) for name, value in metrics.items()]
+    MlflowClient().log_batch(run_id, metrics=entries)
 
 
-def fail(run_id: str) -> None:
-    """Mark a run as failed."""
-    MlflowClient().set_terminated(run_id, status="FAILED")
+def log_images(run_id: str, splits: Mapping[str, pd.DataFrame]) -> None:
+    """Let a run say which images it used: the rows of each split."""
+    MlflowClient().log_inputs(run_id, [_dataset(name, frame) for name, frame in splits.items()])
 
 
-def find_run(model_sha256: str) -> str | None:
-    """Id of the newest run that made this model, if MLflow knows one."""
-    run = _find(MlflowClient(), MODEL_TAG, model_sha256)
-    return str(run.info.run_id) if run else None
+@mlflow_answers()
+def log_files(run_id: str, files: Iterable[Path], folder: str | None = None) -> None:
+    """Add files as artifacts, under ``folder`` if one is named.
+
+    Raises:
+        TrackingError: if MLflow cannot be reached.
+    """
+    for file in files:
+        MlflowClient().log_artifact(run_id, str(file), folder)
 
 
-def log_evaluation(run_id: str, test: pd.DataFrame, metrics: Mapping[str, float], files: Iterable[Path]) -> None:
-    """Add the test images, their metrics, and pictures and tables as artifacts under ``evaluation/``."""
-    client = MlflowClient()
-    client.log_inputs(run_id, [_dataset("test", test)])
-    now = now_ms()
-    client.log_batch(run_id, metrics=[Metric(name, value, now, 0) for name, value in metrics.items()])
-    log_files(run_id, files, "evaluation")
+def remove_files(run_id: str, folder: str) -> None:
+    """Remove a folder of artifacts, if it is there."""
+    repository = get_artifact_repository(MlflowClient().get_run(run_id).info.artifact_uri)
+    if any(entry.path == folder for entry in repository.list_artifacts()):
+        repository.delete_artifacts(folder)  # type: ignore[no-untyped-call]
+
+
+def log_bytes(run_id: str, artifact: str, content: bytes) -> None:
+    """``MlflowClient.log_text`` for what may be in any encoding."""
+    folder, _, name = artifact.rpartition("/")
+    with TemporaryDirectory() as scratch:
+        file = Path(scratch) / name
+        file.write_bytes(content)
+        log_files(run_id, [file], folder or None)
 
 
 def tag_run(run_id: str, tags: Mapping[str, str]) -> None:
     """Add tags to a run."""
-    client = MlflowClient()
     for name, value in tags.items():
-        client.set_tag(run_id, name, value)
-
-
-def log_files(run_id: str, files: Iterable[Path], folder: str) -> None:
-    """Add files as artifacts under ``folder``."""
-    client = MlflowClient()
-    for file in files:
-        client.log_artifact(run_id, str(file), folder)
+        MlflowClient().set_tag(run_id, name, value)
 
 
 def run_tags(run_id: str) -> dict[str, str]:
@@ -137,14 +183,44 @@ def run_tags(run_id: str) -> dict[str, str]:
     return {name: value for name, value in tags.items() if not name.startswith("mlflow.")}
 
 
+def find_run(model_sha256: str) -> str | None:
+    """Id of the newest run that made this model, if MLflow knows one."""
+    found = _search(f"tags.`{MODEL_TAG}` = '{model_sha256}'", "DESC", 1)
+    return str(found[0].info.run_id) if found else None
+
+
+@mlflow_answers()
+def finished_children(parent: str) -> list[Child]:
+    """The children of a run that ended well, the oldest first.
+
+    Raises:
+        TrackingError: if MLflow cannot be reached.
+    """
+    query = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent}' and attributes.status = 'FINISHED'"
+    return [
+        Child(
+            run_id=str(run.info.run_id),
+            name=str(run.info.run_name),
+            fingerprint=run.data.tags.get(FINGERPRINT_TAG, ""),
+            params=dict(run.data.params),
+            metrics=dict(run.data.metrics),
+        )
+        for run in _search(query, "ASC")
+    ]
+
+
+@mlflow_answers()
+def mark_killed() -> None:
+    """End the runs that processes of this machine left open when they were killed."""
+    host = socket.gethostname()
+    for run in _search(f"attributes.status = 'RUNNING' and tags.`{PROCESS_TAG}` LIKE '{host} %'", "ASC"):
+        if not _is_alive(run.data.tags[PROCESS_TAG]):
+            MlflowClient().set_terminated(run.info.run_id, status="KILLED")
+
+
 def metric_name(name: str) -> str:
     """A name that MLflow accepts: class folders may hold any character."""
     return re.sub(r"[^\w\-. /]", "_", name)
-
-
-def now_ms() -> int:
-    """Milliseconds since 1970, as MLflow counts time."""
-    return time.time_ns() // 1_000_000
 
 
 def experiment_id(client: MlflowClient) -> str:
@@ -153,20 +229,34 @@ def experiment_id(client: MlflowClient) -> str:
     return str(experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT, tags=_KIND))
 
 
-def _find(client: MlflowClient, tag: str, value: str) -> Run | None:
-    runs = client.search_runs(
-        [experiment_id(client)], f"tags.`{tag}` = '{value}'", order_by=["attributes.start_time DESC"], max_results=1
-    )
-    return runs[0] if runs else None
+def _begun(fingerprint: str, parent: str | None) -> Run | None:
+    of_parent = f" and tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent}'" if parent else ""
+    found = _search(f"tags.`{FINGERPRINT_TAG}` = '{fingerprint}'{of_parent}", "DESC", 1)
+    return found[0] if found else None
 
 
-def _log_bytes(client: MlflowClient, run_id: str, artifact: str, content: bytes) -> None:
-    """``MlflowClient.log_text`` for what may be in any encoding."""
-    folder, _, name = artifact.rpartition("/")
-    with TemporaryDirectory() as scratch:
-        file = Path(scratch) / name
-        file.write_bytes(content)
-        client.log_artifact(run_id, str(file), folder)
+def _search(query: str, order: Literal["ASC", "DESC"], most: int = _MOST_RUNS) -> list[Run]:
+    client = MlflowClient()
+    by_start = [f"attributes.start_time {order}"]
+    return list(client.search_runs([experiment_id(client)], query, max_results=most, order_by=by_start))
+
+
+def _this_process() -> str:
+    return f"{socket.gethostname()} {_boot()} {os.getpid()} {psutil.Process().create_time():.0f}"
+
+
+def _is_alive(process: str) -> bool:
+    _, boot, pid, created = process.rsplit(" ", 3)
+    try:
+        # An id is used again after a while, and a clock that is set moves all times a little.
+        return boot == _boot() and abs(psutil.Process(int(pid)).create_time() - float(created)) < _SAME_SECONDS
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _boot() -> str:
+    """What tells this start of the machine from others: after another one all of its processes are gone."""
+    return _BOOT.read_text(encoding="ascii").strip() if _BOOT.is_file() else "unknown"
 
 
 def _dataset(name: str, frame: pd.DataFrame) -> DatasetInput:
@@ -177,15 +267,8 @@ def _dataset(name: str, frame: pd.DataFrame) -> DatasetInput:
         name=name,
         digest=hashlib.sha256(frame.to_csv(index=False).encode()).hexdigest()[:16],
         source_type="local",
-        source=json.dumps({"uri": f"outputs/splits/{name}.csv"}),
+        source=json.dumps({"uri": f"outputs/split/{name}.csv"}),
         schema=json.dumps({"mlflow_colspec": columns}),
         profile=json.dumps({"num_rows": len(frame), **counts}),
     )
     return DatasetInput(dataset, [InputTag("mlflow.data.context", name)])
-
-
-def log_verdict(run_id: str, verdict: str, tags: Mapping[str, str]) -> None:
-    """Add the gate's verdict to the run that made the candidate."""
-    client = MlflowClient()
-    client.log_text(run_id, verdict, "gate/verdict.json")
-    tag_run(run_id, tags)

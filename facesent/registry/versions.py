@@ -25,6 +25,7 @@ CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 
 
 MIN_CONFIDENCE_TAG = "facesent.min_confidence"
+CODE_TAG = "facesent.code_sha256"
 
 
 # What MLflow answers where a model, a version or an alias is not there.
@@ -69,11 +70,15 @@ def version_with_alias(alias: str) -> int | None:
     return _aliases(MlflowClient()).get(alias)
 
 
-def version_of(model_sha256: str, min_confidence: float) -> int | None:
-    """The version that holds this model and answers at ``min_confidence``, if it is registered."""
-    found = MlflowClient().search_model_versions(f"name='{NAME}' and tags.`{MODEL_TAG}` = '{model_sha256}'")
-    # A version without the tag is older than it, and always answers.
-    alike = [version for version in found if float(version.tags.get(MIN_CONFIDENCE_TAG, 0)) == min_confidence]
+def identity_of(model_sha256: str, min_confidence: float, code_sha256: str) -> dict[str, str]:
+    """The tags by which a version is known: what it holds, when it answers, and the code that answers."""
+    return {MODEL_TAG: model_sha256, MIN_CONFIDENCE_TAG: str(min_confidence), CODE_TAG: code_sha256}
+
+
+def version_of(identity: Mapping[str, str]) -> int | None:
+    """The version with this identity, if it is registered."""
+    found = MlflowClient().search_model_versions(f"name='{NAME}' and tags.`{MODEL_TAG}` = '{identity[MODEL_TAG]}'")
+    alike = [version for version in found if identity.items() <= version.tags.items()]
     return min((int(version.version) for version in alike), default=None)
 
 
@@ -109,8 +114,8 @@ def check_exists(version: int) -> None:
         )
 
 
-def create_version(logged: LoggedModel, model_sha256: str, min_confidence: float, tags: Mapping[str, str]) -> int:
-    """Register a logged model as a new version, which ``version_of`` finds by what it is."""
+def create_version(logged: LoggedModel, identity: Mapping[str, str], tags: Mapping[str, str]) -> int:
+    """Register a logged model as a new version, which ``version_of`` finds by its identity."""
     client = MlflowClient()
     try:
         client.create_registered_model(NAME)
@@ -122,7 +127,7 @@ def create_version(logged: LoggedModel, model_sha256: str, min_confidence: float
         source=logged.artifact_location,
         run_id=logged.source_run_id,
         model_id=logged.model_id,
-        tags={**tags, MODEL_TAG: model_sha256, MIN_CONFIDENCE_TAG: str(min_confidence)},
+        tags={**tags, **identity},
     )
     return int(version.version)
 

@@ -1,4 +1,4 @@
-"""Stage ``evaluate``: the best model on the test split, as measures, tables and pictures, in files and in MLflow."""
+"""Stage ``evaluate``: the best model on the test split, as measures, tables and pictures."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facesent.core.console import progress_of, run_stage, say
+from facesent.core.console import progress_of, say
 from facesent.core.paths import SPLITS, Project
 from facesent.evaluation.behaviour import measure_behaviour
 from facesent.evaluation.card import model_card
@@ -23,15 +23,15 @@ from facesent.evaluation.reliability import Bins, equal_width_bins
 from facesent.evaluation.report.collect import Background, Network, Results, data_of, facts_of, make_report, training_of
 from facesent.evaluation.report.page import render
 from facesent.evaluation.report.pictures import ScoredImages
+from facesent.evaluation.settings import Evaluate, Report
 from facesent.evaluation.tables import class_table, comparison_markdown, evaluation_markdown, headline
 from facesent.images.batches import Examples, read_examples
 from facesent.images.reading import Pixels
 from facesent.images.rows import read_split
 from facesent.model.calibration import at_temperature
 from facesent.model.storage import load_labels, load_model
-from facesent.params import Params, load_params
 from facesent.prediction.classifier import Classifier
-from facesent.registry.recorder import record_evaluation
+from facesent.section import section
 
 if TYPE_CHECKING:
     from facesent.model.backend import keras
@@ -41,8 +41,9 @@ _SMILE = "Happy"
 
 
 def evaluate(project: Project) -> None:
-    """Measure on every split, write ``project.evaluate`` and log it to the run that trained the model."""
-    params = load_params(project.params)
+    """Measure on every split and write ``project.evaluate``."""
+    settings, report = section(project.params, "evaluate", Evaluate), section(project.params, "report", Report)
+    min_confidence = section(project.params, "serve.min_confidence", float)
     frames = {name: read_split(project.split(name)) for name in SPLITS}
     model = load_model(project.model)
     classifier = Classifier(model, load_labels(project.labels))
@@ -50,20 +51,21 @@ def evaluate(project: Project) -> None:
         name: read_examples(project.data, frame, classifier.labels, classifier.image_size, name, spill=project.outputs)
         for name, frame in frames.items()
     }
-    scores = {name: _score(classifier, split, name, params) for name, split in examples.items()}
+    scores = {name: _score(classifier, split, name, settings) for name, split in examples.items()}
     measures = {
-        name: measure(split.targets, scores[name], classifier.labels, params.evaluate)
-        for name, split in examples.items()
+        name: measure(split.targets, scores[name], classifier.labels, settings) for name, split in examples.items()
     }
     uncalibrated = at_temperature(scores["test"], 1 / classifier.temperature)
-    test = _examine(classifier, examples["test"], scores["test"], uncalibrated, measures["test"], params)
+    test = _examine(
+        classifier, examples["test"], scores["test"], uncalibrated, measures["test"], settings, min_confidence
+    )
     project.evaluate.mkdir(parents=True, exist_ok=True)
     _write_measures(project, measures, test)
     _write_predictions(project, frames["test"], scores["test"], classifier.labels)
     matrix = confusion(examples["test"].targets, scores["test"], len(classifier.labels))
     _draw_confusion(project, matrix, classifier.labels)
     _draw_curves(project)
-    before, after = (_bins(examples["test"].targets, each, params) for each in (uncalibrated, scores["test"]))
+    before, after = (_bins(examples["test"].targets, each, settings) for each in (uncalibrated, scores["test"]))
     save_reliability(before, after, project.evaluate / "reliability.png")
     scored = ScoredImages(
         list(frames["test"]["file_name"]),
@@ -72,14 +74,13 @@ def evaluate(project: Project) -> None:
         scores["test"],
         classifier.labels,
     )
-    _write_report(project, params, model, scored, Results(measures, test), frames)
-    record_evaluation(project, params)
+    _write_report(project, settings, report, model, scored, Results(measures, test), frames)
     say(comparison_markdown(measures))
 
 
-def _score(classifier: Classifier, split: Examples, name: str, params: Params) -> NDArray[np.float32]:
+def _score(classifier: Classifier, split: Examples, name: str, settings: Evaluate) -> NDArray[np.float32]:
     with progress_of(f"Scoring {name}") as progress:
-        return classifier.probabilities(split.images, batch_size=params.evaluate.batch_size, progress=progress)
+        return classifier.probabilities(split.images, batch_size=settings.batch_size, progress=progress)
 
 
 def _examine(
@@ -88,15 +89,16 @@ def _examine(
     scores: NDArray[np.float32],
     uncalibrated: NDArray[np.float64],
     measures: Measures,
-    params: Params,
+    settings: Evaluate,
+    min_confidence: float,
 ) -> Examination:
     return Examination(
         measures,
         classifier.temperature,
-        measure(test.targets, uncalibrated, classifier.labels, params.evaluate),
-        answered(test.targets, scores, params.serve.min_confidence),
+        measure(test.targets, uncalibrated, classifier.labels, settings),
+        answered(test.targets, scores, min_confidence),
         measure_behaviour(
-            lambda images: classifier.probabilities(images, batch_size=params.evaluate.batch_size),
+            lambda images: classifier.probabilities(images, batch_size=settings.batch_size),
             test.images,
             test.targets,
             classifier.labels.index(_SMILE) if _SMILE in classifier.labels else None,
@@ -129,12 +131,13 @@ def _draw_curves(project: Project) -> None:
 
 def _kept(project: Project) -> int:
     """The epoch whose weights were kept, from 1."""
-    return int(json.loads((project.train / "metrics.json").read_text(encoding="utf-8"))["best_epoch"])
+    return int(json.loads((project.training_metrics).read_text(encoding="utf-8"))["best_epoch"])
 
 
 def _write_report(
     project: Project,
-    params: Params,
+    settings: Evaluate,
+    shown: Report,
     model: "keras.Model",
     scored: ScoredImages,
     results: Results,
@@ -145,14 +148,16 @@ def _write_report(
     history = pd.read_csv(project.history)
     size = project.model.stat().st_size
     background = Background(
-        data_of(frames, manifest, _read_json(project.outputs / "split" / "report.json")),
+        data_of(frames, manifest, _read_json(project.split_report)),
         training_of(Network(model.name, model.input_shape[1], model.count_params(), size), history, _kept(project)),
         facts_of(frames["test"], manifest),
     )
-    report = make_report(scored, results, background, lambda images, answers: _heat(model, images, answers), params)
+    report = make_report(
+        scored, results, background, lambda images, answers: _heat(model, images, answers), settings, shown
+    )
     (project.evaluate / "report.json").write_bytes(report.to_json())
     (project.evaluate / "report.html").write_text(render(report), encoding="utf-8")
-    card = model_card(report, params.report.contact)
+    card = model_card(report, shown.contact)
     (project.evaluate / "model_card.md").write_text(card, encoding="utf-8")
 
 
@@ -175,10 +180,6 @@ def _draw_confusion(project: Project, matrix: NDArray[np.int64], labels: list[st
     save_confusion(matrix, labels, folder / "confusion_matrix_normalised.png", normalised=True)
 
 
-def _bins(targets: NDArray[np.int64], scores: NDArray[np.floating], params: Params) -> Bins:
-    number = params.evaluate.calibration_bins
+def _bins(targets: NDArray[np.int64], scores: NDArray[np.floating], settings: Evaluate) -> Bins:
+    number = settings.calibration_bins
     return equal_width_bins(scores.max(axis=1), scores.argmax(axis=1) == targets, number)
-
-
-if __name__ == "__main__":
-    run_stage(lambda: evaluate(Project()))

@@ -1,13 +1,12 @@
 """Stage ``validate``: every image looked at once, the manifest, and whether the images may be trained on."""
 
-import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from facesent.core.console import progress_of, run_stage, say
+from facesent.core.console import progress_of, say
 from facesent.core.errors import DataError
 from facesent.core.paths import Project
 
@@ -30,9 +29,10 @@ def validate(project: Project, data: Path | None = None) -> None:
     from facesent.dataset.expectations import check, load
     from facesent.dataset.files import class_folders
     from facesent.dataset.reports import class_counts, validation_markdown, validation_summary
-    from facesent.params import load_params
+    from facesent.dataset.settings import Validate
+    from facesent.section import section
 
-    params = load_params(project.params).validate_
+    params = section(project.params, "validate", Validate)
     data = data or project.data
     folder = project.manifest.parent
     folder.mkdir(parents=True, exist_ok=True)
@@ -96,10 +96,3 @@ def _describe(outcome: "Outcome") -> str:
     bound = f" ({outcome.threshold})" if outcome.threshold else ""
     examples = "".join(f"\n    {example}" for example in outcome.examples)
     return f"{outcome.description} {outcome.expectation}: {outcome.observed}{bound}{examples}"
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, help="class folders of images (default: data)")
-    arguments = parser.parse_args()
-    run_stage(lambda: validate(Project(), arguments.data))

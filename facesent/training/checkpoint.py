@@ -49,14 +49,14 @@ class CheckpointFolder:
 
     Args:
         path: the folder.
-        report: told when a state could not be written (a full disk); the training goes on.
+        unsaved: told why a state could not be written (a full disk); the training goes on.
     """
 
-    def __init__(self, path: Path, report: Callable[[str], object]) -> None:
+    def __init__(self, path: Path, unsaved: Callable[[OSError], None]) -> None:
         self.path = path
         self._state = path / "state"
         self._best = path / "best"
-        self._report = report
+        self._unsaved = unsaved
         self._writer = ThreadPoolExecutor(max_workers=1, initializer=give_way)
         self._pending: Future[None] | None = None
 
@@ -72,12 +72,17 @@ class CheckpointFolder:
 
     def holds(self, fingerprint: str) -> bool:
         """Tell whether a training with this fingerprint can be resumed."""
+        return bool(self.history(fingerprint))
+
+    def history(self, fingerprint: str) -> History:
+        """The logs of the finished epochs of the training with this fingerprint; none where it cannot be resumed."""
         try:
             with self._state.open("rb") as file:
                 header = _read_header(file)
         except _BROKEN:
-            return False
-        return header["fingerprint"] == fingerprint and self._best.is_file()
+            return []
+        known = header["fingerprint"] == fingerprint and self._best.is_file()
+        return list(header["history"]) if known else []
 
     def best(self) -> Arrays:
         """Read the model's variables as they were after the best epoch."""
@@ -101,7 +106,7 @@ class CheckpointFolder:
         try:
             pending.result()
         except OSError as error:
-            self._report(f"This epoch's state could not be saved ({error}); a restart would resume at the one before.")
+            self._unsaved(error)
 
     def clear(self) -> None:
         """Remove what is there and make the folder ready for another training."""

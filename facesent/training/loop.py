@@ -1,11 +1,14 @@
 """The one training loop: class-weighted, in phases, stopped early, resumable to the same weights."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-from facesent.core.console import bar_of
 from facesent.core.errors import FacesentError
+from facesent.core.watching import NOBODY, Start, Watcher
 from facesent.images.batches import (
     Examples,
     Share,
@@ -14,27 +17,79 @@ from facesent.images.batches import (
     class_weights,
     equal_weights,
     one_hot,
+    read_examples,
+    training_examples,
 )
+from facesent.images.rows import labels_of
 from facesent.model import calibration
 from facesent.model.architectures.build import build
-from facesent.model.backend import keras, make_deterministic
+from facesent.model.backend import keras, make_deterministic, resolve
 from facesent.model.inference import compile_forward, in_batches
 from facesent.model.settings import Model
-from facesent.model.weights import load_pretrained
+from facesent.model.weights import load_pretrained, weights_sha256
 from facesent.training import distribution
 from facesent.training.checkpoint import Arrays, CheckpointFolder, History, State, restore
 from facesent.training.compiling import Phase, compile_for, network, phases
-from facesent.training.progress import Observer, Progress, Report, best_epoch
+from facesent.training.fingerprint import fingerprint
+from facesent.training.progress import Epochs, best_epoch
 from facesent.training.settings import Train
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The weights of the best epoch, and the logs of every epoch."""
+    """A finished training.
+
+    Attributes:
+        model: the network with the weights of the best epoch, as it answers.
+        history: the logs of every epoch.
+        best_epoch: index of the epoch whose weights were kept, from 0.
+    """
 
     model: keras.Model
     history: History
     best_epoch: int
+
+
+def fit(
+    data: Path,
+    frames: Mapping[str, pd.DataFrame],
+    model_settings: Model,
+    settings: Train,
+    *,
+    checkpoint: Path,
+    watch: Watcher = NOBODY,
+    spill: Path | None = None,
+) -> Trained:
+    """Train on the images of ``train``, keep the epoch that is best on those of ``val``; go on where a kill left it.
+
+    Args:
+        data: the folder that file names are relative to.
+        frames: the images of ``train`` and ``val``, as ``read_split`` gives them.
+        model_settings: the network.
+        settings: the optimisation.
+        checkpoint: folder for the state of each finished epoch; the caller removes it when the result is safe.
+        watch: hears of everything and changes nothing.
+        spill: folder on a disk for images that do not fit in memory; by default the system's for temporary files.
+
+    Raises:
+        ImageError: naming the first file that cannot be read, or is not the one that was validated.
+        SpillError: the disk has no room for images that memory has no room for.
+        DistributionError: what ``settings.distribute`` asks for cannot be had here.
+        WeightsError: the weights to start from cannot be had.
+    """
+    labels, size = labels_of(frames["train"]), model_settings.image_size
+    examples = training_examples(data, frames["train"], labels, size, spill=spill)
+    validation = read_examples(data, frames["val"], labels, size, "val", spill=spill)
+    precision, weights = resolve(settings.precision), weights_sha256(model_settings)
+    seen = {name: frames[name] for name in ("train", "val")}
+    known = fingerprint([model_settings, settings], seen, precision, weights or "")
+    folder = (CheckpointFolder if distribution.is_chief(settings.distribute) else distribution.Follower)(
+        checkpoint, watch.unsaved
+    )
+    watch.started(Start(known, precision, weights, settings.epochs, tuple(folder.history(known)), seen))
+    return train(
+        examples, validation, len(labels), model_settings, settings, checkpoint=folder, fingerprint=known, watch=watch
+    )
 
 
 def train(
@@ -46,10 +101,9 @@ def train(
     *,
     checkpoint: CheckpointFolder,
     fingerprint: str,
-    report: Report,
-    observe: Observer = lambda epoch, row: None,
+    watch: Watcher = NOBODY,
 ) -> Trained:
-    """Train, or go on from ``checkpoint`` where it holds a training with this ``fingerprint``.
+    """``fit`` with images at hand: train, or go on where ``checkpoint`` holds a training with this ``fingerprint``.
 
     Args:
         examples: the training images.
@@ -59,32 +113,27 @@ def train(
         settings: the optimisation.
         checkpoint: where the state of each finished epoch goes.
         fingerprint: equal for trainings that would give equal weights.
-        report: takes one line an epoch.
-        observe: takes the index and the logs of each epoch that is trained now; what it raises ends the training.
-
-    Raises:
-        ImageError: naming the first training file that cannot be read.
-        SpillError: the disk has no room for images that memory has no room for.
-        DistributionError: what ``settings.distribute`` asks for cannot be had here.
-        WeightsError: the weights to start from cannot be had.
+        watch: hears of batches and epochs.
     """
     strategy = distribution.strategy(settings.distribute)
     make_deterministic(settings.seed)
     state = checkpoint.load(fingerprint) or _fresh_state(checkpoint, fingerprint)
     distribution.agree_on_start(strategy, len(state.history))
     batches = _batches(examples, classes, settings, distribution.share_of_process(strategy))
-    with distribution.scope(strategy), bar_of("training") as advance:
-        progress = Progress(state, settings, checkpoint, report, observe, advance)
+    with distribution.scope(strategy):
+        epochs = Epochs(state, settings, checkpoint, watch)
         model = distribution.replicated(network(model_settings, settings, classes), strategy)
         if not state.variables:
             load_pretrained(model, model_settings)
         for phase in phases(settings):
-            if len(progress.history) < phase.end and not progress.finished:
+            if len(epochs.history) < phase.end and not epochs.finished:
                 compile_for(phase, model, model_settings, settings, len(batches))
-                _fit(phase, model, batches, validation, progress)
+                _fit(phase, model, batches, validation, epochs)
     checkpoint.close()
+    best = best_epoch(epochs.history, settings.checkpoint.monitor)
     kept = _finish(checkpoint.best(), validation, classes, model_settings, settings)
-    return Trained(kept, progress.history, best_epoch(progress.history, settings.checkpoint.monitor))
+    watch.kept(best, epochs.history[best])
+    return Trained(kept, epochs.history, best)
 
 
 def _fresh_state(checkpoint: CheckpointFolder, fingerprint: str) -> State:
@@ -98,8 +147,8 @@ def _batches(examples: TrainingExamples | Examples, classes: int, settings: Trai
     return TrainingBatches(examples, settings.batch_size, settings.augment, settings.seed, weights, share)
 
 
-def _fit(phase: Phase, model: keras.Model, batches: TrainingBatches, validation: Examples, progress: Progress) -> None:
-    done = len(progress.history)
+def _fit(phase: Phase, model: keras.Model, batches: TrainingBatches, validation: Examples, epochs: Epochs) -> None:
+    done = len(epochs.history)
     failures: list[FacesentError] = []
     try:
         model.fit(
@@ -109,7 +158,7 @@ def _fit(phase: Phase, model: keras.Model, batches: TrainingBatches, validation:
             validation_batch_size=batches.batch_size,
             initial_epoch=done,
             epochs=phase.end,
-            callbacks=progress.callbacks(phase),
+            callbacks=epochs.callbacks(phase),
             shuffle=False,  # the batches are shuffled already
             verbose=0,
         )

@@ -1,21 +1,13 @@
-"""What happens between the epochs: resuming, reporting, saving, stopping."""
+"""What happens between the epochs: resuming, telling, saving, stopping."""
 
 import time
-from collections.abc import Callable
 from typing import Any
 
+from facesent.core.watching import Epoch, Watcher
 from facesent.model.backend import keras, reseed
 from facesent.training.checkpoint import Arrays, CheckpointFolder, History, State, restore, snapshot, variables_of
 from facesent.training.compiling import Phase
 from facesent.training.settings import Train
-
-Report = Callable[[str], None]
-
-
-Observer = Callable[[int, dict[str, float]], None]
-
-
-Advance = Callable[[int, int], None]
 
 
 def best_epoch(history: History, monitor: str) -> int:
@@ -24,8 +16,8 @@ def best_epoch(history: History, monitor: str) -> int:
     return max(range(len(history)), key=lambda epoch: sign * history[epoch][monitor])
 
 
-class Progress(keras.callbacks.Callback):  # type: ignore[misc]
-    """Resumes a phase at the last finished epoch, then reports and saves each further one.
+class Epochs(keras.callbacks.Callback):  # type: ignore[misc]
+    """Resumes a phase at the last finished epoch, then tells of each further one and saves it.
 
     Early stopping and plateau are functions of the phase's history alone: a resumed training replays the history
     through them instead of storing what they keep inside.
@@ -34,20 +26,10 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
         state: of the training so far.
         settings: of the training.
         checkpoint: takes the state of each epoch.
-        report: takes one line an epoch.
-        observe: takes the index and the logs of each epoch.
-        advance: takes the batches done and those of all epochs.
+        watch: hears of batches and epochs.
     """
 
-    def __init__(
-        self,
-        state: State,
-        settings: Train,
-        checkpoint: CheckpointFolder,
-        report: Report,
-        observe: Observer,
-        advance: Advance,
-    ) -> None:
+    def __init__(self, state: State, settings: Train, checkpoint: CheckpointFolder, watch: Watcher) -> None:
         super().__init__()
         self.history: History = list(state.history)
         self.finished = state.finished
@@ -55,9 +37,7 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
         self._fingerprint = state.fingerprint
         self._settings = settings
         self._checkpoint = checkpoint
-        self._report = report
-        self._observe = observe
-        self._advance = advance
+        self._watch = watch
         self._started = 0.0
         self._epoch = 0
         self._schedule: list[keras.callbacks.Callback] = []
@@ -83,7 +63,6 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
             # The optimizer's are of the phase before.
             restore(self.model.variables, self._resumed.variables[: len(self.model.variables)])
         self._resumed = None
-        self._report(f"resuming after epoch {len(self.history)} of {self._settings.epochs}")
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Note the time."""
@@ -98,16 +77,15 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Show how far the training is."""
         steps = self.params["steps"]
-        self._advance(self._epoch * steps + batch + 1, self._settings.epochs * steps)
+        self._watch.advanced(self._epoch * steps + batch + 1, self._settings.epochs * steps)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Add the epoch to the history, report it and save the state."""
+        """Add the epoch to the history, tell of it and save the state."""
         row = {name: float(value) for name, value in (logs or {}).items()}
         row.setdefault("learning_rate", float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)))
         self.history.append(row)
         best = best_epoch(self.history, self._settings.checkpoint.monitor) == epoch
-        self._report(self._line(epoch, row, best))
-        self._observe(epoch, row)
+        self._watch.epoch(Epoch(epoch, dict(row), best, time.perf_counter() - self._started))
         self.finished = self.model.stop_training or epoch + 1 == self._settings.epochs
         variables = snapshot(variables_of(self.model))
         state = State(self._fingerprint, list(self.history), self.finished, variables)
@@ -122,15 +100,6 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
         averaged = snapshot(self.model.variables)
         restore(self.model.variables, mine)
         return averaged
-
-    def _line(self, epoch: int, row: dict[str, float], best: bool) -> str:
-        seconds = time.perf_counter() - self._started
-        return (
-            f"epoch {epoch + 1:>3}/{self._settings.epochs}"
-            f"  loss {row['loss']:.3f}  accuracy {row['accuracy']:.3f}"
-            f"  val_loss {row['val_loss']:.3f}  val_accuracy {row['val_accuracy']:.3f}"
-            f"  learning_rate {row['learning_rate']:.1e}  {seconds:.1f} s{'  best' if best else ''}"
-        )
 
 
 def _schedule(settings: Train) -> list[keras.callbacks.Callback]:

@@ -36,7 +36,7 @@ def run_id(project: Path, mlflow_store: Path) -> str:
 
     from facesent.params import load_params
     from facesent.registry import runs, versions
-    from facesent.registry.recorder import describe
+    from facesent.registry.recorder import begin_training
 
     (project / "presets").mkdir()
     (project / "presets" / "quick.yaml").write_bytes((ROOT / "presets" / "quick.yaml").read_bytes())
@@ -47,10 +47,12 @@ def run_id(project: Path, mlflow_store: Path) -> str:
     git("commit", "--quiet", "--message", "Use seed 8")
     params = load_params(project / "params.yaml")
     frame = pd.DataFrame({"file_name": ["a.png"], "label": ["A"], "group": ["a"], "sha256": ["0"]})
-    description = describe(Project(project), params, {"train": frame}, tags={"flow_run": "a-flow-run"})
-    made = runs.begin(description, resume=False)
-    runs.finish(made, "ab" * 32)
-    runs.fail(runs.begin(description, resume=False))
+    made, failed = (
+        begin_training(Project(project), params, {"train": frame}, {"flow_run": "a-flow-run"}) for _ in range(2)
+    )
+    runs.tag_run(made, {runs.MODEL_TAG: "ab" * 32})
+    runs.finish(made)
+    runs.finish(failed, status="FAILED")
     client = MlflowClient()
     client.create_registered_model(versions.NAME)
     client.create_model_version(versions.NAME, str(project), made, tags=lineage_tags(Project(project)))

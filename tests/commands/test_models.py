@@ -25,10 +25,10 @@ def quick_canary(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def worse(made: Project) -> None:
-    from facesent.stages.evaluate import evaluate
+    from facesent.run import run as run_stage
 
     write_model(made, ("Dark", "Light"), 0.7)
-    evaluate(made)
+    run_stage("evaluate", made)
 
 
 def test_promote_tries_the_real_server_and_shows_the_verdict(project: Path) -> None:

@@ -88,8 +88,8 @@ def make(test: ScoredImages, *, heat: Any = even_heat, hidden: Sequence[str] = (
         training_of(Network("reference_cnn", SIDE, 12_345, 2_500_000), history, kept=2),
         background.get("facts", frame),
     )
-    params = PARAMS.model_copy(update={"report": PARAMS.report.model_copy(update={"no_thumbnails": list(hidden)})})
-    return make_report(test, Results({"test": measures}, examination), parts, heat, params)
+    shown = PARAMS.report.model_copy(update={"no_thumbnails": list(hidden)})
+    return make_report(test, Results({"test": measures}, examination), parts, heat, PARAMS.evaluate, shown)
 
 
 def some_report(**options: Any) -> Report:

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from facesent.experiments.best import dvc_command, write_best
-from facesent.params import ParamsError, load_params
+from facesent.params import load_params
+from facesent.section import ParamsError
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 

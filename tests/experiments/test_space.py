@@ -5,7 +5,8 @@ import pytest
 
 from facesent.experiments.settings import Choice, Range
 from facesent.experiments.space import check_space, present_values, rounded, with_values
-from facesent.params import Params, ParamsError, load_params
+from facesent.params import Params, load_params
+from facesent.section import ParamsError
 
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
 RATE, SIZE, DROPOUT = "train.optimizer.learning_rate", "train.batch_size", "model.dropout"

@@ -28,7 +28,7 @@ def scored(fold: int) -> FoldResult:
     history.index = pd.RangeIndex(1, 3, name="epoch")
     return FoldResult(
         fold=fold,
-        key=f"key {fold}",
+        fingerprint=f"fingerprint {fold}",
         best_epoch=2,
         measures=measures_of(targets, probabilities, LABELS, SETTINGS),
         history=history,
@@ -37,16 +37,16 @@ def scored(fold: int) -> FoldResult:
 
 
 RESULTS = [scored(fold) for fold in (1, 2, 3)]
-KEYS = [fold.key for fold in RESULTS]
+FINGERPRINTS = [fold.fingerprint for fold in RESULTS]
 
 
 def test_a_result_comes_back_from_its_folder(tmp_path: Path) -> None:
     folder = tmp_path / "fold-1"
-    assert not fold_result.holds(folder, "key 1")
+    assert not fold_result.holds(folder, "fingerprint 1")
     fold_result.write(RESULTS[0], folder)
     read = fold_result.read(folder)
-    assert fold_result.holds(folder, "key 1")
-    assert not fold_result.holds(folder, "key 2")
+    assert fold_result.holds(folder, "fingerprint 1")
+    assert not fold_result.holds(folder, "fingerprint 2")
     assert replace(read, history=RESULTS[0].history, predictions=RESULTS[0].predictions) == RESULTS[0]
     pd.testing.assert_frame_equal(read.history, RESULTS[0].history)
     pd.testing.assert_frame_equal(read.predictions, RESULTS[0].predictions, check_dtype=False, atol=1e-6)
@@ -96,7 +96,7 @@ def test_all_folds_are_written_as_one(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     for fold in RESULTS:
         fold_result.write(fold, folder.fold(fold.fold))
-    summary.write(folder, summary.gather(folder, KEYS), ASSIGNED, SETTINGS)
+    summary.write(folder, summary.gather(folder, FINGERPRINTS), ASSIGNED, SETTINGS)
     predictions = pd.read_csv(folder.predictions)
     assert list(predictions) == [
         *("file_name", "label", "group", "fold", "predicted", "confidence"),
@@ -122,7 +122,7 @@ def test_a_fold_that_is_missing_or_of_other_settings_is_not_counted(tmp_path: Pa
     for fold in RESULTS[:2] if key is None else RESULTS:
         fold_result.write(fold, folder.fold(fold.fold))
     with pytest.raises(CrossValidationError, match=r"Expected the result of fold 3 .*Received: none, or of others"):
-        summary.gather(folder, [*KEYS[:2], key or KEYS[2]])
+        summary.gather(folder, [*FINGERPRINTS[:2], key or FINGERPRINTS[2]])
 
 
 def test_predictions_of_other_images_are_refused() -> None:
@@ -137,12 +137,12 @@ def test_a_key_changes_with_settings_fold_and_the_weights_to_start_from(tmp_path
     tuned = params.model_copy(update={"model": model})
     first = round_of(ASSIGNED, 1)
     keys = [
-        fold_result.key_of(params, first),
-        fold_result.key_of(params, round_of(ASSIGNED, 2)),
-        fold_result.key_of(tuned, first),
+        fold_result.fingerprint_of(params, first),
+        fold_result.fingerprint_of(params, round_of(ASSIGNED, 2)),
+        fold_result.fingerprint_of(tuned, first),
     ]
     for content in (b"1", b"2"):
         weights.write_bytes(content)
-        keys.append(fold_result.key_of(tuned, first))
+        keys.append(fold_result.fingerprint_of(tuned, first))
     assert len(set(keys)) == 5
-    assert fold_result.key_of(params, first) == keys[0]
+    assert fold_result.fingerprint_of(params, first) == keys[0]

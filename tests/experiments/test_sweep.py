@@ -31,9 +31,9 @@ def swept(project: Path, mlflow_store: Path) -> Project:
     space = {RATE: {"choices": [0.0003, 0.1]}, "model.dropout": {"low": 0, "high": 0.5}}
     settings["sweep"].update(trials=4, warmup_epochs=0, space=space)
     Path("params.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
-    Path("outputs/splits").mkdir(parents=True)
+    Path("outputs/split").mkdir(parents=True)
     for split in ("train", "val"):
-        Path(f"outputs/splits/{split}.csv").write_text(split)
+        Path(f"outputs/split/{split}.csv").write_text(split)
     return Project()
 
 

@@ -36,8 +36,8 @@ SWEEP = {
 }
 WITHOUT_PREFECT = """
 from facesent.params import load_params
-from facesent.project import Project
-from facesent.sweeps.running import sweeping
+from facesent.core.paths import Project
+from facesent.experiments.sweep import sweeping
 
 project = Project()
 with sweeping(project, load_params(project.params), "val_loss", {}) as sweep:

@@ -1,5 +1,6 @@
 """A project to cross-validate: sixty small squares of three classes, two of a person, and its splits."""
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,12 @@ def images(persons: int = 10, *, data: Path | None = None) -> pd.DataFrame:
         for brightness, label in zip((40, 200, 120), LABELS, strict=True):
             for shot in range(2):
                 name = f"{label}/{person:02d}-{shot}.png"
-                rows.append({"file_name": name, "label": label, "group": f"person-{person}", "sha256": name})
+                digest = name
                 if data:
                     (data / label).mkdir(parents=True, exist_ok=True)
                     Image.new("L", (20, 20), brightness + 3 * person + shot).save(data / name)
+                    digest = hashlib.sha256((data / name).read_bytes()).hexdigest()
+                rows.append({"file_name": name, "label": label, "group": f"person-{person}", "sha256": digest})
     return pd.DataFrame(rows)
 
 

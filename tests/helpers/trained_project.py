@@ -4,6 +4,7 @@ Its photos are flat grey: those of "Dark" are dark and those of "Light" are ligh
 apart by brightness alone. ``threshold`` moves the border, so that a worse model can be made on purpose.
 """
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 def make_project(root: Path, *, labels: Sequence[str] = ("Dark", "Light"), threshold: float = 0.0) -> Project:
     """Photos, splits, settings, model and evaluation under ``root``."""
-    from facesent.stages.evaluate import evaluate
+    from facesent.run import run as run_stage
 
     project = Project(root)
     (root / "presets").mkdir(exist_ok=True)
@@ -29,7 +30,7 @@ def make_project(root: Path, *, labels: Sequence[str] = ("Dark", "Light"), thres
         (root / name).write_bytes((REPOSITORY / name).read_bytes())
     _write_photos_and_splits(project, labels)
     write_model(project, labels, threshold)
-    evaluate(project)
+    run_stage("evaluate", project)
     return project
 
 
@@ -62,7 +63,8 @@ def _write_photos_and_splits(project: Project, labels: Sequence[str]) -> None:
         for i in range(30):
             name = f"{label}/{i:02d}.png"
             Image.new("L", (24, 24), brightness + 2 * i).save(project.data / name)
-            rows.append({"file_name": name, "label": label, "group": name, "sha256": name, "split": SPLITS[i % 3]})
+            digest = hashlib.sha256((project.data / name).read_bytes()).hexdigest()
+            rows.append({"file_name": name, "label": label, "group": name, "sha256": digest, "split": SPLITS[i % 3]})
     frame = pd.DataFrame(rows)
     project.split("train").parent.mkdir(parents=True, exist_ok=True)
     for name, part in frame.groupby("split"):

@@ -1,3 +1,4 @@
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 from PIL import Image
 
 from facesent.images.batches import read_examples, training_examples
+from facesent.images.reading import ImageError
 from facesent.images.rows import read_split
 
 LABELS = ["Happy", "NA"]
@@ -19,7 +21,7 @@ def split(tmp_path: Path) -> pd.DataFrame:
         name = f"{label}/{value}.png"
         (tmp_path / label).mkdir(exist_ok=True)
         Image.new("L", (20, 10), value).save(tmp_path / name)
-        rows.append((name, label, f"group {value}", "0" * 64))
+        rows.append((name, label, f"group {value}", hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()))
     pd.DataFrame(rows, columns=["file_name", "label", "group", "sha256"]).to_csv(tmp_path / "split.csv", index=False)
     return read_split(tmp_path / "split.csv")
 
@@ -38,3 +40,12 @@ def test_training_images_keep_their_sizes(tmp_path: Path, split: pd.DataFrame) -
     assert examples.side == 16
     assert [int(np.mean(examples.images[index])) for index in range(3)] == [10, 20, 30]
     assert examples.targets.tolist() == [1, 0, 1]
+
+
+def test_an_image_that_was_not_validated_is_named(tmp_path: Path, split: pd.DataFrame) -> None:
+    Image.new("L", (20, 10), 99).save(tmp_path / "Happy" / "20.png")
+    with pytest.raises(ImageError, match=r"20\.png: .*Run: dvc repro"):
+        read_examples(tmp_path, split, LABELS, 16, "val")
+    examples = training_examples(tmp_path, split, LABELS, 16)
+    with pytest.raises(ImageError, match=r"20\.png: .*Run: dvc repro"):
+        examples.images[1]

@@ -25,13 +25,13 @@ TRAINING = """
 import hashlib, os, pathlib, time
 from facesent.model.storage import model_sha256, save_labels
 from facesent.params import load_params
-from facesent.project import Project
-from facesent.registry.recording import describe
-from facesent.registry.tracking import begin, finish
+from facesent.core.paths import Project
+from facesent.registry import runs
+from facesent.registry.recorder import begin_training
 
 project = Project()
 params = load_params(project.params)
-run = begin(describe(project, params, {}, tags={"precision": os.environ.get("PRECISION", "float32")}), resume=False)
+run = begin_training(project, params, {}, {"precision": os.environ.get("PRECISION", "float32")})
 print("training", flush=True)
 time.sleep(float(os.environ.get("SECONDS", 0)))
 content = [path.read_bytes() for path in sorted(project.data.rglob("*")) if path.is_file()]
@@ -39,7 +39,8 @@ project.train.mkdir(parents=True, exist_ok=True)
 weights = repr((content, params.train.seed, EXTRA, os.environ.get("PRECISION")))
 project.model.write_text(hashlib.sha256(weights.encode()).hexdigest())
 save_labels(["A", "B"], project.labels)
-finish(run, model_sha256(project.model, project.labels))
+runs.tag_run(run, {runs.MODEL_TAG: model_sha256(project.model, project.labels)})
+runs.finish(run)
 """
 STAGES = """
 stages:

@@ -117,14 +117,14 @@ def finished(workflow: Workflow) -> Workflow:
 
 def test_killed_in_every_stage_it_goes_on_to_the_same_weights(workflow: Workflow) -> None:
     workflow.set({"train": {"seed": 11}, "split": {"seed": 11}, "validate": {"max_imbalance": 11.0}})
-    for line in (*(f"> python -m facesent.stages.{stage}" for stage in STAGES[:2]), "epoch   2/3"):
+    for line in (*(f"> python -m facesent.run {stage}" for stage in STAGES[:2]), "epoch   2/3"):
         workflow.kill_after(line)
-    workflow.kill_after("> python -m facesent.stages.evaluate")
+    workflow.kill_after("> python -m facesent.run evaluate")
     assert workflow.stages_that_run() == ["evaluate"]
     killed = workflow.model()
     workflow.dvc("repro", "--force", "--single-item", "train")
     assert workflow.model() == killed
-    assert not (workflow.root / "outputs" / "checkpoint" / "state.npz").exists()
+    assert not (workflow.root / "outputs" / "checkpoint").exists()
 
 
 def test_a_second_run_has_nothing_to_do(finished: Workflow) -> None:

@@ -54,7 +54,7 @@ def test_a_version_with_a_damaged_file_is_a_problem_and_not_an_error(project: Pa
 
 STARTER = """
 import sys
-from facesent.registry.server import served
+from facesent.serving.server import served
 with served("models:/facesent/1") as server:
     print(server.port, flush=True)
     sys.stdin.read()

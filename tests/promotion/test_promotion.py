@@ -17,10 +17,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("mlflow_store")]
 
 
 def evaluated(project: Project, labels: tuple[str, str], threshold: float) -> Project:
-    from facesent.stages.evaluate import evaluate
+    from facesent.run import run as run_stage
 
     write_model(project, labels, threshold)
-    evaluate(project)
+    run_stage("evaluate", project)
     return project
 
 

@@ -13,12 +13,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("mlflow_store")]
 
 
 def test_the_page_says_which_model_is_better_and_goes_to_the_run(project: Path) -> None:
-    from facesent.stages.evaluate import evaluate
+    from facesent.run import run as run_stage
 
     made = make_project(project, threshold=0.7)
     for threshold in (0.7, 0.0):
         write_model(made, ("Dark", "Light"), threshold)
-        evaluate(made)
+        run_stage("evaluate", made)
         candidate = register.register(made)
         canary = passed_canary(candidate.version)
         verdict = judge.judge(made, candidate, canary)

@@ -8,7 +8,7 @@ import pytest
 from facesent.core.paths import Project
 from facesent.evaluation.report.content import Report
 from facesent.evaluation.report.page import render
-from facesent.stages.evaluate import evaluate
+from facesent.run import run as run_stage
 from tests.helpers.trained_project import make_project, write_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("mlflow_store")]
@@ -29,7 +29,7 @@ def at_temperature(made: Project, temperature: float) -> dict[str, Any]:
     logits.set_weights(trained.layers[-1].get_weights())
     set_temperature(network, temperature)
     save_model(network, made.model)
-    evaluate(made)
+    run_stage("evaluate", made)
     return dict(json.loads(made.metrics.read_text())["test"])
 
 
@@ -62,7 +62,7 @@ def test_what_min_confidence_leaves_is_measured(project: Path) -> None:
     made = make_project(project)
     assert "answered" not in json.loads(made.metrics.read_text())["test"]
     set_min_confidence(made, 0.9)
-    evaluate(made)
+    run_stage("evaluate", made)
     answered = json.loads(made.metrics.read_text())["test"]["answered"]
     assert answered["min_confidence"] == 0.9
     assert 0.3 < answered["coverage"] < 0.9
@@ -81,7 +81,7 @@ def test_a_smile_is_covered_where_a_class_smiles(project: Path) -> None:
 def test_a_rerun_writes_the_same_bytes(project: Path) -> None:
     made = make_project(project)
     first = {file.name: file.read_bytes() for file in made.evaluate.iterdir()}
-    evaluate(made)
+    run_stage("evaluate", made)
     assert {file.name: file.read_bytes() for file in made.evaluate.iterdir()} == first
     assert {"reliability.png", "report.json", "report.html"} <= set(first)
 
@@ -122,10 +122,9 @@ def test_slices_and_leaks_come_from_the_earlier_stages(project: Path) -> None:
     manifest.to_parquet(made.manifest)
     crossing = {"ungrouped": {"pairs": 9, "held_out": 5}, "found": {"pairs": 0, "held_out": 0}}
     links = {"links": [{"name": "same person", "clusters": 2, "images": 7, **crossing}]}
-    (made.outputs / "split").mkdir()
-    (made.outputs / "split" / "report.json").write_text(json.dumps(links))
+    made.split_report.write_text(json.dumps(links))
     write_model(made, ("Dark", "Light"), threshold=0.9)
-    evaluate(made)
+    run_stage("evaluate", made)
     report = Report.from_json((made.evaluate / "report.json").read_bytes())
     weakest = next(part for part in report.slices if part.attribute == "brightness")
     assert (weakest.name, weakest.accuracy.value, weakest.finding) == ("bright", 0.1, "weaker")

@@ -75,7 +75,7 @@ def test_without_a_manifest_the_message_says_what_to_run(make_project: MakeProje
 
 def test_as_a_program_it_ends_with_one_message_and_status_1(make_project: MakeProject) -> None:
     project = with_manifest(make_project(images=1))
-    command = [sys.executable, "-m", "facesent.stages.split"]
+    command = [sys.executable, "-m", "facesent.run", "split"]
     done = subprocess.run(command, cwd=project.root, capture_output=True, text=True)
 
     assert done.returncode == 1

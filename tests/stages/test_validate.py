@@ -69,7 +69,7 @@ def test_a_failed_expectation_is_an_error_after_all_is_written(make_project: Mak
 
 def test_as_a_program_it_ends_with_one_message_and_status_1(make_project: MakeProject) -> None:
     project = make_project(images=3, classes=("Angry", "Happy"))
-    command = [sys.executable, "-m", "facesent.stages.validate", "--data", str(project.data)]
+    command = [sys.executable, "-m", "facesent.run", "validate", "--data", str(project.data)]
     done = subprocess.run(command, cwd=project.root, capture_output=True, text=True)
 
     assert done.returncode == 1

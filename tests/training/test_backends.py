@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from facesent.core.watching import Epoch, Watcher
 from facesent.images.batches import Examples, TrainingBatches, equal_weights
 from facesent.model.architectures import reference
 from facesent.model.inference import compile_forward
@@ -60,15 +61,15 @@ def scores_and_loss(folder: Path) -> tuple[Any, float]:
 def train_in(folder: Path, copy: Path | None = None) -> Any:
     """Train, or resume what ``folder`` holds; ``copy`` takes the checkpoint as a kill in the last epoch leaves it."""
 
-    def observe(epoch: int, row: dict[str, float]) -> None:
-        if copy and epoch + 1 == SETTINGS.epochs:
-            checkpoint.close()
-            shutil.copytree(folder, copy)
+    class Copying(Watcher):
+        def epoch(self, epoch: Epoch) -> None:
+            if copy and epoch.index + 1 == SETTINGS.epochs:
+                checkpoint.close()
+                shutil.copytree(folder, copy)
 
-    with closing(CheckpointFolder(folder, report=pytest.fail)) as checkpoint:
+    with closing(CheckpointFolder(folder, pytest.fail)) as checkpoint:
         data = examples(32, 1), examples(12, 2), 3
-        hooks: dict[str, Any] = {"report": lambda line: None, "observe": observe}
-        return train(*data, MODEL, SETTINGS, checkpoint=checkpoint, fingerprint="a", **hooks)
+        return train(*data, MODEL, SETTINGS, checkpoint=checkpoint, fingerprint="a", watch=Copying())
 
 
 @pytest.mark.slow

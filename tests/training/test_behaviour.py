@@ -50,7 +50,7 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
             "augment": PARAMS.train.augment.model_copy(update={"rotation": 5.0, "zoom": 0.0}),
         }
     )
-    folder = CheckpointFolder(tmp_path_factory.mktemp("training") / "checkpoint", report=print)
+    folder = CheckpointFolder(tmp_path_factory.mktemp("training") / "checkpoint", print)
     trained = train(
         faces(range(200)),
         faces(range(200, 220)),
@@ -59,7 +59,6 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
         settings,
         checkpoint=folder,
         fingerprint="behaviour",
-        report=print,
     )
     return Classifier(trained.model, LABELS)
 

@@ -14,7 +14,7 @@ def state(epochs: int, fingerprint: str = "a") -> State:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> CheckpointFolder:
-    folder = CheckpointFolder(tmp_path / "checkpoint", report=pytest.fail)
+    folder = CheckpointFolder(tmp_path / "checkpoint", pytest.fail)
     folder.clear()
     return folder
 
@@ -47,8 +47,8 @@ def test_a_broken_file_is_no_state(folder: CheckpointFolder) -> None:
 
 
 def test_a_failed_write_is_told_and_keeps_the_state_before(tmp_path: Path) -> None:
-    told: list[str] = []
-    folder = CheckpointFolder(tmp_path / "checkpoint", report=told.append)
+    told: list[OSError] = []
+    folder = CheckpointFolder(tmp_path / "checkpoint", told.append)
     folder.clear()
     folder.save(state(1), best=[np.ones(3)])
     folder.close()

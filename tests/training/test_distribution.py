@@ -7,11 +7,11 @@ import subprocess
 import sys
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
+from facesent.core.watching import Epoch, Watcher
 from facesent.images.batches import Examples
 from facesent.model.settings import Model
 from facesent.params import load_params
@@ -52,18 +52,20 @@ def run(distribute: str, folder: Path, *, kill: bool = False) -> list[dict[str, 
     from facesent.model.architectures import reference
     from facesent.training.loop import train
 
-    def observe(epoch: int, row: dict[str, float]) -> None:
-        if kill and epoch + 1 == EPOCHS:
-            raise Killed
+    class Killing(Watcher):
+        def epoch(self, epoch: Epoch) -> None:
+            if epoch.index == 0 or not kill:
+                print(f"epoch {epoch.index + 1}", file=sys.stderr)
+            if kill and epoch.index + 1 == EPOCHS:
+                raise Killed
 
     kind = CheckpointFolder if is_chief(distribute) else Follower
-    checkpoint = kind(folder, report=pytest.fail)
+    checkpoint = kind(folder, pytest.fail)
     data = examples(34, 1), examples(9, 2), 3
-    hooks: dict[str, Any] = {"report": lambda line: print(line, file=sys.stderr), "observe": observe}
     with pytest.MonkeyPatch.context() as patch, closing(checkpoint):
         patch.setattr(reference, "FILTERS", (8, 8, 16, 16, 32, 32, 32))
         patch.setattr(reference, "DENSE_UNITS", (32,))
-        return train(*data, *settings(distribute), checkpoint=checkpoint, fingerprint="a", **hooks).history
+        return train(*data, *settings(distribute), checkpoint=checkpoint, fingerprint="a", watch=Killing()).history
 
 
 def start(distribute: str, folder: Path, *options: str, tf_config: str = "") -> "subprocess.Popen[str]":
@@ -113,7 +115,7 @@ def test_two_processes_train_as_one_does_also_across_a_kill_of_both(
     resumed = ended(start_workers(tmp_path))
     histories = [json.loads(output) for output, _ in resumed]
     assert histories[0] == histories[1]
-    assert all("resuming after epoch 1 of 2" in errors for _, errors in resumed)
+    assert all("epoch 2" in errors and "epoch 1" not in errors for _, errors in resumed)
     assert close(histories[0], alone), (histories[0], alone)
 
 
@@ -161,7 +163,7 @@ def test_the_first_worker_is_the_chief(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_follower_writes_nothing(tmp_path: Path) -> None:
-    follower = Follower(tmp_path / "checkpoint", report=pytest.fail)
+    follower = Follower(tmp_path / "checkpoint", pytest.fail)
     follower.clear()
     follower.save(State("a", [], finished=False, variables=[]), best=[np.ones(3)])
     follower.save(State("a", [], finished=True, variables=[]), best=None)

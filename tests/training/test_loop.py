@@ -1,5 +1,6 @@
 """This file is also the program of the processes that it starts: ``python test_training.py RECIPE FOLDER EPOCH``."""
 
+import hashlib
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from facesent.core.watching import Epoch, Watcher
 from facesent.images.batches import Examples, training_examples
 from facesent.images.reading import ImageError
 from facesent.model.storage import load_model, save_model
@@ -56,16 +58,20 @@ def run(
     recipe: str = "reference",
     kill_in: int = 0,
     fingerprint: str = "a",
-    report: Callable[[str], object] = print,
+    epochs: list[int] | None = None,
 ) -> Trained:
     """Train; an epoch ``kill_in``, from 1, ends the process as soon as the one before it is on the disk."""
     model, settings = RECIPES[recipe]
-    checkpoint = CheckpointFolder(folder, report=pytest.fail)
+    checkpoint = CheckpointFolder(folder, pytest.fail)
 
-    def observe(epoch: int, row: object) -> None:
-        if epoch + 1 == kill_in:
-            checkpoint.close()
-            os.kill(os.getpid(), signal.SIGKILL)
+    class Killing(Watcher):
+        def epoch(self, epoch: Epoch) -> None:
+            print("epoch", epoch.index + 1, flush=True)
+            if epochs is not None:
+                epochs.append(epoch.index + 1)
+            if epoch.index + 1 == kill_in:
+                checkpoint.close()
+                os.kill(os.getpid(), signal.SIGKILL)
 
     with closing(checkpoint):
         return train(
@@ -76,8 +82,7 @@ def run(
             settings,
             checkpoint=checkpoint,
             fingerprint=fingerprint,
-            report=report,
-            observe=observe,
+            watch=Killing(),
         )
 
 
@@ -123,7 +128,7 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
     """The backbone's phases meet after its first epoch."""
     run_in_a_process(recipe, tmp_path, kill_in=kill_in)
     assert not (tmp_path / "model.keras").exists()
-    assert run_in_a_process(recipe, tmp_path).startswith(f"resuming after epoch {kill_in - 1} of 3\n")
+    assert run_in_a_process(recipe, tmp_path).splitlines()[0] == f"epoch {kill_in}"
     for name in ("history.json", "model.keras"):
         assert (tmp_path / name).read_bytes() == (whole(recipe) / name).read_bytes()
 
@@ -131,15 +136,17 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
 @pytest.mark.slow
 def test_a_checkpoint_of_other_settings_is_not_resumed(tmp_path: Path) -> None:
     run_in_a_process("reference", tmp_path, kill_in=2)
-    lines: list[str] = []
-    run(tmp_path / "checkpoint", fingerprint="b", report=lines.append)
-    assert lines[0].startswith("epoch   1/3")
+    epochs: list[int] = []
+    run(tmp_path / "checkpoint", fingerprint="b", epochs=epochs)
+    assert epochs == [1, 2, 3]
 
 
 def test_a_training_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
-    split = pd.DataFrame({"file_name": ["broken.jpg"], "label": ["a"]})
-    checkpoint = CheckpointFolder(tmp_path / "checkpoint", report=pytest.fail)
+    split = pd.DataFrame(
+        {"file_name": ["broken.jpg"], "label": ["a"], "sha256": [hashlib.sha256(b"no picture").hexdigest()]}
+    )
+    checkpoint = CheckpointFolder(tmp_path / "checkpoint", pytest.fail)
     with pytest.raises(ImageError, match=r"broken\.jpg: Expected a JPEG"):
         train(
             training_examples(tmp_path, split, ["a", "b", "c"], 16),
@@ -149,7 +156,6 @@ def test_a_training_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
             SETTINGS,
             checkpoint=checkpoint,
             fingerprint="a",
-            report=print,
         )
 
 

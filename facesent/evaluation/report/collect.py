@@ -27,9 +27,10 @@ from facesent.evaluation.report.content import (
     Training,
 )
 from facesent.evaluation.report.pictures import DrawHeat, ScoredImages, choose_mistakes, choose_successes, show
+from facesent.evaluation.settings import Evaluate
+from facesent.evaluation.settings import Report as Shown
 from facesent.evaluation.slices import slices
 from facesent.evaluation.tables import REFERENCE
-from facesent.params import Params
 
 # What the Kaggle set holds, whose test images the reference's accuracy was measured on.
 _REFERENCE_FILES = 15_453
@@ -68,10 +69,10 @@ class Background:
 
 
 def make_report(
-    test: ScoredImages, results: Results, background: Background, draw_heat: DrawHeat, params: Params
+    test: ScoredImages, results: Results, background: Background, draw_heat: DrawHeat, settings: Evaluate, shown: Shown
 ) -> Report:
     """All that the page says; ``results`` are of the images in ``test``, and the settings those they were made with."""
-    level, hidden = params.evaluate.confidence_level, params.report.no_thumbnails
+    level, hidden = settings.confidence_level, shown.no_thumbnails
     measures = results.test.measures
     matrix = confusion(test.targets, test.scores, len(test.labels))
     return Report(

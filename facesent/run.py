@@ -1,0 +1,89 @@
+"""``python -m facesent.run STAGE``: a stage of ``dvc.yaml``, and those who watch it.
+
+Kept light: processes that measure images import this module again, as their main one.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facesent.core.console import run_main, say
+from facesent.core.paths import Project
+
+if TYPE_CHECKING:
+    from facesent.params import Params
+
+STAGES = ("validate", "split", "train", "evaluate")
+
+
+def run(stage: str, project: Project, data: Path | None = None) -> None:
+    """Run a stage, after all settings were checked: a typo in ``gate`` must not wait for a training to end.
+
+    Args:
+        stage: one of ``STAGES``.
+        project: whose settings and outputs.
+        data: class folders to validate in the place of the project's.
+    """
+    from facesent.params import load_params
+
+    params = load_params(project.params)
+    match stage:
+        case "validate":
+            from facesent.stages.validate import validate
+
+            validate(project, data)
+        case "split":
+            from facesent.stages.split import split
+
+            split(project)
+        case "train":
+            _train(project, params)
+        case "evaluate":
+            _evaluate(project, params)
+
+
+def _train(project: Project, params: "Params") -> None:
+    from facesent.core.watching import Terminal, Watcher, watched
+    from facesent.registry.client import prepare
+
+    prepare()
+    from facesent.registry.recorder import Recorder
+    from facesent.stages.train import train
+    from facesent.training.distribution import is_chief
+
+    watchers: list[Watcher] = [Terminal()]
+    if is_chief(params.train.distribute):
+        watchers.append(Recorder(project, params))
+    with watched(*watchers) as watch:
+        train(project, watch)
+
+
+def _evaluate(project: Project, params: "Params") -> None:
+    from facesent.core.errors import FacesentError
+    from facesent.registry.client import prepare
+
+    prepare()
+    from facesent.registry.recorder import record
+    from facesent.stages.evaluate import evaluate
+
+    evaluate(project)
+    try:
+        record(project, params)
+    except FacesentError as error:
+        say(f"MLflow does not have this evaluation yet; facesent promote will add it. {error}")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the stage that the command line names."""
+    parser = argparse.ArgumentParser(prog="python -m facesent.run", description="Run one stage of dvc.yaml.")
+    parser.add_argument("stage", choices=STAGES)
+    parser.add_argument("--data", type=Path, help="of validate: class folders of images (default: data)")
+    options = parser.parse_args(arguments)
+    if options.data and options.stage != "validate":
+        parser.error(f"--data belongs to validate. Received: {options.stage}")
+    run_main(lambda: run(options.stage, Project(), options.data))
+
+
+if __name__ == "__main__":
+    main()
