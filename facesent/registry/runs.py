@@ -16,9 +16,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
+import mlflow
 import pandas as pd
 import psutil
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run
+from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
@@ -169,6 +171,14 @@ def log_bytes(run_id: str, artifact: str, content: bytes) -> None:
         file = Path(scratch) / name
         file.write_bytes(content)
         log_files(run_id, [file], folder or None)
+
+
+def read_text(run_id: str, artifact: str) -> str | None:
+    """The text of an artifact; None where it cannot be had."""
+    try:
+        return str(mlflow.artifacts.load_text(f"runs:/{run_id}/{artifact}"))
+    except (MlflowException, OSError, ValueError):
+        return None
 
 
 def tag_run(run_id: str, tags: Mapping[str, str]) -> None:

@@ -132,6 +132,25 @@ def create_version(logged: LoggedModel, identity: Mapping[str, str], tags: Mappi
     return int(version.version)
 
 
+def run_of(version: int) -> str:
+    """Id of the run that made a version; empty where it has none.
+
+    Raises:
+        RegistryError: there is no such version.
+    """
+    try:
+        return str(MlflowClient().get_model_version(NAME, str(version)).run_id or "")
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        raise RegistryError(f"Expected version {version} of {NAME}. Received: {error.message}") from None
+
+
+def bytes_of(version: int) -> int:
+    """The size of all that a server fetches of a version, weights, labels and code, by the listing of the store."""
+    return _bytes_under(model_uri(version))
+
+
 def set_alias(alias: str, version: int) -> None:
     """Make ``alias`` name ``version``."""
     MlflowClient().set_registered_model_alias(NAME, alias, str(version))
@@ -198,6 +217,14 @@ def load_classifier(version: int | None) -> "Classifier":
     from facesent.prediction.classifier import Classifier
 
     return Classifier.load(*files)
+
+
+def _bytes_under(uri: str) -> int:
+    entries = mlflow.artifacts.list_artifacts(artifact_uri=uri)
+    return sum(
+        _bytes_under(f"{uri}/{entry.path.rpartition('/')[2]}") if entry.is_dir else entry.file_size or 0
+        for entry in entries
+    )
 
 
 def _aliases(client: MlflowClient) -> dict[str, int]:

@@ -34,7 +34,7 @@ QUESTION = Question([photo(60), photo(200)], np.array([[0.75, 0.25], [0.25, 0.75
 @pytest.mark.usefixtures("mlflow_store")
 def test_a_version_with_a_damaged_file_is_a_problem_and_not_an_error(project: Path) -> None:
     from facesent.promotion import register
-    from facesent.promotion.canary.try_version import recorded, try_version
+    from facesent.promotion.canary.trial import recorded, try_version
     from facesent.registry import versions
 
     version = register.register(make_project(project)).version

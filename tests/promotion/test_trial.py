@@ -6,8 +6,7 @@ import pytest
 
 from facesent.core.errors import FacesentError
 from facesent.promotion import register
-from facesent.promotion.canary.trial import canary, choose
-from facesent.promotion.canary.try_version import recorded
+from facesent.promotion.canary.trial import canary, choose, recorded
 from facesent.registry import versions
 from facesent.registry.versions import CHAMPION, RegistryError
 from tests.helpers.server_processes import server_processes

@@ -1,27 +1,38 @@
-"""The canary with what it needs: photos of every class, and what the training's own files say of them."""
+"""A registered version behind the real server, asked about photos of every class, before anyone depends on it."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from facesent.core.errors import FacesentError
 from facesent.core.paths import Project
 from facesent.images.reading import naming
 from facesent.images.rows import read_split
+from facesent.promotion.canary.interview import Findings, Question, interview
 from facesent.promotion.canary.report import CanaryReport
-from facesent.promotion.canary.try_version import recorded, try_version
 from facesent.promotion.register import Candidate
-from facesent.registry import versions
+from facesent.registry import runs, versions
 from facesent.registry.client import mlflow_answers
 from facesent.registry.versions import CHAMPION
+from facesent.serving.server import ServerError, served
 
 if TYPE_CHECKING:
     from facesent.model.inference import Probabilities
 
 PHOTOS_A_CLASS = 4
+TAG = "canary"
+PASSED = "passed"
+REPORT = "gate/canary.json"
+
+_MEGA = 1e6
+# What a run's or a version's tag holds with every store.
+_TAG_CHARACTERS = 1000
 
 
 @mlflow_answers()
@@ -42,6 +53,77 @@ def canary(project: Project, candidate: Candidate) -> CanaryReport:
     photos = [_content(path) for path in paths]
     labels, expected = _expected(project, paths, photos)
     return try_version(candidate.version, photos, expected, labels)
+
+
+@mlflow_answers()
+def try_version(
+    version: int, photos: Sequence[bytes], expected: NDArray[np.float32], labels: Sequence[str]
+) -> CanaryReport:
+    """Serve a version, ask it, stop it and write down what came of it.
+
+    Args:
+        version: the registered version.
+        photos: the bytes of image files, at least one.
+        expected: their probabilities by the training's code, ``(photos, labels)``.
+        labels: the classes.
+
+    Returns:
+        The report, with a problem for whatever the server does wrong; also where it does not start.
+
+    Raises:
+        RegistryError: there is no such version.
+        TrackingError: MLflow cannot be reached.
+    """
+    run_id = versions.run_of(version)
+    size = versions.bytes_of(version) / _MEGA
+    report = replace(_try(version, Question(photos, expected, labels)), size_mb=size)
+    versions.tag_version(version, {TAG: PASSED if report.passed else report.problems[0][:_TAG_CHARACTERS]})
+    if run_id:
+        runs.log_bytes(run_id, REPORT, report.to_json().encode())
+    return report
+
+
+@mlflow_answers()
+def recorded(version: int) -> CanaryReport | None:
+    """The report of an earlier trial of this version, if there is one that passed.
+
+    Raises:
+        RegistryError: there is no such version.
+        TrackingError: MLflow cannot be reached.
+    """
+    run_id = versions.run_of(version)
+    if versions.tags_of(version).get(TAG) != PASSED or (text := runs.read_text(run_id, REPORT)) is None:
+        return None
+    try:
+        report = CanaryReport.from_json(text)
+    except ValueError:
+        return None
+    # Another version of the same run, with another min_confidence, may have been tried since.
+    return replace(report, reused=True) if report.passed and report.version == version else None
+
+
+def _try(version: int, question: Question) -> CanaryReport:
+    findings, memory = Findings(), math.nan
+    try:
+        with served(versions.model_uri(version)) as server:
+            findings = interview(server.port, question)
+            memory = server.memory() / _MEGA
+            if findings.broke_off and (why := server.why_it_ended()):
+                findings.problems.append(f"Expected the server to go on. Received: {why}")
+    except ServerError as error:
+        findings.problems.append(str(error).partition("\n")[0])
+    except OSError as error:
+        findings.problems.append(f"Expected the server to start. Received: {error}")
+    return CanaryReport(
+        version=version,
+        problems=tuple(findings.problems),
+        answered=findings.answered,
+        refused=findings.refused,
+        largest_difference=findings.largest_difference,
+        latency_p95_ms=findings.latency_p95_ms,
+        size_mb=math.nan,
+        memory_mb=math.nan if findings.broke_off else memory,
+    )
 
 
 def choose(split: pd.DataFrame) -> list[str]:
