@@ -1,5 +1,6 @@
 """The real stages under the real DVC, on a handful of drawn faces."""
 
+import json
 import os
 import shutil
 import signal
@@ -147,6 +148,42 @@ def test_a_changed_setting_runs_what_it_must(
 ) -> None:
     finished.set(changes)
     assert finished.stages_that_run() == stages
+
+
+# What only says, shows or remembers, and what decides about weights.
+@pytest.mark.parametrize(
+    ("file", "stages"),
+    [
+        ("facesent/registry/recorder.py", set()),
+        ("facesent/core/console.py", set()),
+        ("facesent/core/watching.py", set()),
+        ("facesent/params.py", set()),
+        ("facesent/promotion/gate.py", set()),
+        ("facesent/evaluation/report/collect.py", {"evaluate"}),
+        ("facesent/images/augmentation/geometry.py", {"validate", "train", "evaluate"}),
+        ("facesent/training/optimizer.py", {"train"}),
+        ("facesent/model/layers.py", {"train", "evaluate"}),
+    ],
+)
+def test_a_changed_line_of_code_makes_stale_what_it_decides_about(
+    finished: Workflow, file: str, stages: set[str]
+) -> None:
+    def fingerprint() -> str:
+        code = "from facesent.training.fingerprint import fingerprint; print(fingerprint([], {}))"
+        command = [sys.executable, "-c", code]
+        return subprocess.run(command, cwd=finished.root, env=clean, capture_output=True, text=True, check=True).stdout
+
+    clean = {name: value for name, value in finished.environment.items() if name != "PYTHONPATH"}
+    path = finished.root / file
+    text, resumable_by = path.read_text(), fingerprint()
+    path.write_text(f"{text}\n# A line more.\n")
+    try:
+        stale = set(json.loads(finished.dvc("status", "--json")))
+        # A killed training goes on exactly where a finished one would stay.
+        assert (fingerprint() != resumable_by) == ("train" in stages)
+    finally:
+        path.write_text(text)
+    assert {stage.removesuffix("(changed deps)") for stage in stale} == stages
 
 
 def test_bad_data_stop_the_run_with_the_expectation_and_examples(workflow: Workflow) -> None:
