@@ -161,7 +161,7 @@ def _get_ready() -> str:
     with ThreadPoolExecutor(max_workers=1) as beside:
         # Making a client starts that server, unless Prefect is told of another one.
         server = beside.submit(get_client, sync_client=True)
-        for module in ("facesent.experiments.cross_validation", "facesent.registry.nested", "sklearn.model_selection"):
+        for module in ("facesent.experiments.cross_validation", "facesent.registry.runs", "sklearn.model_selection"):
             import_module(module)
         return str(server.result().api_url)
 

@@ -134,8 +134,8 @@ def _get_ready(sample: bool) -> None:
             bring(Project())
         server.result()
     # MLflow takes seconds to import, and while DVC runs the stages this process only waits.
-    for module in _NEEDED_LAST:
-        Thread(target=import_module, args=[module]).start()
+    # In one thread: two that import MLflow at once find halves of it.
+    Thread(target=lambda: [import_module(module) for module in _NEEDED_LAST]).start()
 
 
 @contextmanager

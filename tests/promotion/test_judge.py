@@ -109,9 +109,9 @@ def test_a_better_model_passes_and_the_same_images_are_read_once(
 
 
 def test_a_champion_of_another_image_size_is_scored_at_its_own(made: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trained.SIDE", 8)
+    monkeypatch.setattr("tests.helpers.trained_project.SIDE", 8)
     champion_of(made, WEAK)
-    monkeypatch.setattr("trained.SIDE", 16)
+    monkeypatch.setattr("tests.helpers.trained_project.SIDE", 16)
     candidate = candidate_of(made, 0.0)
     sizes = reads(monkeypatch)
     verdict = judge.judge(made, candidate, tried(candidate))

@@ -9,7 +9,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from facesent.core.paths import Project
-from facesent.promotion import register
+from facesent.promotion.register import register
 from facesent.serving.app.running import PAGE, command
 from tests.helpers.trained_project import SIDE, make_project
 
