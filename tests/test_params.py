@@ -19,15 +19,6 @@ def written(folder: Path, **changes: object) -> Path:
     return path
 
 
-def test_the_committed_settings_are_the_preset_quick() -> None:
-    assert (ROOT / "params.yaml").read_bytes() == (ROOT / "presets" / "quick.yaml").read_bytes()
-
-
-@pytest.mark.parametrize("preset", sorted((ROOT / "presets").glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_preset_is_valid(preset: Path) -> None:
-    assert load_params(preset).model.image_size >= 16
-
-
 def test_an_unknown_key_is_named(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match=r"train\.epoch:.*Received: 3"):
         load_params(written(tmp_path, train__epoch=3))
