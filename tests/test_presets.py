@@ -115,6 +115,18 @@ def test_a_preset_of_another_release_is_compared_by_its_text() -> None:
     assert nearest.changes == (Change("train.gone", "True", None), Change("train.new", None, "1"))
 
 
+def test_a_key_that_neither_the_run_nor_the_preset_of_its_time_knew_is_no_difference() -> None:
+    run = {key: value for key, value in settings_of(BASE).items() if key != "evaluate.smiling_class"}
+    older = yaml.safe_load(FILES[BASE])
+    del older["evaluate"]["smiling_class"]
+    nearest = nearest_preset(run, {BASE: yaml.safe_dump(older)})
+    assert nearest
+    assert nearest.changes == ()
+    nearest = nearest_preset({**run, "evaluate.smiling_class": "Happy"}, {BASE: yaml.safe_dump(older)})
+    assert nearest
+    assert nearest.changes == (Change("evaluate.smiling_class", "None", "Happy"),)
+
+
 def test_nothing_to_compare_with() -> None:
     assert nearest_preset({"train.epochs": "3"}, {}) is None
     assert nearest_preset({}, PRESETS) is None
