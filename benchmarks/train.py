@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from benchmarks.contest import Contestant, Work, contest
 from benchmarks.projects import ROOT
 from benchmarks.results import Result, compared
-from facesent.params import Params, load_params
+from facesent.params import Params
+from facesent.presets import load_preset
 
 BATCH = 64
 SIDE = 224
@@ -44,7 +45,7 @@ def run(scratch: Path, rounds: int) -> Sequence[Result]:
 
 def reference_params(side: int = SIDE) -> Params:
     """The preset ``reference`` at another image size."""
-    params = load_params(ROOT / "presets" / "reference.yaml")
+    params = load_preset(ROOT, "reference")
     return params.model_copy(update={"model": params.model.model_copy(update={"image_size": side})})
 
 

@@ -15,6 +15,8 @@ import yaml
 from numpy.typing import NDArray
 
 from benchmarks.projects import ROOT, copy_project, environment
+from facesent import presets
+from facesent.core.nested import with_values
 
 Changes = Mapping[str, Any]
 
@@ -66,14 +68,8 @@ def prepare(root: Path, data: Path | None, changes: Changes) -> None:
 
 def configure(root: Path, preset: str, changes: Changes) -> None:
     """Write ``params.yaml``: a preset with the values of some keys changed, as in ``train.optimizer.learning_rate``."""
-    params: dict[str, Any] = yaml.safe_load((ROOT / "presets" / f"{preset}.yaml").read_text(encoding="utf-8"))
-    for key, value in changes.items():
-        *path, last = key.split(".")
-        section = params
-        for name in path:
-            section = section[name]
-        section[last] = value
-    (root / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    settings = with_values(presets.load_preset(ROOT, preset).nested(), changes)
+    (root / "params.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
 
 
 def train(root: Path) -> Outcome:

@@ -1,11 +1,11 @@
 """All settings together, as ``params.yaml`` holds them, for people, flows and the recorder; a stage reads its own."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from facesent.core.nested import flatten
 from facesent.dataset.settings import Split, Validate
 from facesent.evaluation.settings import Evaluate, Report, Serve
 from facesent.experiments.settings import CrossValidation, Sweep
@@ -51,7 +51,7 @@ class Params(Section):
 
     def flat(self) -> dict[str, Any]:
         """``section.key`` to value, of what decides about results: who is told of them is not for every run to show."""
-        return _flatten({name: section for name, section in self.nested().items() if name != "notify"})
+        return flatten({name: section for name, section in self.nested().items() if name != "notify"})
 
 
 def load_params(path: Path) -> Params:
@@ -83,10 +83,3 @@ def _lines_to_add(path: Path, sections: list[str]) -> str:
             end = next((row for row in range(start + 1, len(lines)) if lines[row][:1].strip()), len(lines))
             found += [line for line in lines[start:end] if line.strip()]
     return "\nAdd these lines, or others:\n" + "\n".join(found) if found else ""
-
-
-def _flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
-    return flat

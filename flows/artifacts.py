@@ -3,12 +3,14 @@
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
+
+from facesent.core.nested import flatten
 
 # Characters of a line of code that fit on Prefect's page in a window of 1280 pixels.
 _LINE = 84
@@ -45,7 +47,7 @@ def stage_report(folder: Path) -> str:
 
 def table(values: Mapping[str, Any]) -> str:
     """A markdown table of names and values; the names of nested ones are joined by dots."""
-    return grid(("name", "value"), _flat(values), right=1)
+    return grid(("name", "value"), flatten(values).items(), right=1)
 
 
 def grid(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, right: int) -> str:
@@ -70,14 +72,6 @@ def picture(path: Path, title: str = "") -> str:
 def _embed(match: re.Match[str], folder: Path) -> str:
     path = folder / match[2]
     return picture(path, match[1]) if path.is_file() else match[0]
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def _text(value: Any) -> str:

@@ -4,13 +4,12 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from facesent.core.markdown import table
 from facesent.evaluation.behaviour import Behaviour
 from facesent.evaluation.examination import Answered, Examination
 from facesent.evaluation.measures import Measures
+from facesent.evaluation.settings import Reference
 from facesent.images.rows import UNCERTAIN
-
-# Accuracy in percent that the reference recipe reached on the Kaggle set.
-REFERENCE = {"train": 83.14, "val": 82.52, "test": 80.78}
 
 
 def class_table(measures: Measures) -> pd.DataFrame:
@@ -27,25 +26,27 @@ def headline(splits: Mapping[str, Measures]) -> dict[str, dict[str, float]]:
     return {"test": of_test, **others}
 
 
-def comparison_markdown(splits: Mapping[str, Measures]) -> str:
-    """Accuracy of each split beside the reference's."""
-    lines = ["| split | images | accuracy | interval | reference |", "|---|---:|---:|---:|---:|"]
-    for name, m in splits.items():
-        interval = f"{m.accuracy_low:.2%} to {m.accuracy_high:.2%}"
-        lines.append(f"| {name} | {m.images} | {m.accuracy:.2%} | {interval} | {REFERENCE[name]:.2f}% |")
-    return "\n".join(lines) + "\n"
+def comparison_markdown(splits: Mapping[str, Measures], reference: Reference | None = None) -> str:
+    """Accuracy of each split; beside it the reference's, if the images are its own."""
+    known = reference.accuracy if reference else {}
+    rows = [
+        [name, m.images, f"{m.accuracy:.2%}", f"{m.accuracy_low:.2%} to {m.accuracy_high:.2%}"]
+        + ([f"{known[name]:.2f}%" if name in known else ""] if reference else [])
+        for name, m in splits.items()
+    ]
+    return table(["split", "images", "accuracy", "interval", *(["reference"] if reference else [])], rows) + "\n"
 
 
-def evaluation_markdown(splits: Mapping[str, Measures], test: Examination) -> str:
+def evaluation_markdown(splits: Mapping[str, Measures], test: Examination, reference: Reference | None = None) -> str:
     """The whole result: comparison, test measures, calibration, behaviour, classes."""
     m = test.measures
     summary = (
         f"Test: balanced accuracy {m.balanced_accuracy:.3f}, macro F1 {m.macro_f1:.3f}, log loss {m.log_loss:.3f}."
     )
-    parts = [comparison_markdown(splits), summary, "", _calibration(test)]
+    parts = [comparison_markdown(splits, reference), summary, "", _calibration(test)]
     if test.answered:
         parts += ["", _answered(test.answered)]
-    return "\n".join([*parts, "", *_behaviour(test.behaviour), "", *_classes(m), ""])
+    return "\n".join([*parts, "", *_behaviour(test.behaviour), "", _classes(m), ""])
 
 
 def _calibration(test: Examination) -> str:
@@ -65,8 +66,9 @@ def _answered(answered: Answered) -> str:
 
 
 def _behaviour(behaviour: Behaviour) -> list[str]:
-    lines = ["| changed image | same answer |", "|---|---:|"]
-    lines += [f"| {change} | {share:.1%} |" for change, share in behaviour.kept.items()]
+    lines = [
+        table(["changed image", "same answer"], [[name, f"{share:.1%}"] for name, share in behaviour.kept.items()])
+    ]
     if smile := behaviour.smile:
         lines += [
             "",
@@ -76,9 +78,9 @@ def _behaviour(behaviour: Behaviour) -> list[str]:
     return lines
 
 
-def _classes(measures: Measures) -> list[str]:
-    lines = ["| class | precision | recall | F1 | images |", "|---|---:|---:|---:|---:|"]
-    return lines + [
-        f"| {label} | {m.precision:.3f} | {m.recall:.3f} | {m.f1:.3f} | {m.support} |"
+def _classes(measures: Measures) -> str:
+    rows = [
+        [label, f"{m.precision:.3f}", f"{m.recall:.3f}", f"{m.f1:.3f}", m.support]
         for label, m in measures.classes.items()
     ]
+    return table(["class", "precision", "recall", "F1", "images"], rows)

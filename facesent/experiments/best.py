@@ -1,15 +1,12 @@
 """The best values, written where people use them: a settings file with its comments, and a DVC command."""
 
 import shlex
-from io import StringIO
 from pathlib import Path
 
 import yaml
-from ruamel.yaml import YAML
 
 from facesent.experiments.space import Values
-from facesent.params import load_params
-from facesent.section import ParamsError
+from facesent.presets import rewritten, save
 
 
 def write_best(params: Path, values: Values, path: Path) -> None:
@@ -23,36 +20,7 @@ def write_best(params: Path, values: Values, path: Path) -> None:
     Raises:
         ParamsError: the settings are not valid with these values.
     """
-    text = with_values_in(params.read_text(encoding="utf-8"), values)
-    draft = path.with_suffix(".draft")
-    draft.write_text(text, encoding="utf-8")
-    try:
-        load_params(draft)
-    except ParamsError:
-        draft.unlink()
-        raise
-    draft.replace(path)
-
-
-def with_values_in(text: str, values: Values) -> str:
-    """YAML with some values replaced, and all else as it was."""
-    reader = YAML()
-    reader.preserve_quotes = True
-    reader.width = 4096  # no line is broken that was whole
-    # ruamel would leave the place of a null empty.
-    reader.representer.add_representer(
-        type(None), lambda writer, _: writer.represent_scalar("tag:yaml.org,2002:null", "null")
-    )
-    settings = reader.load(text)
-    for key, value in values.items():
-        *sections, name = key.split(".")
-        section = settings
-        for part in sections:
-            section = section.setdefault(part, {})
-        section[name] = value
-    written = StringIO()
-    reader.dump(settings, written)
-    return written.getvalue()
+    save(rewritten(params.read_text(encoding="utf-8"), values), path)
 
 
 def dvc_command(values: Values) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from facesent.core import nested
 from facesent.experiments.settings import Choice, Range
 from facesent.params import Params
 from facesent.section import ParamsError
@@ -73,14 +74,7 @@ def present_values(params: Params) -> dict[str, Value] | None:
 
 
 def _validated(params: Params, values: Values) -> Params:
-    nested = params.nested()
-    for key, value in values.items():
-        *sections, name = key.split(".")
-        section: dict[str, Any] = nested
-        for part in sections:
-            section = section[part]
-        section[name] = value
-    return Params.model_validate(nested)
+    return Params.model_validate(nested.with_values(params.nested(), values))
 
 
 def _problem(params: Params, key: str) -> str | None:

@@ -6,8 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from facesent.lineage.compared_settings import Settings, nearest_preset
 from facesent.lineage.git import Commit, commit_with_hash, presets_at
+from facesent.presets import Settings, nearest_preset
 from facesent.registry.history import RunRecord, run_with_id, runs_at_commit
 from facesent.registry.versions import Version, versions
 

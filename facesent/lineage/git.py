@@ -3,17 +3,16 @@
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import TYPE_CHECKING, Any
-
-import yaml
+from typing import TYPE_CHECKING
 
 from facesent.core.errors import ReproductionError
+from facesent.presets import presets, whole
 
 if TYPE_CHECKING:
     from git import Repo
@@ -64,12 +63,10 @@ def commit_with_hash(root: Path, sha: str) -> Commit:
     return next(iter(commits_named(root, sha)), Commit(sha))
 
 
-def presets_at(root: Path, sha: str | None) -> dict[str, Mapping[str, Any]]:
-    """Name and content of the presets in a commit; those of the folder where the repository does not have it."""
+def presets_at(root: Path, sha: str | None) -> dict[str, str]:
+    """The presets of a commit, as ``presets`` gives them; those of now where the repository does not have it."""
     texts = _texts_at(root, sha) if sha else {}
-    if not texts:
-        texts = {path.stem: path.read_text(encoding="utf-8") for path in (root / "presets").glob("*.yaml")}
-    return {name: yaml.safe_load(text) for name, text in sorted(texts.items())}
+    return whole(texts) if texts else presets(root)
 
 
 def _texts_at(root: Path, sha: str) -> dict[str, str]:

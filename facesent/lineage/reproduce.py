@@ -9,11 +9,11 @@ import yaml
 from facesent.core.errors import ReproductionError
 from facesent.core.paths import Project
 from facesent.lineage.commands import Report, dvc, environment, run
-from facesent.lineage.compared_settings import differences as settings_that_differ
 from facesent.lineage.compared_settings import restored
 from facesent.lineage.git import apply, worktree
 from facesent.lineage.images import provide, share_cache
 from facesent.model.storage import model_sha256
+from facesent.presets import differences as settings_that_differ
 from facesent.registry.history import RunRecord, changes_of, run_with_id, runs_in
 from facesent.registry.lineage import NO_CHANGES
 from facesent.registry.runs import MODEL_TAG

@@ -2,15 +2,15 @@
 
 import os
 import platform
-from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 
 from facesent.core.paths import Project
 from facesent.params import Params, load_params
+from facesent.presets import nearest_preset, presets
 from facesent.training.fingerprint import LIBRARIES
 
 if TYPE_CHECKING:
@@ -79,14 +79,10 @@ def run_name(project: Project, params: Params) -> str:
 
 def preset_of(project: Project) -> str:
     """The preset whose settings these are, or the nearest one and what differs: ``quick train.epochs=30``."""
-    presets = sorted((project.root / "presets").glob("*.yaml"))
-    mine = load_params(project.params).flat()
-    differences = {path.stem: _differences(mine, path) for path in presets}
-    if not differences:
+    nearest = nearest_preset(load_params(project.params).flat(), presets(project.root))
+    if nearest is None or len(nearest.changes) > _NAMED_DIFFERENCES:
         return "custom"
-    nearest = min(differences, key=lambda name: len(differences[name]))
-    changed = differences[nearest]
-    return " ".join([nearest, *changed]) if len(changed) <= _NAMED_DIFFERENCES else "custom"
+    return " ".join([nearest.preset, *(f"{change.key}={change.run}" for change in nearest.changes)])
 
 
 def data_md5(project: Project) -> str | None:
@@ -96,11 +92,6 @@ def data_md5(project: Project) -> str | None:
         return str(pointer["outs"][0]["md5"])
     except (FileNotFoundError, KeyError, TypeError):
         return None
-
-
-def _differences(mine: Mapping[str, Any], preset: Path) -> list[str]:
-    theirs = load_params(preset).flat()
-    return [f"{key}={value}" for key, value in mine.items() if theirs.get(key) != value]
 
 
 def _git_state(root: Path) -> dict[str, str]:

@@ -5,7 +5,7 @@ What a cached or pulled model is, only its content says; so the run of a model i
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,6 +14,7 @@ import pandas as pd
 
 from facesent.core.console import say
 from facesent.core.errors import FacesentError, TrackingError
+from facesent.core.nested import flatten
 from facesent.core.paths import SPLITS, Project
 from facesent.core.watching import Epoch, Row, Start, Watcher
 from facesent.evaluation.measures import Measures
@@ -187,16 +188,8 @@ def _evaluation_metrics(splits: Mapping[str, Mapping[str, Any]]) -> dict[str, fl
     """Names and values for MLflow: the whole of the test split, the accuracies of the others."""
     test = dict(splits["test"])
     classes = test.pop("classes")
-    metrics = {f"test_{name}": value for name, value in _flat(test)}
+    # MLflow's pages group them by what stands before the slash.
+    metrics = {f"test_{name}": float(value) for name, value in flatten(test, "/").items()}
     for label, of_class in classes.items():
         metrics |= {f"test_{name}/{label}": float(value) for name, value in of_class.items()}
     return metrics | {f"final_{name}_accuracy": float(splits[name]["accuracy"]) for name in SPLITS if name != "test"}
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
-    """Names of nested values as paths, by which MLflow's pages group them."""
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}/")
-        else:
-            yield f"{prefix}{name}", float(value)

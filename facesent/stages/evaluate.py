@@ -20,10 +20,19 @@ from facesent.evaluation.metrics import confusion, measure
 from facesent.evaluation.plots import save_confusion, save_curves, save_reliability
 from facesent.evaluation.predictions import with_answers
 from facesent.evaluation.reliability import Bins, equal_width_bins
-from facesent.evaluation.report.collect import Background, Network, Results, data_of, facts_of, make_report, training_of
+from facesent.evaluation.report.collect import (
+    Background,
+    Network,
+    Results,
+    data_of,
+    facts_of,
+    make_report,
+    reference_of,
+    training_of,
+)
 from facesent.evaluation.report.page import render
 from facesent.evaluation.report.pictures import ScoredImages
-from facesent.evaluation.settings import Evaluate, Report
+from facesent.evaluation.settings import Evaluate, Reference, Report
 from facesent.evaluation.tables import class_table, comparison_markdown, evaluation_markdown, headline
 from facesent.images.batches import Examples, read_examples
 from facesent.images.reading import Pixels
@@ -35,9 +44,6 @@ from facesent.section import section
 
 if TYPE_CHECKING:
     from facesent.model.backend import keras
-
-# The class of which it is known that the mouth tells it.
-_SMILE = "Happy"
 
 
 def evaluate(project: Project) -> None:
@@ -60,7 +66,8 @@ def evaluate(project: Project) -> None:
         classifier, examples["test"], scores["test"], uncalibrated, measures["test"], settings, min_confidence
     )
     project.evaluate.mkdir(parents=True, exist_ok=True)
-    _write_measures(project, measures, test)
+    background = _background(project, settings, model, frames)
+    _write_measures(project, measures, test, background.reference)
     _write_predictions(project, frames["test"], scores["test"], classifier.labels)
     matrix = confusion(examples["test"].targets, scores["test"], len(classifier.labels))
     _draw_confusion(project, matrix, classifier.labels)
@@ -74,8 +81,8 @@ def evaluate(project: Project) -> None:
         scores["test"],
         classifier.labels,
     )
-    _write_report(project, settings, report, model, scored, Results(measures, test), frames)
-    say(comparison_markdown(measures))
+    _write_report(project, settings, report, model, scored, Results(measures, test), background)
+    say(comparison_markdown(measures, background.reference))
 
 
 def _score(classifier: Classifier, split: Examples, name: str, settings: Evaluate) -> NDArray[np.float32]:
@@ -101,19 +108,21 @@ def _examine(
             lambda images: classifier.probabilities(images, batch_size=settings.batch_size),
             test.images,
             test.targets,
-            classifier.labels.index(_SMILE) if _SMILE in classifier.labels else None,
+            classifier.labels.index(smiling) if (smiling := settings.smiling_class) in classifier.labels else None,
             before=scores,
         ),
     )
 
 
-def _write_measures(project: Project, measures: Mapping[str, Measures], test: Examination) -> None:
+def _write_measures(
+    project: Project, measures: Mapping[str, Measures], test: Examination, reference: Reference | None
+) -> None:
     metrics = {**{name: split.as_dict() for name, split in measures.items()}, "test": test.as_dict()}
     text = json.dumps(metrics, indent=1, ensure_ascii=False) + "\n"
     project.metrics.write_text(text, encoding="utf-8")
     text = json.dumps(headline(measures), indent=1) + "\n"
     (project.evaluate / "summary.json").write_text(text, encoding="utf-8")
-    (project.evaluate / "report.md").write_text(evaluation_markdown(measures, test), encoding="utf-8")
+    (project.evaluate / "report.md").write_text(evaluation_markdown(measures, test, reference), encoding="utf-8")
     class_table(measures["test"]).to_csv(project.evaluate / "classes.csv", index=False)
 
 
@@ -134,6 +143,20 @@ def _kept(project: Project) -> int:
     return int(json.loads((project.training_metrics).read_text(encoding="utf-8"))["best_epoch"])
 
 
+def _background(
+    project: Project, settings: Evaluate, model: "keras.Model", frames: Mapping[str, pd.DataFrame]
+) -> Background:
+    manifest = pd.read_parquet(project.manifest) if project.manifest.is_file() else None
+    history = pd.read_csv(project.history)
+    size = project.model.stat().st_size
+    return Background(
+        data_of(frames, manifest, _read_json(project.split_report)),
+        training_of(Network(model.name, model.input_shape[1], model.count_params(), size), history, _kept(project)),
+        facts_of(frames["test"], manifest),
+        reference_of(settings, frames, manifest),
+    )
+
+
 def _write_report(
     project: Project,
     settings: Evaluate,
@@ -141,17 +164,9 @@ def _write_report(
     model: "keras.Model",
     scored: ScoredImages,
     results: Results,
-    frames: Mapping[str, pd.DataFrame],
+    background: Background,
 ) -> None:
     """The page for people, and its values, of which the gate makes the page with the verdict."""
-    manifest = pd.read_parquet(project.manifest) if project.manifest.is_file() else None
-    history = pd.read_csv(project.history)
-    size = project.model.stat().st_size
-    background = Background(
-        data_of(frames, manifest, _read_json(project.split_report)),
-        training_of(Network(model.name, model.input_shape[1], model.count_params(), size), history, _kept(project)),
-        facts_of(frames["test"], manifest),
-    )
     report = make_report(
         scored, results, background, lambda images, answers: _heat(model, images, answers), settings, shown
     )

@@ -4,6 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from facesent.cli import main
+from facesent.presets import presets
 
 ROOT = Path(__file__).parents[2]
 
@@ -17,10 +18,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_preset_becomes_the_settings(folder: Path) -> None:
-    result = CliRunner().invoke(main, ["preset", "reference"])
-    assert result.exit_code == 0
-    assert (folder / "params.yaml").read_bytes() == (ROOT / "presets" / "reference.yaml").read_bytes()
+def test_a_preset_becomes_the_settings_whatever_they_were(folder: Path) -> None:
+    (folder / "params.yaml").write_text("no: [settings")
+    for name in ("reference", "best", "quick"):
+        result = CliRunner().invoke(main, ["preset", name])
+        assert result.exit_code == 0
+        assert (folder / "params.yaml").read_text() == presets(ROOT)[name]
+
+
+def test_a_preset_with_a_typo_leaves_the_settings(folder: Path) -> None:
+    (folder / "params.yaml").write_text("as they were")
+    (folder / "presets" / "mine.yaml").write_text("# Mine\ntrain: {epoch: 3}\n")
+    result = CliRunner().invoke(main, ["preset", "mine"])
+    assert result.exit_code == 1
+    assert "train.epoch: Extra inputs are not permitted" in result.output
+    assert (folder / "params.yaml").read_text() == "as they were"
 
 
 @pytest.mark.usefixtures("folder")
@@ -33,4 +45,4 @@ def test_an_unknown_preset_is_refused_with_those_that_there_are() -> None:
 
 @pytest.mark.usefixtures("folder")
 def test_the_presets_are_listed() -> None:
-    assert "reference: " in CliRunner().invoke(main, ["preset"]).output
+    assert 'reference: Preset "reference": the reference recipe' in CliRunner().invoke(main, ["preset"]).output

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,11 +19,20 @@ from facesent.evaluation.behaviour import Behaviour
 from facesent.evaluation.examination import Answered, Examination
 from facesent.evaluation.intervals import Estimate
 from facesent.evaluation.metrics import measure
-from facesent.evaluation.report.collect import Background, Network, Results, data_of, make_report, training_of
+from facesent.evaluation.report.collect import (
+    Background,
+    Network,
+    Results,
+    data_of,
+    make_report,
+    reference_of,
+    training_of,
+)
 from facesent.evaluation.report.content import Report
 from facesent.evaluation.report.judgement import Difference, Judgement, Row
 from facesent.evaluation.report.page import render
 from facesent.evaluation.report.pictures import Heat, ScoredImages, choose_mistakes, choose_successes
+from facesent.evaluation.settings import Reference
 from facesent.params import load_params
 
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
@@ -87,6 +97,7 @@ def make(test: ScoredImages, *, heat: Any = even_heat, hidden: Sequence[str] = (
         background.get("data") or data_of({"train": frame, "val": frame, "test": frame}, None, None),
         training_of(Network("reference_cnn", SIDE, 12_345, 2_500_000), history, kept=2),
         background.get("facts", frame),
+        background.get("reference"),
     )
     shown = PARAMS.report.model_copy(update={"no_thumbnails": list(hidden)})
     return make_report(test, Results({"test": measures}, examination), parts, heat, PARAMS.evaluate, shown)
@@ -276,11 +287,46 @@ def test_the_counts_of_the_data() -> None:
     assert "Same person 2 7 4 1" in text
 
 
-def test_the_reference_is_compared_with_only_on_its_own_images() -> None:
-    report = some_report()
-    assert "The reference was measured on other photos" in Page(render(report)).text
-    same = replace(report, data=replace(report.data, is_reference=True))
-    assert "on images of the Kaggle set, as this model was" in Page(render(same)).text
+KNOWN = Reference(name="Theirs, <2019>", classes=["Angry", "Happy"], images=300, accuracy={"test": 80.78})
+
+
+@pytest.mark.parametrize(
+    ("labels", "images", "is_theirs"),
+    [
+        (["Angry", "Happy"], 300, True),
+        (["Angry", "Happy"], 298, True),
+        (["Angry", "Happy"], 290, False),
+        (["Angry", "Happy", "Sad"], 300, False),
+        (["Angry"], 300, False),
+    ],
+)
+def test_a_reference_is_of_images_of_its_classes_and_about_as_many(
+    labels: list[str], images: int, is_theirs: bool
+) -> None:
+    files = pd.DataFrame({"label": np.resize(labels, images)})
+    used = {"train": files[:200], "val": files[200:240], "test": files[240:]}
+    settings = PARAMS.evaluate.model_copy(update={"reference": KNOWN})
+    expected = KNOWN if is_theirs else None
+    assert reference_of(settings, used, None) == expected
+    assert reference_of(settings, {name: frame[:1] for name, frame in used.items()}, files) == expected
+    assert reference_of(PARAMS.evaluate, used, files) is None
+
+
+def test_a_reference_is_shown_only_where_there_is_one() -> None:
+    text = Page(render(some_report(reference=KNOWN))).text
+    assert "Theirs, <2019> 80.8% not known" in text
+    assert "not on the very same test photos" in text
+    for absent in (None, KNOWN.model_copy(update={"accuracy": {"val": 82.52}})):
+        text = Page(render(some_report(reference=absent))).text
+        assert "Theirs" not in text
+        assert "the very same" not in text
+
+
+def test_a_report_of_an_older_release_shows_no_reference() -> None:
+    values = json.loads(some_report().to_json())
+    del values["reference"]
+    values |= {"reference_accuracy": 0.8078, "data": {**values["data"], "is_reference": False}}
+    assert Report.from_json(json.dumps(values).encode()) == some_report()
 
 
 def test_hard_pairs_count_both_ways() -> None:

@@ -6,9 +6,11 @@ import pytest
 from facesent.experiments.settings import Choice, Range
 from facesent.experiments.space import check_space, present_values, rounded, with_values
 from facesent.params import Params, load_params
+from facesent.presets import load_preset, presets
 from facesent.section import ParamsError
 
-PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
+ROOT = Path(__file__).parents[2]
+PARAMS = load_params(ROOT / "params.yaml")
 RATE, SIZE, DROPOUT = "train.optimizer.learning_rate", "train.batch_size", "model.dropout"
 
 
@@ -16,9 +18,9 @@ def searching(space: dict[str, Any]) -> Params:
     return PARAMS.model_copy(update={"sweep": PARAMS.sweep.model_copy(update={"space": space})})
 
 
-@pytest.mark.parametrize("preset", ["params.yaml", "presets/quick.yaml", "presets/reference.yaml"])
+@pytest.mark.parametrize("preset", presets(ROOT))
 def test_the_space_of_each_preset_can_be_searched(preset: str) -> None:
-    check_space(load_params(Path(__file__).parents[2] / preset))
+    check_space(load_preset(ROOT, preset))
 
 
 @pytest.mark.parametrize(

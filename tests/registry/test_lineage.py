@@ -7,6 +7,7 @@ import pytest
 
 from facesent.core.paths import Project
 from facesent.params import load_params
+from facesent.presets import preset
 from facesent.registry.lineage import FLOW_RUN_VARIABLE, changes, data_md5, lineage_tags, preset_of, run_name
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +39,7 @@ def change(settings: Project, old: str, new: str) -> None:
 
 def test_the_settings_of_a_preset_bear_its_name(settings: Project) -> None:
     assert preset_of(settings) == "quick"
-    settings.params.write_bytes((settings.root / "presets" / "reference.yaml").read_bytes())
+    settings.params.write_text(preset(settings.root, "reference"))
     assert preset_of(settings) == "reference"
 
 

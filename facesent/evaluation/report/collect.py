@@ -22,22 +22,15 @@ from facesent.evaluation.report.content import (
     Data,
     Epoch,
     HardPair,
+    KnownResult,
     Link,
     Report,
     Training,
 )
 from facesent.evaluation.report.pictures import DrawHeat, ScoredImages, choose_mistakes, choose_successes, show
-from facesent.evaluation.settings import Evaluate
+from facesent.evaluation.settings import Evaluate, Reference
 from facesent.evaluation.settings import Report as Shown
 from facesent.evaluation.slices import slices
-from facesent.evaluation.tables import REFERENCE
-
-# What the Kaggle set holds, whose test images the reference's accuracy was measured on.
-_REFERENCE_FILES = 15_453
-
-
-_REFERENCE_CLASSES = {"Ahegao", "Angry", "Happy", "Neutral", "Sad", "Surprise"}
-
 
 _MOST_PAIRS = 6
 
@@ -61,11 +54,13 @@ class Background:
         data: counts of the images.
         training: the model's making.
         facts: of the test images, as ``slices`` takes them.
+        reference: as ``reference_of`` gives it.
     """
 
     data: Data
     training: Training
     facts: pd.DataFrame
+    reference: Reference | None = None
 
 
 def make_report(
@@ -79,7 +74,6 @@ def make_report(
         confidence_level=level,
         accuracy=estimated_accuracy(measures, level),
         split_accuracy={name: estimated_accuracy(split, level) for name, split in results.splits.items()},
-        reference_accuracy=REFERENCE["test"] / 100,
         commonest_share=float(matrix.sum(axis=1).max() / matrix.sum()),
         balanced_accuracy=measures.balanced_accuracy,
         macro_f1=measures.macro_f1,
@@ -96,7 +90,13 @@ def make_report(
         successes=show(test, choose_successes(test, hidden), draw_heat),
         no_thumbnails=list(hidden),
         pairs=hard_pairs(matrix, test.labels),
+        reference=_known_result(background.reference),
     )
+
+
+def _known_result(reference: Reference | None) -> KnownResult | None:
+    accuracy = reference.accuracy.get("test") if reference else None
+    return KnownResult(reference.name, accuracy / 100) if reference and accuracy is not None else None
 
 
 @dataclass(frozen=True)
@@ -145,8 +145,21 @@ def data_of(
         )
         for kind in (split_report or {}).get("links", ())
     ]
-    same = set(labels) == _REFERENCE_CLASSES and abs(len(files) / _REFERENCE_FILES - 1) < 0.01
-    return Data(classes, reasons, links, same)
+    return Data(classes, reasons, links)
+
+
+def reference_of(
+    settings: Evaluate, splits: Mapping[str, pd.DataFrame], manifest: pd.DataFrame | None
+) -> Reference | None:
+    """The result to stand beside the model's: the settings', where these are the images that it was reached on.
+
+    Args:
+        settings: may name one.
+        splits: as ``read_split`` gives them, by name.
+        manifest: as ``scan`` gives it; None if it is not known.
+    """
+    reference, files = settings.reference, pd.concat(list(splits.values())) if manifest is None else manifest
+    return reference if reference and reference.is_of(set(files["label"]), len(files)) else None
 
 
 def facts_of(test: pd.DataFrame, manifest: pd.DataFrame | None) -> pd.DataFrame:

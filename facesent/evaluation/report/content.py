@@ -47,13 +47,11 @@ class Data:
         classes: a row a class.
         reasons: why images were left out, and how many for each reason.
         links: empty where the split's report is not known.
-        is_reference: whether these seem to be the images that the reference's accuracy was measured on.
     """
 
     classes: list[ClassCounts]
     reasons: dict[str, int]
     links: list[Link]
-    is_reference: bool
 
 
 @dataclass(frozen=True)
@@ -168,6 +166,14 @@ class HardPair:
 
 
 @dataclass(frozen=True)
+class KnownResult:
+    """What another model reached on test images of the same set: ``accuracy`` is 0..1."""
+
+    name: str
+    accuracy: float
+
+
+@dataclass(frozen=True)
 class Report:
     """All that is known after ``evaluate``; equal for equal inputs.
 
@@ -175,7 +181,6 @@ class Report:
         confidence_level: of all intervals.
         accuracy: on the test split.
         split_accuracy: on each split.
-        reference_accuracy: of the reference recipe on the Kaggle set's test split, 0..1.
         commonest_share: share of the test images in their largest class: what a constant answer reaches.
         balanced_accuracy: mean recall of the classes with test images.
         macro_f1: likewise of F1.
@@ -192,12 +197,12 @@ class Report:
         successes: the surest right answers.
         no_thumbnails: classes of which no picture is shown.
         pairs: the hardest first.
+        reference: None where no other result on these images is known.
     """
 
     confidence_level: float
     accuracy: Estimate
     split_accuracy: dict[str, Estimate]
-    reference_accuracy: float
     commonest_share: float
     balanced_accuracy: float
     macro_f1: float
@@ -214,6 +219,7 @@ class Report:
     successes: Examples
     no_thumbnails: list[str]
     pairs: list[HardPair]
+    reference: KnownResult | None = None
 
     def to_json(self) -> bytes:
         """The values as JSON, UTF-8."""
