@@ -4,8 +4,7 @@ It waits for a process of the fold's own: Keras keeps its seeds and its precisio
 """
 
 import os
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
@@ -17,7 +16,7 @@ from prefect.states import Failed
 
 from facesent.core.errors import FacesentError
 from facesent.core.paths import Project
-from facesent.core.programs import Process, end, environment, followed, process_group
+from facesent.core.programs import Log, Process, ProgramError, end, environment, follow, process_group, python
 from flows.clusters import cancelled_in_dask
 
 _SECONDS_BETWEEN_LOOKS = 1.0
@@ -55,11 +54,10 @@ def train_fold(root: Path, fold: int, key: str, parent_id: str, variables: Mappi
     if fold_result.holds(folder, key):
         logger.info("fold %d is kept from an earlier run", fold)
         return "kept"
-    # -P: a module in the project must not shadow one that Keras imports.
-    command = [sys.executable, "-P", "-m", "facesent.experiments.fold", "--fold", str(fold), "--parent", parent_id]
+    command = python("facesent.experiments.fold", "--fold", str(fold), "--parent", parent_id)
     try:
         _run(command, root, environment(variables), logger.info)
-    except FoldError as error:
+    except ProgramError as error:
         # Returned, not raised: the message is for people, and a traceback in the log would hide it.
         return Failed(message=f"Fold {fold} failed. {error}")
     if not fold_result.holds(folder, key):
@@ -70,11 +68,9 @@ def train_fold(root: Path, fold: int, key: str, parent_id: str, variables: Mappi
     return "trained"
 
 
-def _run(command: list[str], root: Path, env: Mapping[str, str], log: Callable[[str], None]) -> None:
+def _run(command: list[str], root: Path, env: Mapping[str, str], log: Log) -> None:
     with process_group(command, root, env, lifeline=True) as process, _ended_if_unwanted(process):
-        code, last = followed(process, log)
-    if code:
-        raise FoldError("\n".join([f"It ended with code {code}.", *last]))
+        follow(process, log)
 
 
 @contextmanager

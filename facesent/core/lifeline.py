@@ -8,12 +8,17 @@ from threading import Thread, Timer
 _GRACE_SECONDS = 10.0
 
 
+def exit_when_terminated() -> None:
+    """Let a SIGTERM raise ``SystemExit`` in the main thread, so that what runs at exit does."""
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+
+
 def end_with_stdin() -> None:
     """From now on, take the end of standard input for a SIGTERM, which raises ``SystemExit`` in the main thread.
 
     The starter holds a pipe to it, of which the system closes its end when it is gone.
     """
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    exit_when_terminated()
     Thread(target=_wait_for_the_end, name="lifeline", daemon=True).start()
 
 
