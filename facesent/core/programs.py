@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from threading import Lock
-from typing import IO
+from typing import IO, cast
 
 import psutil
 
@@ -20,6 +20,10 @@ SHOWN_LINES = 20
 
 
 _GRACE_SECONDS = 10.0
+
+
+# -P: a module in the folder where it runs must not shadow one that it imports.
+_PYTHON = [sys.executable, "-P", "-m"]
 
 
 Log = Callable[[str], None]
@@ -38,7 +42,7 @@ class ProgramError(FacesentError):
 
     def __init__(self, command: list[str], status: int, last: list[str]) -> None:
         self.status, self.last = status, last
-        words = command[command.index("-m") + 1 :] if command[0] == sys.executable else command
+        words = command[3:] if command[:3] == _PYTHON else command
         said = "\n".join(["", *last])
         super().__init__(f"Expected `{' '.join(words)}` to succeed. Received: status {status}{said}")
 
@@ -96,8 +100,7 @@ def ended_together() -> Iterator[None]:
 
 def python(module: str, *arguments: str) -> list[str]:
     """The command that runs a module in this interpreter."""
-    # -P: a module in the project's folder must not shadow one that this one imports.
-    return [sys.executable, "-P", "-m", module, *arguments]
+    return [*_PYTHON, module, *arguments]
 
 
 def dvc(*arguments: str) -> list[str]:
@@ -184,7 +187,7 @@ def follow(process: Process, log: Log) -> None:
         log(line)
         last.append(line)
     if status := process.wait():
-        raise ProgramError(list(map(str, process.args)), status, list(last))
+        raise ProgramError(cast("list[str]", process.args), status, list(last))
 
 
 def end(process: Process, grace_seconds: float = _GRACE_SECONDS) -> None:
