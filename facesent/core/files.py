@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from filelock import FileLock, Timeout
-
 
 def sha256(path: Path) -> str:
     """Hash of a file's bytes: 64 hex digits."""
@@ -47,6 +45,8 @@ def locked(path: Path, on_busy: Callable[[], None], *, seconds: float = 0) -> It
             waited for.
         seconds: to wait before that.
     """
+    from filelock import FileLock, Timeout
+
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:

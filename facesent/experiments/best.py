@@ -7,9 +7,9 @@ from pathlib import Path
 import yaml
 from ruamel.yaml import YAML
 
+from facesent.core.files import replaced
 from facesent.experiments.space import Values
 from facesent.params import load_params
-from facesent.section import ParamsError
 
 
 def write_best(params: Path, values: Values, path: Path) -> None:
@@ -24,14 +24,9 @@ def write_best(params: Path, values: Values, path: Path) -> None:
         ParamsError: the settings are not valid with these values.
     """
     text = with_values_in(params.read_text(encoding="utf-8"), values)
-    draft = path.with_suffix(".draft")
-    draft.write_text(text, encoding="utf-8")
-    try:
+    with replaced(path) as draft:
+        draft.write_text(text, encoding="utf-8")
         load_params(draft)
-    except ParamsError:
-        draft.unlink()
-        raise
-    draft.replace(path)
 
 
 def with_values_in(text: str, values: Values) -> str:
