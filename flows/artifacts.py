@@ -3,12 +3,14 @@
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
+
+from facesent.core import markdown
 
 # Characters of a line of code that fit on Prefect's page in a window of 1280 pixels.
 _LINE = 84
@@ -17,9 +19,9 @@ _LINE = 84
 _PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+\.png)\)")
 
 
-def publish(name: str, markdown: str) -> None:
-    """Show ``markdown`` on the page of the running task or flow, with the others of that name on the artifacts page."""
-    create_markdown_artifact(markdown, key=_key(name))
+def publish(name: str, text: str) -> None:
+    """Show markdown on the page of the running task or flow, with the others of that name on the artifacts page."""
+    create_markdown_artifact(text, key=_key(name))
 
 
 def publish_link(name: str, address: str, text: str) -> None:
@@ -45,14 +47,7 @@ def stage_report(folder: Path) -> str:
 
 def table(values: Mapping[str, Any]) -> str:
     """A markdown table of names and values; the names of nested ones are joined by dots."""
-    return grid(("name", "value"), _flat(values), right=1)
-
-
-def grid(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, right: int) -> str:
-    """A markdown table with the columns from number ``right`` on set to the right."""
-    lines = [[_text(value) for value in row] for row in rows]
-    rule = ["---" if column < right else "---:" for column in range(len(headers))]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (headers, rule, *lines))
+    return markdown.table(("name", "value"), _flat(values), right=1, compact=True)
 
 
 def verbatim(text: str) -> str:
@@ -78,12 +73,6 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield from _flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
-
-
-def _text(value: Any) -> str:
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    # A cell is one line.
-    return text.replace("|", r"\|").replace("\n", " ")
 
 
 def _key(name: str) -> str:

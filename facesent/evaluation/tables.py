@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from facesent.core.markdown import table
 from facesent.evaluation.behaviour import Behaviour
 from facesent.evaluation.examination import Answered, Examination
 from facesent.evaluation.measures import Measures
@@ -29,11 +30,11 @@ def headline(splits: Mapping[str, Measures]) -> dict[str, dict[str, float]]:
 
 def comparison_markdown(splits: Mapping[str, Measures]) -> str:
     """Accuracy of each split beside the reference's."""
-    lines = ["| split | images | accuracy | interval | reference |", "|---|---:|---:|---:|---:|"]
+    rows = []
     for name, m in splits.items():
         interval = f"{m.accuracy_low:.2%} to {m.accuracy_high:.2%}"
-        lines.append(f"| {name} | {m.images} | {m.accuracy:.2%} | {interval} | {REFERENCE[name]:.2f}% |")
-    return "\n".join(lines) + "\n"
+        rows.append((name, m.images, f"{m.accuracy:.2%}", interval, f"{REFERENCE[name]:.2f}%"))
+    return table(("split", "images", "accuracy", "interval", "reference"), rows, right=1, compact=True) + "\n"
 
 
 def evaluation_markdown(splits: Mapping[str, Measures], test: Examination) -> str:
@@ -45,7 +46,7 @@ def evaluation_markdown(splits: Mapping[str, Measures], test: Examination) -> st
     parts = [comparison_markdown(splits), summary, "", _calibration(test)]
     if test.answered:
         parts += ["", _answered(test.answered)]
-    return "\n".join([*parts, "", *_behaviour(test.behaviour), "", *_classes(m), ""])
+    return "\n".join([*parts, "", *_behaviour(test.behaviour), "", _classes(m), ""])
 
 
 def _calibration(test: Examination) -> str:
@@ -65,8 +66,8 @@ def _answered(answered: Answered) -> str:
 
 
 def _behaviour(behaviour: Behaviour) -> list[str]:
-    lines = ["| changed image | same answer |", "|---|---:|"]
-    lines += [f"| {change} | {share:.1%} |" for change, share in behaviour.kept.items()]
+    rows = ((change, f"{share:.1%}") for change, share in behaviour.kept.items())
+    lines = [table(("changed image", "same answer"), rows, right=1, compact=True)]
     if smile := behaviour.smile:
         lines += [
             "",
@@ -76,9 +77,9 @@ def _behaviour(behaviour: Behaviour) -> list[str]:
     return lines
 
 
-def _classes(measures: Measures) -> list[str]:
-    lines = ["| class | precision | recall | F1 | images |", "|---|---:|---:|---:|---:|"]
-    return lines + [
-        f"| {label} | {m.precision:.3f} | {m.recall:.3f} | {m.f1:.3f} | {m.support} |"
+def _classes(measures: Measures) -> str:
+    rows = (
+        (label, f"{m.precision:.3f}", f"{m.recall:.3f}", f"{m.f1:.3f}", m.support)
         for label, m in measures.classes.items()
-    ]
+    )
+    return table(("class", "precision", "recall", "F1", "images"), rows, right=1, compact=True)
