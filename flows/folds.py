@@ -14,9 +14,8 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
-from facesent.core.errors import FacesentError
 from facesent.core.paths import Project
-from facesent.core.programs import Log, Process, ProgramError, end, environment, follow, process_group, python
+from facesent.core.programs import Process, ProgramError, end, environment, follow, process_group, python
 from flows.clusters import cancelled_in_dask
 
 _SECONDS_BETWEEN_LOOKS = 1.0
@@ -24,10 +23,6 @@ _SECONDS_BETWEEN_LOOKS = 1.0
 
 # The store that the flow writes to, also where a worker's own environment names another or none.
 _PASSED_ON = ("MLFLOW_TRACKING_URI",)
-
-
-class FoldError(FacesentError):
-    """A fold's training failed; the message ends with what was printed last."""
 
 
 def passed_on() -> dict[str, str]:
@@ -56,7 +51,11 @@ def train_fold(root: Path, fold: int, key: str, parent_id: str, variables: Mappi
         return "kept"
     command = python("facesent.experiments.fold", "--fold", str(fold), "--parent", parent_id)
     try:
-        _run(command, root, environment(variables), logger.info)
+        with (
+            process_group(command, root, environment(variables), lifeline=True) as process,
+            _ended_if_unwanted(process),
+        ):
+            follow(process, logger.info)
     except ProgramError as error:
         # Returned, not raised: the message is for people, and a traceback in the log would hide it.
         return Failed(message=f"Fold {fold} failed. {error}")
@@ -66,11 +65,6 @@ def train_fold(root: Path, fold: int, key: str, parent_id: str, variables: Mappi
             "changed meanwhile. Run it again: it plans anew."
         )
     return "trained"
-
-
-def _run(command: list[str], root: Path, env: Mapping[str, str], log: Log) -> None:
-    with process_group(command, root, env, lifeline=True) as process, _ended_if_unwanted(process):
-        follow(process, log)
 
 
 @contextmanager
