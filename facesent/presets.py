@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import ValidationError
 
+from facesent.core.files import replaced
 from facesent.core.nested import flatten, with_values
 from facesent.params import Params, load_params
 from facesent.section import ParamsError
@@ -63,14 +64,9 @@ def save(text: str, path: Path) -> None:
     Raises:
         ParamsError: they are not valid.
     """
-    draft = path.with_suffix(".draft")
-    draft.write_text(text, encoding="utf-8")
-    try:
+    with replaced(path) as draft:
+        draft.write_text(text, encoding="utf-8")
         load_params(draft)
-    except ParamsError:
-        draft.unlink()
-        raise
-    draft.replace(path)
 
 
 @dataclass(frozen=True)

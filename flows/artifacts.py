@@ -3,13 +3,14 @@
 import base64
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
+from facesent.core import markdown
 from facesent.core.nested import flatten
 
 # Characters of a line of code that fit on Prefect's page in a window of 1280 pixels.
@@ -19,9 +20,9 @@ _LINE = 84
 _PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+\.png)\)")
 
 
-def publish(name: str, markdown: str) -> None:
-    """Show ``markdown`` on the page of the running task or flow, with the others of that name on the artifacts page."""
-    create_markdown_artifact(markdown, key=_key(name))
+def publish(name: str, text: str) -> None:
+    """Show markdown on the page of the running task or flow, with the others of that name on the artifacts page."""
+    create_markdown_artifact(text, key=_key(name))
 
 
 def publish_link(name: str, address: str, text: str) -> None:
@@ -47,14 +48,7 @@ def stage_report(folder: Path) -> str:
 
 def table(values: Mapping[str, Any]) -> str:
     """A markdown table of names and values; the names of nested ones are joined by dots."""
-    return grid(("name", "value"), flatten(values).items(), right=1)
-
-
-def grid(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, right: int) -> str:
-    """A markdown table with the columns from number ``right`` on set to the right."""
-    lines = [[_text(value) for value in row] for row in rows]
-    rule = ["---" if column < right else "---:" for column in range(len(headers))]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (headers, rule, *lines))
+    return markdown.table(("name", "value"), flatten(values).items(), right=1, compact=True)
 
 
 def verbatim(text: str) -> str:
@@ -72,12 +66,6 @@ def picture(path: Path, title: str = "") -> str:
 def _embed(match: re.Match[str], folder: Path) -> str:
     path = folder / match[2]
     return picture(path, match[1]) if path.is_file() else match[0]
-
-
-def _text(value: Any) -> str:
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    # A cell is one line.
-    return text.replace("|", r"\|").replace("\n", " ")
 
 
 def _key(name: str) -> str:

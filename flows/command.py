@@ -1,6 +1,5 @@
 """A flow as a command of the terminal: ended by a signal with all that it started, and with errors as one message."""
 
-import signal
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +8,7 @@ from prefect.client.schemas.objects import State
 
 from facesent.core.console import leave_at_once
 from facesent.core.errors import FacesentError
+from facesent.core.lifeline import exit_when_terminated
 
 
 def run_flow(name: str, flow: Callable[[], "State[Any]"], *, again: str) -> tuple[int, Any]:
@@ -23,7 +23,7 @@ def run_flow(name: str, flow: Callable[[], "State[Any]"], *, again: str) -> tupl
         The exit status, and what the flow returned if that is 0.
     """
     # The default would skip what runs at exit, and so leave Prefect's temporary server behind.
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    exit_when_terminated()
     try:
         state = flow()
     except KeyboardInterrupt:

@@ -26,13 +26,17 @@ from facesent.registry.client import prepare
 from flows import artifacts
 from flows.clusters import LOCAL, task_runner
 from flows.command import run_flow
-from flows.folds import FoldError, passed_on, train_fold
+from flows.folds import passed_on, train_fold
 
 if TYPE_CHECKING:
     from facesent.experiments.cross_validation import Plan
     from facesent.experiments.summary import Summary
 
 NAME = "facesent-cross-validation"
+
+
+class FoldError(FacesentError):
+    """Folds failed; the message has what each of them printed last."""
 
 
 @flow(name=NAME, task_runner=task_runner(None, jobs=1))

@@ -5,18 +5,13 @@ DVC runs as a process of its own: it keeps global state, and a stage that is sto
 
 import re
 import signal
-import sys
-from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from facesent.core.errors import FacesentError
-from facesent.core.programs import environment, process_group
-
-_SHOWN_LINES = 20
-
+from facesent.core.programs import ProgramError, dvc, environment, run
 
 # As facesent.core.console.run_stage prints it.
 _SAID = "Error: "
@@ -88,19 +83,17 @@ def reproduce(stage: str, root: Path, log: Callable[[str], None]) -> Outcome:
         DvcBusyError: another DVC command was running.
     """
     outcome = Outcome.CACHED
-    printed: deque[str] = deque(maxlen=_SHOWN_LINES)
-    # -P: a module in the project must not shadow one that DVC imports.
-    command = [sys.executable, "-P", "-m", "dvc", "repro", stage]
-    with process_group(command, root, environment()) as process:
-        for line in filter(None, map(str.rstrip, process.stdout or ())):
-            log(line)
-            printed.append(line)
-            if line.startswith(f"Running stage '{stage}'"):
-                outcome = Outcome.RAN
-                printed.clear()
-        code = process.wait()
-    if code:
-        raise _error(stage, code, list(printed))
+
+    def follow(line: str) -> None:
+        nonlocal outcome
+        log(line)
+        if _starts(line, stage):
+            outcome = Outcome.RAN
+
+    try:
+        run(dvc("repro", stage), root, environment(), follow)
+    except ProgramError as error:
+        raise _error(stage, error) from None
     return outcome
 
 
@@ -110,31 +103,28 @@ def _name(stage: Any) -> str:
     return str(stage.name if file.parent == Path() else f"{file.as_posix()}:{stage.name}")
 
 
-def _error(stage: str, code: int, lines: list[str]) -> StageError:
+def _starts(line: str, stage: str) -> bool:
+    return line.startswith(f"Running stage '{stage}'")
+
+
+def _error(stage: str, error: ProgramError) -> StageError:
+    start = next((number for number, line in enumerate(error.last, 1) if _starts(line, stage)), 0)
+    lines = error.last[start:]
     errors = "\n".join(line for line in lines if line.startswith("ERROR"))
     if any(sign in errors for sign in _BUSY):
         return DvcBusyError("\n".join(lines))
-    if number := _signal_of(errors):
-        last = next((line for line in reversed(lines) if not _is_about_the_end(line, number)), "")
-        return StageKilledError(
-            f"Stage {stage} was ended by {number.name}: by somebody, or by the system for want of memory."
-            + (f" The last line that it printed: {last}" if last else "")
-        )
     # DVC's own last line repeats the command, which says nothing after what the stage itself said.
-    said = [line for line in lines if not line.startswith(("> ", "ERROR: failed to reproduce"))] or lines
+    said = [line for line in lines if not line.startswith(("> ", "ERROR: failed to reproduce"))]
+    if number := _signal_of(errors):
+        killed = f"Stage {stage} was ended by {number.name}: by somebody, or by the system for want of memory."
+        return StageKilledError("\n".join([killed, *said]))
     # What comes before a stage's own message is in the log.
     start = next((number for number, line in enumerate(said) if line.startswith(_SAID)), 0)
-    said = [said[start].removeprefix(_SAID), *said[start + 1 :]] if said else []
-    return StageError(f"Stage {stage} failed. " + ("\n".join(said) or f"It ended with code {code} and said nothing."))
+    reason = "\n".join((said or lines)[start:]).removeprefix(_SAID)
+    return StageError(f"Stage {stage} failed. {reason or f'It ended with status {error.status} and said nothing.'}")
 
 
 def _signal_of(errors: str) -> signal.Signals | None:
     """The signal, where DVC's words tell of one; a shell adds 128 to its number."""
     number = max(abs(code) - 128 if code > 128 else -code for code in [0, *map(int, _EXITED.findall(errors))])
     return signal.Signals(number) if number in set(signal.Signals) else None
-
-
-def _is_about_the_end(line: str, number: signal.Signals) -> bool:
-    """Whether DVC or the shell that it started says this, and not the stage: many a shell says ``Killed``."""
-    shells = rf"(.*: +\d+ )?{re.escape(signal.strsignal(number) or '')}( \(core dumped\))?( {{2,}}.*)?"
-    return line.startswith(("> ", "ERROR", "Running stage")) or bool(re.fullmatch(shells, line))

@@ -4,8 +4,7 @@ It waits for a process of the fold's own: Keras keeps its seeds and its precisio
 """
 
 import os
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
@@ -15,9 +14,8 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
-from facesent.core.errors import FacesentError
 from facesent.core.paths import Project
-from facesent.core.programs import Process, end, environment, followed, process_group
+from facesent.core.programs import Process, ProgramError, end, environment, follow, process_group, python
 from flows.clusters import cancelled_in_dask
 
 _SECONDS_BETWEEN_LOOKS = 1.0
@@ -25,10 +23,6 @@ _SECONDS_BETWEEN_LOOKS = 1.0
 
 # The store that the flow writes to, also where a worker's own environment names another or none.
 _PASSED_ON = ("MLFLOW_TRACKING_URI",)
-
-
-class FoldError(FacesentError):
-    """A fold's training failed; the message ends with what was printed last."""
 
 
 def passed_on() -> dict[str, str]:
@@ -55,11 +49,14 @@ def train_fold(root: Path, fold: int, key: str, parent_id: str, variables: Mappi
     if fold_result.holds(folder, key):
         logger.info("fold %d is kept from an earlier run", fold)
         return "kept"
-    # -P: a module in the project must not shadow one that Keras imports.
-    command = [sys.executable, "-P", "-m", "facesent.experiments.fold", "--fold", str(fold), "--parent", parent_id]
+    command = python("facesent.experiments.fold", "--fold", str(fold), "--parent", parent_id)
     try:
-        _run(command, root, environment(variables), logger.info)
-    except FoldError as error:
+        with (
+            process_group(command, root, environment(variables), lifeline=True) as process,
+            _ended_if_unwanted(process),
+        ):
+            follow(process, logger.info)
+    except ProgramError as error:
         # Returned, not raised: the message is for people, and a traceback in the log would hide it.
         return Failed(message=f"Fold {fold} failed. {error}")
     if not fold_result.holds(folder, key):
@@ -68,13 +65,6 @@ def train_fold(root: Path, fold: int, key: str, parent_id: str, variables: Mappi
             "changed meanwhile. Run it again: it plans anew."
         )
     return "trained"
-
-
-def _run(command: list[str], root: Path, env: Mapping[str, str], log: Callable[[str], None]) -> None:
-    with process_group(command, root, env, lifeline=True) as process, _ended_if_unwanted(process):
-        code, last = followed(process, log)
-    if code:
-        raise FoldError("\n".join([f"It ended with code {code}.", *last]))
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from facesent.core.markdown import table
 from facesent.core.paths import Project
 from facesent.params import load_params
 from flows import artifacts
@@ -80,7 +81,7 @@ def _training(project: Project) -> str:
     return "\n\n".join(
         [
             what,
-            artifacts.grid(("epoch kept", "train, while learning", "validation"), measures, right=1),
+            table(("epoch kept", "train, while learning", "validation"), measures, right=1, compact=True),
             ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in further.items()),
             _curves(project, int(metrics["best_epoch"])),
         ]

@@ -25,6 +25,7 @@ from pydantic import Field
 
 from facesent.core.errors import FacesentError
 from facesent.core.paths import Project
+from facesent.core.programs import dvc, python
 from facesent.params import load_params
 from facesent.registry.client import prepare
 from facesent.registry.lineage import FLOW_RUN_VARIABLE
@@ -159,16 +160,14 @@ def bring(project: Project) -> None:
     """
     if project.data.exists():
         return
-    # -P: a module in the project must not shadow one that DVC imports.
-    checkout = ["-P", "-m", "dvc", "checkout", "--quiet", project.data_pointer.name]
-    if project.data_pointer.is_file() and _python(project, checkout, subprocess.DEVNULL) == 0:
+    checkout = dvc("checkout", "--quiet", project.data_pointer.name)
+    if project.data_pointer.is_file() and _status(checkout, project, subprocess.DEVNULL) == 0:
         return
-    if _python(project, ["-m", "facesent.cli", "data", "sample"], None):
+    if _status(python("facesent.cli", "data", "sample"), project, None):
         raise FacesentError("Expected images, or a place to draw some. Received: none. Run: facesent data sample")
 
 
-def _python(project: Project, arguments: list[str], output: int | None) -> int:
-    command = [sys.executable, *arguments]
+def _status(command: list[str], project: Project, output: int | None) -> int:
     return subprocess.run(command, cwd=project.root, stdout=output, stderr=output, check=False).returncode
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from facesent.core.markdown import table
 from facesent.core.paths import Project
 from facesent.params import Event, load_params
 from flows import pages
-from flows.artifacts import grid
 
 if TYPE_CHECKING:
     from facesent.promotion.aliases import Promotion
@@ -63,7 +63,7 @@ class Summary:
         see = pages.listed(self.places)
         parts = {
             f"# {outcome}": reason,
-            "": grid(("the run", ""), self.rows.items(), right=2),
+            "": table(("the run", ""), self.rows.items(), compact=True),
             "## Steps": steps_table(steps) if steps else "",
             "## More": see,
             "## Next": "\n".join(["```", *NEXT_COMMANDS, "```"]),
@@ -185,7 +185,7 @@ def steps_table(steps: Sequence[Step]) -> str:
     """The steps as a markdown table, and what they took together."""
     rows = [(step.name, step.outcome, duration(step.seconds)) for step in steps]
     total = ("all", "", duration(sum(step.seconds for step in steps)))
-    return grid(("step", "", "time"), [*rows, total], right=2)
+    return table(("step", "", "time"), [*rows, total], right=2, compact=True)
 
 
 def duration(seconds: float) -> str:

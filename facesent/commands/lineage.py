@@ -1,7 +1,6 @@
 """``facesent lineage`` and ``facesent reproduce``: where a model comes from, and whether it comes out again."""
 
 import json
-import signal
 import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -59,11 +58,12 @@ def reproduce(version: str) -> None:
     \b
     Example: facesent reproduce champion
     """
+    from facesent.core.lifeline import exit_when_terminated
     from facesent.core.paths import Project
     from facesent.lineage import reproduce
 
     # Raised where it can be cleaned up after.
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    exit_when_terminated()
     result = reproduce.reproduce(Project(), version, click.echo)
     _show_reproduction(result)
     if not result.same:

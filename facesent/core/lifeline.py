@@ -4,8 +4,23 @@ import os
 import signal
 import sys
 from threading import Thread, Timer
+from typing import NoReturn
 
 _GRACE_SECONDS = 10.0
+
+
+def exit_when_terminated() -> None:
+    """Let a SIGTERM raise ``SystemExit`` in the main thread, so that things are put in order; further ones are ignored.
+
+    A starter may ask more than once.
+    """
+
+    def leave(number: int, _frame: object) -> NoReturn:
+        # Not SIG_IGN, which a program that is started now would inherit.
+        signal.signal(number, lambda *_: None)
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, leave)
 
 
 def end_with_stdin() -> None:
@@ -13,7 +28,7 @@ def end_with_stdin() -> None:
 
     The starter holds a pipe to it, of which the system closes its end when it is gone.
     """
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    exit_when_terminated()
     Thread(target=_wait_for_the_end, name="lifeline", daemon=True).start()
 
 

@@ -10,14 +10,41 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from threading import Lock
+from typing import IO, cast
+
+import psutil
+
+from facesent.core.errors import FacesentError
+
+SHOWN_LINES = 20
+
 
 _GRACE_SECONDS = 10.0
 
 
-_SHOWN_LINES = 20
+# -P: a module in the folder where it runs must not shadow one that it imports.
+_PYTHON = [sys.executable, "-P", "-m"]
+
+
+Log = Callable[[str], None]
 
 
 Process = subprocess.Popen[str]
+
+
+class ProgramError(FacesentError):
+    """A program failed; the message ends with what it printed last.
+
+    Attributes:
+        status: its exit status; below 0 the signal that ended it.
+        last: the last lines that it printed, at most ``SHOWN_LINES``.
+    """
+
+    def __init__(self, command: list[str], status: int, last: list[str]) -> None:
+        self.status, self.last = status, last
+        words = command[3:] if command[:3] == _PYTHON else command
+        said = "\n".join(["", *last])
+        super().__init__(f"Expected `{' '.join(words)}` to succeed. Received: status {status}{said}")
 
 
 class Family:
@@ -71,6 +98,16 @@ def ended_together() -> Iterator[None]:
         _family.reset(token)
 
 
+def python(module: str, *arguments: str) -> list[str]:
+    """The command that runs a module in this interpreter."""
+    return [*_PYTHON, module, *arguments]
+
+
+def dvc(*arguments: str) -> list[str]:
+    """The command that runs DVC."""
+    return python("dvc", *arguments)
+
+
 def environment(further: Mapping[str, str] | None = None, *, without: tuple[str, ...] = ()) -> dict[str, str]:
     """This process's variables for another one, without those that begin like one of ``without``, and ``further``."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(without)}
@@ -82,58 +119,103 @@ def environment(further: Mapping[str, str] | None = None, *, without: tuple[str,
 
 @contextmanager
 def process_group(
-    command: list[str], folder: Path, env: Mapping[str, str], *, lifeline: bool = False
+    command: list[str],
+    folder: Path,
+    env: Mapping[str, str],
+    *,
+    lifeline: bool = False,
+    stdout: int | IO[bytes] = subprocess.PIPE,
+    stderr: int | IO[bytes] = subprocess.STDOUT,
+    grace_seconds: float = _GRACE_SECONDS,
 ) -> Iterator[Process]:
     """Run ``command``; whatever ends this block, an exception or a signal turned into one, also ends its children.
+
+    Ctrl-C reaches this process alone, which then ends the group.
 
     Args:
         command: program and arguments.
         folder: in which it runs.
         env: its variables.
-        lifeline: give it a standard input that ends when this process does, even if that is killed. It has to watch it.
+        lifeline: give it a standard input that ends when this process does, even if that is killed. It has to watch
+            it: ``lifeline.end_with_stdin``.
+        stdout: where its output goes.
+        stderr: where its errors go.
+        grace_seconds: for which it may put things in order where it is ended.
     """
+    family = _family.get()
+    # Should an exception come before the try, leaving the with closes the lifeline.
     with subprocess.Popen(
         command,
         cwd=folder,
         env=env,
         stdin=subprocess.PIPE if lifeline else subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stdout=stdout,
+        stderr=stderr,
         text=True,
         encoding="utf-8",
         errors="replace",
         process_group=0,
     ) as process:
-        family = _family.get()
         try:
             if family:
                 family.add(process)
             yield process
         finally:
-            if process.poll() is None:
-                end(process)
+            end(process, grace_seconds)
             if family:
                 family.remove(process)
 
 
-def followed(process: Process, log: Callable[[str], None]) -> tuple[int, list[str]]:
-    """Pass on what ``process`` prints, line by line, until it ends; its exit status and the last lines."""
-    last: deque[str] = deque(maxlen=_SHOWN_LINES)
+def run(command: list[str], folder: Path, env: Mapping[str, str], log: Log) -> None:
+    """Run a program and pass on each line that it prints; whatever ends this ends the program and its children.
+
+    Raises:
+        ProgramError: it failed.
+    """
+    with process_group(command, folder, env) as process:
+        follow(process, log)
+
+
+def follow(process: Process, log: Log) -> None:
+    """Pass on what a process prints, line by line, until it ends.
+
+    Raises:
+        ProgramError: it failed.
+    """
+    last: deque[str] = deque(maxlen=SHOWN_LINES)
     for line in filter(None, map(str.rstrip, process.stdout or ())):
         log(line)
         last.append(line)
-    return process.wait(), list(last)
+    if status := process.wait():
+        raise ProgramError(cast("list[str]", process.args), status, list(last))
 
 
-def end(process: Process) -> None:
-    """Ask a process and its children to end, then make them."""
-    _signal(process, signal.SIGTERM)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(_GRACE_SECONDS)
+def end(process: Process, grace_seconds: float = _GRACE_SECONDS) -> None:
+    """Ask a process and its children to end, then make them; without a grace at once."""
     # A program may be gone while those that it started are not.
-    _signal(process, signal.SIGKILL)
+    for number in (signal.SIGTERM, signal.SIGKILL) if grace_seconds else (signal.SIGKILL,):
+        if not _signal(process, number):
+            return
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(grace_seconds)
+        # Not the first one: its exit status is for Popen.
+        psutil.wait_procs([member for member in members(process.pid) if member.pid != process.pid], grace_seconds)
 
 
-def _signal(process: Process, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
+def members(group: int) -> list[psutil.Process]:
+    """The processes of a group, also those whose parents are gone."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(ProcessLookupError, psutil.NoSuchProcess):
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def _signal(process: Process, number: signal.Signals) -> bool:
+    """Whether there was a process of the group to receive it."""
+    try:
         os.killpg(process.pid, number)
+    except ProcessLookupError:
+        return False
+    return True

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from facesent.core.errors import DataError
+from facesent.core.text import printable
 from facesent.images.rows import UNCERTAIN
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
@@ -125,7 +126,7 @@ def class_folders(data_dir: Path) -> list[str]:
                 f"Expected class folders inside {data_dir}. Received: {folder.name} is a link to elsewhere. "
                 f"Copy them with `facesent data import DIR`."
             )
-    names = [_printable(folder.name) for folder in folders]
+    names = [printable(folder.name) for folder in folders]
     check_class_names(names)
     return names
 
@@ -141,7 +142,7 @@ def image_files(data_dir: Path) -> list[ImageFile]:
     found: list[ImageFile] = []
     with os.scandir(data_dir) as folders:
         for folder in folders:
-            if _printable(folder.name) in classes:
+            if printable(folder.name) in classes:
                 with os.scandir(folder.path) as entries:
                     found += [_image_file(root, folder.name, entry) for entry in entries if _is_image(entry)]
     if not found:
@@ -154,7 +155,7 @@ def image_files(data_dir: Path) -> list[ImageFile]:
 
 def stray_images(data_dir: Path) -> list[str]:
     """The sorted names of images that lie beside or below the class folders, and are therefore ignored."""
-    return sorted(_printable(name) for name in _strays(data_dir, "", 0))
+    return sorted(printable(name) for name in _strays(data_dir, "", 0))
 
 
 def _strays(folder: Path, prefix: str, depth: int) -> Iterator[str]:
@@ -170,8 +171,8 @@ def _strays(folder: Path, prefix: str, depth: int) -> Iterator[str]:
 
 def _image_file(root: Path, folder: str, entry: "os.DirEntry[str]") -> ImageFile:
     name = f"{folder}/{entry.name}"
-    if _printable(name) != name:
-        return ImageFile(_printable(name), entry.path, None, "its name is not UTF-8")
+    if printable(name) != name:
+        return ImageFile(printable(name), entry.path, None, "its name is not UTF-8")
     if entry.is_symlink():
         outside = _leaves(root, Path(entry.path))
         return ImageFile(name, entry.path, None, "a link to a file outside the data folder" if outside else None)
@@ -187,11 +188,6 @@ def _is_image(entry: "os.DirEntry[str]") -> bool:
 
 def _leaves(root: Path, path: Path) -> bool:
     return not path.resolve().is_relative_to(root)
-
-
-def _printable(name: str) -> str:
-    """A name that can be written as UTF-8; bytes that are none are shown as escapes."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def check_class_names(names: Iterable[str]) -> None:

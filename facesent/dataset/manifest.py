@@ -1,6 +1,6 @@
 """Scan class folders of images: one row an image, with what is wrong with it."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import pandas as pd
 from facesent.core.console import Progress
 from facesent.core.errors import DataError
 from facesent.core.paths import SPLITS
+from facesent.core.text import some
 from facesent.dataset.files import METADATA, ImageFile, image_files
 from facesent.dataset.measure import Facts, Reading, measure, one_thread
 from facesent.dataset.pool import WorkerError, map_in_processes
@@ -101,10 +102,10 @@ def _check_metadata(table: pd.DataFrame, path: Path) -> None:
         raise ManifestError(f"Expected a file_name in each row of {path}. Received: a row without one.")
     repeated = table.loc[table["file_name"].duplicated(), "file_name"].unique()
     if len(repeated):
-        raise ManifestError(f"Expected each image once in {path}. Received twice or more: {_some(repeated)}")
+        raise ManifestError(f"Expected each image once in {path}. Received twice or more: {some(repeated)}")
     wrong = table[table["split"].notna() & ~table["split"].isin(SPLITS)]
     if len(wrong):
-        examples = _some([f"{row.split} ({row.file_name})" for row in wrong.itertuples()])
+        examples = some([f"{row.split} ({row.file_name})" for row in wrong.itertuples()])
         raise ManifestError(f"Expected train, val, test or nothing as split in {path}. Received: {examples}")
 
 
@@ -146,8 +147,3 @@ def _measure_all(
 
 def _without_reading(file: ImageFile, cache: ScanCache) -> Facts | None:
     return Facts(reason=file.refusal) if file.refusal else cache.row(file)
-
-
-def _some(names: Iterable[str]) -> str:
-    names = list(names)
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

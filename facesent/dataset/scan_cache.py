@@ -5,7 +5,6 @@ renamed or checked out anew, is read and hashed but not decoded. A scan gives th
 """
 
 import hashlib
-import os
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import parquet
 
+from facesent.core.files import replaced
 from facesent.dataset import measure
 from facesent.dataset.files import ImageFile, Stamp
 from facesent.dataset.measure import Facts
@@ -72,13 +72,8 @@ class ScanCache:
 
     def write(self, path: Path) -> None:
         """Replace the file; a kill leaves the old one or the new one."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            parquet.write_table(self._table(), partial)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with replaced(path) as draft:
+            parquet.write_table(self._table(), draft)
 
     def forget_over(self, max_pixels: int) -> None:
         """Drop the rows of images that have more pixels."""

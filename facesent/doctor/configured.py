@@ -3,12 +3,12 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from facesent.core.errors import DataError, FacesentError
 from facesent.core.paths import Project
+from facesent.core.programs import dvc
 from facesent.dataset.files import describe
 from facesent.doctor.finding import Finding
 from facesent.params import load_params
@@ -78,9 +78,10 @@ def _kaggle() -> Finding:
 
 def _dvc(*arguments: str, folder: Path) -> str | None:
     """What DVC prints; None where it fails."""
-    command = [sys.executable, "-m", "dvc", *arguments]
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_SECONDS, check=False)
+        done = subprocess.run(
+            dvc(*arguments), cwd=folder, capture_output=True, text=True, timeout=_SECONDS, check=False
+        )
     except subprocess.TimeoutExpired:
         return None
     return done.stdout if done.returncode == 0 else None

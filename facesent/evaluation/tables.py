@@ -34,7 +34,8 @@ def comparison_markdown(splits: Mapping[str, Measures], reference: Reference | N
         + ([f"{known[name]:.2f}%" if name in known else ""] if reference else [])
         for name, m in splits.items()
     ]
-    return table(["split", "images", "accuracy", "interval", *(["reference"] if reference else [])], rows) + "\n"
+    headers = ["split", "images", "accuracy", "interval", *(["reference"] if reference else [])]
+    return table(headers, rows, right=1, compact=True) + "\n"
 
 
 def evaluation_markdown(splits: Mapping[str, Measures], test: Examination, reference: Reference | None = None) -> str:
@@ -66,9 +67,8 @@ def _answered(answered: Answered) -> str:
 
 
 def _behaviour(behaviour: Behaviour) -> list[str]:
-    lines = [
-        table(["changed image", "same answer"], [[name, f"{share:.1%}"] for name, share in behaviour.kept.items()])
-    ]
+    rows = ((change, f"{share:.1%}") for change, share in behaviour.kept.items())
+    lines = [table(("changed image", "same answer"), rows, right=1, compact=True)]
     if smile := behaviour.smile:
         lines += [
             "",
@@ -79,8 +79,8 @@ def _behaviour(behaviour: Behaviour) -> list[str]:
 
 
 def _classes(measures: Measures) -> str:
-    rows = [
-        [label, f"{m.precision:.3f}", f"{m.recall:.3f}", f"{m.f1:.3f}", m.support]
+    rows = (
+        (label, f"{m.precision:.3f}", f"{m.recall:.3f}", f"{m.f1:.3f}", m.support)
         for label, m in measures.classes.items()
-    ]
-    return table(["class", "precision", "recall", "F1", "images"], rows)
+    )
+    return table(("class", "precision", "recall", "F1", "images"), rows, right=1, compact=True)

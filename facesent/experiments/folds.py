@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from facesent.core.errors import CrossValidationError
+from facesent.core.files import replaced
 from facesent.core.paths import Project
 from facesent.dataset.folds import stratified_folds
 from facesent.dataset.similarity import clusters_of
@@ -151,10 +152,8 @@ def images_of(project: Project) -> pd.DataFrame:
 
 def write_folds(assigned: pd.DataFrame, path: Path) -> None:
     """Write what ``plan.assign`` gave, in one rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".draft")
-    assigned.to_csv(draft, index=False, lineterminator="\n")
-    draft.replace(path)
+    with replaced(path) as draft:
+        assigned.to_csv(draft, index=False, lineterminator="\n")
 
 
 def read_folds(path: Path) -> pd.DataFrame:

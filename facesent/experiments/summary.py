@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from facesent.core.errors import CrossValidationError
+from facesent.core.markdown import table
 from facesent.evaluation.measures import Measures
 from facesent.evaluation.metrics import measure
 from facesent.evaluation.predictions import classes_of, probabilities_of
@@ -66,9 +67,9 @@ class Summary:
 
     def to_markdown(self) -> str:
         """The sentence, the table and the calibration."""
-        head, *rows = ("| " + " | ".join(row) + " |" for row in self.rows())
-        rule = "|---|" + "---:|" * (head.count("|") - 2)
-        return "\n".join([f"{self.sentence}.", "", head, rule, *rows, "", f"{self.calibration}.", ""])
+        head, *rows = self.rows()
+        shown = table(head, rows, right=1, compact=True)
+        return "\n".join([f"{self.sentence}.", "", shown, "", f"{self.calibration}.", ""])
 
     def to_json(self) -> str:
         """The folds, mean, deviation and what is measured on all answers as JSON."""

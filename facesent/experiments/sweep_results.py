@@ -11,6 +11,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from facesent.core.errors import FacesentError
+from facesent.core.markdown import table
 from facesent.experiments.best import dvc_command, write_best
 from facesent.experiments.plots import save_history, save_importances
 from facesent.experiments.space import Values, rounded
@@ -59,9 +60,9 @@ class Results:
 
     def to_markdown(self) -> str:
         """The sentence, the best trials and what to do with them."""
-        header, *rows = ("| " + " | ".join(row) + " |" for row in self.shown())
-        rule = "|" + "---|" * len(self.trials.columns)
-        return "\n".join([self.sentence, "", header, rule, *rows, "", "```console", self.command, "```"])
+        header, *rows = self.shown()
+        shown = table(header, rows, compact=True)
+        return "\n".join([self.sentence, "", shown, "", "```console", self.command, "```"])
 
 
 def finish(sweep: Sweep) -> Results:

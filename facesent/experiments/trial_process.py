@@ -1,18 +1,14 @@
 """A trial's process as its parent sees it: a row an epoch, and the last lines of its log where it failed."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from facesent.core.errors import FacesentError
+from facesent.core.programs import SHOWN_LINES, Process, environment, process_group, python
 
 Row = dict[str, float]
-
-
-_SHOWN_LINES = 20
 
 
 class TrialFailedError(FacesentError):
@@ -34,33 +30,20 @@ def training_process(root: Path, folder: Path) -> Iterator[Iterator[tuple[int, R
         TrialFailedError: while iterating, once the process has ended with an error.
     """
     log = folder / "log.txt"
-    # -P: a module in the project must not shadow one that Keras imports.
-    command = [sys.executable, "-P", "-m", "facesent.experiments.trial", str(folder.absolute())]
+    command = python("facesent.experiments.trial", str(folder.absolute()))
     with (
         log.open("wb") as stderr,
-        subprocess.Popen(
-            command,
-            cwd=root,
-            stdin=subprocess.PIPE,  # it ends when this end of the pipe closes, also if we are killed
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-            encoding="utf-8",
-            process_group=0,  # Ctrl-C ends us; a trial that ended of it would look as if it had failed
-        ) as process,
+        # Its checkpoint outlives any kill.
+        process_group(command, root, environment(), lifeline=True, stderr=stderr, grace_seconds=0) as process,
     ):
-        try:
-            yield _rows(process, log)
-        finally:
-            # Its checkpoint outlives any kill.
-            process.kill()
+        yield _rows(process, log)
 
 
-def _rows(process: "subprocess.Popen[str]", log: Path) -> Iterator[tuple[int, Row]]:
+def _rows(process: Process, log: Path) -> Iterator[tuple[int, Row]]:
     for line in process.stdout or ():
         entry = json.loads(line)
         yield entry["epoch"], entry["row"]
     if code := process.wait():
-        last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_SHOWN_LINES:]
+        last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-SHOWN_LINES:]
         said = "\n".join(last) or f"It ended with code {code} and said nothing."
         raise TrialFailedError(f"{log.parent.name} failed ({code}). {said}\nAll it said: {log}")

@@ -1,6 +1,6 @@
 """Which labels are probably wrong, by confident learning on out-of-fold predictions."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from facesent.core.errors import FacesentError
+from facesent.core.text import some
 from facesent.evaluation.predictions import PROBABILITY, classes_of, probabilities_of
 
 _TEXT = {"file_name": "str", "label": "str"}
@@ -95,15 +96,15 @@ def summarise(predictions: pd.DataFrame, issues: pd.DataFrame) -> pd.DataFrame:
 def _problem(table: pd.DataFrame) -> str | None:
     classes = classes_of(table)
     if missing := [name for name in _TEXT if name not in table]:
-        return f"the columns file_name and label. Received: {_some(table.columns)}, without {_some(missing)}"
+        return f"the columns file_name and label. Received: {some(table.columns)}, without {some(missing)}"
     if len(classes) < 2:
-        return f"columns {PROBABILITY}<Class> of at least two classes. Received: {_some(classes) or 'none'}"
+        return f"columns {PROBABILITY}<Class> of at least two classes. Received: {some(classes) or 'none'}"
     if table.empty:
         return "a row an image. Received: no rows"
     if unknown := sorted(set(table["label"]) - set(classes)):
-        return f"labels among {', '.join(classes)}. Received: {_some(unknown)}"
+        return f"labels among {', '.join(classes)}. Received: {some(unknown)}"
     if len(twice := table.loc[table["file_name"].duplicated(), "file_name"].unique()):
-        return f"each image once. Received twice: {_some(list(twice))}"
+        return f"each image once. Received twice: {some(list(twice))}"
     return _no_probabilities(table, classes)
 
 
@@ -113,9 +114,4 @@ def _no_probabilities(table: pd.DataFrame, classes: Sequence[str]) -> str | None
     )
     sound = (values >= 0).all(axis=1) & (np.abs(values.sum(axis=1) - 1) <= _OFF_ONE)
     wrong = list(table.loc[~sound, "file_name"])
-    return f"probabilities with the sum 1 in each row. Received: others for {_some(wrong)}" if wrong else None
-
-
-def _some(names: Collection[str]) -> str:
-    names = list(names)
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return f"probabilities with the sum 1 in each row. Received: others for {some(wrong)}" if wrong else None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from facesent.core.files import sha256
 from facesent.dataset.files import image_files
 from facesent.images.reading import read_images
 from facesent.labels.contact_sheet import PER_PAGE, Tile, save_page
@@ -13,7 +14,6 @@ from facesent.labels.issues import PredictionsError
 from facesent.labels.review import (
     DROP,
     QUEUE_COLUMNS,
-    content_hash,
     read_record,
     record_of,
     refuse_to_lose_decisions,
@@ -58,7 +58,7 @@ def write_queue(issues: pd.DataFrame, data_dir: Path, output: Path, *, limit: in
             f"Expected predictions about the images of {data_dir}. Received: {len(gone)} about others, such as "
             f"{gone[0]}. Run `python -m flows.cross_validation` again."
         )
-    hashed = issues.assign(sha256=[content_hash(data_dir / name) for name in issues["file_name"]])
+    hashed = issues.assign(sha256=[sha256(data_dir / name) for name in issues["file_name"]])
     queue = _without_kept(hashed, file)
     kept = len(hashed) - len(queue)
     queue = queue.head(limit).assign(decision="")

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from facesent.core.errors import DataError
+from facesent.core.files import sha256
 from facesent.dataset.files import METADATA, ImageFile, class_folders, image_files, walk_files
 from facesent.dataset.manifest import read_metadata
 from facesent.labels.review import (
@@ -18,7 +19,6 @@ from facesent.labels.review import (
     KEEP,
     Applied,
     Decision,
-    content_hash,
     read_decisions,
     read_record,
     record_of,
@@ -144,15 +144,15 @@ def _problems(decisions: Sequence[Decision], images: Mapping[str, ImageFile], cl
             yield f"row {row.row}: {row.file_name} {trouble}"
 
 
-def _trouble(image: ImageFile | None, sha256: str) -> str | None:
+def _trouble(image: ImageFile | None, content: str) -> str | None:
     # Only names that were found in the data folder are ever opened: the file's could lead anywhere.
     if image is None:
         return "is no image in the data folder"
     if image.refusal or image.stamp is None or Path(image.path).parent.is_symlink():
         return f"is not to be touched: {image.refusal or 'a link'}"
-    if not sha256:
+    if not content:
         return "has no sha256, by which its content could be told"
-    if content_hash(Path(image.path)) != sha256:
+    if sha256(Path(image.path)) != content:
         return "has another content than when the queue was written"
     return None
 
@@ -198,7 +198,7 @@ def _conflicts(
         stamp = images[old].stamp
         for other in sorted(sizes[stamp.size]) if stamp else ():
             if _label(moves.get(other, other)) != _label(new):
-                hashes[other] = hashes.get(other) or content_hash(Path(images[other].path))
+                hashes[other] = hashes.get(other) or sha256(Path(images[other].path))
                 if hashes[other] == hashes[old]:
                     yield new, moves.get(other, other)
 

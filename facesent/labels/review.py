@@ -1,13 +1,13 @@
 """The files of a label review: the queue in which a person decides, and the record of what was applied."""
 
 import csv
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from facesent.core.errors import DataError
+from facesent.core.files import replaced
 
 KEEP, DROP = "keep", "drop"
 
@@ -35,12 +35,6 @@ class Applied(NamedTuple):
     sha256: str
     decision: str
     new_name: str
-
-
-def content_hash(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def record_of(queue: Path) -> Path:
@@ -95,12 +89,10 @@ def recorded(record: Path, applied: Sequence[Applied]) -> Iterator[None]:
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a CSV in one step: a kill leaves the old file or the new one."""
-    draft = path.with_name(f".{path.name}.draft")
-    with draft.open("w", encoding="utf-8", newline="") as lines:
+    with replaced(path) as draft, draft.open("w", encoding="utf-8", newline="") as lines:
         writer = csv.writer(lines, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(rows)
-    draft.replace(path)
 
 
 def refuse_to_lose_decisions(queue: Path) -> None:

@@ -4,12 +4,14 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING
+
+import psutil
 
 from facesent.core.errors import ReproductionError
 from facesent.presets import presets, whole
@@ -171,14 +173,5 @@ def _remove(repository: "Repo", scratch: Path) -> None:
 def _remove_what_kills_left(repository: "Repo", place: Path) -> None:
     for folder in place.glob(f"{_PREFIX}*"):
         owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
-        if owner.isdigit() and not _alive(int(owner)):
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
             _remove(repository, folder)
-
-
-def _alive(pid: int) -> bool:
-    with suppress(PermissionError):
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return False
-    return True

@@ -1,7 +1,6 @@
 """The images of a version in a checkout: linked from DVC's cache, or the drawn faces drawn anew."""
 
 import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import yaml
 
 from facesent.core.errors import ReproductionError
 from facesent.core.paths import Project
-from facesent.lineage.commands import Report, dvc, run
+from facesent.core.programs import Log, ProgramError, dvc, python, run
 
 _LINKS = ["reflink", "hardlink", "copy"]
 
@@ -36,11 +35,12 @@ def share_cache(project: Project, copy: Project) -> None:
         raise ReproductionError(f"Expected a DVC project in {project.root.absolute()}. Received: {error}") from None
 
 
-def provide(copy: Project, data_md5: str, env: Mapping[str, str], report: Report) -> None:
+def provide(copy: Project, data_md5: str, env: Mapping[str, str], report: Log) -> None:
     """Put the images with this hash into ``copy``.
 
     Raises:
         ReproductionError: neither the cache nor a remote has them, and they are not the drawn faces.
+        ProgramError: these could not be drawn.
     """
     # What a commit's data.dvc says may be older: DVC rewrites it when a stage first sees new images.
     pointer = {"outs": [{"md5": data_md5, "hash": "md5", "path": copy.data.name}]}
@@ -50,10 +50,10 @@ def provide(copy: Project, data_md5: str, env: Mapping[str, str], report: Report
         try:
             run(dvc(attempt, "--force", name), copy.root, env, report)
             return
-        except ReproductionError:
+        except ProgramError:
             continue
     report("DVC's cache does not have the images; drawing the embedded faces to see whether they are those.")
-    run([sys.executable, "-m", "facesent.cli", "data", "sample", "--replace"], copy.root, env, report)
+    run(python("facesent.cli", "data", "sample", "--replace"), copy.root, env, report)
     drawn = _md5(copy)
     if drawn != data_md5:
         raise ReproductionError(

@@ -8,7 +8,7 @@ import yaml
 
 from facesent.core.errors import ReproductionError
 from facesent.core.paths import Project
-from facesent.lineage.commands import Report, dvc, environment, run
+from facesent.core.programs import Log, dvc, environment, run
 from facesent.lineage.compared_settings import restored
 from facesent.lineage.git import apply, worktree
 from facesent.lineage.images import provide, share_cache
@@ -20,6 +20,10 @@ from facesent.registry.runs import MODEL_TAG
 from facesent.registry.versions import Version, versions
 
 _STAGE = "train"
+
+
+# What would lead a command out of its folder: another repository, stage, store or flow.
+_FOREIGN = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "DVC_ROOT", "DVC_STAGE", "DVC_EXP_", "MLFLOW_", "FACESENT_")
 
 
 _COMMIT_FIRST = (
@@ -60,7 +64,7 @@ class Reproduction:
         return self.expected == self.received
 
 
-def reproduce(project: Project, name: str, report: Report) -> Reproduction:
+def reproduce(project: Project, name: str, report: Log) -> Reproduction:
     """Train a version again in a temporary checkout of its commit, and compare the weights.
 
     The stages run whatever DVC has cached; nothing is written to the project, to DVC's run cache or to its registry.
@@ -71,7 +75,8 @@ def reproduce(project: Project, name: str, report: Report) -> Reproduction:
         report: receives each line that the stages print.
 
     Raises:
-        ReproductionError: the commit, the changes made to it or the images cannot be had, or a stage fails.
+        ReproductionError: the commit, the changes made to it or the images cannot be had.
+        ProgramError: a stage fails.
     """
     version = _version(name)
     record = run_with_id(version.run_id)
@@ -87,7 +92,7 @@ def reproduce(project: Project, name: str, report: Report) -> Reproduction:
             report(f"with the changes of {record.tags['git_changes']}")
             apply(tree, patch)
         copy, store = Project(tree.project), f"sqlite:///{tree.scratch / 'mlflow.db'}"
-        env = environment(copy.root, store)
+        env = _environment(copy.root, store)
         committed = copy.params.read_text(encoding="utf-8") if copy.params.is_file() else ""
         copy.params.write_text(restored(committed, record.params), encoding="utf-8")
         share_cache(project, copy)
@@ -151,7 +156,13 @@ def _link_pretrained_weights(project: Project, copy: Project) -> None:
         target.symlink_to(source.absolute())
 
 
-def _train(copy: Project, env: Mapping[str, str], report: Report) -> None:
+def _environment(project: Path, store: str) -> dict[str, str]:
+    """Variables for programs that use the code in ``project``, and MLflow's tracking store at ``store``."""
+    own = {"PYTHONPATH": str(project), "MLFLOW_TRACKING_URI": store, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    return environment(own, without=_FOREIGN)
+
+
+def _train(copy: Project, env: Mapping[str, str], report: Log) -> None:
     # Not committed: other weights under the same hashes in DVC's run cache would turn up in the project one day.
     run(dvc("repro", "--force", "--no-run-cache", "--no-commit", _STAGE), copy.root, env, report)
 

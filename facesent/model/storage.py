@@ -5,7 +5,6 @@ import json
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,12 +15,13 @@ _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 def save_model(model: "keras.Model", path: Path) -> None:
     """Write ``model``, which must not be compiled, to ``path`` (``.keras``), in one rename."""
-    with TemporaryDirectory(dir=path.parent, prefix=".saving-") as folder:
-        draft = Path(folder) / "draft.keras"
-        model.save(draft)
-        final = Path(folder) / "final.keras"
-        _canonical(draft, final)
-        final.replace(path)
+    # These do not come along to a server.
+    from facesent.core.files import replaced
+
+    with replaced(path) as draft:
+        saved = draft.with_stem("saved")
+        model.save(saved)
+        _canonical(saved, draft)
 
 
 def load_model(path: Path) -> "keras.Model":
@@ -50,11 +50,9 @@ def load_labels(path: Path) -> list[str]:
 
 def model_sha256(model: Path, labels: Path) -> str:
     """Hash what a model is, its weights and its labels: 64 hex digits."""
-    digest = hashlib.sha256()
-    for path in (model, labels):
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
+    from facesent.core.files import sha256
+
+    return hashlib.sha256(b"".join(bytes.fromhex(sha256(path)) for path in (model, labels))).hexdigest()
 
 
 def _canonical(source: Path, target: Path) -> None:

@@ -1,10 +1,10 @@
 """A backbone's weights from Keras's storage or from a file, and what of a network learns when."""
 
-import hashlib
 import warnings
 from pathlib import Path
 
 from facesent.core.errors import FacesentError
+from facesent.core.files import sha256
 from facesent.model.architectures.backbones import untrained, up_to_last_layer
 from facesent.model.backend import keras
 from facesent.model.settings import Model
@@ -62,8 +62,7 @@ def weights_sha256(settings: Model) -> str | None:
             f"Expected a Keras weights file of {settings.name} in model.weights. Received: {path}, which is not there. "
             "`facesent weights --help` says how to get one; `none` trains from scratch."
         )
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = sha256(path)
     if settings.weights_sha256 not in ("", found):
         raise WeightsError(
             f"Expected {path} with the SHA-256 {settings.weights_sha256} (model.weights_sha256). Received: {found}"

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import mlflow
-from filelock import FileLock, Timeout
 from sqlalchemy import make_url
 
 from facesent.core.errors import FacesentError
+from facesent.core.files import locked
 from facesent.core.paths import Project
 
 # Moving aliases takes well under a second, also through a server that is slow.
@@ -26,15 +26,15 @@ def alone_with_registry() -> Iterator[None]:
         FacesentError: if another one keeps the lock for minutes.
     """
     path = _lock_file()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(path, timeout=_MOST_SECONDS):
-            yield
-    except Timeout:
+
+    def refuse() -> None:
         raise FacesentError(
             f"Expected to be the only one to move the registry's aliases. Received: for {_MOST_SECONDS} s another "
             f"process has held {path}. Wait for it to end, or end it."
-        ) from None
+        )
+
+    with locked(path, refuse, seconds=_MOST_SECONDS):
+        yield
 
 
 def _lock_file() -> Path:

@@ -4,12 +4,12 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
+from pathlib import Path
 from runpy import run_module
 from tempfile import TemporaryFile
 from typing import IO
@@ -18,7 +18,7 @@ import psutil
 
 from facesent.core.errors import FacesentError
 from facesent.core.lifeline import end_with_stdin
-from facesent.core.programs import environment
+from facesent.core.programs import Process, environment, members, process_group, python
 from facesent.serving import server_log
 
 HOST = "127.0.0.1"
@@ -36,7 +36,7 @@ _PAUSE_SECONDS = 0.2
 _PING_SECONDS = 10.0
 
 
-_GRACE_SECONDS = 10.0
+_LAST_WORD_SECONDS = 10.0
 
 
 class ServerError(FacesentError):
@@ -58,7 +58,7 @@ class Server:
     """
 
     port: int
-    process: subprocess.Popen[bytes]
+    process: Process
     log: IO[bytes]
 
     @property
@@ -73,12 +73,12 @@ class Server:
 
     def memory(self) -> int:
         """Resident bytes of all its processes; what two of them share counts twice."""
-        return sum(_resident(process) for process in _members(self.pid))
+        return sum(_resident(process) for process in members(self.pid))
 
     def why_it_ended(self) -> str | None:
         """The last error of its log, if it has ended or is about to."""
         with suppress(subprocess.TimeoutExpired):
-            status = self.process.wait(_GRACE_SECONDS)
+            status = self.process.wait(_LAST_WORD_SECONDS)
             return f"it ended with status {status}: {server_log.reason(self.log)}"
         return None
 
@@ -111,23 +111,12 @@ def _started(uri: str, port: int, deadline: float) -> Iterator[Server]:
     command = ["models", "serve", "-m", uri, "--env-manager", "local", "--host", HOST, "--port", str(port)]
     with (
         TemporaryFile() as log,
-        # Should an exception come before the next line, leaving this block closes the standard input.
-        subprocess.Popen(
-            [sys.executable, "-m", __name__, *command],
-            # MLflow looks for uvicorn on the path.
-            env=environment(),
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            process_group=0,
-        ) as process,
+        # MLflow looks for uvicorn on the path, which `environment` sees to.
+        process_group(python(__name__, *command), Path(), environment(), lifeline=True, stdout=log) as process,
     ):
-        try:
-            server = Server(port, process, log)
-            _wait_until_ready(server, uri, deadline)
-            yield server
-        finally:
-            _end(process)
+        server = Server(port, process, log)
+        _wait_until_ready(server, uri, deadline)
+        yield server
 
 
 def _free_port() -> int:
@@ -161,7 +150,7 @@ def pings(server: Server, seconds: float = _PING_SECONDS) -> bool:
 
 def _listens(server: Server) -> bool:
     """Whether it is this server that answers, not one that took the port while this one was loading."""
-    for process in _members(server.pid):
+    for process in members(server.pid):
         with suppress(psutil.Error):
             for connection in process.net_connections("tcp"):
                 if connection.status == psutil.CONN_LISTEN and connection.laddr.port == server.port:
@@ -173,32 +162,6 @@ def _resident(process: psutil.Process) -> int:
     with suppress(psutil.NoSuchProcess):
         return int(process.memory_info().rss)
     return 0
-
-
-def _members(group: int) -> list[psutil.Process]:
-    """The processes of a group, also those whose parents are gone."""
-    members = []
-    for process in psutil.process_iter():
-        with suppress(ProcessLookupError, psutil.NoSuchProcess):
-            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
-                members.append(process)
-    return members
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ask the group to end, then make it."""
-    others = [member for member in _members(process.pid) if member.pid != process.pid]
-    _signal(process.pid, signal.SIGTERM)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(_GRACE_SECONDS)
-    psutil.wait_procs(others, _GRACE_SECONDS)
-    _signal(process.pid, signal.SIGKILL)
-    psutil.wait_procs(_members(process.pid), _GRACE_SECONDS)
-
-
-def _signal(group: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(group, number)
 
 
 if __name__ == "__main__":

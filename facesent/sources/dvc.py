@@ -7,11 +7,11 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from enum import StrEnum
 from pathlib import Path
 
 from facesent.core.errors import DataError
+from facesent.core.programs import dvc
 
 
 class Tracking(StrEnum):
@@ -111,7 +111,7 @@ def shares_files_with_cache(data_dir: Path) -> bool:
     if root is None:
         return False
     # `dvc config` fails for a setting that nobody made.
-    answer = _run([sys.executable, "-P", "-m", "dvc", "config", "cache.type"], root)
+    answer = _run(dvc("config", "cache.type"), root)
     return "hardlink" in answer.stdout
 
 
@@ -138,8 +138,7 @@ def _commit_with(source: Path) -> str | None:
 
 
 def _dvc(*arguments: str, folder: Path) -> str:
-    # -P: a module in the folder must not shadow one that DVC imports.
-    answer = _run([sys.executable, "-P", "-m", "dvc", *arguments], folder)
+    answer = _run(dvc(*arguments), folder)
     # On a full disk `dvc add` ends with status 0 although it could not copy every file to its cache.
     if answer.returncode or "ERROR:" in answer.stderr:
         raise DataError(f"Expected `dvc {' '.join(arguments)}` to succeed. Received: {_reason(answer.stderr)}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facesent.core.errors import DataError
+from facesent.core.text import printable, some
 from facesent.dataset.files import METADATA, is_image_name
 from facesent.sources.archive import DamagedArchiveError, unpack
 from facesent.sources.kaggle import fetch_archive
@@ -52,8 +53,8 @@ def import_folder(source: Path, incoming: Path, *, link: bool = False, progress:
     if len(classes) < 2:
         raise DataError(
             f"Expected images of at least two classes as {source}/<Class>/*.jpg, .jpeg, .png, .webp or .bmp. "
-            f"Received: {_list([f'{name} ({len(files)})' for name, files in classes.items()]) or 'none'}"
-            + (f"; skipped {_list([f'{name} ({reason})' for name, reason in skipped])}" if skipped else "")
+            f"Received: {some([f'{name} ({len(files)})' for name, files in classes.items()]) or 'none'}"
+            + (f"; skipped {some([f'{name} ({reason})' for name, reason in skipped])}" if skipped else "")
         )
     names = [f"{label}/{name}" for label, files in classes.items() for name in files]
     table, unmatched = _read_metadata(source, names)
@@ -107,7 +108,7 @@ def _survey(source: Path) -> tuple[dict[str, list[str]], list[tuple[str, str]]]:
     skipped = []
     for entry in _visible(source):
         if reason := _unfit(entry, root):
-            skipped.append((_printable(entry.name), reason))
+            skipped.append((printable(entry.name), reason))
         elif entry.is_dir():
             files, others = _survey_class(entry, root)
             skipped += others
@@ -121,7 +122,7 @@ def _survey(source: Path) -> tuple[dict[str, list[str]], list[tuple[str, str]]]:
 def _survey_class(folder: Path, root: Path) -> tuple[list[str], list[tuple[str, str]]]:
     files, skipped = [], []
     for entry in _visible(folder):
-        name = f"{folder.name}/{_printable(entry.name)}"
+        name = f"{folder.name}/{printable(entry.name)}"
         if reason := _unfit(entry, root):
             skipped.append((name, reason))
         elif entry.is_dir():
@@ -148,15 +149,11 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _unfit(entry: Path, root: Path) -> str | None:
-    if _printable(entry.name) != entry.name:
+    if printable(entry.name) != entry.name:
         return "its name is not UTF-8"
     if entry.is_symlink() and not entry.resolve().is_relative_to(root):
         return "a link that leads out of the folder"
     return None
-
-
-def _printable(name: str) -> str:
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _read_metadata(source: Path, names: Sequence[str]) -> tuple[bytes | None, tuple[str, ...]]:
@@ -176,7 +173,7 @@ def _read_metadata(source: Path, names: Sequence[str]) -> tuple[bytes | None, tu
     if not unmatched:
         return path.read_bytes(), ()
     if len(unmatched) == len(listed):
-        raise DataError(f"Expected names such as {names[0]} in {path}. Received: {_list(unmatched)}")
+        raise DataError(f"Expected names such as {names[0]} in {path}. Received: {some(unmatched)}")
     table = pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8-sig")
     kept = table[~table["file_name"].isin(unmatched)]
     return kept.to_csv(index=False, lineterminator="\n").encode(), unmatched
@@ -201,7 +198,3 @@ def _class_level(folder: Path) -> Path:
     while len(inner := [entry for entry in _visible(folder) if entry.is_dir()]) == 1:
         folder = inner[0]
     return folder
-
-
-def _list(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

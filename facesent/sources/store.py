@@ -4,9 +4,7 @@ New content is built in a folder beside ``data/`` and takes its place by renames
 it: a kill before that leaves, after the next call of `staging`, what was there before.
 """
 
-import fcntl
 import filecmp
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +13,7 @@ from itertools import count
 from pathlib import Path
 
 from facesent.core.errors import DataError
+from facesent.core.files import locked
 from facesent.dataset.files import Contents, describe, walk_files
 from facesent.sources import dvc
 from facesent.sources.dvc import Tracking
@@ -48,7 +47,7 @@ def staging(data_dir: Path) -> Iterator[Path]:
         raise DataError(f"Expected a folder for the images, no link and no file. Received: {data_dir}")
     data_dir.parent.mkdir(parents=True, exist_ok=True)
     scratch = _beside(data_dir, "incoming")
-    with _alone(data_dir.parent):
+    with locked(_lock(data_dir), _refuse_to_disturb):
         recover(data_dir)
         _remove(scratch)
         scratch.mkdir()
@@ -155,26 +154,22 @@ def _beside(data_dir: Path, role: str) -> Path:
     return data_dir.with_name(f".{data_dir.name}-{role}")
 
 
+def _lock(data_dir: Path) -> Path:
+    # The file stays: in DVC's own folder nobody has to wonder what it is.
+    root = dvc.repository(data_dir)
+    return root / ".dvc" / "tmp" / "facesent-data.lock" if root else _beside(data_dir, "lock")
+
+
 def _remove(folder: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    # The kernel drops this lock when the process ends, however it ends: no stale lock file to explain.
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DataError(
-                "Expected to be the only one to change the images. Received: another `facesent data` is "
-                "at work in this folder. Wait for it to end."
-            ) from None
-        yield
-    finally:
-        os.close(handle)
+def _refuse_to_disturb() -> None:
+    raise DataError(
+        "Expected to be the only one to change the images. Received: another `facesent data` is at work in this "
+        "folder. Wait for it to end."
+    )
 
 
 def _same_content(one: Path, other: Path) -> bool:

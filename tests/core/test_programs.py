@@ -1,7 +1,7 @@
+import signal
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import Context, copy_context
 from pathlib import Path
@@ -9,7 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from facesent.core.programs import ended_together, environment, process_group
+from facesent.core.programs import ProgramError, ended_together, environment, process_group, python, run
+from tests.helpers.processes import survivors
 
 # Starts a process of its own, says so, and stays.
 PARENT = """
@@ -19,51 +20,66 @@ print(child.pid, flush=True)
 time.sleep(600)
 """
 
+# Starts a process of its own that keeps none of our pipes, and fails.
+LEAVING = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], stdout=subprocess.DEVNULL)
+print(child.pid, flush=True)
+sys.exit(3)
+"""
+
 
 class Stopped(BaseException):
     """What a signal is turned into."""
 
 
-def end(pids: list[int]) -> bool:
-    """Tell whether all of them end; those that were killed may take a moment."""
-    deadline = time.monotonic() + 30
-    while not all(map(is_gone, pids)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return all(map(is_gone, pids))
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
-def started(process: "subprocess.Popen[str]") -> list[int]:
+def started(process: "subprocess.Popen[str]") -> list[psutil.Process]:
     assert process.stdout
-    return [process.pid, int(process.stdout.readline())]
+    return [psutil.Process(pid) for pid in (process.pid, int(process.stdout.readline()))]
 
 
 def test_an_exception_ends_a_process_and_what_it_started(tmp_path: Path) -> None:
-    pids = list[int]()
+    family = list[psutil.Process]()
 
     def run() -> None:
         with process_group([sys.executable, "-c", PARENT], tmp_path, environment()) as process:
-            pids.extend(started(process))
+            family.extend(started(process))
             raise Stopped
 
     with pytest.raises(Stopped):
         run()
-    assert len(pids) == 2
-    assert end(pids)
+    assert len(family) == 2
+    assert survivors(family) == []
+
+
+def test_what_a_program_printed_is_passed_on_and_ends_the_error(tmp_path: Path) -> None:
+    printed = list[str]()
+    code = "for n in range(30): print(f'line {n}\\n')\nraise SystemExit(3)"
+    with pytest.raises(ProgramError) as failed:
+        run([sys.executable, "-c", code], tmp_path, environment(), printed.append)
+    assert printed == [f"line {number}" for number in range(30)]
+    assert (failed.value.status, failed.value.last) == (3, printed[-20:])
+    assert "status 3\nline 10\n" in str(failed.value)
+
+
+def test_an_error_names_the_module_and_no_interpreter(tmp_path: Path) -> None:
+    with pytest.raises(ProgramError, match=r"^Expected `ast missing.py` to succeed\. Received: status 2\n"):
+        run(python("ast", "missing.py"), tmp_path, environment(), print)
+
+
+def test_a_program_that_fails_leaves_nothing_that_it_started(tmp_path: Path) -> None:
+    with process_group([sys.executable, "-c", LEAVING], tmp_path, environment()) as process:
+        family = started(process)
+        assert process.wait() == 3
+    assert survivors(family) == []
 
 
 def test_an_exception_in_one_thread_ends_the_processes_that_others_wait_for(tmp_path: Path) -> None:
-    pids, codes, ready = list[int](), list[Future[int]](), threading.Barrier(3)
+    family, codes, ready = list[psutil.Process](), list[Future[int]](), threading.Barrier(3)
 
     def wait() -> int:
         with process_group([sys.executable, "-c", PARENT], tmp_path, environment()) as process:
-            pids.extend(started(process))
+            family.extend(started(process))
             ready.wait()
             return process.wait()
 
@@ -76,8 +92,8 @@ def test_an_exception_in_one_thread_ends_the_processes_that_others_wait_for(tmp_
     with ThreadPoolExecutor(2) as threads, pytest.raises(Stopped):
         run(threads)
     assert all(code.result() != 0 for code in codes)
-    assert len(pids) == 4
-    assert end(pids)
+    assert len(family) == 4
+    assert survivors(family) == []
 
 
 def test_a_process_that_is_started_after_the_end_ends_at_once(tmp_path: Path) -> None:
@@ -98,8 +114,8 @@ def test_a_process_that_is_started_after_the_end_ends_at_once(tmp_path: Path) ->
 
 
 def test_a_watched_standard_input_ends_with_the_starter_even_if_that_is_killed(tmp_path: Path) -> None:
-    watching = "from facesent.core.lifeline import end_with_stdin; end_with_stdin(); print('up', flush=True)\n"
-    watching += "import time\ntry: time.sleep(600)\nfinally: open('last word', 'w').write('bye')"
+    watching = "from facesent.core.lifeline import end_with_stdin; end_with_stdin(); import time\n"
+    watching += "try: print('up', flush=True); time.sleep(600)\nfinally: open('last word', 'w').write('bye')"
     starting = (
         "import os, sys; from pathlib import Path; from facesent.core.programs import environment, process_group\n"
         f"with process_group([sys.executable, '-c', {watching!r}], Path(), environment(), lifeline=True) as process:\n"
@@ -110,5 +126,16 @@ def test_a_watched_standard_input_ends_with_the_starter_even_if_that_is_killed(t
         watcher = psutil.Process(int(starter.stdout.readline()))
         assert watcher.is_running()
         starter.kill()
-    watcher.wait(timeout=60)
+    assert survivors([watcher]) == []
     assert (tmp_path / "last word").read_text() == "bye", "it could put things in order"
+
+
+def test_a_second_signal_does_not_disturb_what_the_first_one_began(tmp_path: Path) -> None:
+    code = (
+        "import os, signal; from facesent.core.lifeline import exit_when_terminated; exit_when_terminated()\n"
+        "try: os.kill(os.getpid(), signal.SIGTERM); signal.pause()\n"
+        "finally: os.kill(os.getpid(), signal.SIGTERM); print('in order')"
+    )
+    with pytest.raises(ProgramError) as failed:
+        run([sys.executable, "-c", code], tmp_path, environment(), print)
+    assert (failed.value.status, failed.value.last) == (128 + signal.SIGTERM, ["in order"])

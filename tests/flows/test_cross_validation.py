@@ -25,6 +25,7 @@ from facesent.core.paths import Project
 from flows.clusters import task_runner
 from flows.cross_validation import cross_validation, main
 from tests.helpers.folds_project import images, make_project
+from tests.helpers.processes import survivors
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 
@@ -109,8 +110,7 @@ def killed(project: Project, start: Callable[..., Started]) -> Killed:
     family = flow.family()
     assert family, "the process that trains fold 2"
     flow.process.kill()
-    _, survivors = psutil.wait_procs(family, timeout=60)
-    return Killed(survivors, files_of(project), [fold_of(project, fold).exists() for fold in (2, 3)])
+    return Killed(survivors(family), files_of(project), [fold_of(project, fold).exists() for fold in (2, 3)])
 
 
 @dataclass(frozen=True)
@@ -242,7 +242,7 @@ def test_ended_from_outside_it_takes_everything_along(start: Callable[..., Start
     assert flow.process.returncode == 128 + number
     assert "Traceback" not in printed, printed
     assert family
-    assert [member for member in family if member.is_running() and member.status() != psutil.STATUS_ZOMBIE] == []
+    assert survivors(family) == []
     [parent] = mlflow.search_runs(
         search_all_experiments=True,
         filter_string="params.`cross_validation.folds` = '4'",

@@ -20,6 +20,7 @@ from prefect.client.schemas.sorting import TaskRunSort
 
 from facesent.core.paths import Project
 from flows.pipeline import main, pipeline, reproduce
+from tests.helpers.processes import survivors
 from tests.helpers.webhook import Receiver
 
 pytestmark = [
@@ -209,7 +210,7 @@ def test_ended_from_outside_it_takes_everything_along(pipeline_of: PipelineOf, n
     assert process.returncode == 128 + number or process.returncode == -number, printed
     assert "Traceback" not in printed
     assert len(family) >= 3, "the temporary server, DVC and the stage"
-    assert [member for member in family if member.is_running() and member.status() != psutil.STATUS_ZOMBIE] == []
+    assert survivors(family) == []
 
 
 def _heed_interrupts() -> None:

@@ -18,6 +18,7 @@ from prefect.client.schemas.objects import State
 from facesent.core.paths import Project
 from facesent.params import load_params
 from flows.sweep import main, sweep
+from tests.helpers.processes import survivors
 
 pytestmark = [
     pytest.mark.slow,
@@ -35,14 +36,20 @@ SWEEP = {
     "space": {RATE: {"choices": [0.0003, 1000.0]}, "model.dropout": {"low": 0.0, "high": 0.5}},
 }
 WITHOUT_PREFECT = """
+import sys
 from facesent.params import load_params
 from facesent.core.paths import Project
 from facesent.experiments.sweep import sweeping
 
+def log(line):
+    print(line, flush=True)
+    if line.startswith(sys.argv[1]):
+        sys.stdin.read()
+
 project = Project()
 with sweeping(project, load_params(project.params), "val_loss", {}) as sweep:
     while sweep.missing:
-        sweep.run(sweep.next_trial(), lambda line: print(line, flush=True))
+        sweep.run(sweep.next_trial(), log)
 """
 
 
@@ -64,14 +71,14 @@ def swept(small_project: Path, set_params: SetParams, prefect_server: None) -> I
         patch.chdir(small_project)
         # The test's process may have used another store before.
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{small_project / 'mlflow.db'}")
-        orphans = sweep_until("trial 1: epoch   1/2")
-        _, alive = psutil.wait_procs(orphans, timeout=60)
-        yield Swept(Project(small_project), sweep(metric="val_loss", return_state=True), alive)
+        orphans = survivors(killed_after("trial 1: epoch   1/2"))
+        yield Swept(Project(small_project), sweep(metric="val_loss", return_state=True), orphans)
 
 
-def sweep_until(line: str) -> list[psutil.Process]:
-    """Kill a sweep after it printed ``line``; the processes that it leaves."""
-    with subprocess.Popen([sys.executable, "-c", WITHOUT_PREFECT], stdout=subprocess.PIPE, text=True) as process:
+def killed_after(line: str) -> list[psutil.Process]:
+    """Kill a sweep when it printed ``line``, at which it stops; the processes that it leaves."""
+    command = [sys.executable, "-c", WITHOUT_PREFECT, line]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         assert any(printed.startswith(line) for printed in process.stdout)
         children = psutil.Process(process.pid).children(recursive=True)

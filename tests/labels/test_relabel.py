@@ -122,7 +122,7 @@ def test_every_wrong_row_is_named_and_nothing_is_changed(data: Path) -> None:
     file = queue(data, decisions)
     file.write_text(file.read_text() + f"Happy/1.jpg,drop,{sha256(data / 'Happy/1.jpg')}\nSad/4.jpg,drop,\n")
     (data / "Sad" / "2.jpg").write_text("another picture")
-    before = contents(Path())
+    before = contents(data), contents(file.parent)
     with pytest.raises(DataError) as caught:
         relabel(file, data)
     assert str(caught.value).splitlines()[1:] == [
@@ -134,7 +134,7 @@ def test_every_wrong_row_is_named_and_nothing_is_changed(data: Path) -> None:
         "  row 7: Happy/1.jpg is decided 2 times",
         "  row 8: Sad/4.jpg has no sha256, by which its content could be told",
     ]
-    assert contents(Path()) == before
+    assert (contents(data), contents(file.parent)) == before
 
 
 def test_a_class_folder_that_is_a_link_takes_no_part(data: Path) -> None:

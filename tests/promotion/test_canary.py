@@ -10,11 +10,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 from PIL import Image
 
 from facesent.promotion.canary.interview import Question, interview
+from tests.helpers.processes import survivors
 from tests.helpers.server_processes import server_processes
 from tests.helpers.trained_project import make_project
 
@@ -80,8 +80,7 @@ def test_other_probabilities_are_named_and_the_server_ends_with_a_killed_starter
     assert "within 1e-05. Received: a difference of 0." in problem
     assert (findings.answered, findings.refused) == (2, 8)
     assert len(servers) == 2, "MLflow's command and its uvicorn"
-    _, survivors = psutil.wait_procs(servers, timeout=60)
-    assert survivors == []
+    assert survivors(servers) == []
 
 
 Answer = Callable[[list[list[str]] | None], tuple[int, object]]

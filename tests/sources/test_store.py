@@ -29,10 +29,9 @@ def bring(data: Path, text: str, *, replace: bool = False) -> store.Installed:
 
 
 def names(folder: Path) -> list[str]:
-    """What an installation may leave behind, beside what git and DVC have."""
-    return sorted(
-        path.name for path in folder.iterdir() if path.name not in (".git", ".gitignore", ".dvc", ".dvcignore")
-    )
+    """What an installation may leave behind, beside what git and DVC have, and without DVC its lock."""
+    others = (".git", ".gitignore", ".dvc", ".dvcignore", ".data-lock")
+    return sorted(path.name for path in folder.iterdir() if path.name not in others)
 
 
 @pytest.fixture

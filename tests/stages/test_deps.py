@@ -17,7 +17,7 @@ DECIDES_NOTHING = {
     "facesent/stages/__init__.py",
     *(
         f"facesent/core/{name}.py"
-        for name in ("__init__", "console", "errors", "files", "markdown", "paths", "programs", "watching")
+        for name in ("__init__", "console", "errors", "files", "markdown", "paths", "programs", "text", "watching")
     ),
 }
 

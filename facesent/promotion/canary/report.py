@@ -5,6 +5,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from facesent.core.markdown import table
+
 
 @dataclass(frozen=True)
 class CanaryReport:
@@ -71,8 +73,8 @@ class CanaryReport:
             "size of the files": _text(self.size_mb, ".1f", " MB"),
             "memory of the server": _text(self.memory_mb, ".0f", " MB"),
         }
-        table = "".join(f"| {name} | {value} |\n" for name, value in rows.items())
-        return head + (f"{problems}\n" if problems else "") + "| measure | value |\n|---|---:|\n" + table
+        measured = table(("measure", "value"), rows.items(), right=1, compact=True)
+        return head + (f"{problems}\n" if problems else "") + measured + "\n"
 
 
 def _is_nan(value: object) -> bool:

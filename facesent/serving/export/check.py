@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from facesent.core.files import sha256
 from facesent.images.reading import Pixels
 from facesent.model.inference import Probabilities, in_batches
 from facesent.serving.export.formats import ExportError, Format
@@ -110,8 +111,7 @@ def refusal(parity: Parity) -> str | None:
 def content_sha256(path: Path) -> str:
     """Hash a file, or a folder by the names and hashes of its files: 64 hex digits."""
     if path.is_file():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256(path)
     files = sorted(file for file in path.rglob("*") if file.is_file())
     listing = "".join(f"{content_sha256(file)}  {file.relative_to(path).as_posix()}\n" for file in files)
     return hashlib.sha256(listing.encode()).hexdigest()

@@ -1,0 +1,88 @@
+import hashlib
+import os
+import signal
+import stat
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+
+from facesent.core.files import locked, replaced, sha256
+
+
+def test_a_hash_is_of_the_bytes(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"\0" * 3_000_000 + b"end")
+    assert sha256(file) == hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def test_a_file_is_replaced_by_what_the_block_wrote_in_a_folder_that_is_made(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "model.keras"
+    for content in ("one", "two"):
+        with replaced(file) as draft:
+            assert draft.suffix == ".keras"
+            draft.with_name("other").write_text("not wanted in the end")
+            draft.write_text(content)
+        assert file.read_text() == content
+        assert list(file.parent.iterdir()) == [file]
+
+
+def test_a_replaced_file_can_be_read_by_whom_the_umask_allows(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_text("")
+    with replaced(tmp_path / "file") as draft:
+        draft.write_text("")
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == stat.S_IMODE((tmp_path / "plain").stat().st_mode)
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("old")
+
+    def fail() -> None:
+        with replaced(file) as draft:
+            draft.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert file.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_kill_leaves_the_old_file(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("old")
+    child = os.fork()
+    if not child:
+        with replaced(file) as draft:
+            draft.write_text("half")
+            os.kill(os.getpid(), signal.SIGKILL)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    assert file.read_text() == "old"
+
+
+def test_one_that_is_locked_out_says_so_once_and_has_its_turn(tmp_path: Path) -> None:
+    path, busy, inside = tmp_path / "new" / "lock", Event(), list[str]()
+
+    def wait() -> None:
+        with locked(path, busy.set):
+            inside.append("other")
+
+    other = Thread(target=wait)
+    with locked(path, pytest.fail):
+        other.start()
+        assert busy.wait(60)
+        inside.append("first")
+    other.join(60)
+    assert inside == ["first", "other"]
+
+
+def test_one_that_is_locked_out_may_refuse_to_wait(tmp_path: Path) -> None:
+    def refuse() -> None:
+        raise BlockingIOError
+
+    path = tmp_path / "lock"
+    with locked(path, pytest.fail), pytest.raises(BlockingIOError), locked(path, refuse, seconds=0.01):
+        pytest.fail("two at a time")
+    with locked(path, pytest.fail):
+        pass
