@@ -30,7 +30,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 run: setup ## Images to a promoted model: data if there are none, then the flow facesent-pipeline.
-	@python -m flows.pipeline --sample
+	@python -m flows.pipeline --draw
 
 # Three on two cores: many tests wait for a server. In their own order: a long file must not come last.
 test: setup ## All tests.

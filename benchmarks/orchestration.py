@@ -70,7 +70,7 @@ def _timed_run(project: Path) -> tuple[float, dict[str, float]]:
     """Seconds of the whole, and when the flow began and each task ended."""
     start = time.time()
     marks: dict[str, float] = {"started": start}
-    command = [sys.executable, "-m", "benchmarks.stopwatch", "flows.pipeline", "--sample"]
+    command = [sys.executable, "-m", "benchmarks.stopwatch", "flows.pipeline", "--draw"]
     variables = {**environment(project), FILE_VARIABLE: str(_notes(project))}
     with subprocess.Popen(
         command, cwd=project, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

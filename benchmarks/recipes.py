@@ -76,7 +76,7 @@ RECIPES = {
 @click.argument("names", nargs=-1, metavar="[NAME]...", type=click.Choice(list(RECIPES)))
 @click.option(
     "--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Class folders of images; without it, the embedded faces.",
+    help="Class folders of images; without it, the drawn faces.",
 )  # fmt: skip
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Trainings of each recipe.")
 @click.option(

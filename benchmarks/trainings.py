@@ -51,7 +51,7 @@ def prepare(root: Path, data: Path | None, changes: Changes) -> None:
 
     Args:
         root: of the copy.
-        data: folder of class folders; None for the embedded faces.
+        data: folder of class folders; None for the drawn faces.
         changes: of the preset ``quick``, key to value.
     """
     copy_project(root, ["facesent", "presets"])
@@ -60,7 +60,7 @@ def prepare(root: Path, data: Path | None, changes: Changes) -> None:
     if data:
         (root / "data").symlink_to(data.resolve(), target_is_directory=True)
     else:
-        _run(root, ["-m", "facesent.cli", "data", "sample"])
+        _run(root, ["-m", "facesent.cli", "data", "draw"])
     configure(root, "quick", changes)
     stage(root, "validate")
     stage(root, "split")
@@ -88,7 +88,7 @@ def train(root: Path) -> Outcome:
         minutes=minutes,
         val=metrics["val"]["accuracy"],
         test=metrics["test"]["accuracy"],
-        macro_recall=metrics["test"]["balanced_accuracy"],
+        macro_recall=metrics["test"]["macro_recall"],
         ece=metrics["test"]["ece"],
         correct=(answers["actual"] == answers["predicted"]).to_numpy(),
         groups=people[answers["file_name"]].to_numpy(dtype=np.str_),

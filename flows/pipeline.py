@@ -106,17 +106,17 @@ def _take(steps: Steps, task: "Task[..., Any]", name: str, *arguments: Any) -> A
     return steps.take(name, lambda: named(*arguments))
 
 
-def main(*, sample: bool = False, approval_hours: float = APPROVAL_HOURS) -> int:
+def main(*, draw: bool = False, approval_hours: float = APPROVAL_HOURS) -> int:
     """Run the flow and say how it ended; the exit status.
 
     Args:
-        sample: bring images first, where there are none.
+        draw: bring images first, where there are none.
         approval_hours: how long to wait for a person, where one has to agree.
     """
 
     def run() -> "State[Any]":
         prepare()
-        _get_ready(sample)
+        _get_ready(draw)
         return cast("State[Any]", pipeline(approval_hours, return_state=True))
 
     again = "Run it again to go on: finished stages are cached."
@@ -126,12 +126,12 @@ def main(*, sample: bool = False, approval_hours: float = APPROVAL_HOURS) -> int
     return status
 
 
-def _get_ready(sample: bool) -> None:
+def _get_ready(draw: bool) -> None:
     """Let Prefect's temporary server start while images are drawn, and the last tasks' libraries load after it."""
     with ThreadPoolExecutor(max_workers=1) as beside:
         # Making a client starts that server, unless Prefect is told of another one.
         server = beside.submit(get_client, sync_client=True)
-        if sample:
+        if draw:
             bring(Project())
         server.result()
     # MLflow takes seconds to import, and while DVC runs the stages this process only waits.
@@ -153,7 +153,7 @@ def _flow_run_in_environment() -> Iterator[None]:
 
 
 def bring(project: Project) -> None:
-    """Where there are no images: get back those that ``data.dvc`` describes, or draw the embedded faces.
+    """Where there are no images: get back those that ``data.dvc`` describes, or draw faces.
 
     Raises:
         FacesentError: neither could be done; the reason was printed.
@@ -163,8 +163,8 @@ def bring(project: Project) -> None:
     checkout = dvc("checkout", "--quiet", project.data_pointer.name)
     if project.data_pointer.is_file() and _status(checkout, project, subprocess.DEVNULL) == 0:
         return
-    if _status(python("facesent.cli", "data", "sample"), project, None):
-        raise FacesentError("Expected images, or a place to draw some. Received: none. Run: facesent data sample")
+    if _status(python("facesent.cli", "data", "draw"), project, None):
+        raise FacesentError("Expected images, or a place to draw some. Received: none. Run: facesent data draw")
 
 
 def _status(command: list[str], project: Project, output: int | None) -> int:
@@ -173,9 +173,9 @@ def _status(command: list[str], project: Project, output: int | None) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m flows.pipeline", description="Run the flow once, here.")
-    help_of_sample = "where there is no data/, bring back what data.dvc describes, or draw the embedded faces"
-    parser.add_argument("--sample", action="store_true", help=help_of_sample)
+    help_of_draw = "where there is no data/, bring back what data.dvc describes, or draw faces"
+    parser.add_argument("--draw", "--sample", action="store_true", help=help_of_draw)
     help_of_hours = "how long to wait for `facesent approve`, with gate.approval: true; by default %(default)s"
     parser.add_argument("--approval-hours", type=float, default=APPROVAL_HOURS, help=help_of_hours)
     options = parser.parse_args()
-    sys.exit(main(sample=options.sample, approval_hours=options.approval_hours))
+    sys.exit(main(draw=options.draw, approval_hours=options.approval_hours))

@@ -28,7 +28,7 @@ def make_example(root: Path, persons: int | None = None, settings: Settings | No
     copy_project(root)
     _git(root, "init", "--quiet")
     if persons:
-        _python(root, quiet_environment(root), "facesent.cli", "data", "sample", "--persons", str(persons))
+        _python(root, quiet_environment(root), "facesent.cli", "data", "draw", "--persons", str(persons))
     with prefect_server(root) as server:
         env = {**quiet_environment(root), "PREFECT_API_URL": f"{server}/api"}
         for training in _TRAININGS:
@@ -37,7 +37,7 @@ def make_example(root: Path, persons: int | None = None, settings: Settings | No
             _git(root, "add", "--all")
             changed = ", ".join(f"{key}: {value}" for key, value in training.items()) or "the preset quick"
             _git(root, "commit", "--quiet", "--allow-empty", "--message", f"Train {changed}")
-            _python(root, env, "flows.pipeline", "--sample")
+            _python(root, env, "flows.pipeline", "--draw")
 
 
 def _write_settings(path: Path, changes: Settings) -> None:

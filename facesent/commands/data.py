@@ -34,7 +34,7 @@ def data() -> None:
     """Get images into data/ and see what is there.
 
     \b
-    Example: facesent data sample && facesent data status
+    Example: facesent data draw && facesent data status
     """
 
 
@@ -45,19 +45,23 @@ def data() -> None:
 @click.option("--image-size", type=click.IntRange(16, 1024), default=128, show_default=True, help="Side in pixels.")
 @click.option("--seed", type=int, default=7, show_default=True, help="Another seed draws other people.")
 @readable_errors
-def sample(data_dir: Path, replace: bool, persons: int, image_size: int, seed: int) -> None:
-    """Draw the embedded dataset: six classes of faces, the same bytes each time.
+def draw(data_dir: Path, replace: bool, persons: int, image_size: int, seed: int) -> None:
+    """Draw faces of six classes, the same bytes each time.
 
     \b
-    Example: facesent data sample
+    Example: facesent data draw
     """
     from facesent.sources.drawn_faces.dataset import draw_dataset
 
-    def draw(incoming: Path) -> None:
+    def drawn(incoming: Path) -> None:
         with progress_of("Drawing") as progress:
             draw_dataset(incoming, seed=seed, persons=persons, image_size=image_size, progress=progress)
 
-    _bring_in(data_dir, replace, draw)
+    _bring_in(data_dir, replace, drawn)
+
+
+# What `facesent reproduce` asks older checkouts for, and their people are used to.
+data.add_command(click.Command("sample", hidden=True, callback=draw.callback, params=draw.params))
 
 
 @data.command()
@@ -206,7 +210,7 @@ def _advice(data_dir: Path, contents: "Contents", state: "Tracking") -> str:
     source = pointer(data_dir)
     if state is Tracking.MISSING or contents.empty:
         known = f"{source} describes images that are not here. " if source.exists() else ""
-        return f"{known}Next: facesent data sample, facesent data download or facesent data import DIR"
+        return f"{known}Next: facesent data draw, facesent data download or facesent data import DIR"
     return {
         Tracking.MATCHES: f"Matches {source}. Next: dvc repro",
         Tracking.DIFFERS: f"Differs from {source}. Next: dvc add {data_dir} to keep this, "

@@ -117,7 +117,7 @@ def class_folders(data_dir: Path) -> list[str]:
     if not data_dir.is_dir():
         raise DataError(
             f"Expected class folders of images in {data_dir}. Received: no such folder. "
-            "Get data with `facesent data sample`, `facesent data download` or `facesent data import DIR`."
+            "Get data with `facesent data draw`, `facesent data download` or `facesent data import DIR`."
         )
     folders = [path for path in sorted(data_dir.iterdir()) if path.is_dir() and not path.name.startswith(".")]
     for folder in folders:

@@ -19,12 +19,12 @@ _MAX_FOLDS = 20
 _BUNDLES_A_FOLD = 20
 
 
-def draw(labels: Names, component: Labels, share: float, seed: int) -> NDArray[np.bool_]:
-    """Choose whole components that make up about ``share`` of each class: some of many stratified folds.
+def draw(labels: Names, group: Labels, share: float, seed: int) -> NDArray[np.bool_]:
+    """Choose whole groups that make up about ``share`` of each class: some of many stratified folds.
 
     Args:
         labels: the class of each image, ``(images,)``.
-        component: equal numbers for images that belong together, ``(images,)``.
+        group: equal numbers for images that belong together, ``(images,)``.
         share: of the images of each class, 0 to 1.
         seed: of the folds.
 
@@ -39,29 +39,29 @@ def draw(labels: Names, component: Labels, share: float, seed: int) -> NDArray[n
     if not 0 < fraction < 1:
         fraction = Fraction(1, max(2, min(round(1 / share), most)))
     count = fraction.denominator
-    folds = stratified_folds(labels, component, count, seed)
+    folds = stratified_folds(labels, group, count, seed)
     table = pd.crosstab(folds, labels).reindex(range(count), fill_value=0).to_numpy()
     return np.isin(folds, _pick(table, table.sum(axis=0) * share))
 
 
-def stratified_folds(labels: Names, component: Labels, count: int, seed: int) -> Labels:
-    """Number the fold of each image, ``(images,)`` from 0: of each class about the same share, whole components.
+def stratified_folds(labels: Names, group: Labels, count: int, seed: int) -> Labels:
+    """Number the fold of each image, ``(images,)`` from 0: of each class about the same share, whole groups.
 
     All are 0 where no class has ``count`` images.
 
     Args:
         labels: the class of each image, ``(images,)``.
-        component: equal numbers for images that belong together, ``(images,)``.
+        group: equal numbers for images that belong together, ``(images,)``.
         count: of the folds.
         seed: of the folds.
     """
-    return _folds(labels, _bundled(labels, component, count * _BUNDLES_A_FOLD, seed), count, seed)
+    return _folds(labels, _bundled(labels, group, count * _BUNDLES_A_FOLD, seed), count, seed)
 
 
 def _pick(table: NDArray[np.int64], goal: NDArray[np.float64]) -> list[int]:
     """Add folds, the best first, while that brings the images by class nearer to the goal.
 
-    One large component makes the other folds smaller than their share, so that their number is not known beforehand.
+    One large group makes the other folds smaller than their share, so that their number is not known beforehand.
 
     Args:
         table: images by fold and class.
@@ -85,24 +85,24 @@ def _distance(counts: NDArray[np.int64], goal: NDArray[np.float64], total: NDArr
     return float((np.abs(counts - goal) / total).sum() + len(total) * missed)
 
 
-def _bundled(labels: Names, component: Labels, bundles: int, seed: int) -> Labels:
+def _bundled(labels: Names, group: Labels, bundles: int, seed: int) -> Labels:
     """Join single images of a class at random into at most ``bundles`` groups; smaller classes stay as they are.
 
     The folds are made one group after another in Python, half a millisecond each: with a group an image, 150,000 images
     would take minutes.
     """
-    alone = np.flatnonzero(np.bincount(component)[component] == 1)
+    alone = np.flatnonzero(np.bincount(group)[group] == 1)
     singles = pd.DataFrame({"row": np.random.default_rng(seed % 2**32).permutation(alone)})
     singles["label"] = labels[singles["row"]]
     of_class = singles.groupby("label")["row"]
     size = -(-of_class.transform("size") // bundles)
     bundle = of_class.cumcount() // size
-    joined = component.copy()
-    joined[singles["row"]] = component[singles.groupby(["label", bundle])["row"].transform("first")]
+    joined = group.copy()
+    joined[singles["row"]] = group[singles.groupby(["label", bundle])["row"].transform("first")]
     return joined
 
 
-def _folds(labels: Names, component: Labels, count: int, seed: int) -> Labels:
+def _folds(labels: Names, group: Labels, count: int, seed: int) -> Labels:
     """Number the fold of each image, shape (images,)."""
     from sklearn.model_selection import StratifiedGroupKFold
 
@@ -112,6 +112,6 @@ def _folds(labels: Names, component: Labels, count: int, seed: int) -> Labels:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed % 2**32)
-        for fold, (_, rows) in enumerate(splitter.split(labels, labels, component)):
+        for fold, (_, rows) in enumerate(splitter.split(labels, labels, group)):
             folds[rows] = fold
     return folds

@@ -32,7 +32,7 @@ def split_markdown(report: SplitReport, quarantined: int) -> str:
     links = [
         (
             kind.name,
-            kind.clusters,
+            kind.groups,
             kind.images,
             kind.ungrouped.pairs,
             kind.ungrouped.held_out,
@@ -41,7 +41,7 @@ def split_markdown(report: SplitReport, quarantined: int) -> str:
         )
         for kind in report.links
     ]
-    headers = ("link", "clusters", "images", "pairs torn", "held out", "pairs torn here", "held out here")
+    headers = ("link", "groups", "images", "pairs torn", "held out", "pairs torn here", "held out here")
     sections = [
         "# Splits",
         split_counts(report),

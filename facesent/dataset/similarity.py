@@ -28,7 +28,7 @@ _HASH_BITS = 64
 _BLOCK = 1 << 22
 
 
-def clusters_of(values: pd.Series) -> Labels:
+def groups_of(values: pd.Series) -> Labels:
     """Number rows by their value, shape (rows,): equal values share a number, a missing value stands alone."""
     codes = pd.factorize(values)[0].astype(np.int64)
     alone = np.flatnonzero(codes < 0)
@@ -47,7 +47,7 @@ def near_duplicates(phash: pd.Series, distance: int) -> Labels:
         phash: 64-bit hashes as 16 hexadecimal digits; a missing one is like no other.
         distance: in bits; 0 links equal hashes only.
     """
-    exact = clusters_of(phash)
+    exact = groups_of(phash)
     known = phash.notna().to_numpy()
     numbers = np.array([int(text, 16) for text in phash[known]], dtype=np.uint64)
     hashes, rows = np.unique(numbers, return_inverse=True)
@@ -57,11 +57,11 @@ def near_duplicates(phash: pd.Series, distance: int) -> Labels:
     return labels
 
 
-def join(rows: int, clusterings: Sequence[Labels]) -> Labels:
-    """Number ``rows`` rows so that two share a number when any chain of the clusterings links them."""
-    # Each cluster is a node of its own beside the rows: as many edges as rows, however large the clusters are.
+def join(rows: int, groupings: Sequence[Labels]) -> Labels:
+    """Number ``rows`` rows so that two share a number when any chain of the groupings links them."""
+    # Each group is a node of its own beside the rows: as many edges as rows, however large the groups are.
     offset, nodes, targets = rows, [], []
-    for labels in clusterings:
+    for labels in groupings:
         nodes.append(np.arange(rows))
         targets.append(labels + offset)
         offset += int(labels.max(initial=-1)) + 1
@@ -103,8 +103,8 @@ def _buckets(keys: Hashes) -> Iterator[Labels]:
 
 
 def _close_pairs(hashes: Hashes, labels: Labels, bucket: Labels, distance: int) -> Iterator[Pairs]:
-    """The pairs of clusters in the bucket that two close hashes link, a block of comparisons at a time."""
-    # A bucket that is one cluster already (a crowd of nearly black images, say) has nothing left to find.
+    """The pairs of groups in the bucket that two close hashes link, a block of comparisons at a time."""
+    # A bucket that is one group already (a crowd of nearly black images, say) has nothing left to find.
     if (labels[bucket] == labels[bucket[0]]).all():
         return
     step = max(1, _BLOCK // len(bucket))
@@ -132,9 +132,9 @@ class Crossing:
     """Linked images that do not sit in the same split."""
 
     pairs: int
-    """Pairs of images of one cluster in two splits."""
+    """Pairs of images of one group in two splits."""
     held_out: int
-    """Images of val and test with another of their cluster in train."""
+    """Images of val and test with another of their group in train."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class LinkKind:
     """One reason for which images belong together, and what became of it."""
 
     name: str
-    clusters: int
+    groups: int
     """Clusters of two images or more."""
     images: int
     """Images in them."""
@@ -153,7 +153,7 @@ class LinkKind:
 
 
 def describe_link(name: str, labels: Labels, splits: NDArray[np.str_], ungrouped: NDArray[np.str_]) -> LinkKind:
-    """Count the clusters ``labels``, shape (images,), and what two splits of the images, each (images,), tear apart."""
+    """Count the groups ``labels``, shape (images,), and what two splits of the images, each (images,), tear apart."""
     sizes = np.bincount(labels)
     several = sizes[sizes > 1]
     return LinkKind(name, len(several), int(several.sum()), crossing(labels, ungrouped), crossing(labels, splits))
@@ -169,7 +169,7 @@ def crossing(labels: Labels, splits: NDArray[np.str_]) -> Crossing:
 
 
 def counts_by_split(labels: Labels, splits: NDArray[np.str_]) -> NDArray[np.int64]:
-    """Images of each cluster in each split, shape (clusters, splits)."""
+    """Images of each group in each split, shape (groups, splits)."""
     codes = pd.Categorical(splits, categories=list(SPLITS)).codes
     cells = np.bincount(labels * len(SPLITS) + codes, minlength=(int(labels.max(initial=-1)) + 1) * len(SPLITS))
     return cells.reshape(-1, len(SPLITS))

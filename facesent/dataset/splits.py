@@ -12,9 +12,9 @@ from facesent.dataset.folds import Names, draw
 from facesent.dataset.similarity import (
     Labels,
     LinkKind,
-    clusters_of,
     counts_by_split,
     describe_link,
+    groups_of,
     join,
     near_duplicates,
 )
@@ -49,11 +49,11 @@ class SplitReport:
     counts: Mapping[str, Mapping[str, int]]
     """Images by class and split."""
     groups: int
-    """Joined components; a single image is one too."""
+    """Joined groups; a single image is one too."""
     largest_group: int
     links: tuple[LinkKind, ...]
     torn: tuple[tuple[str, ...], ...]
-    """The file names of each component that the given splits put into two splits."""
+    """The file names of each group that the given splits put into two splits."""
     warnings: tuple[str, ...]
 
 
@@ -64,11 +64,11 @@ def split(
 
     Images with equal content, with perceptual hashes at most ``near_duplicate_distance`` bits apart, or of one
     ``group`` are joined, over any number of links, and sit in one split. A given ``split`` is obeyed, also where it
-    tears a component; images of the component without one follow it. The others are drawn so that each class
+    tears a group; images of the group without one follow it. The others are drawn so that each class
     comes close to the shares ``val`` and ``test``. The result depends on neither the order of the rows nor the machine.
 
     Returns:
-        The columns of ``COLUMNS`` sorted by file_name, ``group`` being the component's id (the start of its smallest
+        The columns of ``COLUMNS`` sorted by file_name, ``group`` being the group's id (the start of its smallest
         sha256), and the report.
 
     Raises:
@@ -78,39 +78,39 @@ def split(
     if images.empty:
         raise SplitError(f"Expected images that can be used. Received: all {len(manifest)} are quarantined.")
     links = {
-        "same content": clusters_of(images["sha256"]),
+        "same content": groups_of(images["sha256"]),
         "near duplicates": near_duplicates(images["phash"], near_duplicate_distance),
-        "same person": clusters_of(images["group"]),
+        "same person": groups_of(images["group"]),
     }
-    component = join(len(images), list(links.values()))
+    group = join(len(images), list(links.values()))
     given = images["split"].fillna("").to_numpy(dtype=_NAME)
     goals = {"test": test * len(images), "val": val * len(images)}
-    names = _place(images["label"], component, _follow(given, component), goals, seed)
-    result = images[["file_name", "label", "sha256"]].assign(group=_component_ids(images, component), split=names)
+    names = _place(images["label"], group, _follow(given, group), goals, seed)
+    result = images[["file_name", "label", "sha256"]].assign(group=_group_ids(images, group), split=names)
     ungrouped = _ungrouped(given, goals, seed)
     report = SplitReport(
         images=len(images),
         given=int((given != "").sum()),
         counts=_counts(result),
-        groups=len(np.unique(component)),
-        largest_group=int(np.bincount(component).max()),
+        groups=len(np.unique(group)),
+        largest_group=int(np.bincount(group).max()),
         links=tuple(describe_link(name, labels, names, ungrouped) for name, labels in links.items()),
-        torn=_torn(result, component),
-        warnings=tuple(_warnings(result, component, links, {"val": val, "test": test}, near_duplicate_distance)),
+        torn=_torn(result, group),
+        warnings=tuple(_warnings(result, group, links, {"val": val, "test": test}, near_duplicate_distance)),
     )
     return result[list(COLUMNS)], report
 
 
-def _follow(given: Names, component: Labels) -> Names:
-    """Give images without a split that of their component: the one of most of its images."""
+def _follow(given: Names, group: Labels) -> Names:
+    """Give images without a split that of their group: the one of most of its images."""
     known = given != ""
-    counts = counts_by_split(component, np.where(known, given, "train"))
-    counts[:, 0] -= np.bincount(component[~known], minlength=len(counts))
+    counts = counts_by_split(group, np.where(known, given, "train"))
+    counts[:, 0] -= np.bincount(group[~known], minlength=len(counts))
     follows = np.where(counts.any(axis=1), np.array(SPLITS)[counts.argmax(axis=1)], "")
-    return np.where(known, given, follows[component])
+    return np.where(known, given, follows[group])
 
 
-def _place(labels: pd.Series, component: Labels, placed: Names, goals: Mapping[str, float], seed: int) -> Names:
+def _place(labels: pd.Series, group: Labels, placed: Names, goals: Mapping[str, float], seed: int) -> Names:
     """Draw a split for each image whose place is still ``""``."""
     if (placed != "").all():
         _check_not_empty(placed)
@@ -120,13 +120,13 @@ def _place(labels: pd.Series, component: Labels, placed: Names, goals: Mapping[s
         for name, goal in goals.items():
             free = np.flatnonzero(names == "")
             share = (goal - (names == name).sum()) / max(len(free), 1)
-            names[free[draw(labels.to_numpy(dtype=np.str_)[free], component[free], share, seed + attempt)]] = name
+            names[free[draw(labels.to_numpy(dtype=np.str_)[free], group[free], share, seed + attempt)]] = name
         names[names == ""] = "train"
         missing = _missing(labels, names)
         if not missing:
             return names
     label, name = missing[0]
-    groups = len(np.unique(component[labels == label]))
+    groups = len(np.unique(group[labels == label]))
     raise SplitError(
         f"Expected images of each class in each split. Received: no {label} in {name}; the class has "
         f"{(labels == label).sum()} images in {groups} groups (an image, its duplicates and its person are one). "
@@ -149,9 +149,9 @@ def _check_not_empty(names: Names) -> None:
             )
 
 
-def _component_ids(images: pd.DataFrame, component: Labels) -> pd.Series:
-    """A name that stays when other images come and go: the smallest content hash of the component, shortened."""
-    return images.groupby(component)["sha256"].transform("min").str[:16]
+def _group_ids(images: pd.DataFrame, group: Labels) -> pd.Series:
+    """A name that stays when other images come and go: the smallest content hash of the group, shortened."""
+    return images.groupby(group)["sha256"].transform("min").str[:16]
 
 
 def _ungrouped(given: Names, goals: Mapping[str, float], seed: int) -> Names:
@@ -170,22 +170,22 @@ def _counts(result: pd.DataFrame) -> dict[str, dict[str, int]]:
     return {str(label): {name: int(row[name]) for name in SPLITS} for label, row in table.iterrows()}
 
 
-def _torn(result: pd.DataFrame, component: Labels) -> tuple[tuple[str, ...], ...]:
-    torn = result[result["split"].groupby(component).transform("nunique") > 1]
-    return tuple(tuple(rows["file_name"]) for _, rows in torn.groupby(component[torn.index]))
+def _torn(result: pd.DataFrame, group: Labels) -> tuple[tuple[str, ...], ...]:
+    torn = result[result["split"].groupby(group).transform("nunique") > 1]
+    return tuple(tuple(rows["file_name"]) for _, rows in torn.groupby(group[torn.index]))
 
 
 def _warnings(
-    result: pd.DataFrame, component: Labels, links: Mapping[str, Labels], shares: Mapping[str, float], distance: int
+    result: pd.DataFrame, group: Labels, links: Mapping[str, Labels], shares: Mapping[str, float], distance: int
 ) -> Iterator[str]:
     count = len(result)
-    torn = _torn(result, component)
+    torn = _torn(result, group)
     if torn:
         yield (
             f"The split column of metadata.csv tears {len(torn)} groups of linked images apart, such as that of "
             f"{' and '.join(torn[0][:2])}. It was obeyed, so that the test score may be too good."
         )
-    largest = int(np.bincount(component).max())
+    largest = int(np.bincount(group).max())
     if largest > GIANT_SHARE * count:
         yield f"One group joins {largest} of {count} images ({largest / count:.0%}). {_advice(links, count, distance)}"
     for name, share in shares.items():

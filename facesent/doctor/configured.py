@@ -37,7 +37,7 @@ def _settings(project: Project) -> Finding:
 
 def _images(project: Project) -> Finding:
     if not project.data.is_dir():
-        return Finding("data/", "note", "missing", "dvc checkout data.dvc, or facesent data sample | download | import")
+        return Finding("data/", "note", "missing", "dvc checkout data.dvc, or facesent data draw | download | import")
     try:
         contents, state = describe(project.data), tracking(project.data)
     except DataError as error:

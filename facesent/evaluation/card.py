@@ -34,7 +34,7 @@ def model_card(report: Report, contact: str) -> str:
 
     measured = {
         "accuracy": report.accuracy.value,
-        "recall": report.balanced_accuracy,
+        "recall": report.macro_recall,
         "f1": report.macro_f1,
         "expected_calibration_error": report.calibration.ece,
     }

@@ -1,8 +1,12 @@
 """What is measured on a split, as values that can be stored and compared."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
+
+from facesent.core.errors import FacesentError
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class Measures:
     Attributes:
         accuracy_low: lower end of accuracy's bootstrap interval.
         accuracy_high: upper end.
-        balanced_accuracy: mean recall of the classes that have images.
+        macro_recall: mean recall of the classes that have images.
         log_loss: mean negative log probability of the true class, in nats.
         ece: expected calibration error.
         ece_debiased: the same with much of what chance adds to it taken out.
@@ -33,7 +37,7 @@ class Measures:
     accuracy: float
     accuracy_low: float
     accuracy_high: float
-    balanced_accuracy: float
+    macro_recall: float
     macro_f1: float
     log_loss: float
     ece: float
@@ -47,7 +51,11 @@ class Measures:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Measures":
-        """Read what ``as_dict`` gave, among whatever else."""
+        """Read what ``as_dict`` gave, among whatever else.
+
+        Raises:
+            KeyError: a measure is missing.
+        """
         classes = {label: ClassMeasures(**of_class) for label, of_class in values["classes"].items()}
         own = {field.name: values[field.name] for field in fields(cls)}
         return cls(**{**own, "classes": classes})
@@ -56,3 +64,20 @@ class Measures:
     def worst_recall(self) -> float:
         """The lowest recall of a class that has images."""
         return min(measures.recall for measures in self.classes.values() if measures.support)
+
+
+def read_measures(path: Path) -> dict[str, Measures]:
+    """What ``evaluate`` measured, by split.
+
+    Raises:
+        FacesentError: the file is of another version of this code.
+    """
+    try:
+        return {
+            split: Measures.from_dict(values) for split, values in json.loads(path.read_text(encoding="utf-8")).items()
+        }
+    except (KeyError, TypeError) as error:
+        raise FacesentError(
+            f"Expected in {path} the measures that evaluate writes now. Received: none called {error}. "
+            "Run: dvc repro evaluate"
+        ) from None

@@ -41,7 +41,7 @@ def measure(
         accuracy=float(correct.mean()),
         accuracy_low=low,
         accuracy_high=high,
-        balanced_accuracy=float(recall[present].mean()),
+        macro_recall=float(recall[present].mean()),
         macro_f1=float(f1[present].mean()),
         log_loss=float(log_loss(targets, _normalised(probabilities), labels=indices)),
         ece=expected_calibration_error(confidence, correct, bins),

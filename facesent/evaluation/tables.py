@@ -20,7 +20,7 @@ def class_table(measures: Measures) -> pd.DataFrame:
 
 def headline(splits: Mapping[str, Measures]) -> dict[str, dict[str, float]]:
     """The few measures by split that ``dvc metrics diff`` shows, to four decimals; ``metrics.json`` has all."""
-    shown = ("accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy", "worst_recall", "ece", "log_loss")
+    shown = ("accuracy", "accuracy_low", "accuracy_high", "macro_recall", "worst_recall", "ece", "log_loss")
     of_test = {name: round(float(getattr(splits["test"], name)), 4) for name in shown}
     others = {name: {"accuracy": round(measures.accuracy, 4)} for name, measures in splits.items() if name != "test"}
     return {"test": of_test, **others}
@@ -41,9 +41,7 @@ def comparison_markdown(splits: Mapping[str, Measures], reference: Reference | N
 def evaluation_markdown(splits: Mapping[str, Measures], test: Examination, reference: Reference | None = None) -> str:
     """The whole result: comparison, test measures, calibration, behaviour, classes."""
     m = test.measures
-    summary = (
-        f"Test: balanced accuracy {m.balanced_accuracy:.3f}, macro F1 {m.macro_f1:.3f}, log loss {m.log_loss:.3f}."
-    )
+    summary = f"Test: macro recall {m.macro_recall:.3f}, macro F1 {m.macro_f1:.3f}, log loss {m.log_loss:.3f}."
     parts = [comparison_markdown(splits, reference), summary, "", _calibration(test)]
     if test.answered:
         parts += ["", _answered(test.answered)]

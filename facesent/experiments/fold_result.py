@@ -143,7 +143,7 @@ def measures_of(
     measured = measure(targets, probabilities, labels, settings)
     return {
         "accuracy": measured.accuracy,
-        "macro_recall": measured.balanced_accuracy,
+        "macro_recall": measured.macro_recall,
         "macro_f1": measured.macro_f1,
         "log_loss": measured.log_loss,
     }

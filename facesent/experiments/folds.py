@@ -10,7 +10,7 @@ from facesent.core.errors import CrossValidationError
 from facesent.core.files import replaced
 from facesent.core.paths import Project
 from facesent.dataset.folds import stratified_folds
-from facesent.dataset.similarity import clusters_of
+from facesent.dataset.similarity import groups_of
 from facesent.images.rows import read_split
 
 # One fold is held out, one validates, and something has to be left to train on.
@@ -60,7 +60,7 @@ def assign(images: pd.DataFrame, folds: int, seed: int) -> pd.DataFrame:
         )
     table = images.sort_values("file_name", ignore_index=True)
     labels = table["label"].to_numpy(dtype=np.str_)
-    table["fold"] = stratified_folds(labels, clusters_of(table["group"]), folds, seed) + 1
+    table["fold"] = stratified_folds(labels, groups_of(table["group"]), folds, seed) + 1
     _require_each_class(table)
     return table
 

@@ -52,7 +52,7 @@ def provide(copy: Project, data_md5: str, env: Mapping[str, str], report: Log) -
             return
         except ProgramError:
             continue
-    report("DVC's cache does not have the images; drawing the embedded faces to see whether they are those.")
+    report("DVC's cache does not have the images; drawing faces to see whether they are those.")
     run(python("facesent.cli", "data", "sample", "--replace"), copy.root, env, report)
     drawn = _md5(copy)
     if drawn != data_md5:

@@ -133,7 +133,7 @@ def _floors(measures: Measures, settings: Gate) -> Iterator[Check]:
     interval = f"interval {measures.accuracy_low:.4f} to {measures.accuracy_high:.4f}"
     chance = f"{measures.ece_noise:.4f} by chance alone"
     yield from _asked("accuracy", measures.accuracy, "at least", settings.min_accuracy, interval)
-    yield from _asked("macro recall", measures.balanced_accuracy, "at least", settings.min_macro_recall)
+    yield from _asked("macro recall", measures.macro_recall, "at least", settings.min_macro_recall)
     worst = min(recalls, key=lambda label: recalls[label])
     yield from _asked("worst class recall", measures.worst_recall, "at least", settings.min_class_recall, worst)
     yield from _asked("expected calibration error", measures.ece, "at most", settings.max_ece, chance)

@@ -1,12 +1,11 @@
 """The trained model as a registered version, which asks to be served."""
 
-import json
 from dataclasses import dataclass
 
 from facesent.core.errors import FacesentError
 from facesent.core.paths import Project
 from facesent.evaluation.card import description
-from facesent.evaluation.measures import Measures
+from facesent.evaluation.measures import Measures, read_measures
 from facesent.model.storage import load_labels, model_sha256
 from facesent.params import load_params
 from facesent.registry import runs, versions
@@ -74,7 +73,7 @@ def _version_tags(project: Project, run_id: str) -> dict[str, str]:
         "classes": ",".join(load_labels(project.labels)),
         "test_accuracy": f"{measures.accuracy:.4f}",
         "test_accuracy_interval": f"{measures.accuracy_low:.4f} to {measures.accuracy_high:.4f}",
-        "test_macro_recall": f"{measures.balanced_accuracy:.4f}",
+        "test_macro_recall": f"{measures.macro_recall:.4f}",
         "test_macro_f1": f"{measures.macro_f1:.4f}",
         "test_worst_recall": f"{measures.worst_recall:.4f}",
     }
@@ -82,4 +81,4 @@ def _version_tags(project: Project, run_id: str) -> dict[str, str]:
 
 def measured_on_test(project: Project) -> Measures:
     """What ``evaluate`` measured on the test split."""
-    return Measures.from_dict(json.loads(project.metrics.read_text(encoding="utf-8"))["test"])
+    return read_measures(project.metrics)["test"]

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from facesent.core.errors import FacesentError
 from facesent.core.paths import Project
 from facesent.evaluation.report.content import Report
@@ -86,7 +88,13 @@ def write_judged_report(
     )
     page = project.verdict.with_name("report.html")
     page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(render(Report.from_json(stored.read_bytes()), judgement), encoding="utf-8")
+    try:
+        written = Report.from_json(stored.read_bytes())
+    except ValidationError:
+        raise FacesentError(
+            f"Expected in {stored} the report that evaluate writes now. Received: an older one. Run: dvc repro evaluate"
+        ) from None
+    page.write_text(render(written, judgement), encoding="utf-8")
     return page
 
 

@@ -14,7 +14,7 @@ VIEW = "trainings"
 # What tells trainings apart, left, and how well they did.
 _COLUMNS = (
     "metrics.`test_accuracy`",
-    "metrics.`test_balanced_accuracy`",
+    "metrics.`test_macro_recall`",
     "params.`model.name`",
     "tags.`verdict`",
 )
@@ -27,7 +27,7 @@ _SECTION = "Model metrics"
 _LINES = ("val_accuracy", "accuracy", "val_loss", "loss")
 
 
-_BARS = ("test_accuracy", "test_balanced_accuracy", "test_ece")
+_BARS = ("test_accuracy", "test_macro_recall", "test_ece")
 
 
 _ABOUT = (

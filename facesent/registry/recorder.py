@@ -17,7 +17,7 @@ from facesent.core.errors import FacesentError, TrackingError
 from facesent.core.nested import flatten
 from facesent.core.paths import SPLITS, Project
 from facesent.core.watching import Epoch, Row, Start, Watcher
-from facesent.evaluation.measures import Measures
+from facesent.evaluation.measures import read_measures
 from facesent.images.batches import training_examples
 from facesent.images.rows import read_split
 from facesent.model.storage import load_labels, model_sha256
@@ -151,10 +151,9 @@ def _record_evaluation(run_id: str, project: Project, params: Params) -> None:
     runs.log_images(run_id, {"test": read_split(project.split("test"))})
     runs.log_metrics(run_id, _evaluation_metrics(metrics))
     runs.log_files(run_id, sorted(project.evaluate.iterdir()), "evaluation")
-    measures = {split: Measures.from_dict(values) for split, values in metrics.items()}
     trained = json.loads(project.training_metrics.read_text(encoding="utf-8"))
     epochs = len(pd.read_csv(project.history))
-    runs.tag_run(run_id, training_note(params.model, epochs, trained["best_epoch"], measures))
+    runs.tag_run(run_id, training_note(params.model, epochs, trained["best_epoch"], read_measures(project.metrics)))
 
 
 def _replace_sheets(run_id: str, project: Project, params: Params) -> None:

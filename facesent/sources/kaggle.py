@@ -34,7 +34,7 @@ _CREDENTIALS = (
 )
 
 
-_ALTERNATIVES = "Without Kaggle: `facesent data sample` draws faces, `facesent data import DIR` takes images you have."
+_ALTERNATIVES = "Without Kaggle: `facesent data draw` draws faces, `facesent data import DIR` takes images you have."
 
 
 def fetch_archive(handle: str, downloads: Path, *, progress: Progress | None = None) -> Path:

@@ -31,7 +31,7 @@ def source(tmp_path: Path) -> Path:
     return make(tmp_path / "source", "Happy/1.jpg", "Happy/2.jpg", "Sad/1.jpg")
 
 
-@pytest.mark.parametrize("command", ["sample", "download", "import", "status"])
+@pytest.mark.parametrize("command", ["draw", "download", "import", "status"])
 def test_help_has_an_example(command: str) -> None:
     assert "facesent data " + command in call(command, "--help").output.split("Example:")[1]
 
@@ -88,7 +88,7 @@ def test_status_where_nothing_is(project: Path) -> None:
     result = call("status")
     assert result.exit_code == 0
     assert "data: not there." in result.output
-    assert "Next: facesent data sample" in result.output
+    assert "Next: facesent data draw" in result.output
     Path("data.dvc").write_text("outs:\n- path: data\n")
     assert "data.dvc describes images that are not here" in call("status").output
 
@@ -131,7 +131,7 @@ def test_download_without_credentials_is_one_message(project: Path, kaggle: Any)
 
 
 def test_sample_draws_the_same_bytes_each_time(project: Path) -> None:
-    arguments = ("sample", "--persons", "4", "--image-size", "32")
+    arguments = ("draw", "--persons", "4", "--image-size", "32")
     assert call(*arguments).exit_code == 0
     pointer = Path("data.dvc").read_bytes()
     again = call(*arguments, "--replace")

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facesent.dataset.similarity import Labels, clusters_of, join, near_duplicates
+from facesent.dataset.similarity import Labels, groups_of, join, near_duplicates
 
 
 def as_text(hashes: list[int]) -> pd.Series:
@@ -69,10 +69,10 @@ def test_crowds_and_thousands_of_images_are_linked() -> None:
 
 
 def test_clusters_of_leaves_missing_values_alone() -> None:
-    labels = clusters_of(pd.Series(["x", None, "x", None], dtype="str"))
+    labels = groups_of(pd.Series(["x", None, "x", None], dtype="str"))
     assert labels[0] == labels[2]
     assert len(set(labels)) == 3
-    assert len(clusters_of(pd.Series([], dtype="str"))) == 0
+    assert len(groups_of(pd.Series([], dtype="str"))) == 0
 
 
 def test_join_follows_chains_through_every_clustering() -> None:

@@ -41,7 +41,7 @@ def test_an_empty_project_is_told_how_to_begin(project: Path) -> None:
     found = by_subject(configured.findings(Project(project)))
     assert found["params.yaml"].state == "ok"
     assert found["data/"].state == "note"
-    assert "facesent data sample" in found["data/"].advice
+    assert "facesent data draw" in found["data/"].advice
     assert found["DVC remote"].state == "note"
 
 

@@ -22,7 +22,7 @@ def test_measures_of_a_small_confusion() -> None:
     targets = np.array([0, 0, 0, 0, 1, 1, 2, 2])
     measures = measure(targets, sure([0, 0, 0, 1, 1, 1, 2, 0]), LABELS, SETTINGS)
     assert measures.accuracy == pytest.approx(6 / 8)
-    assert measures.balanced_accuracy == pytest.approx((3 / 4 + 1 + 1 / 2) / 3)
+    assert measures.macro_recall == pytest.approx((3 / 4 + 1 + 1 / 2) / 3)
     assert measures.classes["Angry"].precision == pytest.approx(3 / 4)
     assert measures.classes["Happy"].recall == pytest.approx(1)
     assert measures.classes["Sad"].f1 == pytest.approx(2 / 3)
@@ -34,7 +34,7 @@ def test_measures_of_a_small_confusion() -> None:
 
 def test_a_class_without_test_images_does_not_count() -> None:
     measures = measure(np.array([0, 1]), sure([0, 1]), LABELS, SETTINGS)
-    assert measures.balanced_accuracy == 1
+    assert measures.macro_recall == 1
     assert measures.worst_recall == 1
     assert measures.classes["Sad"].support == 0
 

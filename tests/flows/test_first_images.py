@@ -35,7 +35,7 @@ def test_what_the_pointer_describes_comes_back_from_dvcs_cache(project: Path) ->
 
 
 @pytest.mark.slow
-def test_else_the_embedded_faces_are_drawn(project: Path) -> None:
+def test_else_faces_are_drawn(project: Path) -> None:
     bring(Project(project))
     assert len(list((project / "data").glob("*/*.jpg"))) == 934
     assert (project / "data.dvc").is_file()
@@ -43,6 +43,6 @@ def test_else_the_embedded_faces_are_drawn(project: Path) -> None:
 
 def test_what_cannot_be_drawn_is_said(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (project / "data").symlink_to("nowhere")
-    with pytest.raises(FacesentError, match="facesent data sample"):
+    with pytest.raises(FacesentError, match="facesent data draw"):
         bring(Project(project))
     assert "Received: data" in capfd.readouterr().err

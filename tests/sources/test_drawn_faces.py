@@ -1,4 +1,4 @@
-"""The embedded dataset: complete, the same everywhere, and flawed as announced."""
+"""The drawn faces: complete, the same everywhere, and flawed as announced."""
 
 import csv
 import hashlib
@@ -46,7 +46,7 @@ def decodes(path: Path) -> bool:
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("sample") / "data"
+    directory = tmp_path_factory.mktemp("drawn") / "data"
     draw_dataset(directory, persons=PERSONS, image_size=SIZE, workers=1)
     return directory
 

@@ -126,7 +126,7 @@ def test_no_network_is_said(kaggle: Any, tmp_path: Path, monkeypatch: pytest.Mon
         unused.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{unused.getsockname()[1]}"
         monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, address)
-        with pytest.raises(DataError, match=r"(?s)Check the network.*KAGGLE_USERNAME.*facesent data sample"):
+        with pytest.raises(DataError, match=r"(?s)Check the network.*KAGGLE_USERNAME.*facesent data draw"):
             fetch_archive(HANDLE, tmp_path)
 
 

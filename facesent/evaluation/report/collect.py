@@ -75,7 +75,7 @@ def make_report(
         accuracy=estimated_accuracy(measures, level),
         split_accuracy={name: estimated_accuracy(split, level) for name, split in results.splits.items()},
         commonest_share=float(matrix.sum(axis=1).max() / matrix.sum()),
-        balanced_accuracy=measures.balanced_accuracy,
+        macro_recall=measures.macro_recall,
         macro_f1=measures.macro_f1,
         data=background.data,
         training=background.training,
@@ -138,7 +138,7 @@ def data_of(
     links = [
         Link(
             kind["name"],
-            kind["clusters"],
+            kind["groups"],
             kind["images"],
             max(0, kind["ungrouped"]["held_out"] - kind["found"]["held_out"]),
             kind["found"]["held_out"],

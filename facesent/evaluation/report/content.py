@@ -26,14 +26,14 @@ class Link:
 
     Attributes:
         name: the reason, as ``same person``.
-        clusters: of two images or more.
+        groups: of two images or more.
         images: in them.
         prevented: held-out images that a split without groups would have put beside a linked one in train.
         leaked: the same in this split.
     """
 
     name: str
-    clusters: int
+    groups: int
     images: int
     prevented: int
     leaked: int
@@ -182,7 +182,7 @@ class Report:
         accuracy: on the test split.
         split_accuracy: on each split.
         commonest_share: share of the test images in their largest class: what a constant answer reaches.
-        balanced_accuracy: mean recall of the classes with test images.
+        macro_recall: mean recall of the classes with test images.
         macro_f1: likewise of F1.
         data: counts.
         training: the model's making.
@@ -204,7 +204,7 @@ class Report:
     accuracy: Estimate
     split_accuracy: dict[str, Estimate]
     commonest_share: float
-    balanced_accuracy: float
+    macro_recall: float
     macro_f1: float
     data: Data
     training: Training

@@ -58,7 +58,7 @@ def draw_dataset(
     progress: Callable[[int, int], None] | None = None,
     workers: int | None = None,
 ) -> None:
-    """Draw the embedded dataset into ``directory``: ``<Class>/*.jpg`` and ``metadata.csv`` (file_name, group).
+    """Draw the faces into ``directory``: ``<Class>/*.jpg`` and ``metadata.csv`` (file_name, group).
 
     Each person is one group of four to eight images. Like any collected dataset it has flaws: a truncated file,
     three exact and two near duplicates, and one picture filed under two classes. The directory appears only when
