@@ -48,7 +48,7 @@ def stage_report(folder: Path) -> str:
 
 def table(values: Mapping[str, Any]) -> str:
     """A markdown table of names and values; the names of nested ones are joined by dots."""
-    return markdown.table(("name", "value"), flatten(values).items(), right=1, compact=True)
+    return markdown.table(("name", "value"), flatten(values).items())
 
 
 def verbatim(text: str) -> str:

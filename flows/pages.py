@@ -81,7 +81,7 @@ def _training(project: Project) -> str:
     return "\n\n".join(
         [
             what,
-            table(("epoch kept", "train, while learning", "validation"), measures, right=1, compact=True),
+            table(("epoch kept", "train, while learning", "validation"), measures),
             ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in further.items()),
             _curves(project, int(metrics["best_epoch"])),
         ]

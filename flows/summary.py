@@ -63,7 +63,7 @@ class Summary:
         see = pages.listed(self.places)
         parts = {
             f"# {outcome}": reason,
-            "": table(("the run", ""), self.rows.items(), compact=True),
+            "": table(("the run", ""), self.rows.items()),
             "## Steps": steps_table(steps) if steps else "",
             "## More": see,
             "## Next": "\n".join(["```", *NEXT_COMMANDS, "```"]),
@@ -185,7 +185,7 @@ def steps_table(steps: Sequence[Step]) -> str:
     """The steps as a markdown table, and what they took together."""
     rows = [(step.name, step.outcome, duration(step.seconds)) for step in steps]
     total = ("all", "", duration(sum(step.seconds for step in steps)))
-    return table(("step", "", "time"), [*rows, total], right=2, compact=True)
+    return table(("step", "", "time"), [*rows, total])
 
 
 def duration(seconds: float) -> str:

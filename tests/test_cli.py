@@ -19,7 +19,8 @@ def commands() -> list[list[str]]:
     found = []
     for name, command in main.commands.items():
         found.append([name])
-        found += [[name, child] for child in getattr(command, "commands", {})]
+        children = getattr(command, "commands", {})
+        found += [[name, child] for child, its in children.items() if not its.hidden]
     return found
 
 

@@ -35,7 +35,7 @@ def comparison_markdown(splits: Mapping[str, Measures], reference: Reference | N
         for name, m in splits.items()
     ]
     headers = ["split", "images", "accuracy", "interval", *(["reference"] if reference else [])]
-    return table(headers, rows, right=1, compact=True) + "\n"
+    return table(headers, rows) + "\n"
 
 
 def evaluation_markdown(splits: Mapping[str, Measures], test: Examination, reference: Reference | None = None) -> str:
@@ -66,7 +66,7 @@ def _answered(answered: Answered) -> str:
 
 def _behaviour(behaviour: Behaviour) -> list[str]:
     rows = ((change, f"{share:.1%}") for change, share in behaviour.kept.items())
-    lines = [table(("changed image", "same answer"), rows, right=1, compact=True)]
+    lines = [table(("changed image", "same answer"), rows)]
     if smile := behaviour.smile:
         lines += [
             "",
@@ -81,4 +81,4 @@ def _classes(measures: Measures) -> str:
         (label, f"{m.precision:.3f}", f"{m.recall:.3f}", f"{m.f1:.3f}", m.support)
         for label, m in measures.classes.items()
     )
-    return table(("class", "precision", "recall", "F1", "images"), rows, right=1, compact=True)
+    return table(("class", "precision", "recall", "F1", "images"), rows)

@@ -68,7 +68,7 @@ class Summary:
     def to_markdown(self) -> str:
         """The sentence, the table and the calibration."""
         head, *rows = self.rows()
-        shown = table(head, rows, right=1, compact=True)
+        shown = table(head, rows)
         return "\n".join([f"{self.sentence}.", "", shown, "", f"{self.calibration}.", ""])
 
     def to_json(self) -> str:

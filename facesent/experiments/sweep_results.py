@@ -61,7 +61,7 @@ class Results:
     def to_markdown(self) -> str:
         """The sentence, the best trials and what to do with them."""
         header, *rows = self.shown()
-        shown = table(header, rows, compact=True)
+        shown = table(header, rows)
         return "\n".join([self.sentence, "", shown, "", "```console", self.command, "```"])
 
 

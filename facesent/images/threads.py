@@ -35,8 +35,9 @@ def give_way() -> None:
     Linux alone gives each thread a priority of its own; elsewhere nothing changes.
     """
     if sys.platform == "linux":
+        thread = threading.get_native_id()
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _BESIDE)
+            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + _BESIDE)
 
 
 def map_ahead(

@@ -68,7 +68,7 @@ def test_crowds_and_thousands_of_images_are_linked() -> None:
     assert len(set(labels[:20_000])) > 19_990
 
 
-def test_clusters_of_leaves_missing_values_alone() -> None:
+def test_groups_of_leaves_missing_values_alone() -> None:
     labels = groups_of(pd.Series(["x", None, "x", None], dtype="str"))
     assert labels[0] == labels[2]
     assert len(set(labels)) == 3

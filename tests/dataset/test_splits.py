@@ -168,7 +168,7 @@ def test_the_report_says_what_chance_would_have_torn() -> None:
     _, report = divide(make_manifest(["A"] * 500 + ["B"] * 500, groups=people))
     person = next(kind for kind in report.links if kind.name == "same person")
 
-    assert (person.clusters, person.images) == (500, 1000)
+    assert (person.groups, person.images) == (500, 1000)
     # Two images fall into different splits with probability 1 - (.8² + .1² + .1²) = .34, one of them in train with .32.
     assert person.ungrouped.pairs == pytest.approx(170, abs=40)
     assert person.ungrouped.held_out == pytest.approx(160, abs=40)

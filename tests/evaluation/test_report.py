@@ -276,7 +276,7 @@ def test_the_counts_of_the_data() -> None:
     )
     frames = {name: pd.DataFrame({"label": ["Angry"] * (name != "val")}) for name in ("train", "val", "test")}
     crossing = {"ungrouped": {"pairs": 9, "held_out": 5}, "found": {"pairs": 1, "held_out": 1}}
-    data = data_of(frames, manifest, {"links": [{"name": "same person", "clusters": 2, "images": 7, **crossing}]})
+    data = data_of(frames, manifest, {"links": [{"name": "same person", "groups": 2, "images": 7, **crossing}]})
     angry, happy = data.classes
     assert (angry.files, angry.quarantined, angry.train, angry.val, angry.test) == (3, 2, 1, 0, 1)
     assert (happy.files, happy.train) == (1, 0)

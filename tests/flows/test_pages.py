@@ -9,6 +9,7 @@ from facesent.core.paths import Project
 from facesent.promotion.aliases import Promotion
 from facesent.promotion.register import Candidate
 from flows import pages
+from tests.helpers.tables import cells
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def test_a_training_shows_what_was_trained_and_its_curves(trained: Project) -> N
         "**Ran** in 5 s.\n\n**reference_cnn** at 64 × 64 pixels, from scratch: 27,932,647 parameters"
     )
     assert "epoch 2 was kept" in shown
-    assert "| accuracy | 0.9 | 0.8 |" in shown
+    assert ("accuracy", "0.9", "0.8") in cells(shown)
     assert "temperature 1.97" in shown
     assert "![curves](data:image/png;base64," in shown
 
@@ -53,20 +54,20 @@ def test_without_a_server_the_registered_version_names_the_command(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     shown = pages.registered(Candidate(2, "run-of-2", "ab" * 32, created=False))
     assert "Version 2 of facesent, known already" in shown
-    assert "| MLflow run | run-of-2 |" in shown
+    assert ("MLflow run", "run-of-2") in cells(shown)
     assert "mlflow ui" in shown
 
 
 def test_a_promotion_says_what_is_served_and_how_to_go_back() -> None:
     shown = pages.promoted(2, Promotion(2, 1, changed=True, approved_by="ann"))
     assert "Version 2 became champion" in shown
-    assert "| approved by | ann |" in shown
+    assert ("approved by", "ann") in cells(shown)
     assert "`facesent rollback`" in shown
 
 
 def test_what_was_not_promoted_says_why() -> None:
     shown = pages.promoted(2, Promotion(None, None, changed=False, note="Version 2 did not pass the gate."))
     assert "**Not promoted.** Version 2 did not pass the gate." in shown
-    assert "| served (champion) | none |" in shown
+    assert ("served (champion)", "none") in cells(shown)
     assert "rollback" not in shown
     assert "restart" not in shown

@@ -11,6 +11,7 @@ from facesent.promotion.register import Candidate
 from facesent.promotion.verdict import Check
 from flows.summary import NEXT_COMMANDS, Step, Summary, summarise
 from tests.helpers import promoters
+from tests.helpers.tables import cells
 
 CANDIDATE = Candidate(version=2, run_id="run-of-2", model_sha256="ab" * 32, created=True)
 PROMOTED = Promotion(champion=2, previous=1, changed=True)
@@ -53,7 +54,7 @@ def test_one_screen_tells_the_whole_run(measured: Project) -> None:
     }
     shown = summary.to_markdown([Step("train", "ran", 130.0), Step("gate", "ran", 5.0)])
     assert shown.startswith("# VALIDATED: version 2\n\nVersion 2 is better.\n")
-    assert "| train | ran | 2 min 10 s |" in shown
+    assert ("train", "ran", "2 min 10 s") in cells(shown)
     assert "- MLflow run: `run-of-2`" in shown
     assert all(command in shown for command in NEXT_COMMANDS)
 

@@ -121,7 +121,7 @@ def test_slices_and_leaks_come_from_the_earlier_stages(project: Path) -> None:
     made.manifest.parent.mkdir()
     manifest.to_parquet(made.manifest)
     crossing = {"ungrouped": {"pairs": 9, "held_out": 5}, "found": {"pairs": 0, "held_out": 0}}
-    links = {"links": [{"name": "same person", "clusters": 2, "images": 7, **crossing}]}
+    links = {"links": [{"name": "same person", "groups": 2, "images": 7, **crossing}]}
     made.split_report.write_text(json.dumps(links))
     write_model(made, ("Dark", "Light"), threshold=0.9)
     run_stage("evaluate", made)

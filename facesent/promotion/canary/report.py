@@ -73,7 +73,7 @@ class CanaryReport:
             "size of the files": _text(self.size_mb, ".1f", " MB"),
             "memory of the server": _text(self.memory_mb, ".0f", " MB"),
         }
-        measured = table(("measure", "value"), rows.items(), right=1, compact=True)
+        measured = table(("measure", "value"), rows.items())
         return head + (f"{problems}\n" if problems else "") + measured + "\n"
 
 
