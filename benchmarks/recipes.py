@@ -50,7 +50,6 @@ RECIPES = {
     "best-cutmix": Recipe("best", {"train.augment.cutmix": 1.0}),
     "best-focal": Recipe("best", {"train.loss.name": "focal"}),
     "best-averaged": Recipe("best", {"train.optimizer.average": 0.98}),
-    "best-sharpness": Recipe("best", {"train.optimizer.sharpness": 0.05}),
     "reference-squeeze": Recipe("reference", {
         "model.image_size": 96, "train.epochs": 40, "model.attention": "squeeze_excitation",
     }),
