@@ -82,7 +82,7 @@ def test_each_task_leaves_an_artifact(first_run: "State[Any]") -> None:
     assert "ms, 95th percentile" in shown["summary"]
     assert all(f"| {name} | ran |" in shown["summary"] for name in STAGES + AFTER_THEM)
     assert "outputs/gate/report.html" in shown["summary"]
-    assert "![curves](data:image/png;base64," in shown["train"]
+    assert "![curves](data:image/png;base64," in shown["evaluate"]
     assert all(len(text) > 20 for text in shown.values())
 
 
