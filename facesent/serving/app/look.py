@@ -61,21 +61,20 @@ class Look:
     heat: Pixels | None
 
 
-def load(version: int | None) -> Asked:
-    """Fetch a version from the registry; the champion if none is given.
+def load(version: str | None) -> Asked:
+    """Fetch the version of that number or alias from the registry; the champion if none is given.
 
     Raises:
         RegistryError: if there is none.
         TrackingError: if MLflow cannot be reached.
     """
-    number = versions.chosen_version(version)
-    model, labels = versions.version_files(number)
-    known = next(each for each in versions.versions() if each.number == number)
+    found = versions.version_named(version)
+    model, labels = versions.version_files(found.number)
     network, names = load_model(model), load_labels(labels)
     return Asked(
-        number=number,
-        described=_description(known),
-        min_confidence=min_confidence_of(versions.model_uri(number)),
+        number=found.number,
+        described=_description(found),
+        min_confidence=min_confidence_of(versions.model_uri(found.number)),
         classifier=Classifier(network, names),
         network=network,
     )
