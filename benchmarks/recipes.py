@@ -33,14 +33,6 @@ class Recipe:
     changes: Mapping[str, Any] = field(default_factory=dict)
 
 
-_IMAGENET = {
-    "model.name": "mobilenet_v2",
-    "model.weights": "weights/imagenet_mobilenet_v2.weights.h5",
-    "model.weights_sha256": "",
-    "model.scaling": "torch",
-    "model.last_layer": "",
-    "model.image_size": 161,
-}
 RECIPES = {
     "best": Recipe("best"),
     # For as many epochs as the minutes of "best" allow; on smaller images these are more.
@@ -48,7 +40,6 @@ RECIPES = {
     "reference-96": Recipe("reference", {"model.image_size": 96, "train.epochs": 40}),
     "quick": Recipe("quick"),
     "best-112": Recipe("best", {"model.image_size": 112}),
-    "best-imagenet": Recipe("best", _IMAGENET),
     "best-scratch": Recipe("best", {"model.weights": "none", "model.weights_sha256": ""}),
     "best-whole": Recipe("best", {"model.last_layer": ""}),
     "best-augmented": Recipe("best", {
@@ -59,7 +50,6 @@ RECIPES = {
     "best-cutmix": Recipe("best", {"train.augment.cutmix": 1.0}),
     "best-focal": Recipe("best", {"train.loss.name": "focal"}),
     "best-averaged": Recipe("best", {"train.optimizer.average": 0.98}),
-    "best-sharpness": Recipe("best", {"train.optimizer.sharpness": 0.05}),
     "reference-squeeze": Recipe("reference", {
         "model.image_size": 96, "train.epochs": 40, "model.attention": "squeeze_excitation",
     }),

@@ -2,8 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from facesent.core.markdown import table
@@ -67,10 +65,10 @@ def link(text: str, address: str) -> str:
 
 
 def _training(project: Project) -> str:
-    """What was trained, how far it came, and the curves; empty where nothing was."""
+    """What was trained and how far it came; the curves are on the page of ``evaluate``, which draws them."""
     path = project.train / "metrics.json"
-    if not (path.is_file() and project.history.is_file()):
-        return artifacts.stage_report(project.train)
+    if not path.is_file():
+        return ""
     metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     model = load_params(project.params).model
     start = "from scratch" if model.weights == "none" else f"from the weights {model.weights}"
@@ -83,20 +81,8 @@ def _training(project: Project) -> str:
             what,
             table(("epoch kept", "train, while learning", "validation"), measures),
             ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in further.items()),
-            _curves(project, int(metrics["best_epoch"])),
         ]
     )
-
-
-def _curves(project: Project, best_epoch: int) -> str:
-    import pandas as pd
-
-    from facesent.evaluation.plots import save_curves
-
-    with TemporaryDirectory() as scratch:
-        path = Path(scratch) / "curves.png"
-        save_curves(pd.read_csv(project.history), best_epoch - 1, path)
-        return artifacts.picture(path, "curves")
 
 
 # The gate's page has the verdict too; the folders of MLflow's artifacts beside those of the project.

@@ -7,10 +7,10 @@ from facesent.commands.errors import readable_errors
 
 @click.command()
 @click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True, help="On 127.0.0.1.")
-@click.option("--version", type=int, help="A registered version; without it, the champion.")
+@click.option("--version", metavar="VERSION|ALIAS", help="A registered version; without it, the champion.")
 @click.option("--no-browser", is_flag=True, help="Only serve the page.")
 @readable_errors
-def app(port: int, version: int | None, no_browser: bool) -> None:
+def app(port: int, version: str | None, no_browser: bool) -> None:
     """Open a local page that answers a photo or the camera: face, classes, heat map.
 
     Photos stay on this machine and are not kept. Needs the extra: pip install -e '.[app]'
@@ -18,9 +18,9 @@ def app(port: int, version: int | None, no_browser: bool) -> None:
     \b
     Example: facesent app
     """
-    from facesent.registry.versions import chosen_version
+    from facesent.registry.versions import version_named
     from facesent.serving.app.running import run
 
-    # A missing champion is told here, not on the page.
-    chosen_version(version)
+    # A missing version is told here, not on the page.
+    version_named(version)
     raise SystemExit(run(port, version, browser=not no_browser))

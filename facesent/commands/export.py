@@ -30,11 +30,12 @@ def export(version: str, chosen: str, to: Path | None) -> None:
     Example: facesent export champion --format onnx --to for-the-phone
     """
     from facesent.core.paths import Project
-    from facesent.serving.export.version import FOLDER, named_version
+    from facesent.registry.versions import version_named
+    from facesent.serving.export.version import FOLDER
     from facesent.serving.export.version import export as export_version
 
     formats = _FORMATS if chosen == "all" else (chosen,)
-    found = named_version(version)
+    found = version_named(version)
     results = list(export_version(Project(), found, formats, to))
     _show(results)
     for result in results:

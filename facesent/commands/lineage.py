@@ -24,8 +24,8 @@ _SHOWN_CHANGES = 12
 def lineage(what: str, as_json: bool) -> None:
     """Show what a served model comes from, or what came of a run or a commit.
 
-    VERSION is a number or an alias such as champion; RUN and COMMIT may be shortened to four digits, and COMMIT is any
-    name that git knows. ANSWER is what a photo got: JSON with the key version, a file of it, or - for standard input.
+    VERSION is a number or an alias such as champion; RUN and COMMIT may be shortened to four digits. ANSWER is -: what
+    a photo got, JSON with the key version, on standard input.
 
     \b
     Example: facesent lineage champion
@@ -46,12 +46,12 @@ def lineage(what: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("version", metavar="VERSION")
+@click.argument("version", metavar="VERSION|ALIAS")
 @readable_errors
 def reproduce(version: str) -> None:
-    """Train VERSION again from its commit, its settings and its images, and compare the weights.
+    """Train a version again from its commit, its settings and its images, and compare the weights.
 
-    VERSION is a number or an alias. All happens in a temporary folder with a tracking store of its own: the project
+    All happens in a temporary folder with a tracking store of its own: the project
     and its registry stay as they are. Takes as long as the training did. Ends with status 1 if the weights
     differ.
 

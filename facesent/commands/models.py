@@ -64,11 +64,11 @@ def promote(replace_incomparable: bool) -> None:
 
 
 @click.command()
-@click.argument("version", type=int, required=False)
+@click.argument("version", metavar="[VERSION|ALIAS]", required=False)
 @click.option("--reason", default="", help="For the history that facesent models shows.")
 @readable_errors
-def rollback(version: int | None, reason: str) -> None:
-    """Make the previous champion the champion again, or VERSION if it passed the gate once.
+def rollback(version: str | None, reason: str) -> None:
+    """Make the previous champion the champion again, or another version if it passed the gate once.
 
     Repeating it changes nothing. The version that was rolled back is not promoted by itself again: only
     facesent rollback with its number serves it again.
@@ -80,8 +80,10 @@ def rollback(version: int | None, reason: str) -> None:
     import getpass
 
     from facesent.promotion import aliases
+    from facesent.registry.versions import version_named
 
-    show_aliases(aliases.rollback(version, by=getpass.getuser(), why=reason))
+    number = version_named(version).number if version else None
+    show_aliases(aliases.rollback(number, by=getpass.getuser(), why=reason))
 
 
 @click.command()
@@ -179,12 +181,12 @@ _by = click.option("--by", help="Who decides; by default the user of this termin
 
 
 @click.command()
-@click.argument("version", type=int)
+@click.argument("version", metavar="VERSION|ALIAS")
 @_by
 @click.option("--reason", default="", help="For the history that facesent models shows.")
 @readable_errors
-def approve(version: int, by: str | None, reason: str) -> None:
-    """Agree that VERSION, which passed the gate, is served, and make it champion.
+def approve(version: str, by: str | None, reason: str) -> None:
+    """Agree that a version, which passed the gate, is served, and make it champion.
 
     With gate.approval: true in params.yaml, facesent promote and the flow ask before they promote. A flow that waits
     goes on by itself a few seconds after this; where none waits, or none any more, this is all that it takes. If the
@@ -196,16 +198,17 @@ def approve(version: int, by: str | None, reason: str) -> None:
     import getpass
 
     from facesent.promotion import approval
+    from facesent.registry.versions import version_named
 
-    show_aliases(approval.approve(version, by=by or getpass.getuser(), reason=reason))
+    show_aliases(approval.approve(version_named(version).number, by=by or getpass.getuser(), reason=reason))
 
 
 @click.command()
-@click.argument("version", type=int)
+@click.argument("version", metavar="VERSION|ALIAS")
 @_by
 @click.option("--reason", required=True, help="What is wrong with it.")
 @readable_errors
-def reject(version: int, by: str | None, reason: str) -> None:
+def reject(version: str, by: str | None, reason: str) -> None:
     """Keep VERSION, which waits for approval, from being served; a flow that waits for it ends.
 
     It is not asked about again; facesent approve VERSION changes your mind.
@@ -216,5 +219,7 @@ def reject(version: int, by: str | None, reason: str) -> None:
     import getpass
 
     from facesent.promotion import approval
+    from facesent.registry.versions import version_named
 
-    click.echo(approval.reject(version, by=by or getpass.getuser(), reason=reason).sentence)
+    answer = approval.reject(version_named(version).number, by=by or getpass.getuser(), reason=reason)
+    click.echo(answer.sentence)

@@ -26,7 +26,7 @@ _BATCH = 32
 
 @click.command()
 @click.argument("photos", nargs=-1, required=True, metavar="PHOTO|DIR...", type=click.Path(exists=True, path_type=Path))
-@click.option("--version", type=int, help="A registered version; without it, the champion.")
+@click.option("--version", metavar="VERSION|ALIAS", help="A registered version; without it, the champion.")
 @click.option(
     "--min-confidence",
     type=click.FloatRange(0, 1),
@@ -43,7 +43,7 @@ _BATCH = 32
 @readable_errors
 def predict(
     photos: tuple[Path, ...],
-    version: int | None,
+    version: str | None,
     min_confidence: float | None,
     top_k: int | None,
     crop: str,
@@ -57,9 +57,9 @@ def predict(
     Example: facesent predict --crop largest party.jpg
     """
     from facesent.registry.packaging import min_confidence_of
-    from facesent.registry.versions import chosen_version, load_classifier, model_uri
+    from facesent.registry.versions import load_classifier, model_uri, version_named
 
-    chosen = chosen_version(version)
+    chosen = version_named(version).number
     classifier = load_classifier(chosen)
     asked = {"min_confidence": min_confidence_of(model_uri(chosen)) if min_confidence is None else min_confidence}
     # A bar would take what is printed meanwhile to its own terminal, also lines that are meant for a file.

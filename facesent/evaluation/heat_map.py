@@ -6,6 +6,7 @@ Source: Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via G
 ahead, where the mean gradient of a channel, which Grad-CAM weighs by, says little about a place.
 """
 
+from functools import cache
 from typing import Any
 
 import cv2
@@ -17,6 +18,10 @@ from facesent.model.backend import keras
 from facesent.model.layers import CalibratedSoftmax
 
 HeatMap = NDArray[np.float32]
+
+
+# Share of the colour in a picture where the heat is 1.
+_MOST_HEAT = 0.65
 
 
 # Coarser maps show no place in a face.
@@ -58,6 +63,15 @@ def heat_maps(model: keras.Model, images: Pixels, labels: NDArray[np.int64]) -> 
     return np.stack([_scaled(each) for each in resized]) if resized else np.empty((0, size, size), np.float32)
 
 
+def over(image: Pixels, heat: HeatMap) -> Pixels:
+    """Heat ``(m, m)``, 0..1, in colours over the image ``(side, side, 3)``, which turns grey."""
+    grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB).astype(np.float32)
+    levels = np.clip(cv2.resize(heat, grey.shape[1::-1], interpolation=cv2.INTER_LINEAR), 0, 1)
+    colour = _palette()[np.rint(levels * 255).astype(np.uint8)]
+    share = (_MOST_HEAT * np.sqrt(levels))[..., np.newaxis]
+    return np.asarray(np.rint(grey * (1 - share) + colour * share), np.uint8)
+
+
 def feature_layer(model: keras.Model) -> Any:
     """The last layer with feature maps fine enough to show a place.
 
@@ -97,3 +111,10 @@ def _scaled(heat: HeatMap) -> HeatMap:
     above = np.maximum(heat, 0)
     most = float(above.max())
     return np.asarray(above / most if most else above, np.float32)
+
+
+@cache
+def _palette() -> NDArray[np.float32]:
+    from matplotlib import colormaps
+
+    return np.asarray(colormaps["inferno"](np.arange(256))[:, :3] * 255, np.float32)

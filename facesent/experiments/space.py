@@ -1,8 +1,7 @@
 """The space of a sweep: keys of ``params.yaml`` and what they may be, checked before anything is trained."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
-from itertools import combinations_with_replacement, product
 from typing import Any
 
 from pydantic import ValidationError
@@ -38,10 +37,10 @@ def with_values(params: Params, values: Values) -> Params:
 
 
 def check_space(params: Params) -> None:
-    """Put the ends and choices of ``sweep.space`` into the settings: each alone, then each pair.
+    """Put each end and choice of ``sweep.space`` into the settings alone; a trial is told what does not go together.
 
     Raises:
-        ParamsError: naming every key that cannot be searched, or the first values that do not go together.
+        ParamsError: naming every key that cannot be searched.
     """
     space = params.sweep.space
     if not space:
@@ -49,11 +48,6 @@ def check_space(params: Params) -> None:
     alone = [f"  {key}: {problem}" for key in space if (problem := _problem(params, key))]
     if alone:
         raise ParamsError("sweep.space is not valid:\n" + "\n".join(alone))
-    for values in _pairs(space):
-        try:
-            _validated(params, values)
-        except ValidationError as error:
-            raise ParamsError(f"sweep.space is not valid:\n{_explain(error.errors()[0], values)}") from None
 
 
 def is_integer(params: Params, key: str) -> bool:
@@ -102,14 +96,6 @@ def _refusal(params: Params, key: str, value: Value) -> str | None:
     except ValidationError as error:
         return next((item["msg"] for item in error.errors() if _key(item) == key), None)
     return None
-
-
-def _pairs(space: Mapping[str, Range | Choice]) -> Iterator[dict[str, Value]]:
-    """Values of all keys: those of each two run through their ends and choices, the others stay at their first."""
-    first = {key: _probes(setting)[0] for key, setting in space.items()}
-    for one, other in combinations_with_replacement(space, 2):
-        for value, other_value in product(_probes(space[one]), _probes(space[other])):
-            yield {**first, one: value, other: other_value}
 
 
 def _probes(setting: Range | Choice) -> list[Any]:

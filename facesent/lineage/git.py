@@ -41,28 +41,19 @@ def open_repository(root: Path) -> "Repo | None":
         return None
 
 
-def commits_named(root: Path, name: str) -> list[Commit]:
-    """Commits that ``name`` can mean: the start of a hash, a branch, a tag, ``HEAD~2``."""
-    import git
-
+def commits_starting(root: Path, prefix: str) -> list[Commit]:
+    """Commits whose hash starts with these hex digits, at least four."""
     repository = open_repository(root)
-    if repository is None or name.startswith("-"):
+    if repository is None:
         return []
-    try:
-        if SHORT_HASH.fullmatch(name):
-            objects = repository.git.rev_parse(f"--disambiguate={name}").split()
-            hashes = [sha for sha in objects if repository.git.cat_file("-t", sha) == "commit"]
-        else:
-            hashes = []
-        hashes = hashes or [repository.git.rev_parse("--verify", "--quiet", f"{name}^{{commit}}")]
-    except git.GitCommandError:
-        return []
-    return [_commit(repository, sha) for sha in hashes]
+    objects = repository.git.rev_parse(f"--disambiguate={prefix}").split()
+    commits = [repository.commit(sha) for sha in objects if repository.git.cat_file("-t", sha) == "commit"]
+    return [Commit(found.hexsha, str(found.summary), found.committed_datetime) for found in commits]
 
 
 def commit_with_hash(root: Path, sha: str) -> Commit:
     """The commit with this whole hash, as far as the repository knows it."""
-    return next(iter(commits_named(root, sha)), Commit(sha))
+    return next(iter(commits_starting(root, sha)), Commit(sha))
 
 
 def presets_at(root: Path, sha: str | None) -> dict[str, str]:
@@ -84,11 +75,6 @@ def _texts_at(root: Path, sha: str) -> dict[str, str]:
         return {}
     files = [blob for blob in folder.blobs if blob.name.endswith(".yaml")]
     return {Path(blob.name).stem: blob.data_stream.read().decode() for blob in files}
-
-
-def _commit(repository: "Repo", sha: str) -> Commit:
-    found = repository.commit(sha)
-    return Commit(found.hexsha, str(found.summary), found.committed_datetime)
 
 
 _PREFIX = "reproduce-"

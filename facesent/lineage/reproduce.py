@@ -17,7 +17,7 @@ from facesent.presets import differences as settings_that_differ
 from facesent.registry.history import RunRecord, changes_of, run_with_id, runs_in
 from facesent.registry.lineage import NO_CHANGES
 from facesent.registry.runs import MODEL_TAG
-from facesent.registry.versions import Version, versions
+from facesent.registry.versions import Version, version_named
 
 _STAGE = "train"
 
@@ -75,10 +75,11 @@ def reproduce(project: Project, name: str, report: Log) -> Reproduction:
         report: receives each line that the stages print.
 
     Raises:
+        RegistryError: there is no such version.
         ReproductionError: the commit, the changes made to it or the images cannot be had.
         ProgramError: a stage fails.
     """
-    version = _version(name)
+    version = version_named(name)
     record = run_with_id(version.run_id)
     if record is None:
         raise ReproductionError(
@@ -100,15 +101,6 @@ def reproduce(project: Project, name: str, report: Log) -> Reproduction:
         _link_pretrained_weights(project, copy)
         _train(copy, env, report)
         return _compare(version, record, copy, store)
-
-
-def _version(name: str) -> Version:
-    known = versions()
-    found = next((version for version in known if name in (str(version.number), *version.aliases)), None)
-    if found is None:
-        listed = ", ".join(str(version.number) for version in reversed(known)) or "none"
-        raise ReproductionError(f"Expected the number or alias of a registered version: {listed}. Received: {name}")
-    return found
 
 
 def _code(record: RunRecord) -> tuple[str, bytes | None]:

@@ -4,10 +4,10 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Literal
 
+from facesent.model.processor import cpu_flags
 from facesent.model.settings import Precision
 
 # What TensorFlow's C++ part logs before any log level counts; no variable of the environment keeps it quiet.
@@ -74,9 +74,6 @@ _CPU_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 _GPU_CAPABILITY = (8, 0)
 
 
-_CPU_INFO = Path("/proc/cpuinfo")
-
-
 def resolve(precision: Precision) -> Resolved:
     """What ``precision`` means on this machine; only ``auto`` depends on it."""
     if precision != "auto":
@@ -96,15 +93,6 @@ def computing_in(precision: Resolved) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(kept)
-
-
-def cpu_flags() -> frozenset[str]:
-    """What Linux says that the CPU can do; nothing on other systems."""
-    try:
-        lines = _CPU_INFO.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return frozenset()
-    return frozenset(next((line.partition(":")[2] for line in lines if line.startswith("flags")), "").split())
 
 
 def _gpu_capabilities() -> list[tuple[int, int]]:

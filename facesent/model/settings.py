@@ -8,7 +8,7 @@ from facesent.section import Below1, Fraction, Section
 
 Name = Literal[
     "reference_cnn", "vgg16", "resnet50", "efficientnet_v2_b0", "mobilenet", "mobilenet_v2", "mobilenet_v3",
-    "convnext_tiny", "efficientnet_lite0",
+    "convnext_tiny",
 ]  # fmt: skip
 
 

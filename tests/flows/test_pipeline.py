@@ -85,7 +85,7 @@ def test_each_task_leaves_an_artifact(first_run: "State[Any]") -> None:
     assert "ms, 95th percentile" in shown["summary"]
     assert {(name, "ran") for name in STAGES + AFTER_THEM} <= {row[:2] for row in rows}
     assert "outputs/gate/report.html" in shown["summary"]
-    assert "![curves](data:image/png;base64," in shown["train"]
+    assert "![curves](data:image/png;base64," in shown["evaluate"]
     assert all(len(text) > 20 for text in shown.values())
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facesent.model import backend
+from facesent.model import backend, processor
 from facesent.model.architectures.build import build
 from facesent.params import load_params
 from facesent.training.compiling import compiled
@@ -16,7 +16,7 @@ MODEL = PARAMS.model.model_copy(update={"image_size": 32})
 @pytest.fixture
 def cpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     info = tmp_path / "cpuinfo"
-    monkeypatch.setattr(backend, "_CPU_INFO", info)
+    monkeypatch.setattr(processor, "_CPU_INFO", info)
     monkeypatch.setattr(backend, "_gpu_capabilities", list)
     return info
 

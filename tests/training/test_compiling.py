@@ -90,39 +90,3 @@ def test_smoothing_gives_each_class_a_part_of_the_target() -> None:
     answer = np.array([0.8, 0.15, 0.05])
     expected = -(np.array([0.9 + 0.1 / 3, 0.1 / 3, 0.1 / 3]) * np.log(answer)).sum()
     assert loss(Loss(label_smoothing=0.1), list(answer)) == pytest.approx(expected, rel=1e-4)
-
-
-def test_a_sharpness_aware_step_takes_the_gradient_uphill() -> None:
-    """Compared with two plain gradients, taken by hand."""
-    radius, rate = 0.5, 0.01
-    images = np.random.default_rng(1).integers(0, 256, (8, 16, 16, 3), dtype=np.uint8)
-    targets = np.eye(3, dtype=np.float32)[np.arange(8) % 3]
-    # In inference mode batch norm is the same function for both gradients.
-    frozen = Model(name="mobilenet", image_size=32, dropout=0.0, batch_norm_momentum=0.9, weights="imagenet")
-    images = images.repeat(2, axis=1).repeat(2, axis=2)
-    keras.utils.set_random_seed(3)
-    model = network(frozen, settings(optimizer=Optimizer(learning_rate=rate, sharpness=radius)), 3)
-    compile_for(Phase(0, 1, head_only=False), model, frozen, settings(), steps=1)
-    model.optimizer = keras.optimizers.SGD(rate)
-    start = [np.array(variable) for variable in model.trainable_variables]
-
-    def downhill() -> list[np.ndarray]:
-        import tensorflow as tf
-
-        with tf.GradientTape() as tape:
-            value = model.compute_loss(images, targets, model(images, training=True))
-        return [np.asarray(each) for each in tape.gradient(value, [v.value for v in model.trainable_variables])]
-
-    first = downhill()
-    norm = np.sqrt(sum(np.square(gradient).sum() for gradient in first))
-    for variable, value, gradient in zip(model.trainable_variables, start, first, strict=True):
-        variable.assign(value + gradient * radius / norm)
-    expected = [value - rate * gradient for value, gradient in zip(start, downhill(), strict=True)]
-    plain = [value - rate * gradient for value, gradient in zip(start, first, strict=True)]
-    for variable, value in zip(model.trainable_variables, start, strict=True):
-        variable.assign(value)
-    model.train_on_batch(images, targets)
-    reached = [np.asarray(variable) for variable in model.trainable_variables]
-    gap = max(np.abs(ours - theirs).max() for ours, theirs in zip(reached, expected, strict=True))
-    distance = max(np.abs(ours - theirs).max() for ours, theirs in zip(reached, plain, strict=True))
-    assert gap < distance / 20

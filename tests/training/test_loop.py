@@ -33,9 +33,7 @@ CRAFT = SETTINGS.model_copy(
     update={
         "precision": "float32",
         "head": Head(epochs=1),
-        "optimizer": Optimizer(
-            name="adamw", learning_rate=0.001, weight_decay=0.01, clip_norm=1, average=0.9, sharpness=0.05
-        ),
+        "optimizer": Optimizer(name="adamw", learning_rate=0.001, weight_decay=0.01, clip_norm=1, average=0.9),
         "schedule": Schedule(name="cosine", warmup_epochs=0.5),
         "loss": Loss(name="focal", label_smoothing=0.1),
         "calibrate": True,

@@ -5,7 +5,6 @@ import io
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from operator import itemgetter
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from facesent.evaluation.heat_map import HeatMap, over
 from facesent.evaluation.report.content import Example, Examples
 from facesent.images.reading import Pixels
 
@@ -26,17 +26,8 @@ _SIDE = 128
 _QUALITY = 80
 
 
-_HEAT = 0.65
-
-
-_COLOURS = "inferno"
-
-
-Heat = NDArray[np.float32]
-
-
 # From images (n, side, side, 3) and the index of a class for each to heat (n, side, side); None where there is no way.
-DrawHeat = Callable[[Pixels, NDArray[np.int64]], Heat | None]
+DrawHeat = Callable[[Pixels, NDArray[np.int64]], HeatMap | None]
 
 
 @dataclass(frozen=True)
@@ -118,13 +109,9 @@ def photo_url(image: Pixels) -> str:
     return _jpeg_url(_enlarged(image))
 
 
-def heat_url(image: Pixels, heat: Heat) -> str:
+def heat_url(image: Pixels, heat: HeatMap) -> str:
     """Heat ``(side, side)``, 0..1, over the grey image ``(side, side, 3)``, as a data URL."""
-    grey = cv2.cvtColor(cv2.cvtColor(_enlarged(image), cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB).astype(np.float32)
-    levels = np.clip(cv2.resize(heat, grey.shape[1::-1], interpolation=cv2.INTER_LINEAR), 0, 1)
-    colour = _palette()[np.rint(levels * 255).astype(np.uint8)]
-    share = (_HEAT * np.sqrt(levels))[..., np.newaxis]
-    return _jpeg_url(np.rint(grey * (1 - share) + colour * share).astype(np.uint8))
+    return _jpeg_url(over(_enlarged(image), heat))
 
 
 def _surest_first(test: ScoredImages) -> list[int]:
@@ -149,10 +136,3 @@ def _jpeg_url(image: Pixels) -> str:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "JPEG", quality=_QUALITY)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-@cache
-def _palette() -> NDArray[np.float32]:
-    from matplotlib import colormaps
-
-    return np.asarray(colormaps[_COLOURS](np.arange(256))[:, :3] * 255, np.float32)

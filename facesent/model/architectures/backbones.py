@@ -1,11 +1,10 @@
-"""Networks that others have trained before: Keras's own by name, and EfficientNet-Lite."""
+"""Networks that others have trained before: Keras's own, by name."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from facesent.core.errors import FacesentError
-from facesent.model.architectures.efficientnet_lite import efficientnet_lite0
 from facesent.model.backend import keras
 from facesent.model.layers import ImageNetScaling
 from facesent.model.settings import Model
@@ -38,7 +37,6 @@ BACKBONES = {
     "mobilenet_v2": Backbone(keras.applications.MobileNetV2, "tf"),
     "mobilenet_v3": Backbone(keras.applications.MobileNetV3Large, "tf", _UNSCALED),
     "convnext_tiny": Backbone(keras.applications.ConvNeXtTiny, "torch", _UNSCALED),
-    "efficientnet_lite0": Backbone(efficientnet_lite0, "tf"),
 }
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from facesent.evaluation.heat_map import NoHeatMapError, heat_map
+from facesent.evaluation.heat_map import NoHeatMapError, heat_map, over
 from facesent.images.reading import Pixels, decode, resize
 from facesent.model.backend import keras
 from facesent.model.storage import load_labels, load_model
@@ -18,9 +18,6 @@ _SHOWN_SIDE = 640
 
 
 _BOX = (230, 159, 0)
-
-
-_HEAT_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -61,21 +58,20 @@ class Look:
     heat: Pixels | None
 
 
-def load(version: int | None) -> Asked:
-    """Fetch a version from the registry; the champion if none is given.
+def load(version: str | None) -> Asked:
+    """Fetch the version of that number or alias from the registry; the champion if none is given.
 
     Raises:
         RegistryError: if there is none.
         TrackingError: if MLflow cannot be reached.
     """
-    number = versions.chosen_version(version)
-    model, labels = versions.version_files(number)
-    known = next(each for each in versions.versions() if each.number == number)
+    found = versions.version_named(version)
+    model, labels = versions.version_files(found.number)
     network, names = load_model(model), load_labels(labels)
     return Asked(
-        number=number,
-        described=_description(known),
-        min_confidence=min_confidence_of(versions.model_uri(number)),
+        number=found.number,
+        described=_description(found),
+        min_confidence=min_confidence_of(versions.model_uri(found.number)),
         classifier=Classifier(network, names),
         network=network,
     )
@@ -124,9 +120,6 @@ def _framed(photo: Pixels, box: Box | None) -> Pixels:
 def _under_heat(asked: Asked, seen: Pixels, prediction: Prediction) -> Pixels | None:
     likeliest = max(prediction.probabilities, key=prediction.probabilities.__getitem__)
     try:
-        heat = heat_map(asked.network, seen, asked.classifier.labels.index(likeliest))
+        return over(seen, heat_map(asked.network, seen, asked.classifier.labels.index(likeliest)))
     except NoHeatMapError:
         return None
-    colours = cv2.applyColorMap(np.round(heat * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
-    coloured = cv2.cvtColor(colours, cv2.COLOR_BGR2RGB)
-    return np.asarray(cv2.addWeighted(seen, 1 - _HEAT_SHARE, coloured, _HEAT_SHARE, 0), dtype=np.uint8)

@@ -19,7 +19,7 @@ _INTENT = (
 
 
 @st.cache_resource(show_spinner="Loading the model")
-def _asked(version: int | None) -> Asked:
+def _asked(version: str | None) -> Asked:
     return load(version)
 
 
@@ -34,7 +34,7 @@ def main() -> None:
     st.set_page_config(page_title="facesent", page_icon="🙂", layout="centered")
     st.title("Which expression is this?")
     try:
-        asked = _asked(int(sys.argv[1]) if len(sys.argv) > 1 else None)
+        asked = _asked(sys.argv[1] if len(sys.argv) > 1 else None)
     except FacesentError as error:
         st.error(str(error))
         st.stop()

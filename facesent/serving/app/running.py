@@ -17,12 +17,12 @@ class AppError(FacesentError):
     """The page cannot be served here."""
 
 
-def run(port: int, version: int | None, *, browser: bool) -> int:
+def run(port: int, version: str | None, *, browser: bool) -> int:
     """Serve the page on this machine until it is interrupted; the server's exit status.
 
     Args:
         port: on 127.0.0.1.
-        version: a registered version; None for the champion.
+        version: number or alias of a registered version; None for the champion.
         browser: open the page in one.
 
     Raises:
@@ -36,7 +36,7 @@ def run(port: int, version: int | None, *, browser: bool) -> int:
         return 0
 
 
-def command(port: int, version: int | None, *, browser: bool) -> list[str]:
+def command(port: int, version: str | None, *, browser: bool) -> list[str]:
     """The server's command line: on this machine alone, without usage statistics."""
     settings = {
         "server.address": "127.0.0.1",
@@ -49,5 +49,5 @@ def command(port: int, version: int | None, *, browser: bool) -> list[str]:
         "client.showErrorDetails": "none",
     }
     options = [f"--{name}={value}" for name, value in settings.items()]
-    given = [] if version is None else ["--", str(version)]
+    given = [] if version is None else ["--", version]
     return [sys.executable, "-m", "streamlit", "run", str(PAGE), *options, *given]

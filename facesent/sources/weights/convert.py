@@ -10,7 +10,7 @@ from facesent.model.architectures.backbones import untrained
 from facesent.model.backend import keras
 from facesent.model.settings import Model
 from facesent.sources.weights.catalogue import Source
-from facesent.sources.weights.readers import read_state_dict, read_weights
+from facesent.sources.weights.readers import read_weights
 
 Weights = Mapping[str, NDArray[Any]]
 
@@ -34,28 +34,8 @@ def convert(source: Source, members: Sequence[bytes], *, image_size: int = _IMAG
         {"name": source.model, "image_size": image_size, "dropout": 0.0, "batch_norm_momentum": 0.99}
     )
     backbone = untrained(settings)
-    if source.layout == "torch":
-        fill_in_order(backbone, read_state_dict(*members), source.epsilon)
-    else:
-        fill_folded(backbone, read_weights(*members))
+    fill_folded(backbone, read_weights(*members))
     return backbone
-
-
-def fill_in_order(backbone: keras.Model, weights: Weights, epsilon: float) -> None:
-    """Set convolutions and batch normalisations to those of a state dict that has them in the same order.
-
-    Args:
-        backbone: whose weights are set.
-        weights: each convolution's of four dimensions, and ``PREFIX.running_mean`` and its three siblings of each
-            normalisation.
-        epsilon: of their normalisations.
-    """
-    kernels = [value for value in weights.values() if value.ndim == 4]
-    norms = [name.removesuffix(".running_mean") for name in weights if name.endswith(".running_mean")]
-    for (convolution, norm), kernel, prefix in zip(_pairs(backbone), kernels, norms, strict=True):
-        convolution.set_weights([keras_kernel(kernel, depthwise=_is_depthwise(convolution))])
-        theirs = [weights[f"{prefix}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")]
-        norm.set_weights(other_epsilon(theirs, epsilon, norm.epsilon))
 
 
 def fill_folded(mobilenet: keras.Model, weights: Weights) -> None:
@@ -94,25 +74,9 @@ Array = NDArray[np.float32]
 _LEAST_DEVIATION = 1e-6
 
 
-def keras_kernel(weight: NDArray[Any], *, depthwise: bool) -> NDArray[Any]:
-    """A PyTorch kernel ``(out, in, h, w)`` as Keras has it: ``(h, w, in, out)``, depthwise ``(h, w, channels, 1)``."""
-    return weight.transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0))
-
-
 def folded_norm(scale: Array, offset: Array, epsilon: float) -> list[Array]:
     """The batch normalisation that gives ``scale * x + offset`` with that epsilon; all ``(channels,)``."""
     return [scale, offset, np.zeros_like(scale), np.full_like(scale, 1 - epsilon)]
-
-
-def other_epsilon(norm: Sequence[Array], theirs: float, ours: float) -> list[Array]:
-    """The batch normalisation that gives with our epsilon what ``norm`` gave with theirs; the statistics stay.
-
-    Its gamma is ``gamma * sqrt((variance + ours) / (variance + theirs))``.
-    """
-    gamma, beta, mean, variance = norm
-    # In float64: float32 loses 1e-5 beside a variance of 100.
-    ratio = np.sqrt((variance.astype(np.float64) + ours) / (variance.astype(np.float64) + theirs))
-    return [(gamma * ratio).astype(np.float32), beta, mean, variance]
 
 
 def balanced(kernel: Array, norm: Sequence[Array], *, depthwise: bool) -> tuple[Array, list[Array]]:

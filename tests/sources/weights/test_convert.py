@@ -1,8 +1,6 @@
 """Whole backbones: what they compute after a conversion is what they computed before."""
 
 import hashlib
-import json
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +11,9 @@ from facesent.model.architectures.backbones import untrained, up_to_last_layer
 from facesent.model.backend import keras
 from facesent.model.settings import Model
 from facesent.sources.weights.catalogue import SOURCES, Source
-from facesent.sources.weights.convert import convert, fill_folded, fill_in_order
+from facesent.sources.weights.convert import convert, fill_folded
 from facesent.sources.weights.file import save_weights
-from tests.helpers.weight_packages import legacy_torch, make_source
+from tests.helpers.weight_packages import as_tfjs, folded, make_source
 
 Array = NDArray[np.float32]
 SIDE = 32
@@ -49,74 +47,10 @@ def assert_same_function(ours: keras.Model, theirs: keras.Model) -> None:
     np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
 
 
-def as_state_dict(model: keras.Model) -> dict[str, Array]:
-    """The model's weights by PyTorch's names and in its layout."""
-    found: dict[str, Array] = {}
-    layers = [layer for layer in model.layers if layer.weights]
-    for number, layer in enumerate(layers):
-        weights = layer.get_weights()
-        if isinstance(layer, keras.layers.BatchNormalization):
-            names = ("weight", "bias", "running_mean", "running_var")
-            found |= {f"{number}.{name}": weight for name, weight in zip(names, weights, strict=True)}
-            found[f"{number}.num_batches_tracked"] = np.array(1, np.int64)
-        else:
-            depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
-            found[f"{number}.weight"] = weights[0].transpose((2, 3, 0, 1) if depthwise else (3, 2, 0, 1))
-    return found
-
-
-def small(epsilon: float) -> keras.Model:
-    x = inputs = keras.Input((SIDE, SIDE, 3))
-    for layer in (keras.layers.Conv2D(8, 3, 2, use_bias=False), keras.layers.DepthwiseConv2D(3, use_bias=False)):
-        x = keras.layers.ReLU()(keras.layers.BatchNormalization(epsilon=epsilon)(layer(x)))
-    return keras.Model(inputs, x)
-
-
-def test_layers_in_order_with_another_epsilon() -> None:
-    theirs, ours = randomised(small(0.5)), small(1e-3)
-    fill_in_order(ours, as_state_dict(theirs), 0.5)
-    assert_same_function(ours, theirs)
-
-
-def test_a_state_dict_with_a_layer_too_many_is_refused() -> None:
-    weights = as_state_dict(small(1e-3))
-    with pytest.raises(ValueError, match="zip"):
-        fill_in_order(small(1e-3), {**weights, "more.weight": np.zeros((1, 1, 1, 1), np.float32)}, 1e-3)
-
-
-def test_a_whole_state_dict() -> None:
-    theirs = randomised(untrained(settings("efficientnet_lite0")))
-    content = legacy_torch(as_state_dict(theirs))
-    source = make_source({"weights.pth": content}, epsilon=1e-3)
-    assert_same_function(convert(source, [content], image_size=SIDE), theirs)
-
-
-def folded(mobilenet: keras.Model) -> dict[str, Array]:
-    """A MobileNet's weights as TensorFlow.js's converter folds and names them."""
-    found: dict[str, Array] = {}
-    layers = [layer for layer in mobilenet.layers if layer.weights]
-    for convolution, norm in zip(layers[::2], layers[1::2], strict=True):
-        (kernel,), (gamma, beta, mean, variance) = convolution.get_weights(), norm.get_weights()
-        scale = gamma / np.sqrt(variance + norm.epsilon)
-        if isinstance(convolution, keras.layers.DepthwiseConv2D):
-            found[f"{convolution.name}/depthwise_kernel"] = kernel
-            found[f"{norm.name}/batchnorm_1/mul"] = scale
-        else:
-            found[f"{convolution.name}/convolution/merged_input"] = kernel * scale
-        found[f"{norm.name}/batchnorm_1/sub"] = beta - mean * scale
-    return found
-
-
-def as_tfjs(weights: Mapping[str, Array]) -> tuple[bytes, bytes]:
-    entries = [{"name": name, "shape": weight.shape, "dtype": "float32"} for name, weight in weights.items()]
-    model = json.dumps({"weightsManifest": [{"paths": ["model.bin"], "weights": entries}]}).encode()
-    return model, b"".join(weight.tobytes() for weight in weights.values())
-
-
 def test_folded_normalisations() -> None:
     theirs = randomised(untrained(settings("mobilenet")))
     model, values = as_tfjs(folded(theirs))
-    source = make_source({"model.json": model, "model.bin": values}, model="mobilenet", layout="tfjs", epsilon=0.0)
+    source = make_source({"model.json": model, "model.bin": values})
     ours = convert(source, [model, values], image_size=SIDE)
     assert_same_function(ours, theirs)
     kernel = ours.get_layer("conv_pw_3").get_weights()[0]
