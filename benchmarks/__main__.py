@@ -2,6 +2,7 @@
 
 import ast
 import traceback
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import click
 from benchmarks.apart import run_apart
 from benchmarks.machine import describe
 from benchmarks.results import Result, to_markdown
+from benchmarks.sizes import FULL, SMALL
 
 ALL = ("train", "fit", "input", "validate", "idle", "orchestration", "serving", "scale")
 # The one has a table of its own; the other takes images of yours, and half an hour on small ones.
@@ -40,7 +42,7 @@ def _listing() -> str:
     "--scratch", type=click.Path(file_okay=False, path_type=Path), default=Path(".benchmarks"), show_default=True,
     help="Where pictures to measure with are made once and kept, 0.5 GB; remove it when done.",
 )  # fmt: skip
-@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Timed calls of each figure.")
+@click.option("--rounds", type=click.IntRange(min=1), help=f"Timed calls of each figure.  [default: {FULL.rounds}]")
 @click.option(
     "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the table to a file too, as markdown."
 )
@@ -49,26 +51,37 @@ def _listing() -> str:
     help="Class folders of images to train on; accuracy needs it.",
 )  # fmt: skip
 @click.option(
-    "--requests", type=click.IntRange(min=100), default=10_000, show_default=True,
-    help="How many requests abuse sends, good and bad.",
+    "--requests", type=click.IntRange(min=100),
+    help=f"How many requests abuse sends, good and bad.  [default: {FULL.requests}]",
 )  # fmt: skip
-def main(name: str, scratch: Path, rounds: int, output: Path | None, data: Path | None, requests: int) -> None:
+@click.option("--small", is_flag=True, help="Only see that it runs, on next to nothing: the figures mean nothing.")
+def main(
+    name: str,
+    scratch: Path,
+    rounds: int | None,
+    output: Path | None,
+    data: Path | None,
+    requests: int | None,
+    small: bool,
+) -> None:
     """Measure NAME, or all, and print each figure beside its goal and what people would use instead.
 
-    A ratio is ours / theirs, of medians; the brackets hold the quartiles of the rounds. Peers that are not installed
-    are left out: pip install -e '.[benchmarks]' gets them. Nothing else should run on the machine meanwhile.
+    A ratio is ours / theirs, of medians; the brackets hold the quartiles of the rounds. A peer that is not installed,
+    fails or dies has a row that says so: pip install -e '.[benchmarks]' gets them. Nothing else should run on the
+    machine meanwhile. The status is 1 if a benchmark failed, whatever became of peers.
     """
-    if name == "accuracy" and data is None:
+    if name == "accuracy" and data is None and not small:
         raise click.UsageError("Expected --data DIR, a folder of class folders, to train on. Received: none.")
-    asked: dict[str, dict[str, Any]] = {"accuracy": {"data": data}, "abuse": {"requests": requests}}
-    options = asked.get(name, {})
+    size = SMALL if small else FULL
+    size = replace(size, rounds=rounds or size.rounds, requests=requests or size.requests)
+    options: dict[str, Any] = {"data": data} if name == "accuracy" else {}
     scratch.mkdir(parents=True, exist_ok=True)
     names = ALL if name == "all" else (name,)
     results: list[Result] = []
     failed = []
     for each in names:
         try:
-            found = run_apart(each, scratch.resolve(), rounds, **options)
+            found = run_apart(each, scratch.resolve(), size, **options)
         except Exception:
             # One that fails must not cost the figures of the others.
             traceback.print_exc()
@@ -77,7 +90,8 @@ def main(name: str, scratch: Path, rounds: int, output: Path | None, data: Path 
         # At once: a later benchmark that is interrupted must not cost these figures.
         click.echo(to_markdown(found), err=True)
         results += found
-    text = f"Measured on {date.today().isoformat()}: {describe()}.\n\n{to_markdown(results)}\n"
+    note = "Of next to nothing, to see that it runs: these figures mean nothing. " if small else ""
+    text = f"{note}Measured on {date.today().isoformat()}: {describe()}.\n\n{to_markdown(results)}\n"
     click.echo(text, nl=False)
     if output:
         output.write_text(text, encoding="utf-8")

@@ -18,12 +18,12 @@ from tempfile import TemporaryDirectory
 from benchmarks.bad_requests import Expected, Request
 from benchmarks.faces import jpegs
 from benchmarks.load import CLIENTS, GOOD, MEMORY_EVERY, TIMEOUT_SECONDS, Load, Reply, ask, load
-from benchmarks.reference import log_reference, photos_body
+from benchmarks.reference import log_reference
 from benchmarks.results import Result, noted
+from benchmarks.sizes import Size
+from facesent.promotion.canary.interview import photos_body
 from facesent.serving.server import Server, pings, served
 
-REQUESTS = 10_000
-_PHOTOS = 64
 _THOUSAND = 1000
 _SAME = 1e-6
 _FLAT = 1.1
@@ -34,25 +34,19 @@ _FRAME = re.compile(r'File "[^"\n]*?((?:mlflow|facesent)/[\w/]+\.py|(?<=/)served
 Blame = Callable[[Reply], str]
 
 
-def run(scratch: Path, rounds: int, requests: int = REQUESTS) -> list[Result]:
-    """Start one server and load it.
-
-    Args:
-        scratch: where the photos are kept, and the server's model meanwhile.
-        rounds: has no meaning here; the thousands are the rounds.
-        requests: how many, good and bad.
-    """
-    photos = [file.read_bytes() for file in sorted(jpegs(scratch, _PHOTOS).glob("*/*.jpg"))]
+def run(scratch: Path, size: Size) -> list[Result]:
+    """Start one server and load it; the thousands of requests are the rounds."""
+    photos = [file.read_bytes() for file in sorted(jpegs(scratch, size.photos).glob("*/*.jpg"))]
     with TemporaryDirectory(dir=scratch, prefix="abuse-") as name:
-        uri, _ = log_reference(Path(name))
+        uri, _ = log_reference(Path(name), size.side)
         with served(uri) as server:
-            seen = load(server, photos, requests)
+            seen = load(server, photos, size.requests)
             return [
                 *_good(seen),
                 *_bad(seen, lambda reply: _culprit(server, reply.request)),
                 *_traces(seen),
                 _memory(seen),
-                *_unlimited(server),
+                *_unlimited(server, size.huge),
                 _alive(server),
             ]
 
@@ -199,14 +193,17 @@ def _alive(server: Server) -> Result:
     return Result("", "the server answers after it", "yes" if alive else "no", goal="yes", reached=alive)
 
 
-def _unlimited(server: Server) -> list[Result]:
+def _unlimited(server: Server, huge: int) -> list[Result]:
     """What requests cost that nobody limits: all of this happens before the model sees a byte."""
+    # A character of base64 holds 6 bits.
+    whole, row = huge * 3 // 4, huge * 3 // 400
     # MLflow makes `inputs` an array in which each row has room for the longest.
-    rows = ["A" * 1_000_000, *[""] * 200]
+    rows = ["A" * (huge // 100), *[""] * 200]
+    shown = f"200 rows and one of {huge / 1e8:g} MB"
     return [
-        _cost(server, "a body of 100 MB", photos_body([bytes(75_000_000)])),
-        _cost(server, "200 rows and one of 1 MB, as dataframe_split", photos_body([bytes(750_000), *[b""] * 200])),
-        _cost(server, "200 rows and one of 1 MB, as inputs", json.dumps({"inputs": {"image": rows}}).encode()),
+        _cost(server, f"a body of {huge / 1e6:g} MB", photos_body([bytes(whole)])),
+        _cost(server, f"{shown}, as dataframe_split", photos_body([bytes(row), *[b""] * 200])),
+        _cost(server, f"{shown}, as inputs", json.dumps({"inputs": {"image": rows}}).encode()),
     ]
 
 

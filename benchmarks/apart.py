@@ -12,21 +12,22 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.results import Result
+from benchmarks.sizes import Size
 
 
-def run_apart(name: str, scratch: Path, rounds: int, **options: Any) -> list[Result]:
+def run_apart(name: str, scratch: Path, size: Size, **options: Any) -> list[Result]:
     """The rows of ``benchmarks/NAME.py``; what it raises is raised here. ``options`` go to its ``run``."""
     print(f"{name} ...", file=sys.stderr, flush=True)
     start = time.perf_counter()
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        results = pool.submit(_run, name, scratch, rounds, options).result()
+        results = pool.submit(_run, name, scratch, size, options).result()
     print(f"{name} took {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
     return [replace(result, benchmark=name) for result in results]
 
 
-def _run(name: str, scratch: Path, rounds: int, options: dict[str, Any]) -> Sequence[Result]:
+def _run(name: str, scratch: Path, size: Size, options: dict[str, Any]) -> Sequence[Result]:
     # Only the table belongs on stdout; libraries and servers print there too.
     os.dup2(2, 1)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    results: Sequence[Result] = import_module(f"benchmarks.{name}").run(scratch, rounds, **options)
+    results: Sequence[Result] = import_module(f"benchmarks.{name}").run(scratch, size, **options)
     return results

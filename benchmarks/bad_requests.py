@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from benchmarks.reference import SIDE, photos_body
+from facesent.promotion.canary.interview import photos_body
 
 JSON = "application/json"
 # Characters of base64, for a photo over the server's 20 MiB.
@@ -89,7 +89,7 @@ def _is_photo(content: bytes) -> bool:
     from facesent.images.reading import decode
 
     try:
-        decode(content, SIDE)
+        decode(content, None)
     except Exception:
         # Other than ImageError it is our fault: the server's answer then shows it.
         return False

@@ -11,18 +11,15 @@ import numpy as np
 from benchmarks.contest import Timing
 from benchmarks.faces import jpegs
 from benchmarks.results import Result, compared, noted
-from benchmarks.train import BATCH, CLASSES, SIDE, reference_params, repeated_step, with_soft_targets
+from benchmarks.sizes import Size
+from benchmarks.train import CLASSES, reference_params, repeated_step, with_soft_targets
 from facesent.core.watching import Epoch, Terminal
 
 if TYPE_CHECKING:
     from facesent.images.batches import Examples, TrainingExamples
 
-STEPS = 48
-EPOCHS = 3
-IMAGES = 15_453
 
-
-def run(scratch: Path, rounds: int) -> Sequence[Result]:
+def run(scratch: Path, size: Size) -> Sequence[Result]:
     """One process runs bare steps, then epochs of the real loop on real files, then bare steps again.
 
     An epoch is 48 steps here and 193 on the whole Kaggle dataset: what an epoch's end costs weighs four times as much.
@@ -32,41 +29,40 @@ def run(scratch: Path, rounds: int) -> Sequence[Result]:
     from facesent.images.keeping import decoded_files
     from facesent.model.backend import make_deterministic
 
-    files = sorted(jpegs(scratch, IMAGES).rglob("*.jpg"))[:: IMAGES // (BATCH * STEPS)][: BATCH * STEPS]
+    epoch = size.batch * size.steps
+    files = sorted(jpegs(scratch, size.images).rglob("*.jpg"))[:: size.images // epoch][:epoch]
     targets = np.arange(len(files)) % CLASSES
-    params = reference_params()
-    make_deterministic(params.train.seed)
-    validation = Examples(np.zeros((8, SIDE, SIDE, 3), np.uint8), targets[:8])
-    before = _bare(rounds)
+    make_deterministic(reference_params().train.seed)
+    validation = Examples(np.zeros((8, size.side, size.side, 3), np.uint8), targets[:8])
+    before = _bare(size)
     with TemporaryDirectory(dir=scratch) as folder:
-        examples = TrainingExamples(decoded_files(files, SIDE, spill=Path(folder)), targets)
-        ends = _epoch_ends(examples, validation, Path(folder))
-    after = _bare(rounds)
-    bare = Timing("bare steps", (*before, *after), work=BATCH)
+        examples = TrainingExamples(decoded_files(files, size.side, spill=Path(folder)), targets)
+        ends = _epoch_ends(examples, validation, size, Path(folder))
+    after = _bare(size)
+    bare = Timing("bare steps", (*before, *after), work=size.batch)
     # The first epoch builds the graph.
-    fit = Timing("fit", tuple(np.diff(ends)), work=BATCH * STEPS)
-    overhead = fit.median - bare.median * STEPS
+    fit = Timing("fit", tuple(np.diff(ends)), work=epoch)
+    what = f"fit, {size.steps} steps an epoch, batch {size.batch}, {size.side}x{size.side}"
+    overhead = fit.median - bare.median * size.steps
     return [
-        compared(
-            f"fit, {STEPS} steps an epoch, batch {BATCH}, {SIDE}x{SIDE}", fit, bare, at_least=0.97, unit="images/s"
-        ),
+        compared(what, fit, bare, at_least=0.97, unit="images/s"),
         noted("of it, all that is no step, an epoch", f"{overhead:.2f} s"),
     ]
 
 
-def _bare(rounds: int) -> list[float]:
+def _bare(size: Size) -> list[float]:
     from facesent.training.compiling import compiled
 
-    params = reference_params()
+    params = reference_params(size.side)
     chance = np.random.default_rng(0)
-    images = chance.integers(0, 256, (BATCH, SIDE, SIDE, 3), dtype=np.uint8)
-    targets = chance.integers(0, CLASSES, BATCH)
+    images = chance.integers(0, 256, (size.batch, size.side, size.side, 3), dtype=np.uint8)
+    targets = chance.integers(0, CLASSES, size.batch)
     step = repeated_step(
         compiled(params.model, params.train, CLASSES),
-        with_soft_targets((images, targets, np.ones(BATCH, np.float32))),
+        with_soft_targets((images, targets, np.ones(size.batch, np.float32))),
     )
     seconds = []
-    for _ in range(3 + 2 * rounds):
+    for _ in range(3 + 2 * size.rounds):
         start = time.perf_counter()
         step()
         seconds.append(time.perf_counter() - start)
@@ -85,12 +81,12 @@ class _Clock(Terminal):
         self.ends.append(time.perf_counter())
 
 
-def _epoch_ends(examples: "TrainingExamples", validation: "Examples", folder: Path) -> list[float]:
+def _epoch_ends(examples: "TrainingExamples", validation: "Examples", size: Size, folder: Path) -> list[float]:
     """When each epoch was over, everything that belongs to it included."""
     from facesent.training import loop
     from facesent.training.checkpoint import CheckpointFolder
 
-    params = reference_params()
+    params = reference_params(size.side)
     checkpoint = CheckpointFolder(folder / "checkpoint", print)
     clock = _Clock()
     loop.train(
@@ -98,7 +94,7 @@ def _epoch_ends(examples: "TrainingExamples", validation: "Examples", folder: Pa
         validation,
         CLASSES,
         params.model,
-        params.train.model_copy(update={"epochs": EPOCHS}),
+        params.train.model_copy(update={"epochs": size.epochs, "batch_size": size.batch}),
         checkpoint=checkpoint,
         fingerprint="",
         watch=clock,

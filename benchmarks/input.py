@@ -10,20 +10,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.contest import Contestant, Timing, Work, contest
+from benchmarks.contest import Contestant, Timing, Work, contest, fastest
 from benchmarks.faces import jpegs
 from benchmarks.results import Result, compared, noted, show
+from benchmarks.sizes import Size
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
     from facesent.images.keeping import DecodedImages
 
-COUNT = 1_536
-# Keras's layers would need a quarter of a minute a round for all.
-COUNT_KERAS = 384
-SIDE = 224
-BATCH = 64
 UNIT = "images/s"
 
 FIRST, LATER = "first epoch", "later epochs"
@@ -31,20 +27,25 @@ KERAS = "Keras's augmentation layers in tf.data"
 TF_RESIZE, OUR_RESIZE, PLAIN_RESIZE = "tf.data", "facesent.images.reading", "Pillow and cv2.resize, bilinear"
 
 
-def run(scratch: Path, rounds: int) -> list[Result]:
+def run(scratch: Path, size: Size) -> list[Result]:
     """Time all contestants and make the rows."""
-    folder = jpegs(scratch, COUNT)
-    makers: dict[str, tuple[Callable[[Path], Work], int]] = {
-        FIRST: (_first_epoch, COUNT),
-        LATER: (_later_epochs, COUNT),
-        KERAS: (_keras_layers, COUNT_KERAS),
-        TF_RESIZE: (_tf_resize, COUNT),
-        OUR_RESIZE: (_our_resize, COUNT),
-        PLAIN_RESIZE: (_plain_resize, COUNT),
+    paths = sorted(jpegs(scratch, size.decoded).glob("*/*.jpg"), key=lambda path: path.name)
+    # Keras's layers would need a quarter of a minute a round for all; by their numbers, files are of all classes.
+    few = paths[: size.decoded_by_keras]
+    makers: dict[str, tuple[Callable[[list[Path], Size], Work], list[Path], bool]] = {
+        FIRST: (_first_epoch, paths, False),
+        LATER: (_later_epochs, paths, False),
+        KERAS: (_keras_layers, few, True),
+        TF_RESIZE: (_tf_resize, paths, True),
+        OUR_RESIZE: (_our_resize, paths, False),
+        PLAIN_RESIZE: (_plain_resize, paths, True),
     }
-    times = contest([Contestant(name, partial(make, folder), work) for name, (make, work) in makers.items()], rounds)
-    fastest = min((times[name] for name in (TF_RESIZE, OUR_RESIZE, PLAIN_RESIZE)), key=lambda timing: timing.median)
-    alone = Timing(f"decode and resize alone, the fastest: {fastest.name}", fastest.seconds, fastest.work)
+    contestants = [
+        Contestant(name, partial(make, files, size), len(files), peer) for name, (make, files, peer) in makers.items()
+    ]
+    times = contest(contestants, size.rounds)
+    best = fastest([times[name] for name in (TF_RESIZE, OUR_RESIZE, PLAIN_RESIZE)])
+    alone = Timing(f"decode and resize alone, the fastest: {best.name}", best.seconds, best.work)
     return [
         *(
             compared(f"{epoch}, JPEG to augmented", times[epoch], times[KERAS], at_least=12, unit=UNIT)
@@ -61,27 +62,21 @@ def run(scratch: Path, rounds: int) -> list[Result]:
     ]
 
 
-def _paths(folder: Path, count: int = COUNT) -> list[Path]:
-    """Files of all classes in turn."""
-    return sorted(folder.glob("*/*.jpg"), key=lambda path: path.name)[:count]
-
-
-def _first_epoch(folder: Path) -> Work:
+def _first_epoch(paths: list[Path], size: Size) -> Work:
     from facesent.images.keeping import decoded_files
 
-    paths = _paths(folder)
-    return lambda: _epoch(decoded_files(paths, SIDE), 0)
+    return lambda: _epoch(decoded_files(paths, size.side), 0, size)
 
 
-def _later_epochs(folder: Path) -> Work:
+def _later_epochs(paths: list[Path], size: Size) -> Work:
     from facesent.images.keeping import decoded_files
 
-    images = decoded_files(_paths(folder), SIDE)
-    _epoch(images, 0)
-    return lambda: _epoch(images, 1)
+    images = decoded_files(paths, size.side)
+    _epoch(images, 0, size)
+    return lambda: _epoch(images, 1, size)
 
 
-def _epoch(images: "DecodedImages", epoch: int) -> None:
+def _epoch(images: "DecodedImages", epoch: int, size: Size) -> None:
     import numpy as np
 
     from facesent.images.augmentation.settings import Augment
@@ -89,39 +84,37 @@ def _epoch(images: "DecodedImages", epoch: int) -> None:
 
     settings = Augment(flip=True, rotation=15, zoom=0.2, shift=0.1)
     examples = TrainingExamples(images, np.zeros(len(images), np.int64))
-    _exhaust(TrainingBatches(examples, BATCH, settings, 7, equal_weights(1)).stream(epoch, epochs=1))
+    _exhaust(TrainingBatches(examples, size.batch, settings, 7, equal_weights(1)).stream(epoch, epochs=1))
 
 
-def _our_resize(folder: Path) -> Work:
+def _our_resize(paths: list[Path], size: Size) -> Work:
     from facesent.images.reading import read_images
 
-    paths = _paths(folder)
-    return lambda: read_images(paths, SIDE)
+    return lambda: read_images(paths, size.side)
 
 
-def _plain_resize(folder: Path) -> Work:
+def _plain_resize(paths: list[Path], size: Size) -> Work:
     import cv2
 
     from facesent.images.reading import decode
     from facesent.images.threads import map_ahead
 
-    paths = _paths(folder)
-    batches = [paths[start : start + BATCH] for start in range(0, COUNT, BATCH)]
+    batches = [paths[start : start + size.batch] for start in range(0, len(paths), size.batch)]
 
     def squares(batch: list[Path]) -> list[object]:
-        return [cv2.resize(decode(path.read_bytes(), SIDE), (SIDE, SIDE)) for path in batch]
+        return [cv2.resize(decode(path.read_bytes(), size.side), (size.side, size.side)) for path in batch]
 
     return lambda: _exhaust(map_ahead(squares, batches))
 
 
-def _tf_resize(folder: Path) -> Work:
+def _tf_resize(paths: list[Path], size: Size) -> Work:
     import tensorflow as tf
 
-    squares = _tf_squares(_paths(folder)).map(lambda image: tf.cast(image + 0.5, tf.uint8), tf.data.AUTOTUNE)
-    return lambda: _exhaust(squares.batch(BATCH).prefetch(tf.data.AUTOTUNE))
+    squares = _tf_squares(paths, size.side).map(lambda image: tf.cast(image + 0.5, tf.uint8), tf.data.AUTOTUNE)
+    return lambda: _exhaust(squares.batch(size.batch).prefetch(tf.data.AUTOTUNE))
 
 
-def _keras_layers(folder: Path) -> Work:
+def _keras_layers(paths: list[Path], size: Size) -> Work:
     import keras
     import tensorflow as tf
 
@@ -133,17 +126,17 @@ def _keras_layers(folder: Path) -> Work:
             keras.layers.RandomTranslation(0.1, 0.1),
         ]
     )
-    squares = _tf_squares(_paths(folder, COUNT_KERAS)).batch(BATCH)
+    squares = _tf_squares(paths, size.side).batch(size.batch)
     batches = squares.map(lambda images: augment(images, training=True), tf.data.AUTOTUNE)
     return lambda: _exhaust(batches.prefetch(tf.data.AUTOTUNE))
 
 
-def _tf_squares(paths: list[Path]) -> "tf.data.Dataset":
+def _tf_squares(paths: list[Path], side: int) -> "tf.data.Dataset":
     """Bilinear, as ``tf.image`` and ``image_dataset_from_directory`` do by default; float32."""
     import tensorflow as tf
 
     def square(path: "tf.Tensor") -> "tf.Tensor":
-        return tf.image.resize(tf.io.decode_jpeg(tf.io.read_file(path), channels=3), (SIDE, SIDE))
+        return tf.image.resize(tf.io.decode_jpeg(tf.io.read_file(path), channels=3), (side, side))
 
     return tf.data.Dataset.from_tensor_slices([str(path) for path in paths]).map(square, tf.data.AUTOTUNE)
 

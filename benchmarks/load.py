@@ -14,7 +14,7 @@ from random import Random
 from threading import Lock, local
 
 from benchmarks.bad_requests import Expected, Request, bad_requests
-from benchmarks.reference import photos_body
+from facesent.promotion.canary.interview import photos_body
 from facesent.serving.server import HOST, Server
 
 CLIENTS = 16

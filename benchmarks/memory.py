@@ -5,8 +5,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from threading import Event, Thread
+
+from benchmarks.sizes import Size
 
 _BATCHES = 3
 _SECONDS_BETWEEN_LOOKS = 0.1
@@ -20,20 +23,21 @@ class Peak:
     anonymous: int = 0
 
 
-def peak_of_training(images: Path, scratch: Path) -> Peak:
+def peak_of_training(images: Path, scratch: Path, size: Size) -> Peak:
     """Train the reference recipe on a few batches with all images kept, as after a first epoch, and its epoch's end.
 
     Args:
         images: class folders; a tenth of them are validated on, a tenth left out.
         scratch: folder for what does not fit in memory, and for the checkpoint.
+        size: of images and batches.
     """
     with _watched() as peak:
-        _train(images, scratch)
+        _train(images, scratch, size)
     shutil.rmtree(scratch)
     return peak
 
 
-def _train(images: Path, scratch: Path) -> None:
+def _train(images: Path, scratch: Path, size: Size) -> None:
     import pandas as pd
 
     # What the stage imports counts as well.
@@ -45,24 +49,24 @@ def _train(images: Path, scratch: Path) -> None:
     from facesent.training import loop
     from facesent.training.checkpoint import CheckpointFolder
 
-    params = reference_params()
+    params = reference_params(size.side)
     names = sorted(file.relative_to(images).as_posix() for file in images.glob("*/*.jpg"))
     frame = pd.DataFrame({"file_name": names, "label": [name.partition("/")[0] for name in names]})
+    frame["sha256"] = [sha256((images / name).read_bytes()).hexdigest() for name in names]
     labels = sorted(frame["label"].unique())
     shuffled = frame.sample(frac=1, random_state=7)
-    held_out, size = len(frame) // 10, params.model.image_size
-    kept = training_examples(images, shuffled[2 * held_out :], labels, size, spill=scratch)
-    validation = read_examples(images, shuffled[:held_out], labels, size, "val", spill=scratch)
+    held_out = len(frame) // 10
+    kept = training_examples(images, shuffled[2 * held_out :], labels, size.side, spill=scratch)
+    validation = read_examples(images, shuffled[:held_out], labels, size.side, "val", spill=scratch)
     with ThreadPoolExecutor(cores()) as pool:
         for _ in pool.map(lambda index: kept.images[index].size, range(len(kept.images))):
             pass
-    batch = params.train.batch_size
     loop.train(
-        TrainingExamples(kept.images, kept.targets[: _BATCHES * batch]),
-        Examples(validation.images[:batch], validation.targets[:batch]),
+        TrainingExamples(kept.images, kept.targets[: _BATCHES * size.batch]),
+        Examples(validation.images[: size.batch], validation.targets[: size.batch]),
         len(labels),
         params.model,
-        params.train.model_copy(update={"epochs": 1}),
+        params.train.model_copy(update={"epochs": 1, "batch_size": size.batch}),
         checkpoint=CheckpointFolder(scratch / "checkpoint", print),
         fingerprint="",
         watch=Terminal(),

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.projects import copy_project, environment, python
+from benchmarks.projects import STAGE, configure, copy_project, environment, python
 from benchmarks.results import Result, bounded, noted
+from benchmarks.sizes import Size
 from benchmarks.stopwatch import FILE_VARIABLE, IMAGES, IMPORTS, MLFLOW
 
 _STAGES = ("validate", "split", "train", "evaluate")
+_FLOW = ("flows.pipeline", "--draw")
 _SHARE = 15.0
 
 
@@ -27,12 +29,12 @@ class Part:
     added: bool
 
 
-def run(scratch: Path, rounds: int) -> list[Result]:
+def run(scratch: Path, size: Size) -> list[Result]:
     """Run the whole flow once, however many rounds are wanted: it takes minutes."""
-    project = _fresh_project(scratch)
+    project = _fresh_project(scratch, size)
     seconds, marks = _timed_run(project)
     notes = [json.loads(line) for line in _notes(project).read_text(encoding="utf-8").splitlines()]
-    parts = list(_parts(seconds, marks, {note["module"]: note for note in notes}))
+    parts = list(_parts(seconds, marks, {note["command"]: note for note in notes}))
     share = 100 * sum(part.seconds for part in parts if part.added) / seconds
     return [
         bounded(f"orchestration's share of the run's {seconds:.0f} s", share, at_most=_SHARE, unit="%"),
@@ -47,18 +49,19 @@ def _shown(part: float, whole: float) -> str:
     return f"{part:.1f} s, {part / whole:.1%}"
 
 
-def _fresh_project(scratch: Path) -> Path:
+def _fresh_project(scratch: Path, size: Size) -> Path:
     """What a clone has, and stages that note their times."""
     project = scratch / "orchestration"
     shutil.rmtree(project, ignore_errors=True)
     copy_project(project)
+    configure(project, "quick", size.settings)
     stages = project / "dvc.yaml"
-    watched = stages.read_text(encoding="utf-8").replace(
-        "python -m facesent", "python -m benchmarks.stopwatch facesent"
-    )
-    stages.write_text(watched, encoding="utf-8")
+    text = stages.read_text(encoding="utf-8")
+    stages.write_text(text.replace("python -m ", "python -m benchmarks.stopwatch "), encoding="utf-8")
     subprocess.run(["git", "init", "--quiet"], cwd=project, check=True)
     python(project, ["-m", "compileall", "-q", "facesent", "flows", "benchmarks"])
+    if size.drawing:
+        python(project, ["-m", "facesent.cli", "data", "sample", *size.drawing])
     return project
 
 
@@ -70,7 +73,7 @@ def _timed_run(project: Path) -> tuple[float, dict[str, float]]:
     """Seconds of the whole, and when the flow began and each task ended."""
     start = time.time()
     marks: dict[str, float] = {"started": start}
-    command = [sys.executable, "-m", "benchmarks.stopwatch", "flows.pipeline", "--draw"]
+    command = [sys.executable, "-m", "benchmarks.stopwatch", *_FLOW]
     variables = {**environment(project), FILE_VARIABLE: str(_notes(project))}
     with subprocess.Popen(
         command, cwd=project, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -87,7 +90,7 @@ def _timed_run(project: Path) -> tuple[float, dict[str, float]]:
 
 
 def _parts(seconds: float, marks: Mapping[str, float], notes: Mapping[str, Mapping[str, Any]]) -> Iterator[Part]:
-    images = notes["flows.pipeline"].get(IMAGES, 0.0)
+    images = notes[" ".join(_FLOW)].get(IMAGES, 0.0)
     yield Part("drawing the images and adding them to DVC", images, added=False)
     yield Part(
         "Prefect's import and temporary server, beyond that", marks["flow"] - marks["started"] - images, added=True
@@ -95,7 +98,7 @@ def _parts(seconds: float, marks: Mapping[str, float], notes: Mapping[str, Mappi
     before = marks["flow"]
     between = 0.0
     for stage in _STAGES:
-        note = notes[f"facesent.stages.{stage}"]
+        note = notes[" ".join([*STAGE[1:], stage])]
         lived = note["left"] - note["created"]
         between += marks[stage] - before - lived
         before = marks[stage]

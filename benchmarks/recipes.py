@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.machine import describe
-from benchmarks.trainings import Outcome, configure, prepare, train
+from benchmarks.projects import configure
+from benchmarks.trainings import Outcome, prepare, train
 from facesent.core.markdown import table
 
 _RESAMPLES = 9999

@@ -1,24 +1,21 @@
-"""The reference CNN with random weights, logged as facesent logs a model, and the body that asks it about photos."""
+"""The reference CNN with random weights, logged as facesent logs a model."""
 
-import base64
-import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from facesent.model.backend import keras
 
-SIDE = 224
 LABELS = ("Ahegao", "Angry", "Happy", "Neutral", "Sad", "Surprise")
 
 
-def log_reference(folder: Path) -> tuple[str, "keras.Model"]:
+def log_reference(folder: Path, side: int) -> tuple[str, "keras.Model"]:
     """Log it to a store of its own; this process and those it starts use that store from now on.
 
     Args:
         folder: of the store and the files.
+        side: of the network's images.
 
     Returns:
         The model's URI and the network.
@@ -31,7 +28,7 @@ def log_reference(folder: Path) -> tuple[str, "keras.Model"]:
     from facesent.model.storage import save_labels, save_model
     from facesent.registry.packaging import log_model
 
-    network = build(Model(name="reference_cnn", image_size=SIDE, dropout=0.5, batch_norm_momentum=0.99), len(LABELS))
+    network = build(Model(name="reference_cnn", image_size=side, dropout=0.5, batch_norm_momentum=0.99), len(LABELS))
     save_model(network, folder / "model.keras")
     save_labels(LABELS, folder / "labels.json")
     experiment = mlflow.create_experiment("serving", artifact_location=str(folder / "mlruns"))
@@ -39,9 +36,3 @@ def log_reference(folder: Path) -> tuple[str, "keras.Model"]:
         pass
     model = log_model(started.info.run_id, folder / "model.keras", folder / "labels.json")
     return f"models:/{model.model_id}", network
-
-
-def photos_body(photos: Sequence[bytes]) -> bytes:
-    """The JSON that asks about one photo or many."""
-    rows = [[base64.b64encode(photo).decode()] for photo in photos]
-    return json.dumps({"dataframe_split": {"columns": ["image"], "data": rows}}).encode()

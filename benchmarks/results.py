@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from benchmarks.contest import Timing
 from facesent.core.markdown import table
 
-NOT_INSTALLED = "not installed"
 _SCALES = {"s": 1.0, "ms": 1e3}
 
 
@@ -27,7 +26,7 @@ class Result:
 def compared(
     what: str,
     ours: Timing,
-    theirs: Timing | None,
+    theirs: Timing,
     *,
     at_most: float | None = None,
     at_least: float | None = None,
@@ -38,14 +37,14 @@ def compared(
     Args:
         what: the figure, such as ``train step, batch 64, 224x224``.
         ours: our rounds.
-        theirs: the peer's; None where it was left out.
+        theirs: the peer's; where it dropped out, the row says why in the place of its figure.
         at_most: the goal for ours / theirs.
         at_least: the goal for ours / theirs; only one of the two.
         unit: ``s`` or ``ms`` for the time of a round; ``images/s`` or the like for units of work a second.
     """
     goal = _goal(at_most, at_least, "×")
-    if theirs is None:
-        return Result("", what, show(ours, unit), NOT_INSTALLED, goal=goal)
+    if theirs.absent:
+        return Result("", what, show(ours, unit), theirs.name, theirs.absent, goal=goal)
     ratio = _value(ours.median, ours.work, unit) / _value(theirs.median, theirs.work, unit)
     reached = _reached(ratio, at_most, at_least)
     return Result("", what, show(ours, unit), theirs.name, show(theirs, unit), ratio, goal, reached)
@@ -76,7 +75,9 @@ def noted(what: str, value: str, *, peer: str = "", theirs: str = "") -> Result:
 
 
 def show(timing: Timing, unit: str) -> str:
-    """Median and spread, such as ``2.10 s (2.05-2.31)`` or ``830 images/s (790-861)``."""
+    """Median and spread, such as ``2.10 s (2.05-2.31)`` or ``830 images/s (790-861)``; or why there are none."""
+    if timing.absent:
+        return timing.absent
     low, high = sorted(_value(seconds, timing.work, unit) for seconds in (timing.low, timing.high))
     return f"{_digits(_value(timing.median, timing.work, unit))} {unit} ({_digits(low)}-{_digits(high)})"
 

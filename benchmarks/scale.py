@@ -13,56 +13,55 @@ from benchmarks.contest import Contestant, Timing, contest
 from benchmarks.faces import jpegs
 from benchmarks.memory import peak_of_training
 from benchmarks.results import Result, bounded
+from benchmarks.sizes import Size
 
 if TYPE_CHECKING:
     import pandas as pd
 
-IMAGES = 15_453
-_SCANNED = (1_500, 15_000)
-_SPLIT = (1_500, 15_000, 150_000)
 _PERSON = 6
 _MAX_PIXELS = 50_000_000
-# Ten times the images in at most ten times the time; the rest is what two timings of one thing may differ by.
-_LINEAR = 11.0
+# Twice the images in at most twice the time; the rest is what two timings of one thing may differ by.
+_LINEAR = 1.1
 _GIB = 2**30
 
 
-def run(scratch: Path, rounds: int) -> list[Result]:
+def run(scratch: Path, size: Size) -> list[Result]:
     """Rows of the scan, of the split, and of the memory that a training takes."""
-    rounds = min(rounds, 3)
-    scans = {size: Contestant(f"scan {size}", partial(_scan, scratch, size), size / 1000) for size in _SCANNED}
-    alone = {size: Contestant(f"alone {size}", partial(_split, size, 1), size / 1000) for size in _SPLIT}
-    persons = {size: Contestant(f"persons {size}", partial(_split, size, _PERSON), size / 1000) for size in _SPLIT}
-    timings = contest(list(scans.values()), rounds=1) | contest([*alone.values(), *persons.values()], rounds)
+    scans = [Contestant(f"scan {each}", partial(_scan, scratch, size, each), each / 1000) for each in size.scanned]
+    alone = [Contestant(f"alone {each}", partial(_split, each, 1), each / 1000) for each in size.split]
+    persons = [Contestant(f"persons {each}", partial(_split, each, _PERSON), each / 1000) for each in size.split]
+    timings = contest(scans, rounds=1) | contest([*alone, *persons], min(size.rounds, 3))
     return [
-        *_growth("scan", [timings[each.name] for each in scans.values()]),
-        *_growth("split, each image alone", [timings[each.name] for each in alone.values()]),
-        *_growth(f"split, {_PERSON} images a person", [timings[each.name] for each in persons.values()]),
-        *_memory(scratch),
+        *_growth("scan", [timings[each.name] for each in scans]),
+        *_growth("split, each image alone", [timings[each.name] for each in alone]),
+        *_growth(f"split, {_PERSON} images a person", [timings[each.name] for each in persons]),
+        *_memory(scratch, size),
     ]
 
 
 def _growth(what: str, timings: Sequence[Timing]) -> list[Result]:
-    """A row a number of images, and one for what ten times as many cost, between the two largest."""
+    """A row a number of images, and one for what the largest costs beside the one before."""
     rows = [
         bounded(f"{what}: {timing.work:,g} thousand images, a thousand", _a_thousand(timing), unit="s")
         for timing in timings
     ]
-    ratio = timings[-1].median / timings[-2].median
-    return [*rows, bounded(f"{what}: ten times the images take", ratio, at_most=_LINEAR, unit="times the time")]
+    before, largest = timings[-2:]
+    factor, ratio = largest.work / before.work, largest.median / before.median
+    what = f"{what}: {factor:g} times the images take"
+    return [*rows, bounded(what, ratio, at_most=_LINEAR * factor, unit="times the time")]
 
 
 def _a_thousand(timing: Timing) -> Timing:
     return Timing(timing.name, tuple(seconds / timing.work for seconds in timing.seconds))
 
 
-def _scan(scratch: Path, images: int) -> Callable[[], object]:
+def _scan(scratch: Path, size: Size, images: int) -> Callable[[], object]:
     """The real scan over links to files of another set: as many images as wanted, without their room on the disk."""
     from facesent.dataset.manifest import scan
 
     folder = scratch / f"scale-{images}"
     shutil.rmtree(folder, ignore_errors=True)
-    for source in sorted(jpegs(scratch, IMAGES).glob("*/*.jpg"))[:images]:
+    for source in sorted(jpegs(scratch, size.images).glob("*/*.jpg"))[:images]:
         link = folder / source.parent.name / source.name
         link.parent.mkdir(parents=True, exist_ok=True)
         link.hardlink_to(source)
@@ -95,10 +94,10 @@ def _manifest(images: int, person: int) -> "pd.DataFrame":
     return pd.DataFrame({**table, "phash": phash, "ok": True}).astype({"group": "str", "split": "str"})
 
 
-def _memory(scratch: Path) -> list[Result]:
+def _memory(scratch: Path, size: Size) -> list[Result]:
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        peak = pool.submit(peak_of_training, jpegs(scratch, IMAGES), scratch / "memory").result()
-    what = f"training, {IMAGES:,} images at 224x224"
+        peak = pool.submit(peak_of_training, jpegs(scratch, size.images), scratch / "memory", size).result()
+    what = f"training, {size.images:,} images at {size.side}x{size.side}"
     return [
         bounded(f"{what}: peak memory", peak.resident / _GIB, at_most=4, unit="GiB"),
         bounded(f"{what}: of it not backed by files", peak.anonymous / _GIB, unit="GiB"),

@@ -77,7 +77,7 @@ def main() -> None:
     stopwatch.seconds[IMPORTS] = time.process_time()
     _watch_imports(stopwatch)
     # Registered first, called last.
-    atexit.register(_note, sys.argv[1], created, stopwatch)
+    atexit.register(_note, " ".join(sys.argv[1:]), created, stopwatch)
     sys.argv = sys.argv[1:]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 
@@ -98,8 +98,8 @@ def _watch_imports(stopwatch: Stopwatch) -> None:
     builtins.__import__ = import_
 
 
-def _note(module: str, created: float, stopwatch: Stopwatch) -> None:
-    note = {"module": module, "created": created, "left": time.time(), **stopwatch.seconds}
+def _note(command: str, created: float, stopwatch: Stopwatch) -> None:
+    note = {"command": command, "created": created, "left": time.time(), **stopwatch.seconds}
     with open(os.environ[FILE_VARIABLE], "a", encoding="utf-8") as file:  # noqa: PTH123  (the interpreter is ending)
         file.write(json.dumps(note) + "\n")
 

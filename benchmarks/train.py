@@ -1,6 +1,6 @@
 """Train step of the reference network, beside PyTorch's best and stock Keras layers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,42 +8,49 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.contest import Contestant, Work, contest
+from benchmarks.contest import Contestant, Work, contest, fastest
 from benchmarks.projects import ROOT
 from benchmarks.results import Result, compared
+from benchmarks.sizes import FULL, Size
+from benchmarks.torch_peer import Network, torch_step
+from facesent.images.threads import cores
 from facesent.params import Params
 from facesent.presets import load_preset
 
-BATCH = 64
-SIDE = 224
 CLASSES = 6
 
 Arrays = tuple[NDArray[np.uint8], NDArray[Any], NDArray[np.float32]]
 
 
-def run(scratch: Path, rounds: int) -> Sequence[Result]:
+def run(scratch: Path, size: Size) -> Sequence[Result]:
     """One step is forward, backward and update on one batch of bytes in memory, class weights included."""
-    peers = [
-        Contestant(f"PyTorch {mode}, {precision}", partial(_torch_step, mode=mode, precision=precision))
-        for mode in ("eager", "compiled")
-        for precision in ("float32", "bfloat16")
-    ]
-    ours = [Contestant(f"facesent, {precision}", partial(_step, precision)) for precision in ("auto", "float32")]
-    stock = Contestant("stock Keras layers, bfloat16", partial(_step, "bfloat16", stock=True))
-    timings = contest([*ours, stock, *peers], min(rounds, 3))  # a step takes seconds
-    best = min(
-        (timings[peer.name] for peer in peers if peer.name in timings), key=lambda timing: timing.median, default=None
-    )
-    what = f"train step, batch {BATCH}, {SIDE}x{SIDE}"
+    peers = [_torch(size, mode, precision) for mode in ("eager", "compiled") for precision in ("float32", "bfloat16")]
+    ours = [Contestant(f"facesent, {precision}", partial(_step, size, precision)) for precision in ("auto", "float32")]
+    stock = Contestant("stock Keras layers, bfloat16", partial(_step, size, "bfloat16", stock=True))
+    timings = contest([*ours, stock, *peers], min(size.rounds, 3))  # a step takes seconds
+    best = fastest([timings[peer.name] for peer in peers])
+    what = f"train step, batch {size.batch}, {size.side}x{size.side}"
     auto = timings["facesent, auto"]
     return [
         compared(f"{what}, against PyTorch's best of four", auto, best, at_most=0.6),
-        *(compared(what, auto, timings.get(contestant.name)) for contestant in (*peers, stock)),
-        compared(f"{what}, ours in float32", timings["facesent, float32"], timings.get("PyTorch compiled, float32")),
+        *(compared(what, auto, timings[contestant.name]) for contestant in (*peers, stock)),
+        compared(f"{what}, ours in float32", timings["facesent, float32"], timings["PyTorch compiled, float32"]),
     ]
 
 
-def reference_params(side: int = SIDE) -> Params:
+def _torch(size: Size, mode: str, precision: str) -> Contestant:
+    from facesent.model.architectures.reference import DENSE_UNITS, FILTERS
+
+    params = reference_params()
+    network = Network(FILTERS, DENSE_UNITS, CLASSES, params.model.dropout, params.train.optimizer.learning_rate)
+    images, targets, _ = _batch(size)
+    prepare = partial(
+        torch_step, network, images, targets, _class_weights(), mode=mode, precision=precision, threads=cores()
+    )
+    return Contestant(f"PyTorch {mode}, {precision}", prepare, peer=True)
+
+
+def reference_params(side: int = FULL.side) -> Params:
     """The preset ``reference`` at another image size."""
     params = load_preset(ROOT, "reference")
     return params.model_copy(update={"model": params.model.model_copy(update={"image_size": side})})
@@ -62,10 +69,10 @@ def repeated_step(model: Any, arrays: Arrays) -> Work:
     return step
 
 
-def _batch() -> Arrays:
+def _batch(size: Size) -> Arrays:
     chance = np.random.default_rng(0)
-    images = chance.integers(0, 256, (BATCH, SIDE, SIDE, 3), dtype=np.uint8)
-    targets = chance.integers(0, CLASSES, BATCH)
+    images = chance.integers(0, 256, (size.batch, size.side, size.side, 3), dtype=np.uint8)
+    targets = chance.integers(0, CLASSES, size.batch)
     return images, targets, _class_weights()[targets]
 
 
@@ -81,16 +88,16 @@ def _class_weights() -> NDArray[np.float32]:
     return np.linspace(0.5, 1.5, CLASSES, dtype=np.float32)
 
 
-def _step(precision: str, *, stock: bool = False) -> Work:
+def _step(size: Size, precision: str, *, stock: bool = False) -> Work:
     from facesent.model.backend import make_deterministic
     from facesent.training.compiling import compiled
 
-    params = reference_params()
+    params = reference_params(size.side)
     make_deterministic(params.train.seed)
     settings = params.train.model_copy(update={"precision": precision})
     model = compiled(params.model, settings, CLASSES)
     learner = _of_stock_layers(model, settings.optimizer.learning_rate) if stock else model
-    return repeated_step(learner, with_soft_targets(_batch()))
+    return repeated_step(learner, with_soft_targets(_batch(size)))
 
 
 def _of_stock_layers(model: Any, learning_rate: float) -> Any:
@@ -106,53 +113,3 @@ def _of_stock_layers(model: Any, learning_rate: float) -> Any:
     plain = keras.models.clone_model(model, clone_function=clone)
     plain.compile(keras.optimizers.Adam(learning_rate), loss="categorical_crossentropy", metrics=["accuracy"])
     return plain
-
-
-def _torch_step(mode: str, precision: str) -> Work:
-    """The same network and step in PyTorch, channels last, with its fused Adam."""
-    import torch
-    from torch.nn import functional
-
-    from facesent.images.threads import cores
-
-    torch.set_num_threads(cores())
-    torch.manual_seed(0)
-    network = _torch_network().to(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(network.parameters(), reference_params().train.optimizer.learning_rate, fused=True)
-    images, targets, _ = _batch()
-    # (n, h, w, c) bytes seen as (n, c, h, w) are channels last already.
-    inputs, expected = torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(targets)
-    weights = torch.from_numpy(_class_weights())
-
-    def forward(x: Any) -> Any:
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
-            return network(x.float() / 127.5 - 1)
-
-    score: Callable[[Any], Any] = torch.compile(forward) if mode == "compiled" else forward
-
-    def step() -> object:
-        optimizer.zero_grad(set_to_none=True)
-        loss: Any = functional.cross_entropy(score(inputs).float(), expected, weight=weights)
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return step
-
-
-def _torch_network() -> Any:
-    from torch import nn
-
-    from facesent.model.architectures.reference import DENSE_UNITS, FILTERS
-
-    layers: list[Any] = []
-    channels = 3
-    for filters in FILTERS:
-        convolution = nn.Conv2d(channels, filters, 3, padding=1, bias=False)
-        layers += [convolution, nn.BatchNorm2d(filters, eps=1e-3), nn.MaxPool2d(2), nn.ReLU(inplace=True)]
-        channels = filters
-    layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
-    for units in DENSE_UNITS:
-        layers += [nn.Linear(channels, units), nn.ReLU(inplace=True), nn.Dropout(reference_params().model.dropout)]
-        channels = units
-    return nn.Sequential(*layers, nn.Linear(channels, CLASSES))

@@ -4,19 +4,17 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 from numpy.typing import NDArray
 
-from benchmarks.projects import ROOT, copy_project, environment
-from facesent import presets
-from facesent.core.nested import with_values
+from benchmarks.projects import ROOT, STAGE, configure, copy_project, environment
+from facesent.core.paths import Project
 
 Changes = Mapping[str, Any]
 
@@ -46,13 +44,14 @@ class Outcome:
     groups: NDArray[np.str_]
 
 
-def prepare(root: Path, data: Path | None, changes: Changes) -> None:
+def prepare(root: Path, data: Path | None, changes: Changes, drawing: Sequence[str] = ()) -> None:
     """Copy the project, take images, validate and split them: all trainings share one validation and one split.
 
     Args:
         root: of the copy.
         data: folder of class folders; None for the drawn faces.
         changes: of the preset ``quick``, key to value.
+        drawing: options of ``facesent data draw``.
     """
     copy_project(root, ["facesent", "presets"])
     if (ROOT / "weights").is_dir():
@@ -60,16 +59,10 @@ def prepare(root: Path, data: Path | None, changes: Changes) -> None:
     if data:
         (root / "data").symlink_to(data.resolve(), target_is_directory=True)
     else:
-        _run(root, ["-m", "facesent.cli", "data", "draw"])
+        _run(root, ["-m", "facesent.cli", "data", "draw", *drawing])
     configure(root, "quick", changes)
     stage(root, "validate")
     stage(root, "split")
-
-
-def configure(root: Path, preset: str, changes: Changes) -> None:
-    """Write ``params.yaml``: a preset with the values of some keys changed, as in ``train.optimizer.learning_rate``."""
-    settings = with_values(presets.load_preset(ROOT, preset).nested(), changes)
-    (root / "params.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
 
 
 def train(root: Path) -> Outcome:
@@ -78,11 +71,11 @@ def train(root: Path) -> Outcome:
     stage(root, "train")
     minutes = (time.perf_counter() - start) / 60
     stage(root, "evaluate")
-    outputs = root / "outputs"
-    metrics = json.loads((outputs / "evaluate" / "metrics.json").read_text(encoding="utf-8"))
-    trained = json.loads((outputs / "train" / "metrics.json").read_text(encoding="utf-8"))
-    answers = pd.read_csv(outputs / "evaluate" / "predictions.csv", dtype=str)
-    people = pd.read_csv(outputs / "splits" / "test.csv", dtype=str).set_index("file_name")["group"]
+    project = Project(root)
+    metrics = json.loads(project.metrics.read_text(encoding="utf-8"))
+    trained = json.loads(project.training_metrics.read_text(encoding="utf-8"))
+    answers = pd.read_csv(project.evaluate / "predictions.csv", dtype=str)
+    people = pd.read_csv(project.split("test"), dtype=str).set_index("file_name")["group"]
     return Outcome(
         parameters=trained["parameters"],
         minutes=minutes,
@@ -97,7 +90,7 @@ def train(root: Path) -> Outcome:
 
 def stage(root: Path, name: str) -> None:
     """Run one stage as a process."""
-    _run(root, ["-m", f"facesent.stages.{name}"])
+    _run(root, [*STAGE, name])
 
 
 def _run(root: Path, arguments: list[str]) -> None:

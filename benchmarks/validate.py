@@ -3,74 +3,41 @@
 import io
 import multiprocessing
 import shutil
-import subprocess
-import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from benchmarks.contest import Contestant, Timing, Work, contest
+from benchmarks.contest import Contestant, Timing, Work, contest, fastest
 from benchmarks.faces import jpegs
-from benchmarks.projects import ROOT
+from benchmarks.projects import ROOT, STAGE, configure, python
 from benchmarks.results import Result, bounded, compared, noted, show
+from benchmarks.sizes import Size
 
-IMAGES, FEW = 15_453, 1_500
 _MAX_PIXELS = 50_000_000
-_OWN_ROUNDS = 2
 # A row is about a kilobyte, in the scan and once more in the table; the pixels of a thousand images are 300 MiB.
 _ROWS_MIB = 4.0
-
-_WITHOUT_EXPECTATIONS = """
-from facesent.dataset import expectations
-expectations.load, expectations.check = (lambda: None), (lambda *_: [])
-from facesent.core.paths import Project
-from facesent.stages.validate import validate
-validate(Project())
-"""
-_CHECKS = """
-import time
-from pathlib import Path
-import pandas as pd
-from facesent.dataset.expectations import check, load
-from facesent.dataset.files import class_folders
-from facesent.params import load_params
-from facesent.core.paths import Project
-load()
-manifest, classes = pd.read_parquet(Project().manifest), class_folders(Project().data)
-params = load_params(Project().params).validate_
-start = time.perf_counter()
-check(manifest, classes, params, Path("docs"))
-print(time.perf_counter() - start)
-"""
-_PEAK = """
-import resource, sys
-from pathlib import Path
-from facesent.dataset.manifest import scan
-from facesent.images.threads import cores
-scan(Path(), max_pixels=int(sys.argv[1]))
-peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-print((peaks[0] + cores() * peaks[1]) / 1024)
-"""
+_PARTS = ("-m", "benchmarks.validate_parts")
+_THREADS, _PROCESSES = (f"Pillow, reading and decoding alone, {pool}" for pool in ("threads", "processes"))
 
 
-def run(scratch: Path, rounds: int) -> list[Result]:
+def run(scratch: Path, size: Size) -> list[Result]:
     """Rows of the scan, then of the whole stage as a process."""
-    faces, few = jpegs(scratch, IMAGES), jpegs(scratch, FEW)
+    faces, few = jpegs(scratch, size.images), jpegs(scratch, size.few)
     # The second scan is prepared by a first, which also brings all files into the system's memory.
     contestants = [
-        Contestant("scan", partial(_scan, faces), IMAGES),
-        Contestant("Pillow, reading and decoding alone, threads", partial(_decode_in_threads, faces), IMAGES),
-        Contestant("Pillow, reading and decoding alone, processes", partial(_decode_in_processes, faces), IMAGES),
-        Contestant("second scan", partial(_scan_again, faces, scratch), IMAGES),
+        Contestant("scan", partial(_scan, faces), size.images),
+        Contestant(_THREADS, partial(_decode_in_threads, faces), size.images, peer=True),
+        Contestant(_PROCESSES, partial(_decode_in_processes, faces), size.images, peer=True),
+        Contestant("second scan", partial(_scan_again, faces, scratch), size.images),
     ]
-    scan, threads, processes, again = contest(contestants, min(rounds, 3), warmups=0).values()
-    decoding = min(threads, processes, key=lambda timing: timing.median)
+    timings = contest(contestants, min(size.rounds, 3), warmups=0)
+    decoding = fastest([timings[_THREADS], timings[_PROCESSES]])
     return [
-        compared("scan, both cores", scan, decoding, at_least=0.7, unit="images/s"),
-        noted("second scan, nothing changed", show(again, "s")),
-        *_stage_rows(scratch, faces, decoding),
-        *_memory_rows(faces, few),
+        compared("scan, both cores", timings["scan"], decoding, at_least=0.7, unit="images/s"),
+        noted("second scan, nothing changed", show(timings["second scan"], "s")),
+        *_stage_rows(scratch, size, decoding),
+        *_memory_rows(faces, few, size),
     ]
 
 
@@ -118,16 +85,16 @@ def _decode(file: Path) -> None:
         image.load()
 
 
-def _stage_rows(scratch: Path, faces: Path, decoding: Timing) -> list[Result]:
+def _stage_rows(scratch: Path, size: Size, decoding: Timing) -> list[Result]:
     """The stage as a process, from its start to its end, and what of it is Great Expectations'."""
-    root = _project(scratch, faces)
-    stage = ["-m", "facesent.run", "validate"]
-    own = [_seconds(["-c", _WITHOUT_EXPECTATIONS], root, cold=True) for _ in range(_OWN_ROUNDS)]
+    root = _project(scratch, size)
+    stage = [*STAGE, "validate"]
+    own = [_seconds([*_PARTS, "without_expectations"], root, cold=True) for _ in range(min(size.rounds, 2))]
     whole = _seconds(stage, root, cold=True)
     again = _seconds(stage, root)
     imported = _seconds(["-c", "import great_expectations"], root)
-    checked = float(_output(_CHECKS, root))
-    without = Timing("stage", tuple(own), IMAGES)
+    checked = float(python(root, [*_PARTS, "seconds_of_checks"], ROOT))
+    without = Timing("stage", tuple(own), size.images)
     return [
         compared("stage without Great Expectations, start to end", without, decoding, at_least=0.7, unit="images/s"),
         noted("stage, start to end", f"{whole:.1f} s"),
@@ -137,21 +104,23 @@ def _stage_rows(scratch: Path, faces: Path, decoding: Timing) -> list[Result]:
     ]
 
 
-def _memory_rows(faces: Path, few: Path) -> list[Result]:
-    small, large = (_peak(folder) for folder in (few, faces))
-    growth = max(0.0, large - small) / (IMAGES - FEW) * 1000
+def _memory_rows(faces: Path, few: Path, size: Size) -> list[Result]:
+    """MiB of the process that scans and of its workers, each at its own peak."""
+    small, large = (float(python(folder, [*_PARTS, "peak_of_scan"], ROOT)) for folder in (few, faces))
+    growth = max(0.0, large - small) / (size.images - size.few) * 1000
+    what = f"scan, peak memory of all processes, {size.few:,} and {size.images:,} images"
     return [
-        noted(f"scan, peak memory of all processes, {FEW:,} and {IMAGES:,} images", f"{small:.0f} and {large:.0f} MiB"),
+        noted(what, f"{small:.0f} and {large:.0f} MiB"),
         bounded("scan, growth of peak memory a thousand images", growth, at_most=_ROWS_MIB, unit="MiB"),
     ]
 
 
-def _project(scratch: Path, faces: Path) -> Path:
+def _project(scratch: Path, size: Size) -> Path:
     root = scratch / "validate"
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir()
-    (root / "data").symlink_to(faces, target_is_directory=True)
-    shutil.copyfile(ROOT / "params.yaml", root / "params.yaml")
+    (root / "data").symlink_to(jpegs(scratch, size.images), target_is_directory=True)
+    configure(root, "quick", size.settings)
     return root
 
 
@@ -159,16 +128,5 @@ def _seconds(arguments: list[str], root: Path, *, cold: bool = False) -> float:
     if cold:
         shutil.rmtree(root / "outputs", ignore_errors=True)
     start = time.perf_counter()
-    subprocess.run([sys.executable, *arguments], cwd=root, check=True)
+    python(root, arguments, ROOT)
     return time.perf_counter() - start
-
-
-def _output(code: str, root: Path, *arguments: str) -> str:
-    command = [sys.executable, "-c", code, *arguments]
-    done = subprocess.run(command, cwd=root, check=True, stdout=subprocess.PIPE, text=True)
-    return done.stdout.strip().splitlines()[-1]
-
-
-def _peak(faces: Path) -> float:
-    """MiB of the process that scans and of its workers, each at its own peak."""
-    return float(_output(_PEAK, faces, str(_MAX_PIXELS)))

@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 from functools import partial
 from importlib import import_module
@@ -6,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.contest import Contestant, ContestError, Timing, contest
+from benchmarks.contest import Contestant, ContestError, Timing, contest, fastest
 
 
 def writer(letter: str, file: Path) -> Contestant:
@@ -24,14 +25,56 @@ def test_contestants_take_turns_and_warmups_do_not_count(tmp_path: Path) -> None
     assert all(seconds > 0 for timing in timings.values() for seconds in timing.seconds)
 
 
-def test_a_peer_that_is_not_installed_is_left_out_with_a_line(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    missing = Contestant("Peer", partial(import_module, "no_such_peer"))  # type: ignore[arg-type]
-    timings = contest([missing, writer("A", tmp_path / "turns")], rounds=1, warmups=0)
+def peer(name: str, *prepare: object) -> Contestant:
+    return Contestant(name, partial(*prepare), peer=True)  # type: ignore[arg-type]
 
-    assert list(timings) == ["A"]
-    assert "Peer is left out: no_such_peer is not installed" in capfd.readouterr().err
+
+def test_peers_that_drop_out_say_why_and_the_others_go_on(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    last_words = ["sh", "-c", "echo it cannot be; kill -ABRT $PPID"]
+    contestants = [
+        peer("Missing", import_module, "no_such_peer"),
+        peer("Wrong", partial, int, "x"),
+        peer("Ended", partial, os._exit, 3),
+        peer("Aborted", partial, subprocess.call, last_words),
+        peer("Unprepared", subprocess.call, last_words),
+        writer("A", tmp_path / "turns"),
+    ]
+    timings = contest(contestants, rounds=2, warmups=0)
+
+    assert [len(timing.seconds) for timing in timings.values()] == [0, 0, 0, 0, 0, 2]
+    assert {name: timing.absent for name, timing in timings.items()} == {
+        "Missing": "not installed",
+        "Wrong": "failed: ValueError: invalid literal for int() with base 10: 'x'",
+        "Ended": "died (status 3)",
+        "Aborted": "died (status -6, SIGABRT): it cannot be",
+        "Unprepared": "died (status -6, SIGABRT): it cannot be",
+        "A": "",
+    }
+    printed = capfd.readouterr().err
+    assert "Missing drops out. no_such_peer is not installed" in printed
+    assert "Traceback (most recent call last)" in printed
+
+
+def test_a_peer_that_is_killed_is_noticed_while_its_own_processes_live(tmp_path: Path) -> None:
+    children = tmp_path / "children"
+    timings = contest([peer("Killed", leave_a_child_and_die, children)], rounds=1)
+    os.kill(int(children.read_text()), signal.SIGKILL)
+    assert timings["Killed"].absent == "died (status -9, SIGKILL)"
+
+
+def leave_a_child_and_die(note: Path) -> None:
+    """The child holds all that was open, as a compiler's workers do."""
+    child = os.fork()
+    if child == 0:
+        signal.pause()
+    note.write_text(str(child))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("module", ["benchmarks.gone", "facesent.gone"])
+def test_a_module_of_ours_that_is_gone_is_no_peer_that_is_not_installed(module: str) -> None:
+    timings = contest([peer("Peer", import_module, module)], rounds=1)
+    assert timings["Peer"].absent == f"failed: ModuleNotFoundError: No module named '{module}'"
 
 
 def test_a_contestant_that_fails_or_dies_stops_the_contest_by_name() -> None:
@@ -39,6 +82,15 @@ def test_a_contestant_that_fails_or_dies_stops_the_contest_by_name() -> None:
         contest([Contestant("Wrong", partial(partial, int, "x"))], rounds=1)
     with pytest.raises(ContestError, match=r"Dead.*status 3"):
         contest([Contestant("Dead", partial(partial, os._exit, 3))], rounds=1)
+    with pytest.raises(ContestError, match="no_such_library is not installed"):
+        contest([Contestant("Ours", partial(import_module, "no_such_library"))], rounds=1)  # type: ignore[arg-type]
+
+
+def test_the_fastest_takes_the_least_time_for_a_unit() -> None:
+    absent, slow = Timing("absent", (), absent="not installed"), Timing("slow", (4.0,), work=2)
+    quick = Timing("quick", (5.0,), work=10)
+    assert fastest([absent, slow, quick]) is quick
+    assert fastest([absent]) is absent
 
 
 def test_names_must_differ(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from benchmarks.contest import Timing
-from benchmarks.results import NOT_INSTALLED, Result, bounded, compared, noted, to_markdown
+from benchmarks.results import Result, bounded, compared, noted, to_markdown
 
 FAST = Timing("ours", (1.0, 1.0, 1.2), work=10)
 SLOW = Timing("theirs", (2.0, 1.9, 2.4), work=10)
@@ -26,8 +26,9 @@ def test_throughputs_are_units_of_work_a_second() -> None:
 
 
 def test_without_its_peer_a_goal_is_neither_reached_nor_missed() -> None:
-    row = compared("a step", FAST, None, at_most=0.6)
-    assert (row.peer, row.ratio, row.goal, row.reached) == (NOT_INSTALLED, None, "≤ 0.6×", None)
+    row = compared("a step", FAST, Timing("theirs", (), absent="died (status -11, SIGSEGV)"), at_most=0.6)
+    assert (row.peer, row.theirs, row.ratio) == ("theirs", "died (status -11, SIGSEGV)", None)
+    assert (row.goal, row.reached) == ("≤ 0.6×", None)
 
 
 def test_bounds_are_in_the_unit_of_the_figure() -> None:
