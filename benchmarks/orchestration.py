@@ -61,7 +61,7 @@ def _fresh_project(scratch: Path, size: Size) -> Path:
     subprocess.run(["git", "init", "--quiet"], cwd=project, check=True)
     python(project, ["-m", "compileall", "-q", "facesent", "flows", "benchmarks"])
     if size.drawing:
-        python(project, ["-m", "facesent.cli", "data", "sample", *size.drawing])
+        python(project, ["-m", "facesent.cli", "data", "draw", *size.drawing])
     return project
 
 

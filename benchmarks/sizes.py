@@ -26,7 +26,7 @@ class Size:
         huge: bytes of the largest body that it sends.
         seeds: of ``accuracy``, a training each.
         settings: of whole stages, beside those of the preset: dotted key to value.
-        drawing: of the drawn faces, options of ``facesent data sample``.
+        drawing: of the drawn faces, options of ``facesent data draw``.
     """
 
     rounds: int = 5
