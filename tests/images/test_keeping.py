@@ -21,7 +21,7 @@ SPILLS = """
 import sys, time
 from pathlib import Path
 import numpy as np
-from facesent.data.decoded import DecodedImages
+from facesent.images.keeping import DecodedImages
 images = DecodedImages(lambda index: np.full((8, 8, 3), 7, np.uint8), 1, 8, budget=0, spill=Path(sys.argv[1]))
 print(images[0].max(), images[0].max(), flush=True)
 time.sleep(600)
