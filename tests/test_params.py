@@ -29,6 +29,11 @@ def test_a_value_out_of_range_is_named_with_what_was_received(tmp_path: Path) ->
         load_params(written(tmp_path, model__dropout=1.5))
 
 
+def test_validate_may_not_take_what_no_reader_would(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match=r"validate\.max_pixels: .* 50000000\. Received: 80000000"):
+        load_params(written(tmp_path, validate__max_pixels=80_000_000))
+
+
 def test_shares_that_leave_no_training_images_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match="must leave images to train on"):
         load_params(written(tmp_path, split__val=0.6, split__test=0.4))

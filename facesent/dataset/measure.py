@@ -1,26 +1,16 @@
 """What one image file says about itself: readability, size, hashes, light."""
 
 import hashlib
-import io
-import struct
 import warnings
-import zlib
 from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from facesent.images.reading import FORMATS
-
-# Pillow's decoders raise any of these on a broken file.
-_DECODE_ERRORS = (
-    OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, OverflowError, MemoryError,
-    struct.error, zlib.error,
-)  # fmt: skip
-
+from facesent.images.reading import ImageError, opened
 
 # Enough to see whether a picture is sharp.
 _LIGHT_SIDE = 128
@@ -76,9 +66,10 @@ def measure(reading: Reading, max_pixels: int) -> Facts:
     Returns:
         Facts with ``ok`` False and a ``reason`` where the file cannot be used; without a reason, and with ``bytes`` and
         ``sha256`` alone, where its content is known. Width and height are those stored (no EXIF rotation). Light is
-        measured on the luma in 0..255, halved while both sides keep ``_LIGHT_SIDE`` pixels: brightness and contrast are
-        its mean and standard deviation, sharpness is the variance of its Laplacian (Pech-Pacheco et al., 2000). phash
-        is ImageHash's of the luma, halved while both sides keep ``_HASHED_SIDE``.
+        measured on the luma in 0..255 of what training would see, upright and over white, halved while both sides keep
+        ``_LIGHT_SIDE`` pixels: brightness and contrast are its mean and standard deviation, sharpness is the variance
+        of its Laplacian (Pech-Pacheco et al., 2000). phash is ImageHash's of the luma, halved while both sides keep
+        ``_HASHED_SIDE``.
     """
     try:
         content = Path(reading.path).read_bytes()
@@ -87,8 +78,6 @@ def measure(reading: Reading, max_pixels: int) -> Facts:
     facts = Facts(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
     if facts.sha256 in reading.known:
         return facts
-    if not content:
-        return facts._replace(reason="empty file")
     with warnings.catch_warnings():
         # Pillow warns of images that our limit allows, and of broken EXIF blocks, which do not hinder decoding.
         warnings.simplefilter("ignore")
@@ -97,26 +86,16 @@ def measure(reading: Reading, max_pixels: int) -> Facts:
 
 def _measure_content(content: bytes, max_pixels: int, facts: Facts) -> Facts:
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            width, height = image.size
-            # Pillow opens a JPEG that carries further pictures (phones write depth maps so) as MPO.
-            name = "JPEG" if image.format == "MPO" else image.format
-            facts = facts._replace(width=width, height=height, mode=image.mode, format=name)
-            if width * height > max_pixels:
-                return facts._replace(reason=_too_large(max_pixels))
-            return _measure_pixels(_luma(image), facts)
-    except UnidentifiedImageError:
-        return facts._replace(reason=f"not an image: its content is none of {', '.join(FORMATS)}")
-    except Image.DecompressionBombError:
-        # Pillow's own limit, which it enforces before it tells the size.
-        return facts._replace(reason=_too_large(min(max_pixels, 2 * (Image.MAX_IMAGE_PIXELS or max_pixels))))
-    except _DECODE_ERRORS as error:
-        message = str(error) or type(error).__name__
-        return facts._replace(reason="truncated" if "truncated" in message.lower() else f"cannot be decoded: {message}")
-
-
-def _too_large(max_pixels: int) -> str:
-    return f"over {max_pixels} pixels"
+        with opened(content, max_pixels=max_pixels) as photo:
+            (width, height), mode = photo.image.size, photo.image.mode
+            facts = facts._replace(width=width, height=height, mode=mode, format=photo.format)
+            luma = photo.seen("L", _LIGHT_SIDE)
+    except ImageError as error:
+        return facts._replace(reason=error.reason)
+    if facts.format != "JPEG":
+        # A JPEG's decoder has halved it already, for less than nothing.
+        luma = luma.reduce(_halvings(luma.size))
+    return _measure_pixels(luma, facts)
 
 
 def _measure_pixels(luma: Image.Image, facts: Facts) -> Facts:
@@ -153,20 +132,6 @@ def perceptual_hash(luma: Image.Image) -> str:
     return np.packbits(low > (ordered[31] + ordered[32]) / 2).tobytes().hex()
 
 
-def _luma(image: Image.Image) -> Image.Image:
-    """Decode to mode L, halved while both sides keep ``_LIGHT_SIDE``."""
-    factor = _halvings(image.size, _LIGHT_SIDE)
-    # A JPEG stores its luma, and its decoder halves for less than nothing; other formats are left as they are.
-    drafted = image.draft("L", (image.width // factor, image.height // factor))
-    image.load()
-    if image.mode.startswith("I"):
-        # Pillow clips 16-bit grey to 255 when it converts, which would call every such image white.
-        grey = Image.fromarray(np.clip(np.asarray(image, dtype=np.float64) / 257, 0, 255).astype(np.uint8))
-    else:
-        grey = image.convert("L")
-    return grey if drafted or factor == 1 else grey.reduce(factor)
-
-
-def _halvings(size: tuple[int, int], side: int) -> int:
-    """The largest of 8, 4, 2 and 1 (what a JPEG decoder can do) that leaves both sides at least ``side`` pixels."""
-    return next((factor for factor in (8, 4, 2) if min(size) // factor >= side), 1)
+def _halvings(size: tuple[int, int]) -> int:
+    """The largest of 8, 4, 2 and 1 (what a JPEG decoder can do) that leaves both sides ``_LIGHT_SIDE`` pixels."""
+    return next((factor for factor in (8, 4, 2) if min(size) // factor >= _LIGHT_SIDE), 1)

@@ -18,7 +18,7 @@ from facesent.core.files import replaced
 from facesent.dataset import measure
 from facesent.dataset.files import ImageFile, Stamp
 from facesent.dataset.measure import Facts
-from facesent.images.reading import FORMATS
+from facesent.images import reading
 
 # A file changed this shortly before it was looked at may change again without a new time (as git's "racy" entries).
 _MAY_CHANGE_UNSEEN = 2_000_000_000
@@ -137,6 +137,6 @@ def _rows(table: pa.Table) -> tuple[dict[str, tuple[Stamp, str]], dict[str, Fact
 
 def _version() -> bytes:
     """All that decides about a row beside the file's content."""
-    source = hashlib.sha256(Path(measure.__file__).read_bytes()).hexdigest()
+    sources = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in (measure.__file__, reading.__file__)]
     libraries = [f"{name} {version(name)}" for name in _LIBRARIES]
-    return repr((source, FORMATS, libraries)).encode()
+    return repr((sources, libraries)).encode()

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from facesent.images.limits import MAX_PIXELS
 from facesent.section import Fraction, Positive, Section, Share
 
 
@@ -13,7 +14,7 @@ class Validate(Section):
     min_images_per_class: Positive
     min_side: Positive
     max_side: Positive
-    max_pixels: Positive
+    max_pixels: Annotated[int, Field(gt=0, le=MAX_PIXELS)]
     max_aspect_ratio: Annotated[float, Field(ge=1)]
     max_imbalance: Annotated[float, Field(ge=1)]
     max_duplicates: Share

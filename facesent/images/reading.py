@@ -1,33 +1,33 @@
 """From the bytes of an image file to the square array that a model takes.
 
-Training, batch prediction and serving all read images here, so that they see the same pixels.
+Validation, training, batch prediction and serving all read images here, so that they take and refuse the same files
+and see the same pixels.
 """
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageChops, UnidentifiedImageError
+from PIL.Image import Transpose
+from PIL.JpegImagePlugin import JpegImageFile
 
+from facesent.core.console import Progress
 from facesent.core.errors import FacesentError
+from facesent.images.limits import MAX_PIXELS
 from facesent.images.spill import MEMORY_BUDGET, pixel_array
 from facesent.images.threads import image_threads
 
 Pixels = NDArray[np.uint8]
 
 
-Progress = Callable[[int, int], None]
-
-
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
-
-
-MAX_PIXELS = 50_000_000
 
 
 _CHUNK = 16
@@ -40,8 +40,24 @@ class ImageFile(Protocol):
         """The whole content."""
 
 
+# What turns the stored picture upright, by its EXIF orientation.
+_TURNS = {
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
+}
+
+
 class ImageError(FacesentError):
-    """The bytes are no image that can be read; the message says what was expected and received."""
+    """The bytes are no image that can be read; ``reason`` says in a few words why, for a table."""
+
+    def __init__(self, message: str, *, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 def read_image(content: bytes, size: int, *, max_pixels: int = MAX_PIXELS) -> Pixels:
@@ -82,22 +98,86 @@ def decode(content: bytes, size: int | None, *, max_pixels: int = MAX_PIXELS) ->
     Raises:
         ImageError: as ``read_image``.
     """
+    with opened(content, max_pixels=max_pixels) as photo:
+        return np.asarray(photo.seen("RGB", size))
+
+
+@dataclass(frozen=True)
+class Photo:
+    """An image file whose header was read; its pixels are decoded when they are asked for, once, if not too many."""
+
+    image: Image.Image
+    max_pixels: int
+
+    @property
+    def format(self) -> str | None:
+        """One of ``FORMATS``: what the content is, whatever the file is called."""
+        # Pillow opens a JPEG that carries further pictures (phones write depth maps so) as MPO.
+        return "JPEG" if isinstance(self.image, JpegImageFile) else self.image.format
+
+    def seen(self, mode: Literal["RGB", "L"], side: int | None) -> Image.Image:
+        """The first picture as people see it: upright and over white.
+
+        Args:
+            mode: colours, or luma alone, which a JPEG stores.
+            side: as for ``decode``.
+
+        Raises:
+            ImageError: as ``read_image``.
+        """
+        image = self.image
+        if image.width * image.height > self.max_pixels:
+            raise _too_large(self.max_pixels, f"{image.width}x{image.height}")
+        if side:
+            image.draft("L" if mode == "L" and _luma_tells(image) else "RGB", (side, side))
+        image.load()
+        turn = _turn(image)
+        if image.mode == "CMYK" and "adobe" not in image.info:
+            # Pillow takes all for Adobe's, which are stored inverted.
+            image = ImageChops.invert(image)
+        if image.mode.startswith("I"):
+            image = _from_16_bit(image)
+        if image.has_transparency_data:
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+        if image.mode != mode:
+            image = image.convert(mode)
+        return image if turn is None else image.transpose(turn)
+
+
+@contextmanager
+def opened(content: bytes, *, max_pixels: int = MAX_PIXELS) -> Iterator[Photo]:
+    """Read the header of untrusted ``content``; whatever Pillow raises on it or on its pixels is an ImageError.
+
+    Args:
+        content: as for ``read_image``.
+        max_pixels: as for ``read_image``.
+
+    Raises:
+        ImageError: as ``read_image``; with a ``reason``.
+    """
     if not content:
-        raise ImageError("Expected an image file. Received: no bytes.")
+        raise ImageError("Expected an image file. Received: no bytes.", reason="empty file")
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            return np.asarray(_decode(image, size, max_pixels))
-    except ImageError:
+            yield Photo(image, max_pixels)
+    except (ImageError, MemoryError):
         raise
     except UnidentifiedImageError:
-        raise ImageError(f"Expected a {', '.join(FORMATS)} image. Received: {_preview(content)}") from None
+        formats = ", ".join(FORMATS)
+        raise ImageError(
+            f"Expected a {formats} image. Received: {len(content)} bytes that start with {content[:16]!r}.",
+            reason=f"not an image: its content is none of {formats}",
+        ) from None
     except Image.DecompressionBombError:
-        raise ImageError(f"Expected at most {max_pixels} pixels. Received: a header that claims far more.") from None
-    except MemoryError:
-        raise
+        # Pillow's own limit, which comes before it tells the size.
+        raise _too_large(max_pixels, "a header that claims far more") from None
     except Exception as error:
         # Pillow's decoders raise nearly anything on a broken file, and what they raise changes between its versions.
-        raise ImageError(f"Expected a whole image. Received: a broken or truncated one ({error}).") from None
+        words = str(error) or type(error).__name__
+        raise ImageError(
+            f"Expected a whole image. Received: a broken or truncated one ({words}).",
+            reason="truncated" if "truncated" in words.lower() else f"cannot be decoded: {words}",
+        ) from None
 
 
 def read_images(
@@ -150,32 +230,26 @@ def naming(path: ImageFile) -> Iterator[None]:
         raise ImageError(f"{path}: {error}") from None
 
 
-def _decode(image: Image.Image, size: int | None, max_pixels: int) -> Image.Image:
-    width, height = image.size
-    if not 0 < width * height <= max_pixels:
-        raise ImageError(f"Expected at least 1 and at most {max_pixels} pixels. Received: {width}x{height}.")
-    if size:
-        image.draft("RGB", (size, size))
-    image.load()
-    ImageOps.exif_transpose(image, in_place=True)
-    if image.format == "JPEG" and image.mode == "CMYK" and "adobe" not in image.info:
-        # Pillow takes all for Adobe's, which are stored inverted.
-        image = ImageChops.invert(image)
-    if image.mode.startswith("I;16") or image.mode == "I":
-        image = _from_16_bit(image)
-    if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
-        image = _over_white(image.convert("RGBA"))
-    # Pillow would copy what is RGB already.
-    return image if image.mode == "RGB" else image.convert("RGB")
+def _too_large(max_pixels: int, received: str) -> ImageError:
+    limit = f"{max_pixels} pixels"
+    return ImageError(f"Expected at most {limit}. Received: {received}.", reason=f"over {limit}")
+
+
+def _turn(image: Image.Image) -> Transpose | None:
+    try:
+        return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:
+        # A broken EXIF block, on which Pillow raises nearly anything, hinders nobody from seeing the picture.
+        return None
+
+
+def _luma_tells(image: Image.Image) -> bool:
+    """Whether a JPEG's colours can be decoded if its luma can: libjpeg stretches them by whole factors only."""
+    layers = image.layer if isinstance(image, JpegImageFile) else []
+    samplings = [[layer[axis] or 1 for layer in layers] for axis in (1, 2)]
+    return not any(max(sampling) % one for sampling in samplings for one in sampling)
 
 
 def _from_16_bit(image: Image.Image) -> Image.Image:
+    """The upper 8 bits, which Pillow itself keeps of 16-bit colours; it would clip grey."""
     return Image.fromarray((np.asarray(image, dtype=np.uint32) >> 8).astype(np.uint8))
-
-
-def _over_white(image: Image.Image) -> Image.Image:
-    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-
-
-def _preview(content: bytes) -> str:
-    return f"{len(content)} bytes that start with {content[:16]!r}."

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from facesent.images.reading import MAX_PIXELS, Pixels, decode, read_image, resize
+from facesent.images.limits import MAX_PIXELS
+from facesent.images.reading import Pixels, decode, read_image, resize
 
 if TYPE_CHECKING:
     from mtcnn import MTCNN
@@ -37,16 +38,16 @@ def read_face(content: bytes, size: int, *, max_pixels: int = MAX_PIXELS) -> tup
     """Decode untrusted ``content`` and resize its largest face to a square.
 
     Args:
-        content: as for ``images.read_image``.
-        size: as for ``images.read_image``.
-        max_pixels: as for ``images.read_image``.
+        content: as for ``read_image``.
+        size: as for ``read_image``.
+        max_pixels: as for ``read_image``.
 
     Returns:
         RGB, ``(size, size, 3)``, and where the face is in the upright photo. Where there is none that could be found:
         what ``read_image`` gives for the whole photo, and None.
 
     Raises:
-        ImageError: as ``images.read_image``.
+        ImageError: as ``read_image``.
     """
     photo = decode(content, None, max_pixels=max_pixels)
     box = largest_face(photo)

@@ -1,4 +1,5 @@
 import io
+import warnings
 from functools import cache
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from facesent.dataset.measure import Facts, Reading, measure, perceptual_hash
+from facesent.images.reading import ImageError, read_image
 from facesent.sources.drawn_faces.portrait import draw_portrait
 
 LIMIT = 10_000_000
@@ -100,3 +102,52 @@ def test_a_progressive_or_cut_jpeg_is_read_as_far_as_a_plain_decoder_would(tmp_p
 
     assert measured(tmp_path / "whole.jpg").ok
     assert measured(tmp_path / "cut.jpg").reason == "truncated"
+
+
+def test_colours_under_transparency_are_not_measured(tmp_path: Path) -> None:
+    hidden = portrait(4, (60, 60)).convert("RGBA")
+    hidden.putalpha(0)
+    hidden.save(tmp_path / "hidden.png")
+    Image.new("RGB", (60, 60), "white").save(tmp_path / "white.png")
+    light = [measured(tmp_path / name)[6:10] for name in ("hidden.png", "white.png")]
+    assert light[0] == light[1]
+
+
+def test_a_photo_on_its_side_is_measured_upright(tmp_path: Path) -> None:
+    upright, exif = portrait(5, (60, 40)), Image.Exif()
+    exif[0x0112] = 6
+    upright.save(tmp_path / "upright.png")
+    upright.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "stored.png", exif=exif)
+    expected, facts = measured(tmp_path / "upright.png"), measured(tmp_path / "stored.png")
+    assert facts[6:10] == expected[6:10]
+    assert (facts.width, facts.height) == (40, 60)
+
+
+@pytest.mark.parametrize("samplings", [(0x11, 0x12, 0x13), (0x21, 0x31, 0x11), (0x22, 0x11, 0x11), (0x00, 0x11, 0x11)])
+def test_a_jpeg_passes_only_if_its_colours_can_be_decoded_too(tmp_path: Path, samplings: tuple[int, ...]) -> None:
+    """libjpeg gives the luma alone of some files whose colours it refuses."""
+    stream = io.BytesIO()
+    portrait(6, (100, 100)).save(stream, "JPEG", subsampling=0)
+    content = bytearray(stream.getvalue())
+    first = content.index(b"\xff\xc0") + 11
+    content[first : first + 9 : 3] = samplings
+    (tmp_path / "a.jpg").write_bytes(content)
+    assert measured(tmp_path / "a.jpg").ok == _is_read(bytes(content))
+
+
+def _is_read(content: bytes) -> bool:
+    try:
+        read_image(content, 32)
+    except ImageError:
+        return False
+    return True
+
+
+def test_what_pillow_warns_of_is_not_shown(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    portrait(0, (48, 48)).save(path, exif=b"Exif\0\0II*\0\x0f\x27\0\0")
+    with pytest.warns(UserWarning, match="EXIF"):
+        read_image(path.read_bytes(), 32)
+    with warnings.catch_warnings(record=True) as shown:
+        assert measured(path).ok
+    assert shown == []

@@ -1,6 +1,7 @@
 import io
 import os
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -129,6 +130,18 @@ def test_a_broken_cache_is_none(data: Path, content: bytes | None) -> None:
 def test_rows_that_other_libraries_measured_do_not_count(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scan_again(data)
     monkeypatch.setattr(scan_cache, "version", lambda name: "another")
+    assert scan_again(data) == 0
+    assert scan_again(data) == 6
+
+
+@pytest.mark.parametrize("module", [scan_cache.measure, scan_cache.reading])
+def test_rows_that_other_code_measured_do_not_count(
+    data: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType
+) -> None:
+    scan_again(data)
+    other = data.parent / "other.py"
+    other.write_text("# another rule\n")
+    monkeypatch.setattr(module, "__file__", str(other))
     assert scan_again(data) == 0
     assert scan_again(data) == 6
 

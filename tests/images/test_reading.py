@@ -1,5 +1,4 @@
 import io
-import random
 import struct
 import zlib
 from pathlib import Path
@@ -75,6 +74,18 @@ def test_every_exif_rotation_is_applied(image_format: str, orientation: int) -> 
     assert np.abs(pixels[[[8], [24]], [[12, 36]]].astype(int) - corners).max() < 16
 
 
+# Two blocks that phones and editors were seen to write.
+NO_TIFF = b"Exif\0\0\0\x08\0\x02\x01\x12\0\x03"
+ORIENTATION, NEGATIVE_WIDTH = (0x112, 3, 1, 6, 0), (0x100, 8, 1, -1, 0)
+TURNED = b"Exif\0\0II*\0" + struct.pack("<IHHHIhhHHIhhI", 8, 2, *ORIENTATION, *NEGATIVE_WIDTH, 0)
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize(("block", "shape"), [(NO_TIFF, (40, 60, 3)), (TURNED, (60, 40, 3))])
+def test_of_a_broken_exif_block_what_can_be_read_is_used(image_format: str, block: bytes, shape: tuple[int]) -> None:
+    assert decode(encoded(gradient(), image_format, exif=block), None).shape == shape
+
+
 def test_a_progressive_jpeg_is_the_same_picture() -> None:
     plain, progressive = (encoded(gradient(), "JPEG", progressive=choice) for choice in (False, True))
     assert plain != progressive
@@ -107,6 +118,11 @@ def test_16_bits_a_colour_keep_the_upper_8(alpha: bool) -> None:
     _, content = cv2.imencode(".png", picture)
     blue, green, red = (value >> 8 for value in colour[:3])
     assert np.abs(read_image(content.tobytes(), 9).astype(int) - [red, green, blue]).max() <= 1
+
+
+def test_16_bits_of_grey_keep_the_upper_8() -> None:
+    """As of colours: divided by 257, it would be 199."""
+    assert read_image(encoded(Image.fromarray(np.full((9, 9), 51_399, np.uint16)), "PNG"), 9).max() == 200
 
 
 def test_a_palette_may_have_a_transparent_colour() -> None:
@@ -153,6 +169,21 @@ def test_a_truncated_image_is_refused(image_format: str) -> None:
         read_image(content[: len(content) * 2 // 3], 16)
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty file"),
+        (b"text", "not an image: its content is none of JPEG, PNG, WEBP, BMP, GIF"),
+        (encoded(gradient(), "PNG"), "over 1000 pixels"),
+        (encoded(gradient(), "BMP")[:-900], "truncated"),
+    ],
+)
+def test_the_reason_fits_into_a_table(content: bytes, reason: str) -> None:
+    with pytest.raises(ImageError) as error:
+        read_image(content, 16, max_pixels=1000 if reason.startswith("over") else 10_000)
+    assert error.value.reason == reason
+
+
 def test_too_many_pixels_are_refused_before_decoding() -> None:
     with pytest.raises(ImageError, match=r"at most 1000 pixels.*60x40"):
         read_image(encoded(gradient(), "PNG"), 16, max_pixels=1000)
@@ -194,31 +225,6 @@ def test_a_chunk_that_unpacks_to_hundreds_of_megabytes_is_refused(kind: bytes, s
     content = encoded(Image.new("L", (5, 5)), "PNG")
     with pytest.raises(ImageError, match="broken"):
         read_image(content[:33] + png_chunk(kind, start + packed) + content[33:], 16)
-
-
-def damaged(content: bytes, chance: random.Random) -> bytes:
-    """Some bytes changed, more often near the start, where the headers are; sometimes cut."""
-    mutant = bytearray(content)
-    for _ in range(chance.randint(1, 6)):
-        mutant[chance.randrange(min(len(mutant), chance.choice([40, 200, len(mutant)])))] = chance.randrange(256)
-    return bytes(mutant[: chance.choice([len(mutant), chance.randint(1, len(mutant))])])
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::PIL.Image.DecompressionBombWarning")
-@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "BMP", "GIF"])
-def test_damaged_files_are_read_or_refused_and_nothing_else(image_format: str) -> None:
-    chance = random.Random(image_format)  # noqa: S311
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    noise = Image.fromarray(np.random.default_rng(1).integers(0, 255, (20, 24, 3), dtype=np.uint8))
-    content = encoded(noise, image_format, **({"exif": exif} if image_format in {"JPEG", "PNG", "WEBP"} else {}))
-    refused = 0
-    for _ in range(200):
-        try:
-            assert read_image(damaged(content, chance), 16, max_pixels=1_000_000).shape == (16, 16, 3)
-        except ImageError:
-            refused += 1
-    assert refused > 20
 
 
 def test_many_files_keep_their_order(tmp_path: Path) -> None:
