@@ -43,7 +43,7 @@ def peak_of_scan() -> None:
     import resource
 
     from facesent.dataset.manifest import scan
-    from facesent.images.reading import MAX_PIXELS
+    from facesent.images.limits import MAX_PIXELS
     from facesent.images.threads import cores
 
     scan(Path(), max_pixels=MAX_PIXELS)
