@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from facesent.registry.approvals import Approval
 
 _SECONDS_BETWEEN_LOOKS = 2
-
-
 # Prefect fails a run at the end of its own time, and no state can follow: ours has to come first.
 _PREFECTS_MARGIN_SECONDS = 3600
 

@@ -15,8 +15,6 @@ from facesent.core.nested import flatten
 
 # Characters of a line of code that fit on Prefect's page in a window of 1280 pixels.
 _LINE = 84
-
-
 _PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+\.png)\)")
 
 

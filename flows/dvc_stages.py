@@ -15,11 +15,7 @@ from facesent.core.programs import ProgramError, dvc, environment, run
 
 # As facesent.core.console.run_stage prints it.
 _SAID = "Error: "
-
-
 _EXITED = re.compile(r"exited with (-?\d+)$", re.MULTILINE)
-
-
 _BUSY = ("Unable to acquire lock", "is busy, it is being blocked by")
 
 

@@ -19,8 +19,6 @@ from facesent.core.programs import Process, ProgramError, end, environment, foll
 from flows.clusters import cancelled_in_dask
 
 _SECONDS_BETWEEN_LOOKS = 1.0
-
-
 # The store that the flow writes to, also where a worker's own environment names another or none.
 _PASSED_ON = ("MLFLOW_TRACKING_URI",)
 

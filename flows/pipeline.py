@@ -38,8 +38,6 @@ from flows.summary import Steps, Summary, summarise
 
 APPROVAL_HOURS = 24.0
 _NEEDED_LAST = ("facesent.promotion.register", "facesent.promotion.judge", "facesent.promotion.canary.trial")
-
-
 Hours = Annotated[float, Field(ge=0)]
 
 

@@ -151,7 +151,6 @@ def _canary(report: "CanaryReport") -> str:
 
 _Result = TypeVar("_Result")
 
-
 _MINUTES_WITH_SECONDS = 10
 
 

@@ -33,10 +33,8 @@ if TYPE_CHECKING:
 
 NAME = "facesent-sweep"
 
-
 # What fails three times in a row is rarely the drawn values' fault.
 _MOST_FAILURES = 3
-
 
 _HELP = """\
 Search over keys of params.yaml with Optuna: draw values, train, and end early what does worse than the median.
@@ -56,8 +54,6 @@ the test split is not read.
 A sweep that was stopped goes on when this is run again. Another space, other data, or other settings of model and
 train begin another sweep. outputs/sweep/ then holds best.yaml, trials.csv, importance.png and history.png.
 """
-
-
 _EPILOG = """\
 examples:
   python -m flows.sweep                      what params.yaml says

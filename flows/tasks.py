@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 # Some five minutes in all, for someone's `dvc repro` in another terminal.
 _BUSY_DELAYS = [2.0, 4.0, 8.0, 16.0, 30.0, 60.0, 60.0, 120.0]
-
-
 # A tracking server that restarts.
 _SERVER_DELAYS = [2.0, 10.0, 30.0]
 
@@ -45,8 +43,6 @@ _stage_task = task(
     retry_condition_fn=_dvc_is_busy,
     cache_policy=NO_CACHE,  # DVC caches.
 )
-
-
 _registry_task = task(
     retries=len(_SERVER_DELAYS),
     retry_delay_seconds=_SERVER_DELAYS,

@@ -19,13 +19,10 @@ if TYPE_CHECKING:
 
 Fill = Callable[[Path], "Imported | None"]
 
-
 data_option = click.option(
     "--data", "data_dir", type=click.Path(path_type=Path), default=Path("data"), show_default=True,
     help="Folder of the class folders.",
 )  # fmt: skip
-
-
 _replace_option = click.option("--replace", is_flag=True, help="Put it in the place of what is there.")
 
 

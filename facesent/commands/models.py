@@ -14,12 +14,8 @@ if TYPE_CHECKING:
 
 # --json has the whole sentence.
 _WHY_LENGTH = 90
-
-
 # Of the table in a file or a pipe, which say nothing of theirs.
 _WIDTH = 100
-
-
 _WAITS = 3
 
 

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from facesent.sources.weights.catalogue import Source
 
 _SUFFIX = ".weights.h5"
-
-
 _TERMS = "The licence is what the package states; the training data's own terms are yours to check."
 
 

@@ -10,7 +10,6 @@ from facesent.core.errors import FacesentError
 
 Progress = Callable[[int, int], None]
 
-
 _SECONDS_BETWEEN_LINES = 5
 
 

@@ -17,18 +17,11 @@ import psutil
 from facesent.core.errors import FacesentError
 
 SHOWN_LINES = 20
-
-
 _GRACE_SECONDS = 10.0
-
 
 # -P: a module in the folder where it runs must not shadow one that it imports.
 _PYTHON = [sys.executable, "-P", "-m"]
-
-
 Log = Callable[[str], None]
-
-
 Process = subprocess.Popen[str]
 
 

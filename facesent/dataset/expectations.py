@@ -19,18 +19,10 @@ from facesent.dataset.settings import Validate
 from facesent.dataset.suite import ROW_NAMES, Rule, rules, tables
 
 MAX_EXAMPLES = 10
-
-
 # Data Docs name their pages by the run's time; one that stands for none keeps their bytes the same.
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
-
-
 _REMOTE_LOGO = re.compile(r"https://great-expectations-web-assets[^\s\"']*logo-long\.png\?d=[^\s\"']*")
-
-
 _RANDOM_ID = re.compile(r"-body-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
 _LOAD_TIME = re.compile(r">\d{8}T\d{6}\.\d{6}Z<")
 
 

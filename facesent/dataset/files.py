@@ -13,8 +13,6 @@ from facesent.core.text import printable
 from facesent.images.rows import UNCERTAIN
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
-
-
 METADATA = "metadata.csv"
 
 

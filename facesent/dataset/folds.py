@@ -11,10 +11,7 @@ from facesent.dataset.similarity import Labels
 
 Names = NDArray[np.str_]
 
-
 _MAX_FOLDS = 20
-
-
 # A bundle is then a twentieth of a fold's part of a class: too little to unbalance it.
 _BUNDLES_A_FOLD = 20
 

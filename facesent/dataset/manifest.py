@@ -22,15 +22,9 @@ _DTYPES = {
     "sha256": "str", "phash": "str", "brightness": "float64", "contrast": "float64", "sharpness": "float64",
     "ok": "bool", "reason": "str",
 }  # fmt: skip
-
-
 COLUMNS = tuple(_DTYPES)
-
-
 # So few images are measured sooner than processes start; so many at a time cost little to hand over.
 _CHUNK = 64
-
-
 CONFLICT = "same content under another label"
 
 

@@ -14,11 +14,7 @@ from facesent.images.reading import ImageError, opened
 
 # Enough to see whether a picture is sharp.
 _LIGHT_SIDE = 128
-
-
 _HASHED_SIDE = 32
-
-
 # OpenCV's cosine transform is orthonormal; the hash is defined on one that is not scaled.
 _UNSCALED = np.sqrt(np.outer([2] + 7 * [1], [2] + 7 * [1]))
 

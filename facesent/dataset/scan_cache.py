@@ -22,17 +22,9 @@ from facesent.images import reading
 
 # A file changed this shortly before it was looked at may change again without a new time (as git's "racy" entries).
 _MAY_CHANGE_UNSEEN = 2_000_000_000
-
-
 _UNSETTLED = Stamp(0, 0, 0, 0)
-
-
 _LIBRARIES = ("numpy", "opencv-python-headless", "pillow")
-
-
 _KEY = b"facesent"
-
-
 _SCHEMA = pa.schema(
     [
         ("file_name", pa.string()),

@@ -13,17 +13,9 @@ from scipy.sparse.csgraph import connected_components
 from facesent.core.paths import SPLITS
 
 Labels = NDArray[np.int64]
-
-
 Hashes = NDArray[np.uint64]
-
-
 Pairs = tuple[Labels, Labels]
-
-
 _HASH_BITS = 64
-
-
 # Pairs compared at once: 32 MiB of 64-bit words, whatever the number of images.
 _BLOCK = 1 << 22
 

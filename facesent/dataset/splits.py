@@ -20,16 +20,9 @@ from facesent.dataset.similarity import (
 )
 
 COLUMNS = ("file_name", "label", "group", "sha256", "split")
-
-
 GIANT_SHARE = 0.2
-
-
 _ATTEMPTS = 20
-
-
 _FAR_FROM_SHARE = 0.05
-
 
 # With a width of its own: an array of empty names would cut what is written into it.
 _NAME = np.array(SPLITS).dtype

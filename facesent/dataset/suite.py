@@ -15,8 +15,6 @@ from facesent.dataset.manifest import COLUMNS, CONFLICT
 from facesent.dataset.settings import Validate
 
 Severity = Literal["critical", "warning"]
-
-
 # The tables and the column that names a row of each.
 ROW_NAMES = {"images": "file_name", "classes": "label", "dataset": "name"}
 

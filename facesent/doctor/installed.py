@@ -14,17 +14,9 @@ from facesent.doctor.finding import Finding
 
 # Optional packages by what they are for.
 _EXTRAS = {"app": "facesent app", "export": "facesent export", "benchmarks": "python -m benchmarks"}
-
-
 _PROGRAMS = {"git": "commits, lineage, dvc exp", "npm": "facesent weights vggface2_mobilenet"}
-
-
 _NEEDED = ("git",)
-
-
 _FREE_GB = 5
-
-
 _MEMORY_GB = 4
 
 

@@ -17,22 +17,12 @@ from facesent.images.reading import Pixels
 
 Score = Callable[[Pixels], NDArray[np.floating[Any]]]
 
-
 _SHIFT = 0.05
-
-
 _BRIGHTNESS = 0.15
-
-
 _JPEG_QUALITY = 40
-
-
 # Where the mouth of a face that fills the image is, as shares of its height and width.
 _MOUTH_ROWS = (0.62, 0.88)
-
-
 _MOUTH_COLUMNS = (0.2, 0.8)
-
 
 _PART = 256
 

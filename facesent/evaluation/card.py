@@ -8,15 +8,10 @@ from importlib.resources import files
 from facesent.evaluation.report.content import Report
 
 NAME = "facesent"
-
-
 # What MLflow keeps as the description of a registered model or a version.
 MOST_CHARACTERS = 5000
 
-
 _TEMPLATE = files(__package__).joinpath("model_card.md.j2")
-
-
 _SHOWN_SLICES = 8
 
 

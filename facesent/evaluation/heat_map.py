@@ -19,10 +19,8 @@ from facesent.model.layers import CalibratedSoftmax
 
 HeatMap = NDArray[np.float32]
 
-
 # Share of the colour in a picture where the heat is 1.
 _MOST_HEAT = 0.65
-
 
 # Coarser maps show no place in a face.
 _LEAST_SIDE = 7

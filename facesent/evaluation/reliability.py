@@ -8,14 +8,9 @@ from numpy.typing import NDArray
 from scipy.stats import foldnorm
 
 Confidence = NDArray[np.floating[Any]]
-
-
 Correct = NDArray[np.bool_]
 
-
 _IMAGES_A_BIN = 20
-
-
 _DRAWS = 1000
 
 

@@ -12,15 +12,10 @@ from facesent.evaluation.intervals import Estimate, share_of
 
 Finding = Literal["too few", "weaker", "better", "no difference"]
 
-
 # Of fewer images nothing is said: the interval of 5 right ones of 10 is 24 % to 76 %.
 LEAST_IMAGES = 10
-
-
 # Of an attribute's range, each with about as many images.
 _PARTS = 3
-
-
 ATTRIBUTES = {
     "brightness": ("dark", "medium", "bright"),
     "sharpness": ("blurred", "medium", "sharp"),

@@ -12,15 +12,10 @@ from facesent.params import Params
 from facesent.section import ParamsError
 
 Value = bool | int | float | str | None
-
-
 Values = Mapping[str, Value]
-
 
 # The other sections change the images or the judging, not the training: their values could not be compared.
 _SEARCHED = ("model.", "train.")
-
-
 _DIGITS = 4
 
 

@@ -20,7 +20,6 @@ from facesent.params import Params
 
 Metric = Literal["val_accuracy", "val_loss"]
 
-
 # A median over fewer complete trials says little; Optuna's own default. A short sweep prunes after a quarter.
 _MOST_UNPRUNED = 5
 

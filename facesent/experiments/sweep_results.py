@@ -20,8 +20,6 @@ from facesent.experiments.sweep import Sweep, sweep_folder
 from facesent.registry import runs
 
 _SHOWN_TRIALS = 10
-
-
 # Forests need a few points; with fewer the bars would be noise.
 _FEWEST_FOR_IMPORTANCE = 3
 

@@ -27,14 +27,8 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 Targets = NDArray[np.int64]
-
-
 Weights = NDArray[np.float32]
-
-
 Batch = tuple[Pixels, SoftTargets, Weights]
-
-
 Share = Callable[[int], slice]
 
 

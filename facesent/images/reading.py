@@ -25,11 +25,7 @@ from facesent.images.spill import MEMORY_BUDGET, pixel_array
 from facesent.images.threads import image_threads
 
 Pixels = NDArray[np.uint8]
-
-
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
-
-
 _CHUNK = 16
 
 

@@ -13,10 +13,7 @@ from typing import TypeVar
 import cv2
 
 Item = TypeVar("Item")
-
-
 Result = TypeVar("Result")
-
 
 # A tenth of an equal share of a core that others want.
 _BESIDE = 10

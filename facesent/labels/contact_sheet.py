@@ -11,20 +11,10 @@ from matplotlib.figure import Figure
 from facesent.images.reading import Pixels
 
 COLUMNS, ROWS = 8, 5
-
-
 PER_PAGE = COLUMNS * ROWS
-
-
 _GREY = 212
-
-
 _INK = "#1b2a41"
-
-
 _TILE = 1.3  # inches
-
-
 _CAPTION = 0.42
 
 

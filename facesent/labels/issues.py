@@ -12,8 +12,6 @@ from facesent.core.text import some
 from facesent.evaluation.predictions import PROBABILITY, classes_of, probabilities_of
 
 _TEXT = {"file_name": "str", "label": "str"}
-
-
 _OFF_ONE = 0.01
 
 

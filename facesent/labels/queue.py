@@ -21,8 +21,6 @@ from facesent.labels.review import (
 )
 
 _SIDE = 150
-
-
 _DIGITS = 4
 
 

@@ -10,8 +10,6 @@ from facesent.core.errors import DataError
 from facesent.core.files import replaced
 
 KEEP, DROP = "keep", "drop"
-
-
 QUEUE_COLUMNS = ("number", "file_name", "given", "suggested", "confidence", "self_confidence", "decision", "sha256")
 
 

@@ -21,11 +21,8 @@ from facesent.registry.versions import Version, version_named
 
 _STAGE = "train"
 
-
 # What would lead a command out of its folder: another repository, stage, store or flow.
 _FOREIGN = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "DVC_ROOT", "DVC_STAGE", "DVC_EXP_", "MLFLOW_", "FACESENT_")
-
-
 _COMMIT_FIRST = (
     "Commit what is to be reproduced, then train and register it again: dvc repro --force && facesent promote"
 )
@@ -171,11 +168,7 @@ def _compare(version: Version, record: RunRecord, copy: Project, store: str) -> 
 
 
 _SPLITS = ("train", "val")
-
-
 _SECTIONS = ("validate.", "split.", "model.", "train.")
-
-
 # In the order in which they come to bear.
 _TAGS = {
     "weights_sha256": "pretrained weights",

@@ -66,11 +66,8 @@ def reseed(seed: int) -> None:
 
 Resolved = Literal["float32", "bfloat16"]
 
-
 # What Linux calls the instructions that multiply bfloat16: AVX-512's, and the matrix units of later Xeons.
 _CPU_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
-
-
 _GPU_CAPABILITY = (8, 0)
 
 

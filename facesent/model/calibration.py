@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from facesent.model.backend import keras
 
 LAYER = "probabilities"
-
-
 LOWEST, HIGHEST = 0.05, 20.0
 
 

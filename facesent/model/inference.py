@@ -13,8 +13,6 @@ from facesent.model.backend import keras
 from facesent.model.layers import Convolution3x3
 
 Probabilities = NDArray[np.float32]
-
-
 Forward = Callable[[Pixels], Probabilities]
 
 

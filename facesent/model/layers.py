@@ -7,11 +7,8 @@ from facesent.model.backend import keras, replicas
 # Up to this side, measured, one matrix product over patches beats the convolution kernels of every library tried.
 _LARGEST_PRODUCT = 7
 
-
 # Of ImageNet, in bytes: red, green, blue.
 _MEAN = (123.68, 116.779, 103.939)
-
-
 _DEVIATION = (58.393, 57.12, 57.375)
 
 

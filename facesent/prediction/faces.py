@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 # Every photo becomes a square of this side, so that TensorFlow sees one shape. A face has to be 20 pixels wide in it.
 _SIDE = 320
-
-
 _MIN_CONFIDENCE = 0.9
 
 

@@ -15,21 +15,11 @@ if TYPE_CHECKING:
     from facesent.promotion.comparison import Comparison, Difference
 
 _BUDGETS = ("max_latency_ms", "max_size_mb", "max_memory_mb")
-
-
 _THRESHOLDS = ("min_accuracy", "min_macro_recall", "min_class_recall", "max_ece", "min_gain", *_BUDGETS)
-
-
 _CANARY = "problems of the canary"
-
-
 _PROBLEMS_SHOWN = 3
-
-
 # Of the reason, which is a sentence; the table has all.
 _FAILURES_SHOWN = 3
-
-
 _NOTE_LENGTH = 500
 
 

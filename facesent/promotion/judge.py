@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 # Keras's errors can be pages long.
 _ERROR_LENGTH = 300
-
-
 # What a tag holds with every store; verdict.json has all.
 _TAG_LENGTH = 1000
 

@@ -13,14 +13,9 @@ from facesent.evaluation.intervals import Estimate
 from facesent.promotion.comparison import Comparison
 
 Outcome = Literal["VALIDATED", "REJECTED", "UNKNOWN"]
-
-
 Bound = Literal["at least", "above", "at most"]
 
-
 HEADERS = ("metric", "value", "threshold", "passed", "note")
-
-
 _HOLDS = {"at least": operator.ge, "above": operator.gt, "at most": operator.le}
 
 

@@ -8,11 +8,7 @@ from facesent.core.errors import TrackingError
 from facesent.registry.credentials import move_credentials, without_credentials
 
 _UNREACHED = "Unset MLFLOW_TRACKING_URI to use mlflow.db in this folder, or start the server that it names."
-
-
 _REFUSED = "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to a user of that server who may do this."
-
-
 _SETTINGS = {
     # No usage statistics leave the machine, and stages print lines of their own.
     "MLFLOW_DISABLE_TELEMETRY": "true",

@@ -16,10 +16,7 @@ from facesent.registry.versions import CHAMPION, MISSING, NAME, PREVIOUS
 
 # A tag an entry: MLflow's databases take 5,000 characters a tag of a registered model.
 _PREFIX = "facesent.promotion."
-
-
 _LONGEST_TEXT = 1000
-
 
 Action = Literal["promote", "rollback"]
 

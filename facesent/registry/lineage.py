@@ -18,28 +18,16 @@ if TYPE_CHECKING:
 
 FLOW_RUN_VARIABLE = "FACESENT_FLOW_RUN"
 
-
 # Value of the tag git_changes where there are none.
 NO_CHANGES = "none"
-
-
 _CPU_FLAGS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd", "bf16")
-
-
 _CPU_INFO = Path("/proc/cpuinfo")
 
-
 _NAMED_DIFFERENCES = 3
-
-
 # The code of the stages. Images are known by their hash and settings by the run's params; nothing else goes into a
 # patch, so that no file with credentials can: params.yaml says who is notified, and where.
 _CODE = ("facesent", "dvc.yaml")
-
-
 _MOST_NAMES = 4000  # characters; MLflow takes 8000 in a tag
-
-
 _MOST_PATCH = 1_000_000  # bytes
 
 

@@ -9,8 +9,6 @@ from facesent.model.settings import Model
 
 # The address of the runs' page ends with ?viewStateShareKey=trainings to show them like this.
 VIEW = "trainings"
-
-
 # What tells trainings apart, left, and how well they did.
 _COLUMNS = (
     "metrics.`test_accuracy`",
@@ -18,18 +16,10 @@ _COLUMNS = (
     "params.`model.name`",
     "tags.`verdict`",
 )
-
-
 # The charts that come first. MLflow would begin with those whose names have the first letters.
 _SECTION = "Model metrics"
-
-
 _LINES = ("val_accuracy", "accuracy", "val_loss", "loss")
-
-
 _BARS = ("test_accuracy", "test_macro_recall", "test_ece")
-
-
 _ABOUT = (
     "One run a training: its settings, every epoch, what `evaluate` measured on the test images (`test_…`), pictures "
     "under Artifacts, and the model. To compare trainings, open the charts, or tick runs and choose Compare."

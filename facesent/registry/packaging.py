@@ -17,16 +17,11 @@ import facesent
 from facesent.registry.client import mlflow_answers
 
 MODEL_NAME = "model"
-
-
 # What the served code imports; the versions are those it was trained with.
 REQUIREMENTS = ("keras", "mlflow", "mtcnn", "numpy", "opencv-python-headless", "pandas", "pillow", "tensorflow")
 
-
 # What a request may ask for. A version from before one of them knows nothing of it.
 MIN_CONFIDENCE, TOP_K, CROP = "min_confidence", "top_k", "crop"
-
-
 CROPS = ("none", "largest")
 
 # The code of ours that the served file loads, with packages for all that is in them; a test compares.

@@ -26,18 +26,11 @@ from facesent.prediction.faces import Box, read_face
 from facesent.registry.packaging import CROP, CROPS, MIN_CONFIDENCE, TOP_K
 
 COLUMN = "image"
-
-
 MAX_BYTES = 20 * 1024 * 1024
-
 
 # Of any media type: what an image is, its own bytes say.
 _DATA_URL = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
-
-
 _URL_SAFE = str.maketrans("-_", "+/")
-
-
 _SHOWN_CHARACTERS = 32
 
 

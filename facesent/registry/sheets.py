@@ -16,22 +16,13 @@ from facesent.images.batches import Targets, TrainingExamples, one_hot
 from facesent.images.reading import Pixels
 
 COLUMNS = 8
-
-
 EPOCHS = 3
 
-
 _NOTHING = Augment(flip=False, rotation=0, zoom=0, shift=0)
-
-
 # Settings that are the share of the images to change; a sheet of one of them shows the change on each image.
 _SHARES = {"occlude_eyes", "occlude_mouth", "occlude_box", "low_resolution", "jpeg", "blur", "grey"}
-
-
 # White around an image, as a share of its side.
 _MARGIN = 0.03
-
-
 # Of an image, and of the captions at the left and above.
 _INCHES, _LEFT, _TOP = 1.15, 0.25, 0.55
 

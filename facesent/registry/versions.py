@@ -19,14 +19,9 @@ if TYPE_CHECKING:
     from facesent.prediction.classifier import Classifier
 
 NAME = "facesent"
-
-
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
-
-
 MIN_CONFIDENCE_TAG = "facesent.min_confidence"
 CODE_TAG = "facesent.code_sha256"
-
 
 # What MLflow answers where a model, a version or an alias is not there.
 MISSING = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}

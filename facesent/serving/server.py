@@ -23,19 +23,10 @@ from facesent.serving import server_log
 
 HOST = "127.0.0.1"
 
-
 _START_SECONDS = 300.0
-
-
 _STARTS = 3
-
-
 _PAUSE_SECONDS = 0.2
-
-
 _PING_SECONDS = 10.0
-
-
 _LAST_WORD_SECONDS = 10.0
 
 

@@ -7,27 +7,15 @@ from typing import IO
 from facesent.registry.credentials import without_credentials
 
 _BYTES = 64 * 1024
-
-
 _TAIL_LINES = 12
-
-
 _REASON_CHARACTERS = 400
 
-
 _ERROR = re.compile(r"(?:ERROR: +)?(?:[\w.]+(?:Error|Exception)\b|\[Errno \d+\]).*")
-
-
 # What the parent says of its server's end, after the server said why.
 _PARENTS_WORD = "returned non zero return code"
-
-
 _PORT_TAKEN = "address already in use"
 
-
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSW|KEY|CREDENTIAL|AUTH(?!OR)", re.IGNORECASE)
-
-
 _SHORTEST_SECRET = 6
 
 

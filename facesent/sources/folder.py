@@ -14,7 +14,6 @@ from facesent.sources.kaggle import fetch_archive
 
 KAGGLE_DATASET = "sujaykapadnis/emotion-recognition-dataset"
 
-
 Progress = Callable[[int, int], None]
 
 

@@ -19,21 +19,13 @@ if TYPE_CHECKING:
     from kagglesdk.kaggle_client import KaggleClient  # type: ignore[import-untyped]
 
 Progress = Callable[[int, int], None]
-
-
 _CHUNK = 1 << 20
-
-
 # Seconds to connect, and without a byte.
 _TIMEOUT = (10, 60)
-
-
 _CREDENTIALS = (
     "Make an API token at https://www.kaggle.com/settings (section API), then set KAGGLE_API_TOKEN, or KAGGLE_USERNAME "
     "and KAGGLE_KEY, in the environment, or save the kaggle.json it gives you as ~/.kaggle/kaggle.json."
 )
-
-
 _ALTERNATIVES = "Without Kaggle: `facesent data draw` draws faces, `facesent data import DIR` takes images you have."
 
 

@@ -16,10 +16,7 @@ from facesent.images.threads import give_way
 from facesent.model.backend import keras
 
 History = list[dict[str, float]]
-
-
 Arrays = list[NDArray[Any]]
-
 
 _BROKEN = (FileNotFoundError, EOFError, KeyError, ValueError)
 

@@ -8,8 +8,6 @@ from matplotlib.ticker import MaxNLocator
 from facesent.evaluation.report.content import Calibration, Training
 
 WIDTH, HEIGHT = 360.0, 220.0
-
-
 _LEFT, _RIGHT, _TOP, _BOTTOM = 38.0, 344.0, 10.0, 186.0
 
 

@@ -33,8 +33,6 @@ from facesent.evaluation.settings import Report as Shown
 from facesent.evaluation.slices import slices
 
 _MOST_PAIRS = 6
-
-
 _BINS = 10
 
 

@@ -3,8 +3,6 @@
 from facesent.evaluation.intervals import Estimate
 
 _UNITS = (("MB", 1e6), ("kB", 1e3))
-
-
 _NEARLY_CERTAIN = 0.999
 
 

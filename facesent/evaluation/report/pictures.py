@@ -18,13 +18,8 @@ from facesent.evaluation.report.content import Example, Examples
 from facesent.images.reading import Pixels
 
 MOST_SHOWN = 6
-
-
 _SIDE = 128
-
-
 _QUALITY = 80
-
 
 # From images (n, side, side, 3) and the index of a class for each to heat (n, side, side); None where there is no way.
 DrawHeat = Callable[[Pixels, NDArray[np.int64]], HeatMap | None]

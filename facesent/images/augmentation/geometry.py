@@ -10,7 +10,6 @@ from facesent.images.reading import Pixels
 
 DRAWS = 6
 
-
 Matrix = NDArray[np.float64]
 
 

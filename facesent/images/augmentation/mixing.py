@@ -10,7 +10,6 @@ from facesent.images.reading import Pixels
 
 DRAWS = 5
 
-
 SoftTargets = NDArray[np.float32]
 
 

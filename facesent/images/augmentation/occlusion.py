@@ -12,28 +12,17 @@ from facesent.images.augmentation.settings import Augment
 from facesent.images.reading import Pixels
 
 _COVERS = 3
-
-
 _DRAWS_A_COVER = 9
-
-
 DRAWS = _COVERS * _DRAWS_A_COVER
-
 
 # Ranges of a box's centre (x, y), width and height in shares of a usual face crop, where the eyes lie at 0.30 to 0.48
 # of the height and the mouth at 0.65 to 0.85.
 _EYES = np.array([(0.46, 0.54), (0.36, 0.41), (0.70, 1.00), (0.20, 0.28)])
-
-
 _MOUTH = np.array([(0.46, 0.54), (0.72, 0.78), (0.44, 0.76), (0.20, 0.30)])
-
 
 # Share of the area and ratio of the sides as in random erasing (Zhong et al. 2020, arXiv:1708.04896), up to a quarter.
 _AREA = 0.02, 0.25
-
-
 _LOG_ASPECT = np.log([1 / 3, 3])
-
 
 # Of coordinates in cv2.fillConvexPoly: sixteenths of a pixel.
 _BINARY_PLACES = 4

@@ -9,16 +9,11 @@ from facesent.images.reading import Pixels
 
 DRAWS = 12
 
-
 # Standard deviation of the Gaussian as a share of the side.
 _BLUR = 0.005, 0.02
-
-
 # Side of the shrunk image: from the smallest face that detectors look for (Viola and Jones 2001) in pixels, but at most
 # half of the side, to a share of the side.
 _SMALLEST_FACE, _LARGEST_SHARE = 24, 0.7
-
-
 _JPEG_QUALITY = 12, 50
 
 

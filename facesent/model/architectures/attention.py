@@ -8,8 +8,6 @@ from facesent.model.layers import ChannelStatistics
 
 # The papers' choices.
 _REDUCTION = 16
-
-
 _PLACES_KERNEL = 7
 
 

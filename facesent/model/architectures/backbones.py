@@ -28,7 +28,6 @@ class Backbone:
 # Keras's own scaling inside a network holds tensors that no graph takes.
 _UNSCALED = {"include_preprocessing": False}
 
-
 BACKBONES = {
     "vgg16": Backbone(keras.applications.VGG16, "caffe"),
     "resnet50": Backbone(keras.applications.ResNet50, "caffe"),

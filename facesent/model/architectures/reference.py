@@ -8,8 +8,6 @@ from facesent.model.layers import Convolution3x3, FusedBatchNormalization
 from facesent.model.settings import Model
 
 FILTERS = (32, 64, 128, 256, 512, 1024, 2048)
-
-
 DENSE_UNITS = (1024, 512, 256)
 
 

@@ -23,16 +23,9 @@ from facesent.serving.server import HOST
 
 TOLERANCE = 1e-5
 
-
 _ANSWER_SECONDS = 60.0
-
-
 _WARM_UP = 5
-
-
 _TIMED = 50
-
-
 _SHOWN_CHARACTERS = 400
 
 

@@ -15,8 +15,6 @@ from facesent.registry import versions
 from facesent.registry.packaging import min_confidence_of
 
 _SHOWN_SIDE = 640
-
-
 _BOX = (230, 159, 0)
 
 

@@ -8,8 +8,6 @@ from pathlib import Path
 from facesent.core.errors import FacesentError
 
 PAGE = Path(__file__).with_name("page.py")
-
-
 MAX_MEGABYTES = 20
 
 

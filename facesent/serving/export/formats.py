@@ -109,8 +109,6 @@ FORMATS = {
         Format("litert", "model.tflite", ("ai_edge_litert",), _write_litert, _load_litert),
     )
 }
-
-
 INPUT, OUTPUT = "image", "probabilities"
 
 

@@ -24,13 +24,11 @@ probabilities = model(image=images)["probabilities"]""",
     ),
 }
 
-
 _BATCHES = {
     "savedmodel": "any number of images at a time.",
     "onnx": "any number of images at a time.",
     "litert": "one image at a time, or any number with the runner\n  below or after `resize_tensor_input`.",
 }
-
 
 _TEXT = """# {file}: version {version} of facesent
 

@@ -10,7 +10,6 @@ from facesent.sources.drawn_faces.chance import Chance
 
 Pixels = NDArray[np.uint8]
 
-
 SUPERSAMPLING = 3
 
 

@@ -11,10 +11,7 @@ from PIL import Image, ImageFilter
 from facesent.sources.drawn_faces.geometry import Point
 
 Colour = tuple[int, int, int]
-
-
 Mask = NDArray[np.uint8]
-
 
 _FRACTION_BITS = 3
 

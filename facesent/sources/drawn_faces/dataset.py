@@ -18,17 +18,9 @@ from facesent.sources.drawn_faces.expression import CLASSES
 from facesent.sources.drawn_faces.portrait import draw_portrait
 
 _WEIGHTS = (1.0, 0.98, 1.06, 1.02, 0.96, 0.98)
-
-
 _PLAN = 2**32 - 1
-
-
 _EXACT_DUPLICATES = 3
-
-
 _NEAR_DUPLICATES = 2
-
-
 _POOR_QUALITY = 58
 
 

@@ -69,15 +69,12 @@ _TYPICAL: dict[str, tuple[Expression, ...]] = {
     ),
 }  # fmt: skip
 
-
 CLASSES = tuple(_TYPICAL)
-
 
 _JITTER = Expression(
     brow_raise=0.25, brow_tilt=0.25, eye_open=0.14, squint=0.15, lid_slope=0.2, gaze_x=0.6, gaze_y=0.18,
     mouth_curve=0.2, mouth_open=0.07, mouth_width=0.12, teeth=0.2, tongue=0.15, blush=0.2, skew=0.2,
 )  # fmt: skip
-
 
 _RESTING = Expression(
     brow_raise=0.2, brow_tilt=0.2, eye_open=0.1, squint=0.08, lid_slope=0.2, mouth_curve=0.16, mouth_width=0.1,

@@ -6,20 +6,10 @@ from facesent.sources.drawn_faces.geometry import Point, Pose, brush, ellipse, m
 from facesent.sources.drawn_faces.person import Person
 
 _WHITE: Colour = (246, 242, 238)
-
-
 _INK: Colour = (34, 24, 28)
-
-
 _TEETH: Colour = (248, 244, 236)
-
-
 _MOUTH: Colour = (92, 26, 36)
-
-
 _TONGUE: Colour = (226, 108, 116)
-
-
 _TEAR: Colour = (176, 212, 236)
 
 

