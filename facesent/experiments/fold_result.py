@@ -1,6 +1,5 @@
 """What became of a fold, written so that a kill never leaves a part of it."""
 
-import hashlib
 import json
 import shutil
 from collections.abc import Sequence
@@ -52,7 +51,7 @@ class FoldResult:
 def fingerprint_of(params: Params, planned: Round) -> str:
     """Hash of all that decides about a fold's result."""
     sections = (params.model, params.train)
-    return fingerprint(sections, planned.frames(), _sha256(Path(params.model.weights)), code=(*CODE, *_SCORING))
+    return fingerprint(sections, planned.frames(), code=(*CODE, *_SCORING))
 
 
 def holds(folder: Path, fingerprint: str) -> bool:
@@ -93,14 +92,6 @@ def read(folder: Path) -> FoldResult:
         # A class may be called NA.
         predictions=pd.read_csv(folder / "predictions.csv", dtype=text, keep_default_na=False),
     )
-
-
-def _sha256(weights: Path) -> str:
-    """Of the file that a network starts from, if ``model.weights`` names one: it may change under its name."""
-    if not weights.is_file():
-        return ""
-    with weights.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _metrics(folder: Path) -> dict[str, Any]:

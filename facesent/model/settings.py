@@ -19,7 +19,7 @@ class Model(Section):
         name: of the architecture.
         image_size: side of the input in pixels.
         weights: of the backbone: ``none`` (random), ``imagenet`` (fetched by Keras), or a Keras weights file.
-        weights_sha256: what the file's bytes must hash to; empty: not checked.
+        weights_sha256: what the file's bytes must hash to; empty where there is none.
         scaling: of the input as the weights expect it, named as in ``keras.applications``: ``tf`` (-1..1), ``torch``
             (less ImageNet's mean, by its deviation), ``caffe`` (blue first, less the mean); ``auto``: as Keras's own.
         last_layer: of the backbone, whose maps go into the head; empty: all of it.
@@ -48,7 +48,17 @@ class Model(Section):
             )
         if self.name != "reference_cnn" and self.attention != "none":
             raise ValueError(f"attention is an option of reference_cnn. Received: {self.attention} for {self.name}")
+        if self.names_file and not self.weights_sha256:
+            raise ValueError(
+                f"a file may change under its name: expected weights_sha256, as `sha256sum {self.weights}` prints it. "
+                "Received: none"
+            )
         return self
+
+    @property
+    def names_file(self) -> bool:
+        """Whether ``weights`` is the path of a file."""
+        return self.weights not in ("none", "imagenet")
 
 
 Precision = Literal["auto", "float32", "bfloat16"]

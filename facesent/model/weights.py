@@ -16,11 +16,6 @@ class WeightsError(FacesentError):
     """The weights that a training is to start from cannot be had, or do not fit."""
 
 
-def is_file(settings: Model) -> bool:
-    """Whether ``settings.weights`` names a file."""
-    return settings.weights not in ("none", "imagenet")
-
-
 def load_pretrained(model: keras.Model, settings: Model) -> None:
     """Set the backbone's weights to those that ``settings.weights`` names; the head stays as it is.
 
@@ -29,7 +24,7 @@ def load_pretrained(model: keras.Model, settings: Model) -> None:
     """
     if settings.weights == "none":
         return
-    source = up_to_last_layer(settings, _from_file(settings) if is_file(settings) else _from_keras(settings))
+    source = up_to_last_layer(settings, _from_file(settings) if settings.names_file else _from_keras(settings))
     backbone = [layer for layer in model.layers if not _in_head(layer)]
     variables = [variable for layer in backbone for variable in layer.variables]
     for variable, value in zip(variables, source.variables, strict=True):
@@ -54,7 +49,7 @@ def weights_sha256(settings: Model) -> str | None:
     Raises:
         WeightsError: it is not there, or not the one that ``settings.weights_sha256`` describes.
     """
-    if not is_file(settings):
+    if not settings.names_file:
         return None
     path = Path(settings.weights)
     if not path.is_file():
@@ -63,7 +58,7 @@ def weights_sha256(settings: Model) -> str | None:
             "`facesent weights --help` says how to get one; `none` trains from scratch."
         )
     found = sha256(path)
-    if settings.weights_sha256 not in ("", found):
+    if settings.weights_sha256 != found:
         raise WeightsError(
             f"Expected {path} with the SHA-256 {settings.weights_sha256} (model.weights_sha256). Received: {found}"
         )

@@ -13,7 +13,9 @@ from facesent.model.weights import WeightsError, freeze, load_pretrained, weight
 
 def settings(weights: str, **options: object) -> Model:
     known = {"name": "mobilenet_v2", "image_size": 32, "dropout": 0.3, "batch_norm_momentum": 0.9, "weights": weights}
-    return Model.model_validate({**known, **options})
+    file = Path(weights)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else "0" * 64
+    return Model.model_validate({**known, **({"weights_sha256": digest} if "." in weights else {}), **options})
 
 
 @pytest.fixture
@@ -82,3 +84,8 @@ def test_a_file_is_held_against_its_hash(weights: Path) -> None:
 def test_there_is_nothing_to_hash_without_a_file() -> None:
     assert weights_sha256(settings("none")) is None
     assert weights_sha256(settings("imagenet")) is None
+
+
+def test_a_file_without_its_hash_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"expected weights_sha256, as `sha256sum faces\.weights\.h5` prints it"):
+        settings("faces.weights.h5", weights_sha256="")
