@@ -43,8 +43,9 @@ coverage: setup ## All tests, and which branches of the code they take.
 	@pytest -n 3 --no-loadscope-reorder --cov --cov-report=term
 
 check: setup ## Format, lint, types, which way imports go, and what is declared.
-	@ruff format --check --quiet . && ruff check --quiet . && mypy && lint-imports --no-cache > /dev/null || { lint-imports; exit 1; }
-	@deptry --no-ansi . 2> /dev/null || { deptry . ; exit 1; }
+	@ruff format --check --quiet . && ruff check --quiet . && mypy
+	@lint-imports --no-logo --no-cache
+	@deptry --no-ansi .
 
 format: setup ## Put the code into the form that check wants.
 	@ruff check --quiet --fix . ; ruff format --quiet .
