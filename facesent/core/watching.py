@@ -85,13 +85,13 @@ class Terminal(Watcher):
 
     def __init__(self, line: Callable[[str], None] = say) -> None:
         self._line = line
-        self._epochs = 0
+        self._of = ""
         self._bar = bar_of("training")
         self._advance: Callable[[int, int], None] | None = None
 
     def started(self, start: Start) -> None:
         """Say what it computes in, and where it goes on."""
-        self._epochs = start.epochs
+        self._of = f"/{start.epochs}"
         self._line(f"computing in {start.precision}")
         if start.finished:
             self._line(f"resuming after epoch {len(start.finished)} of {start.epochs}")
@@ -106,7 +106,7 @@ class Terminal(Watcher):
         """Say how good the epoch was."""
         row = epoch.row
         self._line(
-            f"epoch {epoch.index + 1:>3}/{self._epochs}"
+            f"epoch {epoch.index + 1:>3}{self._of}"
             f"  loss {row['loss']:.3f}  accuracy {row['accuracy']:.3f}"
             f"  val_loss {row['val_loss']:.3f}  val_accuracy {row['val_accuracy']:.3f}"
             f"  learning_rate {row['learning_rate']:.1e}  {epoch.seconds:.1f} s{'  best' if epoch.best else ''}"
