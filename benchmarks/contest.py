@@ -17,6 +17,7 @@ from tempfile import NamedTemporaryFile
 Work = Callable[[], object]
 
 _SECONDS_BETWEEN_LOOKS = 1.0
+_GRACE_SECONDS = 10.0
 _MOST_SHOWN = 120
 _OURS = ("benchmarks", "facesent", "flows")
 
@@ -142,12 +143,17 @@ class _Player:
         return Timing(self.contestant.name, seconds, self.contestant.work, self._absent)
 
     def end(self) -> None:
-        """Let it go, and pass on what it printed; a process that does not listen is ended."""
+        """Let it go, and pass on what it printed; a process that does not listen is ended, and whatever it started."""
         self._pipe.close()
-        self._process.join(timeout=10)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
+        deadline = time.monotonic() + _GRACE_SECONDS
+        # join(timeout) would also wait for what the process forked.
+        while self._process.is_alive() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self._process.kill()
+        if self._process.pid:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.join()
         print(self._printed(), end="", file=sys.stderr, flush=True)
         self._log.unlink()
 
@@ -213,6 +219,8 @@ def _players(contestants: Sequence[Contestant]) -> Iterator[list[_Player]]:
 
 def _play(prepare: Callable[[], Work], pipe: Connection, log: Path) -> None:
     """A contestant's process: answer the first message when all is set up, each further one with a round's seconds."""
+    # Those that it starts end with it, even if it is killed.
+    os.setpgid(0, 0)
     with log.open("ab") as output:
         for stream in (1, 2):
             os.dup2(output.fileno(), stream)

@@ -1,3 +1,4 @@
+import contextlib
 import os
 import signal
 import subprocess
@@ -5,6 +6,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
+import psutil
 import pytest
 
 from benchmarks.contest import Contestant, ContestError, Timing, contest, fastest
@@ -55,20 +57,41 @@ def test_peers_that_drop_out_say_why_and_the_others_go_on(tmp_path: Path, capfd:
     assert "Traceback (most recent call last)" in printed
 
 
-def test_a_peer_that_is_killed_is_noticed_while_its_own_processes_live(tmp_path: Path) -> None:
-    children = tmp_path / "children"
-    timings = contest([peer("Killed", leave_a_child_and_die, children)], rounds=1)
-    os.kill(int(children.read_text()), signal.SIGKILL)
+def test_a_peer_that_is_killed_is_noticed_while_its_own_processes_live_and_they_end_with_it(tmp_path: Path) -> None:
+    note = tmp_path / "child"
+    timings = contest([peer("Killed", leave_a_child_and_die, note)], rounds=1)
+
     assert timings["Killed"].absent == "died (status -9, SIGKILL)"
+    assert ended(int(note.read_text()))
+
+
+def test_whatever_a_contestant_started_and_left_ends_with_it(tmp_path: Path) -> None:
+    note = tmp_path / "child"
+    timings = contest([Contestant("Careless", partial(partial, leave_a_child, note))], rounds=1, warmups=0)
+
+    assert len(timings["Careless"].seconds) == 1
+    assert ended(int(note.read_text()))
 
 
 def leave_a_child_and_die(note: Path) -> None:
     """The child holds all that was open, as a compiler's workers do."""
+    leave_a_child(note)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def leave_a_child(note: Path) -> None:
     child = os.fork()
     if child == 0:
         signal.pause()
     note.write_text(str(child))
-    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def ended(pid: int) -> bool:
+    """It is gone, or a zombie that nobody has waited for yet."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        return process.status() == psutil.STATUS_ZOMBIE or pid in {p.pid for p in psutil.wait_procs([process], 10)[0]}
+    return True
 
 
 @pytest.mark.parametrize("module", ["benchmarks.gone", "facesent.gone"])
