@@ -5,9 +5,7 @@ A run says which process writes it, so that those of processes that were killed 
 
 import hashlib
 import json
-import os
 import re
-import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -18,7 +16,6 @@ from typing import Any, Literal
 
 import mlflow
 import pandas as pd
-import psutil
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -28,6 +25,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from facesent.core.errors import TrackingError
 from facesent.registry.client import mlflow_answers
 from facesent.registry.notes import experiment_tags
+from facesent.registry.processes import host, is_alive, this_process
 
 EXPERIMENT = "facesent"
 MODEL_TAG = "facesent.model_sha256"
@@ -40,9 +38,6 @@ Status = Literal["FINISHED", "FAILED", "KILLED"]
 # What MLflow takes in one call, and what it gives.
 _MOST_PARAMS = 100
 _MOST_RUNS = 1000
-
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
-_SAME_SECONDS = 5
 
 # Lets MLflow's pages show trainings rather than chats and traces.
 _KIND = {"mlflow.experimentKind": "custom_model_development"}
@@ -86,9 +81,9 @@ def begin(
     mark_killed()
     if resume and fingerprint and (left := _begun(fingerprint, parent)):
         client.update_run(left.info.run_id, status="RUNNING")
-        client.set_tag(left.info.run_id, PROCESS_TAG, _this_process())
+        client.set_tag(left.info.run_id, PROCESS_TAG, this_process())
         return str(left.info.run_id)
-    known = {PROCESS_TAG: _this_process(), FINGERPRINT_TAG: fingerprint, MLFLOW_PARENT_RUN_ID: parent}
+    known = {PROCESS_TAG: this_process(), FINGERPRINT_TAG: fingerprint, MLFLOW_PARENT_RUN_ID: parent}
     experiment = experiment_id(client)
     for tag, value in experiment_tags().items():
         client.set_experiment_tag(experiment, tag, value)
@@ -222,9 +217,8 @@ def finished_children(parent: str) -> list[Child]:
 @mlflow_answers()
 def mark_killed() -> None:
     """End the runs that processes of this machine left open when they were killed."""
-    host = socket.gethostname()
-    for run in _search(f"attributes.status = 'RUNNING' and tags.`{PROCESS_TAG}` LIKE '{host} %'", "ASC"):
-        if not _is_alive(run.data.tags[PROCESS_TAG]):
+    for run in _search(f"attributes.status = 'RUNNING' and tags.`{PROCESS_TAG}` LIKE '{host()} %'", "ASC"):
+        if not is_alive(run.data.tags[PROCESS_TAG]):
             MlflowClient().set_terminated(run.info.run_id, status="KILLED")
 
 
@@ -249,24 +243,6 @@ def _search(query: str, order: Literal["ASC", "DESC"], most: int = _MOST_RUNS) -
     client = MlflowClient()
     by_start = [f"attributes.start_time {order}"]
     return list(client.search_runs([experiment_id(client)], query, max_results=most, order_by=by_start))
-
-
-def _this_process() -> str:
-    return f"{socket.gethostname()} {_boot()} {os.getpid()} {psutil.Process().create_time():.0f}"
-
-
-def _is_alive(process: str) -> bool:
-    _, boot, pid, created = process.rsplit(" ", 3)
-    try:
-        # An id is used again after a while, and a clock that is set moves all times a little.
-        return boot == _boot() and abs(psutil.Process(int(pid)).create_time() - float(created)) < _SAME_SECONDS
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _boot() -> str:
-    """What tells this start of the machine from others: after another one all of its processes are gone."""
-    return _BOOT.read_text(encoding="ascii").strip() if _BOOT.is_file() else "unknown"
 
 
 def _dataset(name: str, frame: pd.DataFrame) -> DatasetInput:
