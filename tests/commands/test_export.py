@@ -75,7 +75,7 @@ def test_what_is_missing_is_said(project: Path) -> None:
     register.register(made)
     result = CliRunner().invoke(main, ["export", "champion"])
     assert result.exit_code == 1
-    assert "Expected a version of facesent (1) or an alias of one. Received: champion" in result.output
+    assert "Expected a version of facesent (1 challenger) or an alias of one. Received: champion" in result.output
     made.split("test").unlink()
     result = CliRunner().invoke(main, ["export", "1", "--format", "onnx"])
     assert result.exit_code == 1
