@@ -11,7 +11,7 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help setup run test test-fast check format lock screenshots clean
+.PHONY: help setup run test test-fast check format docs lock screenshots clean
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -50,13 +50,16 @@ check: setup ## Format, lint, types, which way imports go, and what is declared.
 format: setup ## Put the code into the form that check wants.
 	@ruff check --quiet --fix . ; ruff format --quiet .
 
+docs: setup ## The pages of docs/ as a site, site/index.html; links are checked.
+	@python -m tools.structure && NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+
 lock: ## Resolve requirements.lock anew; needs uv.
 	@uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
 
-screenshots: setup ## The README's pictures anew; needs pip install -e '.[screenshots]' and a Chromium.
-	@python -m docs.screenshots
+screenshots: setup ## The pictures of docs/ anew; needs pip install -e '.[screenshots]' and a Chromium.
+	@python -m tools.screenshots
 
 clean: ## Remove what tests and tools leave; data, outputs and MLflow's runs stay.
-	@rm -rf .mypy_cache .ruff_cache .pytest_cache
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache site
 	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""``python -m docs.screenshots``: makes the pictures of the README anew, from a project of its own."""
+"""``python -m tools.screenshots``: makes the pictures of the docs anew, from a project of its own."""
 
 import argparse
 import signal
@@ -8,19 +8,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from docs.screenshots import pages
-from docs.screenshots.browser import Camera, Seen, camera
-from docs.screenshots.example import make_example
-from docs.screenshots.servers import app_server, mlflow_server, prefect_server, quiet_environment
 from facesent.core.markdown import table
+from tools.screenshots import pages
+from tools.screenshots.browser import Camera, Seen, camera
+from tools.screenshots.example import make_example
+from tools.screenshots.servers import app_server, mlflow_server, prefect_server, quiet_environment
 
-_PICTURES = Path(__file__).parents[1] / "pictures"
+_PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 _WIDTH = 1200
 
 
 def main() -> None:
     """Make the project unless one is given, take the pictures, and say what the pages' consoles said."""
-    parser = argparse.ArgumentParser(prog="python -m docs.screenshots", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.screenshots", description=__doc__)
     parser.add_argument("--project", type=Path, help="one that is there already, with two trainings")
     parser.add_argument("--out", type=Path, default=_PICTURES, help="folder for the pictures (%(default)s)")
     parser.add_argument("--width", type=int, default=_WIDTH, help="of the pages, in pixels; a phone has 390")

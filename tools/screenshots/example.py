@@ -8,7 +8,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from benchmarks.projects import copy_project, environment
-from docs.screenshots.servers import prefect_server, quiet_environment
+from tools.screenshots.servers import prefect_server, quiet_environment
 
 Settings = Mapping[str, str | int | float]
 

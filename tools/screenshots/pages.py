@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from docs.screenshots.browser import HEIGHT, Camera
-from docs.screenshots.terminal import terminal_page
 from facesent.registry.notes import VIEW
+from tools.screenshots.browser import HEIGHT, Camera
+from tools.screenshots.terminal import terminal_page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
