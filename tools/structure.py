@@ -21,8 +21,8 @@ _TEXT = """# Structure
 
 ## Stages
 
-DVC runs a stage again when what it reads, its code or its settings changed. The flow `facesent-pipeline` runs the stages in
-DVC's order. Then it registers, tries, judges and promotes the model.
+DVC runs a stage again when what it reads, its code or its settings changed. The flow `facesent-pipeline` runs the
+stages in DVC's order. Then it registers, tries, judges and promotes the model.
 
 ```text
 {graph}

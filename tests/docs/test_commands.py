@@ -83,7 +83,8 @@ def _click(command: click.Command, arguments: Sequence[str]) -> None:
 def _python(arguments: Sequence[str]) -> None:
     _, module, *rest = arguments
     found = importlib.util.find_spec(module)
-    assert found and found.origin, f"there is no module {module}"
+    assert found, f"there is no module {module}"
+    assert found.origin
     source = found.origin.replace("__init__", "__main__")
     assert _options(rest) <= {"--help", *re.findall(r"--[a-z-]+", Path(source).read_text())}
 
