@@ -1,8 +1,18 @@
+import importlib
+import json
+import zipfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from facesent.model.architectures.build import build
 from facesent.model.backend import keras
 from facesent.model.layers import Convolution3x3, FusedBatchNormalization
+from facesent.model.storage import save_model
+from facesent.params import load_params
+
+ROOT = Path(__file__).parents[2]
 
 
 def loss_and_gradients(layer: keras.layers.Layer, images: np.ndarray) -> list[np.ndarray]:
@@ -78,3 +88,23 @@ def test_a_layer_comes_back_from_its_configuration(layer: keras.layers.Layer) ->
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     assert type(copy) is type(layer)
     assert copy.get_config() == layer.get_config()
+
+
+def test_a_saved_network_names_our_layers_by_a_path_that_stays(tmp_path: Path) -> None:
+    """Every champion's file holds it: a layer that moves cannot be loaded from them any more."""
+    model = build(load_params(ROOT / "params.yaml").model.model_copy(update={"image_size": 32}), 3)
+    save_model(model, tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
+        layers = json.loads(archive.read("config.json"))["config"]["layers"]
+    ours = {(layer["module"], layer["class_name"]) for layer in layers if layer["module"].startswith("facesent")}
+    assert ours == {
+        ("facesent.model.layers", name) for name in ("Convolution3x3", "FusedBatchNormalization", "CalibratedSoftmax")
+    }
+    assert {layer["registered_name"] for layer in layers if layer["module"].startswith("facesent")} == {
+        f"facesent>{name}" for _, name in ours
+    }
+
+
+def test_an_older_version_in_a_process_that_knows_this_code_says_what_to_do() -> None:
+    with pytest.raises(ImportError, match=r"Load it in a process of its own.*facesent predict --version N"):
+        importlib.import_module("facesent.data.faces")

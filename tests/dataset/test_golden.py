@@ -1,0 +1,42 @@
+"""What depends on no processor: facts of the drawn faces, and their splits, are these and no others.
+
+Change a hash only together with a change that is meant to give other facts or other splits: everybody's test set is one
+of them.
+"""
+
+import hashlib
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from facesent.dataset import splits
+from facesent.dataset.manifest import scan
+from facesent.params import load_params
+from facesent.sources.drawn_faces.dataset import draw_dataset
+
+ROOT = Path(__file__).parents[2]
+FACTS = "d2292f0d1326eafb14c090bd71a6684bae07731d0fe8169c7cce3dac45bd58ba"
+SPLITS = "6113336be0246315fdd1b0e005b8c16d97475fb284567a9b4a59f8e3bffd9031"
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    data = tmp_path_factory.mktemp("drawn") / "data"
+    draw_dataset(data, persons=24, image_size=32, workers=1)
+    return scan(data, max_pixels=10**6, workers=1)
+
+
+def sha256(table: pd.DataFrame) -> str:
+    return hashlib.sha256(table.to_csv(index=False, lineterminator="\n").encode()).hexdigest()
+
+
+def test_the_facts_of_the_drawn_faces(manifest: pd.DataFrame) -> None:
+    # Why an image is quarantined is Pillow's word.
+    assert sha256(manifest.drop(columns="reason")) == FACTS
+
+
+def test_the_splits_of_the_drawn_faces(manifest: pd.DataFrame) -> None:
+    settings = load_params(ROOT / "presets" / "quick.yaml").split
+    result, _ = splits.split(manifest, **settings.model_dump())
+    assert sha256(result) == SPLITS
