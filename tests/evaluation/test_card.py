@@ -1,10 +1,12 @@
 """The model card from values alone, and the description that the registry gets of it."""
 
+from collections.abc import Sequence
+
 import yaml
 from huggingface_hub import ModelCard
 
 from facesent.evaluation.card import MOST_CHARACTERS, description, model_card
-from facesent.evaluation.intervals import share_of
+from facesent.evaluation.intervals import Estimate, share_of
 from facesent.evaluation.report.content import (
     Abstention,
     Calibration,
@@ -20,11 +22,16 @@ from facesent.evaluation.report.content import (
 from facesent.evaluation.slices import Slice
 
 
-def estimate(right, images=40):
+def estimate(right: int, images: int = 40) -> Estimate:
     return share_of(right, images, 0.95)
 
 
-def report(labels=("Angry", "Happy"), slices=(), abstention=None, pairs=()):
+def report(
+    labels: Sequence[str] = ("Angry", "Happy"),
+    slices: Sequence[Slice] = (),
+    abstention: Abstention | None = None,
+    pairs: Sequence[HardPair] = (),
+) -> Report:
     return Report(
         confidence_level=0.95,
         accuracy=estimate(30),
@@ -48,7 +55,7 @@ def report(labels=("Angry", "Happy"), slices=(), abstention=None, pairs=()):
     )
 
 
-def test_is_a_card_that_the_hub_reads():
+def test_is_a_card_that_the_hub_reads() -> None:
     card = ModelCard(model_card(report(), "ada@example.org"))
     results = {result.metric_type: result.metric_value for result in card.data.eval_results}
     assert results == {"accuracy": 0.75, "recall": 0.76, "f1": 0.74, "expected_calibration_error": 0.111}
@@ -56,23 +63,23 @@ def test_is_a_card_that_the_hub_reads():
     assert "reference_cnn" in card.data.tags
 
 
-def test_metadata_name_nobody_and_no_day():
+def test_metadata_name_nobody_and_no_day() -> None:
     header = model_card(report(), "ada@example.org").split("---\n")[1]
     assert set(yaml.safe_load(header)) <= {
         "library_name", "license", "license_name", "pipeline_tag", "tags", "model-index",
     }  # fmt: skip
 
 
-def test_same_report_same_card():
+def test_same_report_same_card() -> None:
     assert model_card(report(), "") == model_card(report(), "")
 
 
-def test_says_who_to_write_to_or_that_nobody_is_named():
+def test_says_who_to_write_to_or_that_nobody_is_named() -> None:
     assert "ada@example.org" in model_card(report(), "ada@example.org").split("## Contact")[1]
     assert "report.contact" in model_card(report(), "").split("## Contact")[1]
 
 
-def test_says_what_it_is_not_for_and_where_it_fails():
+def test_says_what_it_is_not_for_and_where_it_fails() -> None:
     pairs = [HardPair("Sad", "Neutral", 5, 2, 40)]
     weak = Slice("brightness", "dark", (0, 60), estimate(3, 20), "weaker")
     text = model_card(report(slices=[weak], pairs=pairs), "")
@@ -83,12 +90,12 @@ def test_says_what_it_is_not_for_and_where_it_fails():
     assert "weaker" in row
 
 
-def test_classes_are_no_rows_of_the_slices():
+def test_classes_are_no_rows_of_the_slices() -> None:
     of_class = Slice("class", "Angry", None, estimate(3, 20), "weaker")
     assert "| class: Angry" not in model_card(report(slices=[of_class]), "")
 
 
-def test_tables_are_whole():
+def test_tables_are_whole() -> None:
     part = Slice("size", "small", (0, 60), estimate(3, 20), "")
     blocks = model_card(report(slices=[part, part]), "").split("---\n", 2)[2].split("\n\n")
     tables = [block.strip().splitlines() for block in blocks if block.strip().startswith("|")]
@@ -97,20 +104,20 @@ def test_tables_are_whole():
         assert len({line.count("|") for line in table}) == 1
 
 
-def test_says_how_much_it_answers_only_where_it_abstains():
+def test_says_how_much_it_answers_only_where_it_abstains() -> None:
     assert "uncertain" not in model_card(report(), "")
     text = model_card(report(abstention=Abstention(0.6, 0.8, 0.9)), "")
     assert "Below a confidence of 60.0%" in text
     assert "80.0% of the test images" in text
 
 
-def test_description_has_no_metadata():
+def test_description_has_no_metadata() -> None:
     card = model_card(report(), "")
     assert description(card).startswith("# facesent: 2 facial expressions")
     assert description(card).endswith(card[-40:].strip())
 
 
-def test_description_lets_no_line_break_inside_a_paragraph():
+def test_description_lets_no_line_break_inside_a_paragraph() -> None:
     # MLflow's pages show each end of a line.
     blocks = description(model_card(report(), "")).split("\n\n")
     prose = [block for block in blocks if not block.startswith(("|", "-", "#"))]
@@ -118,7 +125,7 @@ def test_description_lets_no_line_break_inside_a_paragraph():
     assert not any("\n" in block for block in prose)
 
 
-def test_long_description_is_cut_between_paragraphs():
+def test_long_description_is_cut_between_paragraphs() -> None:
     card = model_card(report(labels=[f"Class number {number}" for number in range(60)]), "")
     text = description(card)
     assert len(text) <= MOST_CHARACTERS
