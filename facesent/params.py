@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError
 
 from facesent.core.nested import flatten
 from facesent.dataset.settings import Split, Validate
-from facesent.evaluation.settings import Evaluate, Report, Serve
+from facesent.evaluation.settings import Evaluate, Reporting, Serve
 from facesent.experiments.settings import CrossValidation, Sweep
 from facesent.model.settings import Model
 from facesent.promotion.settings import Gate
@@ -40,7 +40,7 @@ class Params(Section):
     evaluate: Evaluate
     gate: Gate
     serve: Serve
-    report: Report
+    report: Reporting
     notify: Notify
     cross_validation: CrossValidation
     sweep: Sweep

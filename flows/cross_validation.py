@@ -29,8 +29,8 @@ from flows.command import run_flow
 from flows.folds import passed_on, train_fold
 
 if TYPE_CHECKING:
-    from facesent.experiments.cross_validation import Plan
-    from facesent.experiments.summary import Summary
+    from facesent.experiments.cross_validation import PlannedFolds
+    from facesent.experiments.summary import FoldsSummary
 
 NAME = "facesent-cross-validation"
 
@@ -53,7 +53,7 @@ def cross_validation(folds: int | None = None) -> "State[Any]":
     prepare()
     project = Project(Path.cwd())
     try:
-        planned = cross_validation.plan(project, folds, flow_run=str(flow_run.id))
+        planned = cross_validation.plan_folds(project, folds, flow_run=str(flow_run.id))
         train_folds(project, planned)
         summary = cross_validation.conclude(project, planned)
     except FacesentError as error:
@@ -63,7 +63,7 @@ def cross_validation(folds: int | None = None) -> "State[Any]":
     return Completed(message=summary.sentence, data=summary)
 
 
-def train_folds(project: Project, planned: "Plan") -> list[str]:
+def train_folds(project: Project, planned: "PlannedFolds") -> list[str]:
     """Train each fold as a task of its own; "trained" or "kept" for each.
 
     Raises:
@@ -82,7 +82,7 @@ def train_folds(project: Project, planned: "Plan") -> list[str]:
         raise
 
 
-def _submit(project: Project, planned: "Plan", fold: int) -> "PrefectFuture[Any]":
+def _submit(project: Project, planned: "PlannedFolds", fold: int) -> "PrefectFuture[Any]":
     named = train_fold.with_options(name=f"fold-{fold}", task_run_name=f"fold-{fold}")
     return named.submit(project.root, fold, planned.fingerprints[fold - 1], planned.parent_id, passed_on())
 
@@ -170,7 +170,7 @@ def _get_ready() -> str:
         return str(server.result().api_url)
 
 
-def _print(summary: "Summary") -> None:
+def _print(summary: "FoldsSummary") -> None:
     """The folds on the terminal, with what to try next."""
     from rich.console import Console
     from rich.table import Table

@@ -19,7 +19,7 @@ _EXITED = re.compile(r"exited with (-?\d+)$", re.MULTILINE)
 _BUSY = ("Unable to acquire lock", "is busy, it is being blocked by")
 
 
-class Outcome(StrEnum):
+class StageResult(StrEnum):
     """What became of a stage: its command ran, or DVC had its results already."""
 
     RAN = "ran"
@@ -63,7 +63,7 @@ def pipeline_stages(root: Path) -> list[str]:
     return stages
 
 
-def reproduce(stage: str, root: Path, log: Callable[[str], None]) -> Outcome:
+def repro(stage: str, root: Path, log: Callable[[str], None]) -> StageResult:
     """Bring ``stage`` and all it depends on up to date: ``dvc repro STAGE``.
 
     What it depends on is normally fresh by then. It is checked all the same, so that data or code that changes
@@ -78,13 +78,13 @@ def reproduce(stage: str, root: Path, log: Callable[[str], None]) -> Outcome:
         StageError: with the last lines that were printed.
         DvcBusyError: another DVC command was running.
     """
-    outcome = Outcome.CACHED
+    outcome = StageResult.CACHED
 
     def follow(line: str) -> None:
         nonlocal outcome
         log(line)
         if _starts(line, stage):
-            outcome = Outcome.RAN
+            outcome = StageResult.RAN
 
     try:
         run(dvc("repro", stage), root, environment(), follow)

@@ -56,7 +56,7 @@ def pipeline(approval_hours: Hours = APPROVAL_HOURS) -> "State[Any]":
     tell = partial(notifications.tell, project, get_run_logger().warning)
     try:
         with _flow_run_in_environment():
-            reproduce(project, steps)
+            run_stages(project, steps)
             summary = decide(project, approval_hours, steps)
     except Exception as error:
         failure = failure_of(error, steps, project)
@@ -73,7 +73,7 @@ def pipeline(approval_hours: Hours = APPROVAL_HOURS) -> "State[Any]":
     return Completed(message=summary.sentence, data=summary)
 
 
-def reproduce(project: Project, steps: Steps | None = None) -> dict[str, str]:
+def run_stages(project: Project, steps: Steps | None = None) -> dict[str, str]:
     """Run each DVC stage as a task of its name, in DVC's order; each one's "ran" or "cached"."""
     steps = steps or Steps()
     return {stage: _take(steps, tasks.run_stage, stage, stage, project) for stage in pipeline_stages(project.root)}

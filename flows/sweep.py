@@ -28,8 +28,8 @@ from flows.command import run_flow
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
-    from facesent.experiments.sweep import Ended, Sweep
-    from facesent.experiments.sweep_results import Results
+    from facesent.experiments.sweep import Ended, OpenSweep
+    from facesent.experiments.sweep_results import SweepResults
 
 NAME = "facesent-sweep"
 
@@ -86,7 +86,7 @@ def sweep(trials: int | None = None, metric: Metric = "val_accuracy", apply: boo
 
 
 @task(cache_policy=NO_CACHE)
-def run_trial(sweep: "Sweep", trial: "Trial") -> "Ended":
+def run_trial(sweep: "OpenSweep", trial: "Trial") -> "Ended":
     """Train one trial in a process of its own, until its training or the pruner ends it."""
     logger = get_run_logger()
     ended = sweep.run(trial, logger.info)
@@ -117,7 +117,7 @@ def _params(project: Project, trials: int | None) -> Params:
     return params
 
 
-def _search(project: Project, params: Params, metric: Metric) -> "Results":
+def _search(project: Project, params: Params, metric: Metric) -> "SweepResults":
     from facesent.experiments import sweep_results
     from facesent.experiments.sweep import sweeping
 
@@ -127,7 +127,7 @@ def _search(project: Project, params: Params, metric: Metric) -> "Results":
         return sweep_results.finish(opened)
 
 
-def _run_missing(opened: "Sweep") -> None:
+def _run_missing(opened: "OpenSweep") -> None:
     failures = 0
     for _ in range(opened.missing):
         trial = opened.next_trial()
@@ -142,13 +142,13 @@ def _run_missing(opened: "Sweep") -> None:
                 raise
 
 
-def _apply(project: Project, results: "Results") -> None:
+def _apply(project: Project, results: "SweepResults") -> None:
     from facesent.experiments.best import write_best
 
     write_best(project.params, results.best, project.params)
 
 
-def _print(results: "Results", *, applied: bool) -> None:
+def _print(results: "SweepResults", *, applied: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 

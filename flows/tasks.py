@@ -12,7 +12,7 @@ from prefect.tasks import Task
 from facesent.core.errors import FacesentError, TrackingError
 from facesent.core.paths import Project
 from flows import artifacts, dvc_stages, pages
-from flows.dvc_stages import DvcBusyError, Outcome, StageError
+from flows.dvc_stages import DvcBusyError, StageError, StageResult
 from flows.summary import duration
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def run_stage(stage: str, project: Project) -> str:
     """Bring one DVC stage up to date; returns "ran" or "cached"."""
     logger, start = get_run_logger(), time.monotonic()
     try:
-        outcome = dvc_stages.reproduce(stage, project.root, logger.info)
+        outcome = dvc_stages.repro(stage, project.root, logger.info)
     except DvcBusyError:
         raise
     except StageError as error:
@@ -65,7 +65,7 @@ def run_stage(stage: str, project: Project) -> str:
         raise
     took = f"**Ran** in {duration(time.monotonic() - start)}."
     cached = "**Cached**: nothing that it depends on changed."
-    _publish_report(stage, project, took if outcome is Outcome.RAN else cached)
+    _publish_report(stage, project, took if outcome is StageResult.RAN else cached)
     logger.info("%s: %s", stage, outcome)
     return outcome.value
 

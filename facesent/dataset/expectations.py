@@ -27,7 +27,7 @@ _LOAD_TIME = re.compile(r">\d{8}T\d{6}\.\d{6}Z<")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Checked:
     """One expectation and how the images met it."""
 
     expectation: str
@@ -51,7 +51,7 @@ def load() -> ModuleType:
     return great_expectations
 
 
-def check(manifest: pd.DataFrame, classes: Sequence[str], params: Validate, docs: Path) -> list[Outcome]:
+def check(manifest: pd.DataFrame, classes: Sequence[str], params: Validate, docs: Path) -> list[Checked]:
     """Validate the manifest and write Data Docs.
 
     Args:
@@ -116,10 +116,10 @@ def _position(result: Any) -> int:
     return int(result.expectation_config.meta["position"])
 
 
-def _outcome(rule: Rule, result: Any, params: Validate, reasons: Mapping[str, str]) -> Outcome:
+def _outcome(rule: Rule, result: Any, params: Validate, reasons: Mapping[str, str]) -> Checked:
     column = rule.arguments.get("column")
     rows = result.result.get("unexpected_index_list") or []
-    return Outcome(
+    return Checked(
         expectation=f"{rule.type}({column})" if column else rule.type,
         description=rule.description,
         severity=rule.severity,

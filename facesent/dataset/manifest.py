@@ -11,7 +11,7 @@ from facesent.core.errors import DataError
 from facesent.core.paths import SPLITS
 from facesent.core.text import some
 from facesent.dataset.files import METADATA, ImageFile, image_files
-from facesent.dataset.measure import Facts, Reading, measure, one_thread
+from facesent.dataset.measure import Facts, Reading, one_thread, read_facts
 from facesent.dataset.pool import WorkerError, map_in_processes
 from facesent.dataset.scan_cache import ScanCache
 from facesent.images.threads import cores
@@ -125,7 +125,7 @@ def _measure_all(
     rows = {file.name: row for file in files if (row := _without_reading(file, cache))}
     left = [file for file in files if file.name not in rows]
     readings = [Reading(file.path, cache.candidates(file)) for file in left]
-    job = partial(measure, max_pixels=max_pixels)
+    job = partial(read_facts, max_pixels=max_pixels)
     results = map_in_processes(job, readings, workers=workers, chunk=_CHUNK, initializer=one_thread)
     if progress and rows:
         progress(len(rows), len(files))

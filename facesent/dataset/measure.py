@@ -52,7 +52,7 @@ def one_thread() -> None:
     cv2.setNumThreads(1)
 
 
-def measure(reading: Reading, max_pixels: int) -> Facts:
+def read_facts(reading: Reading, max_pixels: int) -> Facts:
     """Read a file once and decode it wholly.
 
     Args:

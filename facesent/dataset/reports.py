@@ -11,7 +11,7 @@ from facesent.core.paths import SPLITS
 from facesent.dataset.splits import SplitReport
 
 if TYPE_CHECKING:
-    from facesent.dataset.expectations import Outcome
+    from facesent.dataset.expectations import Checked
 
 
 def split_summary(report: SplitReport, quarantined: int) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def split_markdown(report: SplitReport, quarantined: int) -> str:
 
 
 def validation_summary(
-    manifest: pd.DataFrame, classes: Sequence[str], outcomes: Sequence["Outcome"], notes: Sequence[str]
+    manifest: pd.DataFrame, classes: Sequence[str], outcomes: Sequence["Checked"], notes: Sequence[str]
 ) -> dict[str, Any]:
     """What is in the manifest and how it met the expectations.
 
@@ -90,7 +90,7 @@ def validation_summary(
     }
 
 
-def critical_failures(outcomes: Iterable["Outcome"]) -> list["Outcome"]:
+def critical_failures(outcomes: Iterable["Checked"]) -> list["Checked"]:
     """The outcomes that stop the pipeline."""
     return [outcome for outcome in outcomes if outcome.severity == "critical" and not outcome.success]
 

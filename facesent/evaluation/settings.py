@@ -59,7 +59,7 @@ class Serve(Section):
     min_confidence: Below1
 
 
-class Report(Section):
+class Reporting(Section):
     """What people are shown.
 
     Attributes:

@@ -9,13 +9,13 @@ from facesent.core.paths import Project
 from facesent.experiments import fold_result, summary
 from facesent.experiments.fold_result import FoldResult
 from facesent.experiments.folds import Folder, assign, images_of, read_folds, round_of, write_folds
-from facesent.experiments.summary import Summary
+from facesent.experiments.summary import FoldsSummary
 from facesent.params import load_params
 from facesent.registry.lineage import lineage_tags, run_name
 
 
 @dataclass(frozen=True)
-class Plan:
+class PlannedFolds:
     """What is to be trained.
 
     Attributes:
@@ -27,7 +27,7 @@ class Plan:
     parent_id: str
 
 
-def plan(project: Project, folds: int | None = None, *, flow_run: str) -> Plan:
+def plan_folds(project: Project, folds: int | None = None, *, flow_run: str) -> PlannedFolds:
     """Divide the images, write ``folds.csv``, and begin the parent run or go on with it.
 
     Args:
@@ -50,10 +50,10 @@ def plan(project: Project, folds: int | None = None, *, flow_run: str) -> Plan:
     whole = hashlib.sha256("\0".join(fingerprints).encode()).hexdigest()
     parent_id = runs.begin(name, settings, fingerprint=whole, tags={**lineage_tags(project), "flow_run": flow_run})
     write_folds(assigned, Folder.of(project).folds)
-    return Plan(fingerprints, parent_id)
+    return PlannedFolds(fingerprints, parent_id)
 
 
-def conclude(project: Project, planned: Plan) -> Summary:
+def conclude(project: Project, planned: PlannedFolds) -> FoldsSummary:
     """Write what the folds have in common, and end the parent run with it.
 
     Raises:
@@ -77,7 +77,7 @@ def conclude(project: Project, planned: Plan) -> Summary:
     return written
 
 
-def abandon(planned: Plan, *, interrupted: bool) -> None:
+def abandon(planned: PlannedFolds, *, interrupted: bool) -> None:
     """End the parent run of folds that are not all finished; the next run goes on with it."""
     from facesent.registry import runs
 

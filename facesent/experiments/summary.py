@@ -21,7 +21,7 @@ _NAMES = {"macro_recall": "macro recall", "accuracy": "accuracy", "macro_f1": "m
 
 
 @dataclass(frozen=True)
-class Summary:
+class FoldsSummary:
     """The measures of each fold and what they have in common.
 
     Attributes:
@@ -81,7 +81,7 @@ class Summary:
         return f"{self.mean[measure]:.3f} ± {self.deviation[measure]:.3f}"
 
 
-def summarise(results: Sequence[FoldResult], settings: Evaluate) -> Summary:
+def summarise(results: Sequence[FoldResult], settings: Evaluate) -> FoldsSummary:
     """Mean and deviation of the folds, of which there are at least two, and what all their answers show together."""
     index = pd.Index([fold.fold for fold in results], name="fold")
     rows = [
@@ -90,7 +90,7 @@ def summarise(results: Sequence[FoldResult], settings: Evaluate) -> Summary:
     ]
     folds = pd.DataFrame(rows, index)
     measures = folds[list(_NAMES)]
-    return Summary(folds, _by_name(measures.mean()), _by_name(measures.std(ddof=1)), _pooled(results, settings))
+    return FoldsSummary(folds, _by_name(measures.mean()), _by_name(measures.std(ddof=1)), _pooled(results, settings))
 
 
 def _pooled(results: Sequence[FoldResult], settings: Evaluate) -> Measures:
@@ -133,7 +133,7 @@ def out_of_fold(results: Sequence[FoldResult], assigned: pd.DataFrame) -> pd.Dat
     return table
 
 
-def write(folder: Folder, results: Sequence[FoldResult], assigned: pd.DataFrame, settings: Evaluate) -> Summary:
+def write(folder: Folder, results: Sequence[FoldResult], assigned: pd.DataFrame, settings: Evaluate) -> FoldsSummary:
     """Write predictions, measures and curves of all folds."""
     from facesent.experiments.plots import save_fold_curves
 

@@ -1,7 +1,7 @@
 """A sweep under way: the trials that are missing, one after the other, each in the study and in MLflow."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from optuna.trial import Trial, TrialState
 from facesent.core.errors import FacesentError
 from facesent.core.files import locked
 from facesent.core.paths import Project
+from facesent.core.programs import Log
 from facesent.experiments.space import Values, check_space, rounded, with_values
 from facesent.experiments.study import Metric, best_value, missing, next_trial, open_study, report, reported, study_name
 from facesent.experiments.trial import CHECKPOINT
@@ -21,8 +22,6 @@ from facesent.params import Params
 from facesent.registry import runs
 from facesent.registry.lineage import lineage_tags, run_name
 from facesent.section import ParamsError
-
-Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Ended:
 
 
 @dataclass(frozen=True)
-class Sweep:
+class OpenSweep:
     """A sweep that this process runs, and no other one beside it.
 
     Attributes:
@@ -137,7 +136,7 @@ class Sweep:
 
 
 @contextmanager
-def sweeping(project: Project, params: Params, metric: Metric, tags: dict[str, str]) -> Iterator[Sweep]:
+def sweeping(project: Project, params: Params, metric: Metric, tags: dict[str, str]) -> Iterator[OpenSweep]:
     """Open the sweep of these settings and splits, or go on with it.
 
     Args:
@@ -158,7 +157,7 @@ def sweeping(project: Project, params: Params, metric: Metric, tags: dict[str, s
         title = f"sweep {run_name(project, params)}"
         run_id = runs.begin(title, params.flat(), fingerprint=name, tags={**lineage_tags(project), **tags})
         try:
-            yield Sweep(project, params, metric, study, run_id)
+            yield OpenSweep(project, params, metric, study, run_id)
         except BaseException:
             runs.finish(run_id, status="KILLED")
             raise

@@ -16,7 +16,7 @@ from facesent.experiments.best import dvc_command, write_best
 from facesent.experiments.plots import save_history, save_importances
 from facesent.experiments.space import Values, rounded
 from facesent.experiments.study import best_value
-from facesent.experiments.sweep import Sweep, sweep_folder
+from facesent.experiments.sweep import OpenSweep, sweep_folder
 from facesent.registry import runs
 
 _SHOWN_TRIALS = 10
@@ -25,7 +25,7 @@ _FEWEST_FOR_IMPORTANCE = 3
 
 
 @dataclass(frozen=True)
-class Results:
+class SweepResults:
     """A sweep's end.
 
     Attributes:
@@ -63,7 +63,7 @@ class Results:
         return "\n".join([self.sentence, "", shown, "", "```console", self.command, "```"])
 
 
-def finish(sweep: Sweep) -> Results:
+def finish(sweep: OpenSweep) -> SweepResults:
     """Write ``outputs/sweep``: ``best.yaml``, ``trials.csv``, pictures; end the parent run with them.
 
     Raises:
@@ -82,10 +82,10 @@ def finish(sweep: Sweep) -> Results:
     states = trials["state"].value_counts()
     metrics = {f"best_{sweep.metric}": float(trials.iloc[0]["value"])}
     runs.finish(sweep.run_id, metrics | {f"trials_{state}": float(count) for state, count in states.items()})
-    return Results(sweep.metric, trials, best, dvc_command(best), files)
+    return SweepResults(sweep.metric, trials, best, dvc_command(best), files)
 
 
-def trials_of(sweep: Sweep) -> pd.DataFrame:
+def trials_of(sweep: OpenSweep) -> pd.DataFrame:
     """One row a finished trial: complete ones first, the best on top."""
     keys = list(sweep.params.sweep.space)
     rows = [_row(trial, sweep) for trial in sweep.study.get_trials(deepcopy=False) if trial.state.is_finished()]
@@ -107,7 +107,7 @@ def importances(study: optuna.Study, seed: int) -> dict[str, float]:
     return {key: float(share) for key, share in found.items()}
 
 
-def _pictures(sweep: Sweep, trials: pd.DataFrame, folder: Path) -> list[Path]:
+def _pictures(sweep: OpenSweep, trials: pd.DataFrame, folder: Path) -> list[Path]:
     history, importance = folder / "history.png", folder / "importance.png"
     complete = trials[trials["state"] == "complete"].sort_values("trial")
     pruned = trials[trials["state"] == "pruned"].dropna(subset="value").sort_values("trial")
@@ -125,7 +125,7 @@ def _points(trials: pd.DataFrame) -> Mapping[int, float]:
     return dict(zip(trials["trial"], trials["value"], strict=True))
 
 
-def _row(trial: FrozenTrial, sweep: Sweep) -> list[object]:
+def _row(trial: FrozenTrial, sweep: OpenSweep) -> list[object]:
     state = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned"}.get(trial.state, "failed")
     values = rounded(sweep.params, trial.params)
     drawn = [values.get(key) for key in sweep.params.sweep.space]

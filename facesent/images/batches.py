@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Targets = NDArray[np.int64]
 Weights = NDArray[np.float32]
 Batch = tuple[Pixels, SoftTargets, Weights]
-Share = Callable[[int], slice]
+RowsOfBatch = Callable[[int], slice]
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class TrainingBatches:
     settings: Augment
     seed: int
     class_weights: Weights
-    share: Share = slice
+    share: RowsOfBatch = slice
 
     def __len__(self) -> int:
         """Batches an epoch."""

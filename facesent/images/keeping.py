@@ -10,7 +10,7 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 
-from facesent.images.reading import ImageFile, Pixels, decode, naming
+from facesent.images.reading import Pixels, Readable, decode, naming
 from facesent.images.spill import MEMORY_BUDGET, no_room, unnamed_file
 
 # A bilinear warp mixes 2x2 pixels and skips what lies between, which shows as aliasing: measured against the mean over
@@ -122,7 +122,7 @@ class DecodedImages:
 
 
 def decoded_files(
-    paths: Sequence[ImageFile], side: int, *, budget: int = MEMORY_BUDGET, spill: Path | None = None
+    paths: Sequence[Readable], side: int, *, budget: int = MEMORY_BUDGET, spill: Path | None = None
 ) -> DecodedImages:
     """The images of files; the arguments are those of ``DecodedImages``. An ImageError names the file."""
 

@@ -29,7 +29,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 _CHUNK = 16
 
 
-class ImageFile(Protocol):
+class Readable(Protocol):
     """Where the bytes of an image come from, such as a path; as text it is its name."""
 
     def read_bytes(self) -> bytes:
@@ -177,7 +177,7 @@ def opened(content: bytes, *, max_pixels: int = MAX_PIXELS) -> Iterator[Photo]:
 
 
 def read_images(
-    paths: Sequence[ImageFile],
+    paths: Sequence[Readable],
     size: int,
     *,
     budget: int = MEMORY_BUDGET,
@@ -218,7 +218,7 @@ def read_images(
 
 
 @contextmanager
-def naming(path: ImageFile) -> Iterator[None]:
+def naming(path: Readable) -> Iterator[None]:
     """Put the file's name before an ImageError."""
     try:
         yield

@@ -29,7 +29,7 @@ _COMMIT_FIRST = (
 
 
 @dataclass(frozen=True)
-class Difference:
+class Mismatch:
     """One thing that was otherwise."""
 
     what: str
@@ -52,7 +52,7 @@ class Reproduction:
     version: int
     expected: str
     received: str
-    differences: tuple[Difference, ...] = ()
+    differences: tuple[Mismatch, ...] = ()
     unrecorded: tuple[str, ...] = ()
 
     @property
@@ -179,10 +179,10 @@ _TAGS = {
 }
 
 
-def differences(before: RunRecord, now: RunRecord) -> tuple[Difference, ...]:
+def differences(before: RunRecord, now: RunRecord) -> tuple[Mismatch, ...]:
     """What both runs recorded and what differs: images, splits, settings, libraries, machine, in this order."""
     pairs = _upstream(before, now)
-    return tuple(Difference(what, was, then) for what, was, then in pairs if was and then and was != then)
+    return tuple(Mismatch(what, was, then) for what, was, then in pairs if was and then and was != then)
 
 
 def unrecorded(before: RunRecord, now: RunRecord) -> tuple[str, ...]:

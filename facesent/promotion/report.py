@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from facesent.core.errors import FacesentError
 from facesent.core.paths import Project
 from facesent.evaluation.report.content import Report
-from facesent.evaluation.report.judgement import Difference, Judgement, Row
+from facesent.evaluation.report.judgement import DifferenceRow, Judgement, Row
 from facesent.evaluation.report.page import render
 from facesent.promotion.aliases import Promotion
 from facesent.promotion.canary.report import CanaryReport
@@ -98,11 +98,11 @@ def write_judged_report(
     return page
 
 
-def _differences(comparison: Comparison) -> Iterator[Difference]:
+def _differences(comparison: Comparison) -> Iterator[DifferenceRow]:
     macro = comparison.macro_recall
-    yield Difference("macro recall", macro.estimate, macro.low, macro.high)
+    yield DifferenceRow("macro recall", macro.estimate, macro.low, macro.high)
     for label, change in comparison.classes.items():
-        yield Difference(f"recall of {label}", change.estimate, change.low, change.high)
+        yield DifferenceRow(f"recall of {label}", change.estimate, change.low, change.high)
 
 
 def _row(metric: str, value: str, threshold: str, passed: str, note: str) -> Row:

@@ -35,7 +35,7 @@ _SHOWN_CHARACTERS = 32
 
 
 @dataclass(frozen=True)
-class Asked:
+class Options:
     """What a request asks for beside its photos."""
 
     min_confidence: float
@@ -97,7 +97,7 @@ class ServedModel(PythonModel):
             raise MlflowException(f"Row {row}: {error}", error_code=INVALID_PARAMETER_VALUE) from None
 
 
-def asked_for(params: Mapping[str, Any]) -> Asked:
+def asked_for(params: Mapping[str, Any]) -> Options:
     """Check what a request asks for; what it leaves out is as if it had not been there to ask for.
 
     Raises:
@@ -114,7 +114,7 @@ def asked_for(params: Mapping[str, Any]) -> Asked:
     crop = str(params.get(CROP, CROPS[0]))
     if crop not in CROPS:
         raise _refusal(CROP, " or ".join(CROPS), repr(crop[:_SHOWN_CHARACTERS]))
-    return Asked(min_confidence, top_k, crop)
+    return Options(min_confidence, top_k, crop)
 
 
 def _refusal(name: str, expected: str, received: object) -> MlflowException:

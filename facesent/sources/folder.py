@@ -2,10 +2,11 @@
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from facesent.core.console import Progress
 from facesent.core.errors import DataError
 from facesent.core.text import printable, some
 from facesent.dataset.files import METADATA, is_image_name
@@ -13,8 +14,6 @@ from facesent.sources.archive import DamagedArchiveError, unpack
 from facesent.sources.kaggle import fetch_archive
 
 KAGGLE_DATASET = "sujaykapadnis/emotion-recognition-dataset"
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,12 @@ archive unchecked, and refuses to resume into a folder of ours.
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from facesent.core.console import Progress
 from facesent.core.errors import DataError
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from kagglehub.handle import DatasetHandle
     from kagglesdk.kaggle_client import KaggleClient  # type: ignore[import-untyped]
 
-Progress = Callable[[int, int], None]
 _CHUNK = 1 << 20
 # Seconds to connect, and without a byte.
 _TIMEOUT = (10, 60)

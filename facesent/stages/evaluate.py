@@ -22,8 +22,8 @@ from facesent.evaluation.predictions import with_answers
 from facesent.evaluation.reliability import Bins, equal_width_bins
 from facesent.evaluation.report.collect import (
     Background,
+    Measured,
     Network,
-    Results,
     data_of,
     facts_of,
     make_report,
@@ -32,7 +32,7 @@ from facesent.evaluation.report.collect import (
 )
 from facesent.evaluation.report.page import render
 from facesent.evaluation.report.pictures import ScoredImages
-from facesent.evaluation.settings import Evaluate, Reference, Report
+from facesent.evaluation.settings import Evaluate, Reference, Reporting
 from facesent.evaluation.tables import class_table, comparison_markdown, evaluation_markdown, headline
 from facesent.images.batches import Examples, read_examples
 from facesent.images.reading import Pixels
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 def evaluate(project: Project) -> None:
     """Measure on every split and write ``project.evaluate``."""
-    settings, report = section(project.params, "evaluate", Evaluate), section(project.params, "report", Report)
+    settings, report = section(project.params, "evaluate", Evaluate), section(project.params, "report", Reporting)
     min_confidence = section(project.params, "serve.min_confidence", float)
     frames = {name: read_split(project.split(name)) for name in SPLITS}
     model = load_model(project.model)
@@ -81,7 +81,7 @@ def evaluate(project: Project) -> None:
         scores["test"],
         classifier.labels,
     )
-    _write_report(project, settings, report, model, scored, Results(measures, test), background)
+    _write_report(project, settings, report, model, scored, Measured(measures, test), background)
     say(comparison_markdown(measures, background.reference))
 
 
@@ -160,10 +160,10 @@ def _background(
 def _write_report(
     project: Project,
     settings: Evaluate,
-    shown: Report,
+    shown: Reporting,
     model: "keras.Model",
     scored: ScoredImages,
-    results: Results,
+    results: Measured,
     background: Background,
 ) -> None:
     """The page for people, and its values, of which the gate makes the page with the verdict."""

@@ -13,7 +13,7 @@ from facesent.core.paths import Project
 if TYPE_CHECKING:
     import pandas as pd
 
-    from facesent.dataset.expectations import Outcome
+    from facesent.dataset.expectations import Checked
 
 
 class ValidationError(DataError):
@@ -77,7 +77,7 @@ def _notes(data: Path, manifest: "pd.DataFrame") -> list[str]:
     return [f"{len(names)} {what}, such as {names[0]}." for what, names in found.items() if names]
 
 
-def _judge(outcomes: Sequence["Outcome"], folder: Path) -> None:
+def _judge(outcomes: Sequence["Checked"], folder: Path) -> None:
     from facesent.dataset.reports import critical_failures
 
     for outcome in outcomes:
@@ -92,7 +92,7 @@ def _judge(outcomes: Sequence["Outcome"], folder: Path) -> None:
         )
 
 
-def _describe(outcome: "Outcome") -> str:
+def _describe(outcome: "Checked") -> str:
     bound = f" ({outcome.threshold})" if outcome.threshold else ""
     examples = "".join(f"\n    {example}" for example in outcome.examples)
     return f"{outcome.description} {outcome.expectation}: {outcome.observed}{bound}{examples}"

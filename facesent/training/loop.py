@@ -11,7 +11,7 @@ from facesent.core.errors import FacesentError
 from facesent.core.watching import NOBODY, Start, Watcher
 from facesent.images.batches import (
     Examples,
-    Share,
+    RowsOfBatch,
     TrainingBatches,
     TrainingExamples,
     class_weights,
@@ -141,7 +141,9 @@ def _fresh_state(checkpoint: CheckpointFolder, fingerprint: str) -> State:
     return State(fingerprint, [], finished=False, variables=[])
 
 
-def _batches(examples: TrainingExamples | Examples, classes: int, settings: Train, share: Share) -> TrainingBatches:
+def _batches(
+    examples: TrainingExamples | Examples, classes: int, settings: Train, share: RowsOfBatch
+) -> TrainingBatches:
     balanced = settings.loss.class_weights == "balanced"
     weights = class_weights(examples.targets, classes) if balanced else equal_weights(classes)
     return TrainingBatches(examples, settings.batch_size, settings.augment, settings.seed, weights, share)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facesent.dataset.expectations import Outcome, check
+from facesent.dataset.expectations import Checked, check
 from facesent.dataset.manifest import COLUMNS, CONFLICT
 from facesent.dataset.settings import Validate
 from facesent.dataset.suite import rules
@@ -41,11 +41,11 @@ def make_manifest(counts: dict[str, int]) -> pd.DataFrame:
     ]
 
 
-def check_all(manifest: pd.DataFrame, docs: Path, classes: tuple[str, ...] = CLASSES) -> dict[str, Outcome]:
+def check_all(manifest: pd.DataFrame, docs: Path, classes: tuple[str, ...] = CLASSES) -> dict[str, Checked]:
     return {outcome.description: outcome for outcome in check(manifest, classes, PARAMS, docs)}
 
 
-def failures(outcomes: dict[str, Outcome]) -> set[str]:
+def failures(outcomes: dict[str, Checked]) -> set[str]:
     return {description for description, outcome in outcomes.items() if not outcome.success}
 
 

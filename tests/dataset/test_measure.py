@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facesent.dataset.measure import Facts, Reading, measure, perceptual_hash
+from facesent.dataset.measure import Facts, Reading, perceptual_hash, read_facts
 from facesent.images.reading import ImageError, read_image
 from facesent.sources.drawn_faces.portrait import draw_portrait
 
@@ -17,7 +17,7 @@ LIMIT = 10_000_000
 
 
 def measured(path: Path) -> Facts:
-    return measure(Reading(str(path)), LIMIT)
+    return read_facts(Reading(str(path)), LIMIT)
 
 
 @cache
@@ -88,10 +88,10 @@ def test_known_content_is_hashed_only(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     portrait(0, (48, 48)).save(path)
     whole = measured(path)
-    known = measure(Reading(str(path), [str(whole.sha256)]), LIMIT)
+    known = read_facts(Reading(str(path), [str(whole.sha256)]), LIMIT)
 
     assert known == Facts(bytes=path.stat().st_size, sha256=whole.sha256)
-    assert measure(Reading(str(path), ["0" * 64]), LIMIT) == whole
+    assert read_facts(Reading(str(path), ["0" * 64]), LIMIT) == whole
 
 
 def test_a_progressive_or_cut_jpeg_is_read_as_far_as_a_plain_decoder_would(tmp_path: Path) -> None:

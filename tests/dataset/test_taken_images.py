@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from pyradamsa import Radamsa
 
-from facesent.dataset.measure import Facts, Reading, measure
+from facesent.dataset.measure import Facts, Reading, read_facts
 from facesent.images.keeping import decoded_files
 from facesent.images.reading import ImageError, decode, read_image
 
@@ -109,7 +109,7 @@ def with_checksums(content: bytes) -> bytes:
 
 def facts_of(path: Path, content: bytes) -> Facts:
     path.write_bytes(content)
-    return measure(Reading(str(path)), LIMIT)
+    return read_facts(Reading(str(path)), LIMIT)
 
 
 def readable(path: Path) -> bool:

@@ -22,15 +22,15 @@ from facesent.evaluation.intervals import Estimate
 from facesent.evaluation.metrics import measure
 from facesent.evaluation.report.collect import (
     Background,
+    Measured,
     Network,
-    Results,
     data_of,
     make_report,
     reference_of,
     training_of,
 )
 from facesent.evaluation.report.content import Report
-from facesent.evaluation.report.judgement import Difference, Judgement, Row
+from facesent.evaluation.report.judgement import DifferenceRow, Judgement, Row
 from facesent.evaluation.report.page import render
 from facesent.evaluation.report.pictures import ScoredImages, choose_mistakes, choose_successes
 from facesent.evaluation.settings import Reference
@@ -101,7 +101,7 @@ def make(test: ScoredImages, *, heat: Any = even_heat, hidden: Sequence[str] = (
         background.get("reference"),
     )
     shown = PARAMS.report.model_copy(update={"no_thumbnails": list(hidden)})
-    return make_report(test, Results({"test": measures}, examination), parts, heat, PARAMS.evaluate, shown)
+    return make_report(test, Measured({"test": measures}, examination), parts, heat, PARAMS.evaluate, shown)
 
 
 def some_report(**options: Any) -> Report:
@@ -117,7 +117,7 @@ def judged(**values: Any) -> Judgement:
         champion=2,
         champion_accuracy=Estimate(40, 0.85, 0.7, 0.95),
         served=2,
-        differences=[Difference("macro recall", 0.031, -0.012, 0.074)],
+        differences=[DifferenceRow("macro recall", 0.031, -0.012, 0.074)],
         checks=[Row("accuracy", "0.8750", "at least 0.9000", False, "interval")],
         cost={"Memory of the server": "1,450 MB"},
         problems=[],
@@ -172,7 +172,7 @@ def test_the_answer_comes_first_in_plain_words() -> None:
     ],
 )
 def test_which_model_is_better_is_said_by_the_interval(low: float, high: float, said: str) -> None:
-    judgement = judged(differences=[Difference("macro recall", (low + high) / 2, low, high)])
+    judgement = judged(differences=[DifferenceRow("macro recall", (low + high) / 2, low, high)])
     text = Page(render(some_report(), judgement)).text
     assert said in text
     assert ("which may be chance" in text) == (low <= 0 <= high)

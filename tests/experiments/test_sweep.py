@@ -11,7 +11,7 @@ import yaml
 from facesent.core.errors import FacesentError
 from facesent.core.paths import Project
 from facesent.experiments import sweep, sweep_results
-from facesent.experiments.sweep import Sweep, sweeping
+from facesent.experiments.sweep import OpenSweep, sweeping
 from facesent.experiments.trial_process import TrialFailedError
 from facesent.params import load_params
 
@@ -65,7 +65,7 @@ def opened(project: Project) -> Any:
     return sweeping(project, load_params(project.params), "val_accuracy", {"flow_run": "1"})
 
 
-def run_next(sweep: Sweep) -> tuple[int, str, int]:
+def run_next(sweep: OpenSweep) -> tuple[int, str, int]:
     ended = sweep.run(sweep.next_trial(), print)
     return ended.number, ended.state, ended.epochs
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import zc.lockfile
 
-from flows.dvc_stages import DvcBusyError, Outcome, StageError, StageKilledError, pipeline_stages, reproduce
+from flows.dvc_stages import DvcBusyError, StageError, StageKilledError, StageResult, pipeline_stages, repro
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")]
 
@@ -57,7 +57,7 @@ def test_a_stage_of_a_subfolder_is_named_from_the_root_wherever_this_process_is(
     monkeypatch.chdir(tmp_path)
     [stage] = pipeline_stages(root)
     assert stage == "more/dvc.yaml:first"
-    assert reproduce(stage, root, print) is Outcome.RAN
+    assert repro(stage, root, print) is StageResult.RAN
 
 
 @pytest.mark.parametrize("text", ["stages: {}", "stages: [", "stages: {a: {command: b}}"])
@@ -76,13 +76,13 @@ def test_a_stage_ran_then_is_cached_and_restored(pipeline_of: PipelineOf) -> Non
     root = pipeline_of(DIAMOND)
     photo, printed = root / "photo", list[str]()
     photo.write_text("1")
-    assert reproduce("first", root, printed.append) is Outcome.RAN
+    assert repro("first", root, printed.append) is StageResult.RAN
     assert "start" in printed, "what the stage prints arrives as lines"
-    assert reproduce("first", root, print) is Outcome.CACHED
+    assert repro("first", root, print) is StageResult.CACHED
     photo.write_text("2")
-    assert reproduce("first", root, print) is Outcome.RAN
+    assert repro("first", root, print) is StageResult.RAN
     photo.write_text("1")
-    assert reproduce("first", root, print) is Outcome.CACHED, "DVC has that result from the first run"
+    assert repro("first", root, print) is StageResult.CACHED, "DVC has that result from the first run"
     assert (root / "start").read_text() == "1"
 
 
@@ -90,10 +90,10 @@ def test_what_ran_before_it_is_not_the_stages_own_run(pipeline_of: PipelineOf) -
     root = pipeline_of({"first": copy("photo", "start"), "fir": copy("start", "end")})
     (root / "photo").write_text("1")
     for stage in ("first", "fir"):
-        reproduce(stage, root, print)
+        repro(stage, root, print)
     (root / "start").unlink()
     (root / "dvc.yaml").write_text((root / "dvc.yaml").read_text().replace("print", "repr", 1))
-    assert reproduce("fir", root, print) is Outcome.CACHED
+    assert repro("fir", root, print) is StageResult.CACHED
 
 
 def test_changed_data_is_taken_over(pipeline_of: PipelineOf) -> None:
@@ -102,7 +102,7 @@ def test_changed_data_is_taken_over(pipeline_of: PipelineOf) -> None:
     subprocess.run([sys.executable, "-m", "dvc", "add", "--quiet", "photo"], cwd=root, check=True)
     before = (root / "photo.dvc").read_text()
     (root / "photo").write_text("2")
-    assert reproduce("first", root, print) is Outcome.RAN
+    assert repro("first", root, print) is StageResult.RAN
     assert (root / "photo.dvc").read_text() != before
 
 
@@ -110,7 +110,7 @@ def test_a_failure_says_what_the_stage_said(pipeline_of: PipelineOf) -> None:
     code = "import sys; print('scanning'); sys.exit('Expected a face. Received: a cow.')"
     root = pipeline_of({"look": {"cmd": f'python -c "{code}"'}})
     with pytest.raises(StageError) as failure:
-        reproduce("look", root, print)
+        repro("look", root, print)
     assert not isinstance(failure.value, DvcBusyError)
     assert str(failure.value) == "Stage look failed. scanning\nExpected a face. Received: a cow."
 
@@ -119,7 +119,7 @@ def test_a_stages_own_message_is_what_it_failed_with(pipeline_of: PipelineOf) ->
     code = "print('| a table |'); print('Error: Expected a face. Received:'); print('  a cow'); raise SystemExit(1)"
     root = pipeline_of({"look": {"cmd": f'python -c "{code}"'}})
     with pytest.raises(StageError) as failure:
-        reproduce("look", root, print)
+        repro("look", root, print)
     assert str(failure.value) == "Stage look failed. Expected a face. Received:\n  a cow"
 
 
@@ -133,19 +133,19 @@ def test_a_stage_that_a_signal_ended_says_so_with_its_last_lines(
     # Several commands: of a single one, bash says nothing, as it becomes that.
     root = pipeline_of({"look": {"cmd": f'true && python -c "{code}"; exit $?'}})
     with pytest.raises(StageKilledError, match=rf"^Stage look was ended by {number.name}: .*\nepoch 1(\n|$)"):
-        reproduce("look", root, print)
+        repro("look", root, print)
 
 
 def test_a_failure_without_words_names_dvcs_reason(pipeline_of: PipelineOf) -> None:
     root = pipeline_of({"look": {"cmd": "exit 3"}})
     with pytest.raises(StageError, match="exited with 3"):
-        reproduce("look", root, print)
+        repro("look", root, print)
 
 
 def test_an_unknown_stage_is_named(pipeline_of: PipelineOf) -> None:
     root = pipeline_of(DIAMOND)
     with pytest.raises(StageError, match="'middle' not found"):
-        reproduce("middle", root, print)
+        repro("middle", root, print)
 
 
 def test_another_dvc_command_is_no_failure_of_the_stage(pipeline_of: PipelineOf) -> None:
@@ -155,10 +155,10 @@ def test_another_dvc_command_is_no_failure_of_the_stage(pipeline_of: PipelineOf)
     lock = zc.lockfile.LockFile(root / ".dvc" / "tmp" / "lock")
     try:
         with pytest.raises(DvcBusyError, match="another DVC process"):
-            reproduce("first", root, print)
+            repro("first", root, print)
     finally:
         lock.close()
-    assert reproduce("first", root, print) is Outcome.RAN
+    assert repro("first", root, print) is StageResult.RAN
 
 
 def test_a_stage_under_way_elsewhere_is_no_failure_of_the_stage(pipeline_of: PipelineOf) -> None:
@@ -171,6 +171,6 @@ def test_a_stage_under_way_elsewhere_is_no_failure_of_the_stage(pipeline_of: Pip
         next(line for line in other.stdout if line == "started\n")
         try:
             with pytest.raises(DvcBusyError, match=f"PID {other.pid}"):
-                reproduce("first", root, print)
+                repro("first", root, print)
         finally:
             (root / "gate").write_text("")

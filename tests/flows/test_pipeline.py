@@ -19,7 +19,7 @@ from prefect.client.schemas.objects import Artifact, State, TaskRun
 from prefect.client.schemas.sorting import TaskRunSort
 
 from facesent.core.paths import Project
-from flows.pipeline import main, pipeline, reproduce
+from flows.pipeline import main, pipeline, run_stages
 from tests.helpers.processes import survivors
 from tests.helpers.tables import cells
 from tests.helpers.webhook import Receiver
@@ -40,7 +40,7 @@ SetParams = Callable[[Path, Mapping[str, Mapping[str, Any]]], None]
 
 @flow
 def stages_only() -> dict[str, str]:
-    return reproduce(Project())
+    return run_stages(Project())
 
 
 def task_runs(state: "State[Any]") -> list[TaskRun]:

@@ -1,7 +1,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from facesent.lineage.reproduce import Difference, differences, unrecorded
+from facesent.lineage.reproduce import Mismatch, differences, unrecorded
 from facesent.registry.history import RunRecord, SplitRecord
 
 RUN = RunRecord(
@@ -29,7 +29,7 @@ def test_what_comes_first_upstream_is_named_first() -> None:
     )
     found = differences(RUN, now)
     assert [difference.what for difference in found] == ["data", "split train", "train.seed", "machine"]
-    assert found[0] == Difference("data", "0123.dir", "4567.dir")
+    assert found[0] == Mismatch("data", "0123.dir", "4567.dir")
 
 
 def test_the_gate_does_not_decide_about_weights() -> None:

@@ -6,7 +6,7 @@ from mlflow.exceptions import MlflowException
 
 from facesent.images.reading import ImageError, read_image
 from facesent.registry.packaging import signature
-from facesent.registry.served import MAX_BYTES, Asked, asked_for, decode_photo, registered_version
+from facesent.registry.served import MAX_BYTES, Options, asked_for, decode_photo, registered_version
 
 PHOTO = b"\xff\xd8\xff\xfb\xef\xbenot a photo"
 TEXT = base64.b64encode(PHOTO).decode()
@@ -71,9 +71,9 @@ def test_the_path_of_a_readable_file_is_not_opened(tmp_path: Path, name: str) ->
 
 
 def test_what_a_request_leaves_out_is_as_before_it_could_be_asked() -> None:
-    assert asked_for({}) == Asked(0.0, 0, "none")
+    assert asked_for({}) == Options(0.0, 0, "none")
     defaults = {param.name: param.default for param in signature(0.4).params.params}
-    assert asked_for(defaults) == Asked(0.4, 0, "none")
+    assert asked_for(defaults) == Options(0.4, 0, "none")
 
 
 @pytest.mark.parametrize(

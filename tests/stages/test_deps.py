@@ -13,12 +13,8 @@ ROOT = Path(__file__).parents[2]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 # Says, finds and starts, and decides nothing: no stage depends on it.
 DECIDES_NOTHING = {
-    "facesent/__init__.py",
-    "facesent/stages/__init__.py",
-    *(
-        f"facesent/core/{name}.py"
-        for name in ("__init__", "console", "errors", "files", "markdown", "paths", "programs", "text", "watching")
-    ),
+    f"facesent/core/{name}.py"
+    for name in ("console", "errors", "files", "markdown", "nested", "paths", "programs", "text", "watching")
 }
 
 
@@ -76,7 +72,9 @@ def code(stage: str) -> set[str]:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_depends_on_all_that_it_imports_and_that_decides(stage: str) -> None:
-    assert closure(stage) - code(stage) <= DECIDES_NOTHING
+    # An `__init__.py` is a docstring, as the last test says.
+    imported = {file for file in closure(stage) if not file.endswith("__init__.py")}
+    assert imported - code(stage) <= DECIDES_NOTHING
 
 
 def test_all_that_training_depends_on_is_part_of_it() -> None:

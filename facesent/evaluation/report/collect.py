@@ -19,8 +19,8 @@ from facesent.evaluation.report.content import (
     Calibration,
     ClassCounts,
     ClassResult,
+    CurvePoint,
     Data,
-    Epoch,
     HardPair,
     KnownResult,
     Link,
@@ -28,8 +28,7 @@ from facesent.evaluation.report.content import (
     Training,
 )
 from facesent.evaluation.report.pictures import DrawHeat, ScoredImages, choose_mistakes, choose_successes, show
-from facesent.evaluation.settings import Evaluate, Reference
-from facesent.evaluation.settings import Report as Shown
+from facesent.evaluation.settings import Evaluate, Reference, Reporting
 from facesent.evaluation.slices import slices
 
 _MOST_PAIRS = 6
@@ -37,7 +36,7 @@ _BINS = 10
 
 
 @dataclass(frozen=True)
-class Results:
+class Measured:
     """What was measured: on each split, and more on test."""
 
     splits: Mapping[str, Measures]
@@ -62,7 +61,12 @@ class Background:
 
 
 def make_report(
-    test: ScoredImages, results: Results, background: Background, draw_heat: DrawHeat, settings: Evaluate, shown: Shown
+    test: ScoredImages,
+    results: Measured,
+    background: Background,
+    draw_heat: DrawHeat,
+    settings: Evaluate,
+    shown: Reporting,
 ) -> Report:
     """All that the page says; ``results`` are of the images in ``test``, and the settings those they were made with."""
     level, hidden = settings.confidence_level, shown.no_thumbnails
@@ -177,7 +181,7 @@ def training_of(network: Network, history: pd.DataFrame, kept: int) -> Training:
         kept: epoch whose weights were kept, from 1.
     """
     columns = history[["loss", "val_loss", "accuracy", "val_accuracy"]]
-    epochs = [Epoch(*map(float, row)) for row in columns.itertuples(index=False)]
+    epochs = [CurvePoint(*map(float, row)) for row in columns.itertuples(index=False)]
     return Training(network.name, network.image_size, network.parameters, network.model_bytes, kept, epochs)
 
 

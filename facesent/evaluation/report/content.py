@@ -55,7 +55,7 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Epoch:
+class CurvePoint:
     """One row of the training's history."""
 
     loss: float
@@ -82,7 +82,7 @@ class Training:
     parameters: int
     model_bytes: int
     kept: int
-    epochs: list[Epoch]
+    epochs: list[CurvePoint]
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Examples:
+class Gallery:
     """Pictures of one kind, and how many more of that kind are of classes that are not shown."""
 
     shown: list[Example]
@@ -215,8 +215,8 @@ class Report:
     abstention: Abstention | None
     slices: list[Slice]
     same_answer: dict[str, float]
-    mistakes: Examples
-    successes: Examples
+    mistakes: Gallery
+    successes: Gallery
     no_thumbnails: list[str]
     pairs: list[HardPair]
     reference: KnownResult | None = None

@@ -17,7 +17,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Difference:
+class DifferenceRow:
     """The candidate's measure less the champion's, on the same test images, with its interval; -1..1."""
 
     measure: str
@@ -50,7 +50,7 @@ class Judgement:
     champion: int | None
     champion_accuracy: Estimate | None
     served: int | None
-    differences: list[Difference]
+    differences: list[DifferenceRow]
     checks: list[Row]
     cost: dict[str, str]
     problems: list[str]

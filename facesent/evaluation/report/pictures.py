@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facesent.evaluation.heat_map import HeatMap, over
-from facesent.evaluation.report.content import Example, Examples
+from facesent.evaluation.report.content import Example, Gallery
 from facesent.images.reading import Pixels
 
 MOST_SHOWN = 6
@@ -55,20 +55,20 @@ class ScoredImages:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Selection:
     """Indices of images to show, and how many others would be among them if all classes were shown."""
 
     shown: list[int]
     withheld: int
 
 
-def choose_mistakes(test: ScoredImages, hidden: Sequence[str]) -> Choice:
+def choose_mistakes(test: ScoredImages, hidden: Sequence[str]) -> Selection:
     """The surest wrong answers, the surest first; none that are or are taken for one of the classes ``hidden``."""
     correct = test.correct
     return _choice(test, [index for index in _surest_first(test) if not correct[index]], hidden)
 
 
-def choose_successes(test: ScoredImages, hidden: Sequence[str]) -> Choice:
+def choose_successes(test: ScoredImages, hidden: Sequence[str]) -> Selection:
     """The surest right answer of each class, then each one's next; without the classes ``hidden``."""
     correct = test.correct
     of_class: Counter[int] = Counter()
@@ -81,7 +81,7 @@ def choose_successes(test: ScoredImages, hidden: Sequence[str]) -> Choice:
     return _choice(test, [index for _, index in sorted(turns, key=itemgetter(0))], hidden)
 
 
-def show(test: ScoredImages, choice: Choice, draw_heat: DrawHeat) -> Examples:
+def show(test: ScoredImages, choice: Selection, draw_heat: DrawHeat) -> Gallery:
     """The chosen images with what spoke for their answers."""
     images, answers = test.images[choice.shown], test.answers[choice.shown]
     heats = draw_heat(images, answers) if choice.shown else None
@@ -96,7 +96,7 @@ def show(test: ScoredImages, choice: Choice, draw_heat: DrawHeat) -> Examples:
         )
         for place, (index, image, answer) in enumerate(zip(choice.shown, images, answers, strict=True))
     ]
-    return Examples(shown, choice.withheld)
+    return Gallery(shown, choice.withheld)
 
 
 def photo_url(image: Pixels) -> str:
@@ -113,12 +113,12 @@ def _surest_first(test: ScoredImages) -> list[int]:
     return [int(index) for index in np.argsort(-test.scores.max(axis=1), kind="stable")]
 
 
-def _choice(test: ScoredImages, ranked: list[int], hidden: Sequence[str]) -> Choice:
+def _choice(test: ScoredImages, ranked: list[int], hidden: Sequence[str]) -> Selection:
     concealed = {index for index, label in enumerate(test.labels) if label in hidden}
     answers = test.answers
     allowed = [index for index in ranked if not {int(test.targets[index]), int(answers[index])} & concealed]
     shown = allowed[:MOST_SHOWN]
-    return Choice(shown, sum(index not in shown for index in ranked[:MOST_SHOWN]))
+    return Selection(shown, sum(index not in shown for index in ranked[:MOST_SHOWN]))
 
 
 def _enlarged(image: Pixels) -> Pixels:
