@@ -72,5 +72,7 @@ def explained(error: ValidationError, prefix: str = "") -> str:
     lines = []
     for item in error.errors():
         key = ".".join([*filter(None, [prefix]), *map(str, item["loc"])]) or "(the file)"
-        lines.append(f"  {key}: {item['msg']}. Received: {item['input']!r:.80}")
+        # What lies around a missing key is no news.
+        received = "" if item["type"] == "missing" else f" Received: {item['input']!r:.80}"
+        lines.append(f"  {key}: {item['msg']}.{received}")
     return "\n".join(lines)

@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from facesent.dataset.settings import Split
 from facesent.params import load_params
-from facesent.section import ParamsError
+from facesent.section import ParamsError, section
 
 ROOT = Path(__file__).parents[1]
 
@@ -68,3 +69,27 @@ def test_flat_names_are_those_of_the_file() -> None:
 
 def test_addresses_of_people_are_no_part_of_what_runs_log() -> None:
     assert not any(name.startswith("notify") for name in load_params(ROOT / "params.yaml").flat())
+
+
+def test_a_missing_section_is_told_with_the_lines_to_add(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    settings = yaml.safe_load(path.read_text())
+    del settings["notify"]
+    path.write_text(yaml.safe_dump(settings))
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets" / "quick.yaml").write_bytes((ROOT / "presets" / "quick.yaml").read_bytes())
+    with pytest.raises(ParamsError) as refused:
+        load_params(path)
+    first, missing, advice, *lines = str(refused.value).splitlines()
+    assert (first, missing) == (f"{path} is not valid:", "  notify: Field required.")
+    assert advice == "Add these lines, or others:"
+    assert yaml.safe_load("\n".join(lines)) == {"notify": yaml.safe_load((ROOT / "params.yaml").read_text())["notify"]}
+
+
+def test_a_stage_is_refused_a_section_that_is_not_there(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    assert section(path, "serve.min_confidence", float) == 0
+    with pytest.raises(ParamsError, match=r"serve\.confidence: Field required"):
+        section(path, "serve.confidence", float)
+    with pytest.raises(ParamsError, match=r"split\.val: Input should be less than 1\. Received: 2"):
+        section(written(tmp_path, split__val=2), "split", Split)
