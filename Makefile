@@ -33,13 +33,14 @@ run: setup ## Images to a promoted model: data if there are none, then the flow 
 	@python -m flows.pipeline --draw
 
 # Three on two cores: many tests wait for a server. In their own order: a long file must not come last.
-test: setup ## All tests.
-	@pytest -n 3 --no-loadscope-reorder
+test: setup ## All tests, and which branches of the code the fast ones take.
+	@pytest -n 3 -m "not slow" --cov --cov-report=term
+	@pytest -n 3 --no-loadscope-reorder -m slow
 
 test-fast: setup ## The tests that take no server, no training and under a minute in all.
 	@pytest -n 2 -m "not slow"
 
-coverage: setup ## All tests, and which branches of the code they take.
+coverage: setup ## All tests, and which branches of the code all of them take.
 	@pytest -n 3 --no-loadscope-reorder --cov --cov-report=term
 
 check: setup ## Format, lint, types, which way imports go, and what is declared.
