@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from facesent.core.paths import Project
+from facesent.model.processor import describe_cpu
 from facesent.params import Params, load_params
 from facesent.presets import nearest_preset, presets
 from facesent.training.fingerprint import LIBRARIES
@@ -20,8 +21,6 @@ FLOW_RUN_VARIABLE = "FACESENT_FLOW_RUN"
 
 # Value of the tag git_changes where there are none.
 NO_CHANGES = "none"
-_CPU_FLAGS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd", "bf16")
-_CPU_INFO = Path("/proc/cpuinfo")
 
 _NAMED_DIFFERENCES = 3
 # The code of the stages. Images are known by their hash and settings by the run's params; nothing else goes into a
@@ -124,17 +123,5 @@ def _computed_with() -> dict[str, str]:
     return {
         "packages": f"python {platform.python_version()}, {packages}",
         "backend": os.environ.get("KERAS_BACKEND", ""),
-        "machine": f"{_processor()}, {os.cpu_count()} CPUs, {platform.system()}",
+        "machine": f"{describe_cpu()}, {os.cpu_count()} CPUs, {platform.system()}",
     }
-
-
-def _processor() -> str:
-    """Model and instruction sets of the processor, which decide how sums are rounded."""
-    try:
-        lines = _CPU_INFO.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    known = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    flags = set(known.get("flags", known.get("Features", "")).split())
-    shown = " ".join(flag for flag in _CPU_FLAGS if flag in flags)
-    return f"{known.get('model name', platform.machine())} ({shown})"
