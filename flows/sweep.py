@@ -143,7 +143,7 @@ def _run_missing(opened: "OpenSweep") -> None:
 
 
 def _apply(project: Project, results: "SweepResults") -> None:
-    from facesent.experiments.best import write_best
+    from facesent.experiments.sweep_results import write_best
 
     write_best(project.params, results.best, project.params)
 
