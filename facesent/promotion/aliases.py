@@ -28,6 +28,8 @@ class Promotion:
     """The aliases after a promotion.
 
     Attributes:
+        champion: the version that is served; None where none is.
+        previous: the one that was served before it.
         changed: whether this call moved them.
         note: why they were not moved, as a sentence.
         approved_by: the person who agreed, if one had to.
