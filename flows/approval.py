@@ -20,7 +20,7 @@ from pydantic import Field
 from facesent.core.errors import FacesentError, TrackingError
 
 if TYPE_CHECKING:
-    from facesent.registry.approvals import Approval
+    from facesent.registry.decisions import Approval
 
 _SECONDS_BETWEEN_LOOKS = 2
 # Prefect fails a run at the end of its own time, and no state can follow: ours has to come first.
@@ -73,9 +73,9 @@ def _take(version: int, answer: Answer | None) -> "Approval":
 
 
 def _answer_of(version: int) -> "Approval":
-    from facesent.promotion import approval
+    from facesent.registry import decisions
 
-    known = approval.approval_of(version)
+    known = decisions.approval_of(version)
     if known is None:
         raise FacesentError(f"Expected version {version} with the question about it. Received: none; the tag is gone.")
     return known

@@ -1,5 +1,6 @@
 """A flow as a command of the terminal: ended by a signal with all that it started, and with errors as one message."""
 
+import argparse
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -40,6 +41,13 @@ def run_flow(name: str, flow: Callable[[], "State[Any]"], *, again: str) -> tupl
     if not state.is_completed():
         return _say(name, f"{state.name}. {state.message}"), None
     return 0, state.result()
+
+
+def positive(text: str) -> int:
+    """An option's value that has to be 1 or more."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more. Received: {number}")
+    return number
 
 
 def _say(name: str, end: str, status: int = 1) -> int:

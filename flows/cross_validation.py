@@ -25,7 +25,7 @@ from facesent.core.programs import ended_together
 from facesent.registry.client import prepare
 from flows import artifacts
 from flows.clusters import LOCAL, task_runner
-from flows.command import run_flow
+from flows.command import positive, run_flow
 from flows.folds import passed_on, train_fold
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--jobs",
-        type=_positive,
+        type=positive,
         default=1,
         help="folds at once, on this machine (default: 1, as one training uses all cores, or the whole GPU, already; "
         "more pays on machines with many cores and a small network)",
@@ -151,13 +151,6 @@ def _parser() -> argparse.ArgumentParser:
         "cluster, whose workers should run one fold each: dask worker tcp://HOST:8786 --nthreads 1",
     )
     return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more. Received: {number}")
-    return number
 
 
 def _get_ready() -> str:

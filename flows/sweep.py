@@ -23,7 +23,7 @@ from facesent.params import Params, load_params
 from facesent.registry.client import prepare
 from facesent.section import ParamsError
 from flows import artifacts, tasks
-from flows.command import run_flow
+from flows.command import positive, run_flow
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -143,7 +143,7 @@ def _run_missing(opened: "OpenSweep") -> None:
 
 
 def _apply(project: Project, results: "SweepResults") -> None:
-    from facesent.experiments.best import write_best
+    from facesent.experiments.sweep_results import write_best
 
     write_best(project.params, results.best, project.params)
 
@@ -165,18 +165,12 @@ def _print(results: "SweepResults", *, applied: bool) -> None:
         console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _positive(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"expected a number above 0. Received: {text}")
-    return number
-
-
 def _parser() -> argparse.ArgumentParser:
     as_written = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
         prog="python -m flows.sweep", description=_HELP, epilog=_EPILOG, formatter_class=as_written
     )
-    parser.add_argument("--trials", type=_positive, help="finished trials in all; by default sweep.trials")
+    parser.add_argument("--trials", type=positive, help="finished trials in all; by default sweep.trials")
     parser.add_argument(
         "--metric", choices=get_args(Metric), default="val_accuracy", help="of the best epoch; by default %(default)s"
     )

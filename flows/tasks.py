@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from facesent.promotion.canary.report import CanaryReport
     from facesent.promotion.register import Candidate
     from facesent.promotion.verdict import Verdict
-    from facesent.registry.approvals import Approval
+    from facesent.registry.decisions import Approval
 
 # Some five minutes in all, for someone's `dvc repro` in another terminal.
 _BUSY_DELAYS = [2.0, 4.0, 8.0, 16.0, 30.0, 60.0, 60.0, 120.0]

@@ -1,5 +1,6 @@
 """``facesent doctor``: what is missing, and what to do."""
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import click
@@ -27,10 +28,11 @@ def doctor(as_json: bool) -> None:
     import json
 
     from facesent.core.paths import Project
-    from facesent.doctor.checks import examine
+    from facesent.doctor import configured, installed, reachable
 
-    found = []
-    for finding in examine(Project()):
+    project, found = Project(), []
+    # What an import depends on comes first; each finding is shown as soon as it is known.
+    for finding in chain(installed.findings(), configured.findings(project), reachable.findings(project)):
         found.append(finding)
         if as_json:
             click.echo(json.dumps(vars(finding), ensure_ascii=False))

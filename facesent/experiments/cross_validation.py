@@ -65,7 +65,7 @@ def conclude(project: Project, planned: PlannedFolds) -> FoldsSummary:
     folder = Folder.of(project)
     results = summary.gather(folder, planned.fingerprints)
     written = summary.write(folder, results, read_folds(folder.folds), load_params(project.params).evaluate)
-    known = {child.fingerprint for child in runs.finished_children(planned.parent_id)}
+    known = runs.finished_children(planned.parent_id)
     for fold in results:
         if fold.fingerprint not in known:
             _record(fold, planned.parent_id)

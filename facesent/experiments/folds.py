@@ -93,7 +93,7 @@ class Folder:
 
     @classmethod
     def of(cls, project: Project) -> "Folder":
-        """The project's."""
+        """The folder of a project's cross-validation."""
         return cls(project.outputs / "cross_validation")
 
     @property
@@ -151,7 +151,7 @@ def images_of(project: Project) -> pd.DataFrame:
 
 
 def write_folds(assigned: pd.DataFrame, path: Path) -> None:
-    """Write what ``plan.assign`` gave, in one rename."""
+    """Write what ``assign`` gave, in one rename."""
     with replaced(path) as draft:
         assigned.to_csv(draft, index=False, lineterminator="\n")
 

@@ -1,22 +1,24 @@
 """What a sweep found: its trials, the best values, what mattered, and the files that say so."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
 import pandas as pd
+import yaml
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from facesent.core.errors import FacesentError
 from facesent.core.markdown import table
-from facesent.experiments.best import dvc_command, write_best
 from facesent.experiments.plots import save_history, save_importances
 from facesent.experiments.space import Values, rounded
 from facesent.experiments.study import best_value
 from facesent.experiments.sweep import OpenSweep, sweep_folder
+from facesent.presets import rewritten, save
 from facesent.registry import runs
 
 _SHOWN_TRIALS = 10
@@ -85,6 +87,26 @@ def finish(sweep: OpenSweep) -> SweepResults:
     return SweepResults(sweep.metric, trials, best, dvc_command(best), files)
 
 
+def write_best(params: Path, values: Values, path: Path) -> None:
+    """Write the settings with the best values, comments kept.
+
+    Args:
+        params: the settings as they are.
+        values: key to value.
+        path: of the new file, which may be ``params`` itself.
+
+    Raises:
+        ParamsError: the settings are not valid with these values.
+    """
+    save(rewritten(params.read_text(encoding="utf-8"), values), path)
+
+
+def dvc_command(values: Values) -> str:
+    """The experiment with these values, to be pasted into a shell."""
+    overrides = (f"-S {shlex.quote(f'{key}={_yaml(value)}')}" for key, value in values.items())
+    return " ".join(["dvc exp run", *overrides])
+
+
 def trials_of(sweep: OpenSweep) -> pd.DataFrame:
     """One row a finished trial: complete ones first, the best on top."""
     keys = list(sweep.params.sweep.space)
@@ -140,3 +162,8 @@ def _short(names: list[str]) -> list[str]:
 
 def _text(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _yaml(value: object) -> str:
+    # A scalar alone is followed by the end of its document.
+    return yaml.safe_dump(value, default_flow_style=True, width=4096).removesuffix("\n").removesuffix("\n...")

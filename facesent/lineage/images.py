@@ -9,6 +9,7 @@ import yaml
 from facesent.core.errors import ReproductionError
 from facesent.core.paths import Project
 from facesent.core.programs import Log, ProgramError, dvc, python, run
+from facesent.registry.lineage import data_md5
 
 _LINKS = ["reflink", "hardlink", "copy"]
 
@@ -35,7 +36,7 @@ def share_cache(project: Project, copy: Project) -> None:
         raise ReproductionError(f"Expected a DVC project in {project.root.absolute()}. Received: {error}") from None
 
 
-def provide(copy: Project, data_md5: str, env: Mapping[str, str], report: Log) -> None:
+def provide(copy: Project, md5: str, env: Mapping[str, str], report: Log) -> None:
     """Put the images with this hash into ``copy``.
 
     Raises:
@@ -43,7 +44,7 @@ def provide(copy: Project, data_md5: str, env: Mapping[str, str], report: Log) -
         ProgramError: these could not be drawn.
     """
     # What a commit's data.dvc says may be older: DVC rewrites it when a stage first sees new images.
-    pointer = {"outs": [{"md5": data_md5, "hash": "md5", "path": copy.data.name}]}
+    pointer = {"outs": [{"md5": md5, "hash": "md5", "path": copy.data.name}]}
     copy.data_pointer.write_text(yaml.safe_dump(pointer), encoding="utf-8")
     name = copy.data_pointer.name
     for attempt in ("checkout", "pull") if _has_remote(copy) else ("checkout",):
@@ -54,17 +55,13 @@ def provide(copy: Project, data_md5: str, env: Mapping[str, str], report: Log) -
             continue
     report("DVC's cache does not have the images; drawing faces to see whether they are those.")
     run(python("facesent.cli", "data", "sample", "--replace"), copy.root, env, report)
-    drawn = _md5(copy)
-    if drawn != data_md5:
+    drawn = data_md5(copy)
+    if drawn != md5:
         raise ReproductionError(
-            f"Expected the images with DVC's hash {data_md5}. Received: neither DVC's cache nor a remote has them, and "
+            f"Expected the images with DVC's hash {md5}. Received: neither DVC's cache nor a remote has them, and "
             f"the drawn faces are {drawn}. Get them into the cache: where they are, `dvc add data` or `dvc push`; "
             "here, `dvc fetch --all-commits data.dvc`."
         )
-
-
-def _md5(copy: Project) -> str:
-    return str(yaml.safe_load(copy.data_pointer.read_text(encoding="utf-8"))["outs"][0]["md5"])
 
 
 def _has_remote(copy: Project) -> bool:

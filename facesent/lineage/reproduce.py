@@ -3,23 +3,27 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from facesent.core.errors import ReproductionError
+from facesent.core.nested import flatten, with_values
 from facesent.core.paths import Project
 from facesent.core.programs import Log, dvc, environment, run
-from facesent.lineage.compared_settings import restored
 from facesent.lineage.git import apply, worktree
 from facesent.lineage.images import provide, share_cache
 from facesent.model.storage import model_sha256
 from facesent.presets import differences as settings_that_differ
+from facesent.presets import literal
 from facesent.registry.history import RunRecord, changes_of, run_with_id, runs_in
 from facesent.registry.lineage import NO_CHANGES
 from facesent.registry.runs import MODEL_TAG
 from facesent.registry.versions import Version, version_named
 
 _STAGE = "train"
+# Its keys have dots in them, and no stage reads it.
+_LEFT_ALONE = "sweep.space."
 
 # What would lead a command out of its folder: another repository, stage, store or flow.
 _FOREIGN = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "DVC_ROOT", "DVC_STAGE", "DVC_EXP_", "MLFLOW_", "FACESENT_")
@@ -133,6 +137,24 @@ def _images(record: RunRecord) -> str:
     raise ReproductionError(
         "Expected images that DVC tracks. Received: a version without their hash. Run: dvc add data"
     )
+
+
+def restored(committed: str, params: Mapping[str, str]) -> str:
+    """The settings of a run in the form of its commit's file.
+
+    Args:
+        committed: ``params.yaml`` as the commit has it; empty where it has none.
+        params: of the run, ``section.key`` to value as text.
+    """
+    sections: dict[str, Any] = yaml.safe_load(committed) or {}
+    before = flatten(sections)
+    values = {
+        # A hash of digits alone stays text.
+        key: text if isinstance(before.get(key), str) else literal(text)
+        for key, text in params.items()
+        if not key.startswith(_LEFT_ALONE)
+    }
+    return yaml.safe_dump(with_values(sections, values), sort_keys=False, allow_unicode=True)
 
 
 def _link_pretrained_weights(project: Project, copy: Project) -> None:

@@ -10,10 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from facesent.promotion.verdict import Verdict
-from facesent.registry import approvals, decisions, versions
-from facesent.registry.approvals import Approval
+from facesent.registry import decisions, versions
 from facesent.registry.client import mlflow_answers
-from facesent.registry.decisions import Action, Aliases, Record
+from facesent.registry.decisions import Action, Aliases, Approval, Record
 from facesent.registry.lock import alone_with_registry
 from facesent.registry.versions import CHAMPION, PREVIOUS, RegistryError
 
@@ -29,6 +28,8 @@ class Promotion:
     """The aliases after a promotion.
 
     Attributes:
+        champion: the version that is served; None where none is.
+        previous: the one that was served before it.
         changed: whether this call moved them.
         note: why they were not moved, as a sentence.
         approved_by: the person who agreed, if one had to.
@@ -160,7 +161,7 @@ def check_fresh(record: Record, candidate: int, against: int | None) -> None:
 def _check_passed(record: Record, version: int) -> None:
     versions.check_exists(version)
     verdict = versions.tags_of(version).get("verdict", "none")
-    approval = approvals.read(version)
+    approval = decisions.approval_of(version)
     agreed = approval is None or approval.state == "approved"
     if not (record.was_champion(version) or (verdict == "VALIDATED" and agreed)):
         said = f"verdict {verdict}" if agreed or approval is None else approval.sentence

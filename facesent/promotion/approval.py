@@ -4,10 +4,9 @@ from dataclasses import replace
 
 from facesent.promotion.aliases import Promotion, check_fresh, may_be_served, serve, settled, why_withdrawn
 from facesent.promotion.verdict import Verdict
-from facesent.registry import approvals, decisions, versions
-from facesent.registry.approvals import Approval
+from facesent.registry import decisions, versions
 from facesent.registry.client import mlflow_answers
-from facesent.registry.decisions import Record
+from facesent.registry.decisions import Approval, Record
 from facesent.registry.versions import RegistryError
 
 
@@ -31,12 +30,12 @@ def ask(verdict: Verdict, *, replace_incomparable: bool = False) -> Approval | N
         passed = may_be_served(verdict, replace_incomparable=replace_incomparable)
         if not passed or record.aliases.champion == candidate or why_withdrawn(record, candidate):
             return None
-        known = approvals.read(candidate)
+        known = decisions.approval_of(candidate)
         over = known and known.state == "approved" and (known.against != verdict.champion or _spent(record, known))
         if known is None or over:
-            return approvals.write(Approval(candidate, "waiting", verdict.champion, decisions.now()))
+            return decisions.keep(Approval(candidate, "waiting", verdict.champion, decisions.now()))
         renewed = replace(known, against=verdict.champion)
-        return known if renewed == known else approvals.write(renewed)
+        return known if renewed == known else decisions.keep(renewed)
 
 
 @mlflow_answers()
@@ -61,7 +60,7 @@ def approve(version: int, *, by: str, reason: str = "") -> Promotion:
             )
         check_fresh(record, version, known.against)
         if known.state != "approved":
-            known = approvals.write(replace(known, state="approved", when=decisions.now(), by=by, reason=reason))
+            known = decisions.keep(replace(known, state="approved", when=decisions.now(), by=by, reason=reason))
         why = known.reason or versions.tags_of(version).get("verdict_reason", "")
         return serve(record, version, "promote", by=known.by, why=why)
 
@@ -82,20 +81,14 @@ def reject(version: int, *, by: str, reason: str = "") -> Approval:
             )
         if known.state == "rejected":
             return known
-        return approvals.write(replace(known, state="rejected", when=decisions.now(), by=by, reason=reason))
-
-
-@mlflow_answers()
-def approval_of(version: int) -> Approval | None:
-    """The question about a version and its answer, if one was asked."""
-    return approvals.read(version)
+        return decisions.keep(replace(known, state="rejected", when=decisions.now(), by=by, reason=reason))
 
 
 def _known(version: int) -> Approval:
     versions.check_exists(version)
-    known = approvals.read(version)
+    known = decisions.approval_of(version)
     if known is None:
-        waiting = ", ".join(map(str, approvals.waiting())) or "none"
+        waiting = ", ".join(map(str, decisions.waiting())) or "none"
         raise RegistryError(
             f"Expected a version that waits for approval. Received: {version}, about which nobody asked. "
             f"Waiting: {waiting}. With gate.approval: true, facesent promote asks."

@@ -1,10 +1,12 @@
-"""Who became champion when, by whom and why: a list on the registered model that only grows.
+"""What was decided about versions: who became champion when and why, and what a person said of a version.
 
-An entry is written, in one step, before the aliases are moved. MLflow moves one alias at a time; whoever finds aliases
-between an entry's "before" and "after" knows that its writer was ended, and what is left to do.
+The changes of the champion are a list on the registered model that only grows. An entry is written, in one step,
+before the aliases are moved. MLflow moves one alias at a time; whoever finds aliases between an entry's "before" and
+"after" knows that its writer was ended, and what is left to do.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -12,11 +14,14 @@ from typing import Literal
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from facesent.registry.versions import CHAMPION, MISSING, NAME, PREVIOUS
+from facesent.registry.client import mlflow_answers
+from facesent.registry.versions import CHAMPION, MISSING, NAME, PREVIOUS, tags_of, versions
 
 # A tag an entry: MLflow's databases take 5,000 characters a tag of a registered model.
 _PREFIX = "facesent.promotion."
 _LONGEST_TEXT = 1000
+# A tag of a version.
+_APPROVAL = "facesent.approval"
 
 Action = Literal["promote", "rollback"]
 
@@ -86,6 +91,41 @@ class Record:
         return version in (self.aliases.champion, self.aliases.previous, *served)
 
 
+@dataclass(frozen=True)
+class Approval:
+    """The question whether a version may be served, and its answer.
+
+    Attributes:
+        version: that passed the gate.
+        against: the champion that it was judged against, if there was one.
+        when: of the question, then of the answer; ISO 8601, UTC.
+        by: who answered.
+        reason: of the answer.
+    """
+
+    version: int
+    state: Literal["waiting", "approved", "rejected"]
+    against: int | None
+    when: str
+    by: str = ""
+    reason: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """The state in words, with what to do."""
+        match self.state:
+            case "waiting":
+                return f"Version {self.version} waits for approval: facesent approve {self.version}"
+            case "approved":
+                return f"Version {self.version} was approved by {self.by}."
+            case "rejected":
+                why = f": {self.reason.rstrip('.')}" if self.reason else ""
+                return (
+                    f"Version {self.version} was rejected by {self.by}{why}. "
+                    f"To serve it all the same: facesent approve {self.version}"
+                )
+
+
 def read() -> Record:
     """The aliases and the entries, in one question to the registry; empty where no model is registered."""
     try:
@@ -106,6 +146,30 @@ def append(record: Record, action: Action, after: Aliases, *, by: str, why: str)
     entry = Entry(number, action, record.aliases, after, now(), by[:_LONGEST_TEXT], why[:_LONGEST_TEXT])
     MlflowClient().set_registered_model_tag(NAME, f"{_PREFIX}{number:05d}", json.dumps(asdict(entry)))
     return entry
+
+
+def approval_in(tags: Mapping[str, str]) -> Approval | None:
+    """The question that a version's tags hold, if one was asked."""
+    text = tags.get(_APPROVAL)
+    return Approval(**json.loads(text)) if text else None
+
+
+@mlflow_answers()
+def approval_of(version: int) -> Approval | None:
+    """The question about a version and its answer, if one was asked."""
+    return approval_in(tags_of(version))
+
+
+def keep(approval: Approval) -> Approval:
+    """Write a question or its answer down as a tag of the version."""
+    MlflowClient().set_model_version_tag(NAME, str(approval.version), _APPROVAL, json.dumps(asdict(approval)))
+    return approval
+
+
+def waiting() -> list[int]:
+    """The versions that wait for an answer, the newest first."""
+    asked = {version.number: approval_in(version.tags) for version in versions()}
+    return [number for number, approval in asked.items() if approval and approval.state == "waiting"]
 
 
 def now() -> str:

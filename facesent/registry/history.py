@@ -12,11 +12,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from facesent.registry.client import mlflow_answers
-from facesent.registry.runs import CHANGES_ARTIFACT, EXPERIMENT
+from facesent.registry.runs import CHANGES_ARTIFACT, search
 from facesent.registry.versions import MISSING
-
-# What MLflow gives in one call.
-_MOST_RUNS = 1000
 
 
 @dataclass(frozen=True)
@@ -69,19 +66,19 @@ def run_with_id(run_id: str) -> RunRecord | None:
 @mlflow_answers()
 def runs_with_id_starting(prefix: str) -> list[RunRecord]:
     """Runs whose id starts with these hex digits, the newest first."""
-    return _search(MlflowClient(), f"attributes.run_id LIKE '{prefix}%'")
+    return _records(f"attributes.run_id LIKE '{prefix}%'")
 
 
 @mlflow_answers()
 def runs_at_commit(prefix: str) -> list[RunRecord]:
     """Runs that were started at a commit whose hash starts with these hex digits, the newest first."""
-    return _search(MlflowClient(), f"tags.git_commit LIKE '{prefix}%'")
+    return _records(f"tags.git_commit LIKE '{prefix}%'")
 
 
 @mlflow_answers()
 def runs_in(store: str) -> list[RunRecord]:
     """All runs of another tracking store, the newest first."""
-    return _search(MlflowClient(store), "")
+    return _records("", store)
 
 
 @mlflow_answers()
@@ -95,15 +92,8 @@ def changes_of(run_id: str) -> bytes | None:
         return Path(client.download_artifacts(run_id, CHANGES_ARTIFACT, scratch)).read_bytes()
 
 
-def _search(client: MlflowClient, query: str) -> list[RunRecord]:
-    # Not tracking.experiment_id: looking something up must not make an experiment.
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    if experiment is None:
-        return []
-    found = client.search_runs(
-        [experiment.experiment_id], query, max_results=_MOST_RUNS, order_by=["attributes.start_time DESC"]
-    )
-    return [_record(run) for run in found]
+def _records(query: str, store: str | None = None) -> list[RunRecord]:
+    return [_record(run) for run in search(query, store=store)]
 
 
 def _record(run: Run) -> RunRecord:

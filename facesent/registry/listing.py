@@ -4,10 +4,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from facesent.registry import approvals, decisions
-from facesent.registry.approvals import Approval
+from facesent.registry import decisions
 from facesent.registry.client import mlflow_answers
-from facesent.registry.decisions import Entry, Record
+from facesent.registry.decisions import Approval, Entry, Record
 from facesent.registry.versions import Version, versions
 
 
@@ -29,12 +28,12 @@ class Listed:
 
     @property
     def number(self) -> int:
-        """The version's."""
+        """The version's number."""
         return self.version.number
 
     @property
     def aliases(self) -> tuple[str, ...]:
-        """The version's."""
+        """The version's aliases, sorted."""
         return self.version.aliases
 
     @property
@@ -99,7 +98,7 @@ def listed() -> list[Listed]:
 def _listed(version: Version, record: Record) -> Listed:
     number = version.number
     entries = [entry for entry in record.entries if number in (entry.before.champion, entry.after.champion)]
-    return Listed(version, approvals.of_tags(version.tags), tuple(entries), record.withdrawal_of(number))
+    return Listed(version, decisions.approval_in(version.tags), tuple(entries), record.withdrawal_of(number))
 
 
 def _percent(share: str | None) -> str:

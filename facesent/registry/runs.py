@@ -9,7 +9,6 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -41,17 +40,6 @@ _MOST_RUNS = 1000
 
 # Lets MLflow's pages show trainings rather than chats and traces.
 _KIND = {"mlflow.experimentKind": "custom_model_development"}
-
-
-@dataclass(frozen=True)
-class Child:
-    """A finished fold or trial: its run, what it was begun with, and its last metrics."""
-
-    run_id: str
-    name: str
-    fingerprint: str
-    params: Mapping[str, str]
-    metrics: Mapping[str, float]
 
 
 @mlflow_answers()
@@ -190,36 +178,40 @@ def run_tags(run_id: str) -> dict[str, str]:
 
 def find_run(model_sha256: str) -> str | None:
     """Id of the newest run that made this model, if MLflow knows one."""
-    found = _search(f"tags.`{MODEL_TAG}` = '{model_sha256}'", "DESC", 1)
+    found = search(f"tags.`{MODEL_TAG}` = '{model_sha256}'", "DESC", 1)
     return str(found[0].info.run_id) if found else None
 
 
 @mlflow_answers()
-def finished_children(parent: str) -> list[Child]:
-    """The children of a run that ended well, the oldest first.
+def finished_children(parent: str) -> dict[str, str]:
+    """Fingerprint to run id of the children of a run that ended well, the oldest first.
 
     Raises:
         TrackingError: if MLflow cannot be reached.
     """
-    query = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent}' and attributes.status = 'FINISHED'"
-    return [
-        Child(
-            run_id=str(run.info.run_id),
-            name=str(run.info.run_name),
-            fingerprint=run.data.tags.get(FINGERPRINT_TAG, ""),
-            params=dict(run.data.params),
-            metrics=dict(run.data.metrics),
-        )
-        for run in _search(query, "ASC")
-    ]
+    found = search(f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent}' and attributes.status = 'FINISHED'", "ASC")
+    return {run.data.tags.get(FINGERPRINT_TAG, ""): str(run.info.run_id) for run in found}
 
 
 @mlflow_answers()
 def mark_killed() -> None:
     """End the runs that processes of this machine left open when they were killed."""
-    for run in _search(f"attributes.status = 'RUNNING' and tags.`{PROCESS_TAG}` LIKE '{host()} %'", "ASC"):
+    for run in search(f"attributes.status = 'RUNNING' and tags.`{PROCESS_TAG}` LIKE '{host()} %'", "ASC"):
         if not is_alive(run.data.tags[PROCESS_TAG]):
             MlflowClient().set_terminated(run.info.run_id, status="KILLED")
+
+
+def search(
+    query: str, order: Literal["ASC", "DESC"] = "DESC", most: int = _MOST_RUNS, *, store: str | None = None
+) -> list[Run]:
+    """Runs by MLflow's query and in the order of their starts; of another tracking store where one is named."""
+    client = MlflowClient(store)
+    # Looking something up must not make an experiment.
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment is None:
+        return []
+    by_start = [f"attributes.start_time {order}"]
+    return list(client.search_runs([experiment.experiment_id], query, max_results=most, order_by=by_start))
 
 
 def metric_name(name: str) -> str:
@@ -235,14 +227,8 @@ def experiment_id(client: MlflowClient) -> str:
 
 def _begun(fingerprint: str, parent: str | None) -> Run | None:
     of_parent = f" and tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent}'" if parent else ""
-    found = _search(f"tags.`{FINGERPRINT_TAG}` = '{fingerprint}'{of_parent}", "DESC", 1)
+    found = search(f"tags.`{FINGERPRINT_TAG}` = '{fingerprint}'{of_parent}", "DESC", 1)
     return found[0] if found else None
-
-
-def _search(query: str, order: Literal["ASC", "DESC"], most: int = _MOST_RUNS) -> list[Run]:
-    client = MlflowClient()
-    by_start = [f"attributes.start_time {order}"]
-    return list(client.search_runs([experiment_id(client)], query, max_results=most, order_by=by_start))
 
 
 def _dataset(name: str, frame: pd.DataFrame) -> DatasetInput:

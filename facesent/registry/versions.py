@@ -152,12 +152,8 @@ def run_of(version: int) -> str:
     Raises:
         RegistryError: there is no such version.
     """
-    try:
-        return str(MlflowClient().get_model_version(NAME, str(version)).run_id or "")
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        raise RegistryError(f"Expected version {version} of {NAME}. Received: {error.message}") from None
+    check_exists(version)
+    return str(MlflowClient().get_model_version(NAME, str(version)).run_id or "")
 
 
 def bytes_of(version: int) -> int:

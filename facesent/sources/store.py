@@ -21,7 +21,14 @@ from facesent.sources.dvc import Tracking
 
 @dataclass(frozen=True)
 class Installed:
-    """What `install` did."""
+    """What `install` did.
+
+    Attributes:
+        contents: of the data folder now.
+        changed: whether it holds something else than before.
+        tracked: whether DVC has it.
+        way_back: the commands that bring the old content back; None where there is nothing to go back to.
+    """
 
     contents: Contents
     changed: bool

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from facesent.experiments.best import dvc_command, write_best
+from facesent.experiments.sweep_results import dvc_command, write_best
 from facesent.params import load_params
 from facesent.section import ParamsError
 

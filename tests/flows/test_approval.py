@@ -15,8 +15,7 @@ from facesent.core.paths import Project
 from facesent.promotion import approval
 from facesent.promotion.canary import trial
 from facesent.registry import decisions
-from facesent.registry.approvals import Approval
-from facesent.registry.decisions import Aliases
+from facesent.registry.decisions import Aliases, Approval
 from flows.approval import wait_for_answer
 from flows.pipeline import decide
 from flows.summary import Summary

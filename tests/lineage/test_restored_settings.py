@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from facesent.lineage.compared_settings import restored
+from facesent.lineage.reproduce import restored
 from facesent.params import Params, load_params
 from facesent.presets import load_preset, presets
 

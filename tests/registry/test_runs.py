@@ -46,10 +46,11 @@ def test_finished_children_come_with_their_curves_and_results() -> None:
         runs.log_epoch(child, 1, {"val_loss": 0.25})
         if fold == 1:
             runs.finish(child, {"held_out_accuracy": 0.9, "recall/Ängste!": 1.0})
-    [finished] = runs.finished_children(plan)
-    assert (finished.name, finished.fingerprint, finished.params) == ("fold 1", "fingerprint 1", {"fold": "1"})
-    assert finished.metrics == {"val_loss": 0.25, "held_out_accuracy": 0.9, "recall/Ängste_": 1.0}
-    curve = mlflow.MlflowClient().get_metric_history(finished.run_id, "val_loss")
+    [(fingerprint, run_id)] = runs.finished_children(plan).items()
+    finished = mlflow.get_run(run_id)
+    assert (fingerprint, finished.info.run_name, finished.data.params) == ("fingerprint 1", "fold 1", {"fold": "1"})
+    assert finished.data.metrics == {"val_loss": 0.25, "held_out_accuracy": 0.9, "recall/Ängste_": 1.0}
+    curve = mlflow.MlflowClient().get_metric_history(run_id, "val_loss")
     assert [(point.step, point.value) for point in curve] == [(1, 0.5), (2, 0.25)]
 
 
@@ -60,11 +61,11 @@ def test_a_child_says_how_it_ended_and_goes_on_later(error: type[BaseException],
     with pytest.raises(error), runs.recorded(run_id):
         raise error
     assert mlflow.get_run(run_id).info.status == status
-    assert runs.finished_children(plan) == []
+    assert runs.finished_children(plan) == {}
     again = runs.begin("fold 1", {}, fingerprint="fold", parent=plan)
     runs.finish(again)
     assert again == run_id
-    assert [child.run_id for child in runs.finished_children(plan)] == [run_id]
+    assert runs.finished_children(plan) == {"fold": run_id}
 
 
 def test_more_settings_than_mlflow_takes_at_once_are_logged() -> None:

@@ -1,11 +1,10 @@
 """A backbone's weights as a file whose bytes depend on nothing but the weights."""
 
-import hashlib
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import h5py
 
+from facesent.core.files import replaced, sha256
 from facesent.model.backend import keras
 
 
@@ -19,14 +18,11 @@ def save_weights(backbone: keras.Model, path: Path) -> str:
     Returns:
         the file's SHA-256: 64 hex digits.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=path.parent, prefix=".saving-") as folder:
-        draft, final = Path(folder) / "draft.weights.h5", Path(folder) / "final.weights.h5"
-        backbone.save_weights(draft)
-        _canonical(draft, final)
-        sha256 = hashlib.sha256(final.read_bytes()).hexdigest()
-        final.replace(path)
-    return sha256
+    with replaced(path) as draft:
+        named = draft.with_name("named.weights.h5")
+        backbone.save_weights(named)
+        _canonical(named, draft)
+    return sha256(path)
 
 
 def _canonical(source: Path, target: Path) -> None:
