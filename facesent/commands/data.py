@@ -142,6 +142,22 @@ def status(data_dir: Path, as_json: bool) -> None:
         click.echo(_advice(data_dir, contents, state))
 
 
+@data.command()
+@readable_errors
+def resplit() -> None:
+    """Forget which images were tested on, so that the next run draws new splits of all of them.
+
+    Models so far were trained on images of the new test split: the gate does not compare with them. Undo it with
+    `git checkout assignment.csv`.
+    """
+    from facesent.core.paths import Project
+    from facesent.dataset.assignment import forget
+
+    forgotten = forget(Project().assignment)
+    click.echo(f"Forgot the splits of {forgotten:,} images." if forgotten else "No splits are known.")
+    click.echo("Next: dvc repro, then facesent promote --replace-incomparable")
+
+
 def _bring_in(data_dir: Path, replace: bool, fill: Fill) -> None:
     """Build new content, let it take its place, and say what is there then."""
     from rich.console import Console

@@ -24,7 +24,7 @@ class Measures:
     """All that is measured on one split; shares in 0..1.
 
     Attributes:
-        accuracy_low: lower end of accuracy's bootstrap interval.
+        accuracy_low: lower end of accuracy's interval, over people where they are known.
         accuracy_high: upper end.
         macro_recall: mean recall of the classes that have images.
         log_loss: mean negative log probability of the true class, in nats.

@@ -59,12 +59,12 @@ def evaluate(project: Project) -> None:
     }
     scores = {name: _score(classifier, split, name, settings) for name, split in examples.items()}
     measures = {
-        name: measure(split.targets, scores[name], classifier.labels, settings) for name, split in examples.items()
+        name: measure(split.targets, scores[name], list(frames[name]["group"]), classifier.labels, settings)
+        for name, split in examples.items()
     }
     uncalibrated = at_temperature(scores["test"], 1 / classifier.temperature)
-    test = _examine(
-        classifier, examples["test"], scores["test"], uncalibrated, measures["test"], settings, min_confidence
-    )
+    raw = measure(examples["test"].targets, uncalibrated, list(frames["test"]["group"]), classifier.labels, settings)
+    test = _examine(classifier, examples["test"], scores["test"], raw, measures["test"], settings, min_confidence)
     project.evaluate.mkdir(parents=True, exist_ok=True)
     background = _background(project, settings, model, frames)
     _write_measures(project, measures, test, background.reference)
@@ -94,7 +94,7 @@ def _examine(
     classifier: Classifier,
     test: Examples,
     scores: NDArray[np.float32],
-    uncalibrated: NDArray[np.float64],
+    uncalibrated: Measures,
     measures: Measures,
     settings: Evaluate,
     min_confidence: float,
@@ -102,7 +102,7 @@ def _examine(
     return Examination(
         measures,
         classifier.temperature,
-        measure(test.targets, uncalibrated, classifier.labels, settings),
+        uncalibrated,
         answered(test.targets, scores, min_confidence),
         measure_behaviour(
             lambda images: classifier.probabilities(images, batch_size=settings.batch_size),

@@ -74,8 +74,8 @@ def make_report(
     matrix = confusion(test.targets, test.scores, len(test.labels))
     return Report(
         confidence_level=level,
-        accuracy=estimated_accuracy(measures, level),
-        split_accuracy={name: estimated_accuracy(split, level) for name, split in results.splits.items()},
+        accuracy=estimated_accuracy(measures),
+        split_accuracy={name: estimated_accuracy(split) for name, split in results.splits.items()},
         commonest_share=float(matrix.sum(axis=1).max() / matrix.sum()),
         macro_recall=measures.macro_recall,
         macro_f1=measures.macro_f1,
