@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from facesent.core.errors import FacesentError
+from facesent.evaluation.intervals import Estimate
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class Measures:
     ece_debiased: float
     ece_noise: float
     classes: dict[str, ClassMeasures]
+
+    @property
+    def accuracy_estimate(self) -> Estimate:
+        """Accuracy with its interval."""
+        return Estimate(self.images, self.accuracy, self.accuracy_low, self.accuracy_high)
 
     def as_dict(self) -> dict[str, Any]:
         """The measures as plain values, for JSON."""

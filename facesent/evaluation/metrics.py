@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
-from facesent.evaluation.intervals import Estimate, share_of_groups
+from facesent.evaluation.intervals import share_of_groups
 from facesent.evaluation.measures import ClassMeasures, Measures
 from facesent.evaluation.reliability import calibration_noise, debiased_calibration_error, expected_calibration_error
 from facesent.evaluation.settings import Evaluate
@@ -62,11 +62,6 @@ def _normalised(probabilities: NDArray[np.floating[Any]]) -> NDArray[np.float64]
     """Take out what float32 leaves of a sum of 1."""
     doubles = probabilities.astype(np.float64)
     return np.asarray(doubles / doubles.sum(axis=1, keepdims=True))
-
-
-def estimated_accuracy(measures: Measures) -> Estimate:
-    """Accuracy with its interval."""
-    return Estimate(measures.images, measures.accuracy, measures.accuracy_low, measures.accuracy_high)
 
 
 def confusion(targets: NDArray[np.int64], probabilities: NDArray[np.floating[Any]], classes: int) -> NDArray[np.int64]:

@@ -87,6 +87,7 @@ def judge(
         incomparable=incomparable and outcome == "UNKNOWN",
         comparison=rival.comparison if isinstance(rival, Champion) else None,
         champion_accuracy=rival.accuracy if isinstance(rival, Champion) else None,
+        accuracy=measures.accuracy_estimate if measures else None,
     )
 
 

@@ -115,7 +115,7 @@ def _compare(
         champion: the champion's version.
         labels: the candidate's classes.
     """
-    from facesent.evaluation.metrics import estimated_accuracy, measure
+    from facesent.evaluation.metrics import measure
     from facesent.promotion.comparison import compare
 
     try:
@@ -147,7 +147,7 @@ def _compare(
             test.params.gate,
             seen=int((~unseen).sum()),
         ),
-        estimated_accuracy(measures),
+        measures.accuracy_estimate,
     )
 
 
@@ -161,7 +161,7 @@ def _unseen(test: _Test, candidate: int, champion: int) -> NDArray[np.bool_] | I
             return Incomparable(champion, f"version {version} does not say which images it was trained on.")
         seen = table_of(text, f"{runs.SEEN_ARTIFACT} of version {version}")
         new &= unseen(images, seen, test.params.split.near_duplicate_distance)
-    least, left = test.params.gate.min_unseen, test.split[new]
+    least, left = test.params.gate.min_unseen or 0, test.split[new]
     people = left.groupby("label")["group"].nunique().reindex(sorted(set(test.split["label"])), fill_value=0)
     if not new.all() and (few := people[people < least]).size:
         counts = ", ".join(f"{label} {count}" for label, count in few.items())

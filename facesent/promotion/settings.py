@@ -33,7 +33,7 @@ class Gate(Section):
     min_class_recall: Share | None
     max_ece: Share | None
     min_gain: Annotated[float, Field(gt=-1, lt=1)] | None
-    min_unseen: Positive = 6
+    min_unseen: Positive | None = 6
     confidence_level: Fraction
     bootstrap_resamples: Annotated[int, Field(ge=100)]
     seed: int
