@@ -147,11 +147,19 @@ def status(data_dir: Path, as_json: bool) -> None:
 def resplit() -> None:
     """Forget which images were tested on, so that the next run draws new splits of all of them.
 
-    Models so far were trained on images of the new test split: the gate does not compare with them. Undo it with
-    `git checkout assignment.csv`.
+    Models so far were trained on images of the new test split: the gate does not compare with them. To undo it:
+    git checkout assignment.csv
+
+    \b
+    Example:
+      facesent data resplit
     """
+    from facesent.core.errors import DataError
     from facesent.core.paths import Project
     from facesent.dataset.assignment import forget
+
+    if not Project().params.is_file():
+        raise DataError("Expected params.yaml in this folder. Received: none. Run this in the project's root folder.")
 
     forgotten = forget(Project().assignment)
     click.echo(f"Forgot the splits of {forgotten:,} images." if forgotten else "No splits are known.")

@@ -31,7 +31,7 @@ def source(tmp_path: Path) -> Path:
     return make(tmp_path / "source", "Happy/1.jpg", "Happy/2.jpg", "Sad/1.jpg")
 
 
-@pytest.mark.parametrize("command", ["draw", "download", "import", "status"])
+@pytest.mark.parametrize("command", ["draw", "download", "import", "resplit", "status"])
 def test_help_has_an_example(command: str) -> None:
     assert "facesent data " + command in call(command, "--help").output.split("Example:")[1]
 
@@ -138,3 +138,16 @@ def test_sample_draws_the_same_bytes_each_time(project: Path) -> None:
     assert "The same as before." in again.output
     assert Path("data.dvc").read_bytes() == pointer
     assert Path("data/metadata.csv").is_file()
+
+
+def test_resplit_forgets_who_was_where_and_says_how_to_undo_it(project: Path) -> None:
+    assert "root folder" in call("resplit").output
+    assert not Path("assignment.csv").exists()
+    Path("params.yaml").touch()
+    Path("assignment.csv").write_text("content,person,phash,split\na,,b,train\n")
+    result = call("resplit")
+    assert result.output.startswith("Forgot the splits of 1 images.")
+    assert "dvc repro" in result.output
+    # Not removed: a file that is gone was lost.
+    assert Path("assignment.csv").read_text() == "content,person,phash,split\n"
+    assert call("resplit").output.startswith("No splits are known.")
