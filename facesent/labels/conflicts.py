@@ -1,4 +1,4 @@
-"""Contents that stand under two labels or more: validate sets them all aside until a person says which label is right."""
+"""Contents under two labels or more: validate sets them all aside until a person says which label is right."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ def decided(conflicts: pd.DataFrame, rule: Rule | None) -> pd.DataFrame:
         return conflicts.assign(decision="")
     matches = [any(fnmatchcase(place, rule.pattern) for place in places.split("\n")) for places in conflicts["places"]]
     if not any(matches):
-        raise DataError(f"Expected a pattern that matches places of conflicts. Received: {rule.pattern}, which matches none.")
+        raise DataError(f"Expected a pattern of files that conflict. Received: {rule.pattern}, which matches none.")
     labels = conflicts["given"].str.split(", ")
     wrong = [name for name, match, given in zip(conflicts["file_name"], matches, labels, strict=True)
              if match and rule.decision not in (DROP, *given)]  # fmt: skip

@@ -10,6 +10,8 @@ from facesent.core.errors import DataError
 from facesent.core.files import replaced
 
 KEEP, DROP = "keep", "drop"
+# A queue with this column has one row a content, wherever it stands.
+PLACES = "places"
 QUEUE_COLUMNS = ("number", "file_name", "given", "suggested", "confidence", "self_confidence", "decision", "sha256")
 
 
@@ -24,6 +26,8 @@ class Decision(NamedTuple):
     """Of the content that the person saw."""
     choice: str
     """``KEEP``, ``DROP`` or a class."""
+    everywhere: bool = False
+    """Whether it is about each image of that content, as a queue of conflicts is."""
 
 
 class Applied(NamedTuple):
@@ -47,7 +51,7 @@ def read_decisions(queue: Path) -> list[Decision]:
         DataError: no such file, not a CSV in UTF-8, or without the columns file_name, sha256 and decision.
     """
     return [
-        Decision(row, values["file_name"], values["sha256"].strip(), _choice(values["decision"]))
+        Decision(row, values["file_name"], values["sha256"].strip(), _choice(values["decision"]), PLACES in values)
         for row, values in _read(queue, ("file_name", "sha256", "decision"))
         if values["decision"].strip()
     ]
@@ -62,6 +66,12 @@ def read_record(record: Path) -> list[Applied]:
     if not record.exists():
         return []
     return [Applied(*(values[column] for column in Applied._fields)) for _, values in _read(record, Applied._fields)]
+
+
+def was_applied(decision: Decision, applied: Iterable[Applied]) -> bool:
+    """Whether the record holds the decision; of a content, wherever it stood."""
+    rows = [row for row in applied if (row.sha256, row.decision) == (decision.sha256, decision.choice)]
+    return bool(rows) and (decision.everywhere or decision.file_name in [row.file_name for row in rows])
 
 
 @contextmanager
@@ -101,9 +111,8 @@ def refuse_to_lose_decisions(queue: Path) -> None:
     """
     if not queue.exists():
         return
-    known = {row[:3] for row in read_record(record_of(queue))}
-    decisions = read_decisions(queue)
-    waiting = [row for row in decisions if row[1:] not in known]
+    applied = read_record(record_of(queue))
+    waiting = [row for row in read_decisions(queue) if not was_applied(row, applied)]
     if waiting:
         raise DataError(
             f"Expected no open decisions in {queue}, which would be overwritten. Received: {len(waiting)}. "
