@@ -1,6 +1,5 @@
 """What is in ``data/``, by file names and sizes: quick for any number of images."""
 
-import csv
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,6 +9,7 @@ from typing import NamedTuple
 
 from facesent.core.errors import DataError
 from facesent.core.text import printable
+from facesent.dataset.metadata import parse
 from facesent.images.rows import UNCERTAIN
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
@@ -78,9 +78,8 @@ def walk_files(folder: Path, prefix: str = "") -> Iterator[tuple[str, int]]:
 
 def _count_groups(metadata: Path) -> int | None:
     try:
-        with metadata.open(encoding="utf-8-sig", newline="") as lines:
-            groups = {row.get("group") for row in csv.DictReader(lines)} - {"", None}
-    except (OSError, ValueError, csv.Error):
+        groups = {row.get("group") for row in parse(metadata)[1]} - {"", None}
+    except DataError:
         return None
     return len(groups) or None
 

@@ -10,6 +10,7 @@ from facesent.core.console import Progress
 from facesent.core.errors import DataError
 from facesent.core.text import printable, some
 from facesent.dataset.files import METADATA, is_image_name
+from facesent.dataset.metadata import read_metadata
 from facesent.sources.archive import DamagedArchiveError, unpack
 from facesent.sources.kaggle import fetch_archive
 
@@ -159,22 +160,11 @@ def _read_metadata(source: Path, names: Sequence[str]) -> tuple[bytes | None, tu
     path = source / METADATA
     if not path.is_file():
         return None, ()
-    import pandas as pd
-
-    from facesent.dataset.manifest import ManifestError, read_metadata
-
-    try:
-        listed = read_metadata(source)["file_name"]
-    except ManifestError as error:
-        raise DataError(str(error)) from None
-    unmatched = tuple(sorted(set(listed) - set(names)))
-    if not unmatched:
+    metadata = read_metadata(path, names)
+    unmatched = tuple(sorted(row["file_name"] for row in metadata.unmatched))
+    if metadata.verbatim and not unmatched:
         return path.read_bytes(), ()
-    if len(unmatched) == len(listed):
-        raise DataError(f"Expected names such as {names[0]} in {path}. Received: {some(unmatched)}")
-    table = pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8-sig")
-    kept = table[~table["file_name"].isin(unmatched)]
-    return kept.to_csv(index=False, lineterminator="\n").encode(), unmatched
+    return metadata.text(metadata.rows).encode(), unmatched
 
 
 def _take(source: Path, target: Path, link: bool) -> bool:

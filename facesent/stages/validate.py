@@ -66,15 +66,12 @@ def _scan(project: Project, data: Path, max_pixels: int) -> "pd.DataFrame":
 
 def _notes(data: Path, manifest: "pd.DataFrame") -> list[str]:
     """What lies in the folder and is not used."""
-    from facesent.dataset.files import stray_images
-    from facesent.dataset.manifest import read_metadata
+    from facesent.dataset.files import METADATA, stray_images
+    from facesent.dataset.metadata import read_metadata
 
-    unknown = sorted(set(read_metadata(data)["file_name"]) - set(manifest["file_name"]))
-    found = {
-        "images outside the class folders are ignored": stray_images(data),
-        "rows of metadata.csv name no image": unknown,
-    }
-    return [f"{len(names)} {what}, such as {names[0]}." for what, names in found.items() if names]
+    strays = stray_images(data)
+    ignored = f"{len(strays)} images outside the class folders are ignored, such as {strays[0]}." if strays else ""
+    return [note for note in (ignored, *read_metadata(data / METADATA, manifest["file_name"]).notes()) if note]
 
 
 def _judge(outcomes: Sequence["Checked"], folder: Path) -> None:

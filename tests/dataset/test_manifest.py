@@ -10,7 +10,7 @@ from PIL import Image
 
 from facesent.core.errors import DataError
 from facesent.dataset.files import class_folders, stray_images
-from facesent.dataset.manifest import COLUMNS, ManifestError, mark_conflicts, scan
+from facesent.dataset.manifest import COLUMNS, mark_conflicts, scan
 
 MAX_PIXELS = 1_000_000
 
@@ -182,25 +182,6 @@ def test_metadata_is_joined_as_text(tmp_path: Path) -> None:
     assert rows["A/b.png"]["group"] == "NA"
     assert pd.isna(rows["A/b.png"]["split"])
     assert pd.isna(rows["A/c.png"]["group"])
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("name,group\nA/a.png,1\n", "column file_name"),
-        ("file_name,split\nA/a.png,validation\n", "validation (A/a.png)"),
-        ("file_name,group\nA/a.png,1\nA/a.png,2\n", "each image once"),
-        ("file_name,group\n,1\n", "a row without one"),
-        ("", "a CSV"),
-        ("file_name\n\xe9\n", "UTF-8"),
-    ],
-)
-def test_wrong_metadata_is_an_error_that_says_what_is_wrong(tmp_path: Path, text: str, expected: str) -> None:
-    fill(tmp_path, {"A/a.png": encode(1), "metadata.csv": text.encode("latin-1")})
-
-    with pytest.raises(ManifestError) as error:
-        scan(tmp_path, max_pixels=MAX_PIXELS)
-    assert expected in str(error.value)
 
 
 def test_links_are_not_followed_out_of_the_folder(tmp_path: Path) -> None:
