@@ -10,6 +10,7 @@ import click
 
 from facesent.commands.errors import readable_errors
 from facesent.core.console import progress_of
+from facesent.core.text import some
 
 if TYPE_CHECKING:
     from facesent.dataset.files import Contents
@@ -160,10 +161,11 @@ def _bring_in(data_dir: Path, replace: bool, fill: Fill) -> None:
 
 
 def _show_left_out(imported: "Imported") -> None:
-    for name, reason in imported.skipped[:5]:
-        click.echo(f"Skipped {name}: {reason}.", err=True)
-    if len(imported.skipped) > 5:
-        click.echo(f"Skipped {len(imported.skipped) - 5} more.", err=True)
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in imported.skipped:
+        by_reason.setdefault(reason, []).append(name)
+    for reason, names in by_reason.items():
+        click.echo(f"Skipped {some(names)}: {reason}.", err=True)
     if imported.unmatched:
         examples = ", ".join(imported.unmatched[:5])
         click.echo(f"Left out {len(imported.unmatched)} rows of metadata.csv without an image: {examples}.", err=True)

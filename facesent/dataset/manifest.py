@@ -42,7 +42,7 @@ def scan(
     """Measure every image below ``data_dir`` and join ``metadata.csv``.
 
     Args:
-        data_dir: holds ``<Class>/*.{jpg,jpeg,png,webp,bmp}`` and optionally ``metadata.csv``.
+        data_dir: holds ``<Class>/*`` with the suffixes of ``SUFFIXES`` and optionally ``metadata.csv``.
         max_pixels: images with more are not decoded.
         workers: processes; by default one a core. The result does not depend on it.
         cache: of an earlier scan, which then has this one's rows. The result does not depend on it.

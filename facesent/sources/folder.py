@@ -9,11 +9,14 @@ from pathlib import Path
 from facesent.core.console import Progress
 from facesent.core.errors import DataError
 from facesent.core.text import printable, some
-from facesent.dataset.files import METADATA, is_image_name
+from facesent.dataset.files import METADATA, is_ignored, is_image_name, leaves
 from facesent.dataset.metadata import read_metadata
+from facesent.images.kinds import HEAD, is_picture, kind_of
+from facesent.images.limits import MAX_BYTES
 from facesent.sources.archive import DamagedArchiveError, unpack
 from facesent.sources.kaggle import fetch_archive
 
+_PICTURE = "not an image by its suffix; its content is"
 KAGGLE_DATASET = "sujaykapadnis/emotion-recognition-dataset"
 
 
@@ -51,7 +54,7 @@ def import_folder(source: Path, incoming: Path, *, link: bool = False, progress:
     classes, skipped = _survey(source)
     if len(classes) < 2:
         raise DataError(
-            f"Expected images of at least two classes as {source}/<Class>/*.jpg, .jpeg, .png, .webp or .bmp. "
+            f"Expected images of at least two classes as {source}/<Class>/*.jpg, .png, .webp, .bmp or .gif. "
             f"Received: {some([f'{name} ({len(files)})' for name, files in classes.items()]) or 'none'}"
             + (f"; skipped {some([f'{name} ({reason})' for name, reason in skipped])}" if skipped else "")
         )
@@ -113,6 +116,13 @@ def _survey(source: Path) -> tuple[dict[str, list[str]], list[tuple[str, str]]]:
             skipped += others
             if files:
                 classes[entry.name] = files
+            elif pictures := [f"{name}: {reason}" for name, reason in others if reason.startswith(_PICTURE)]:
+                raise DataError(
+                    f"Expected images that can be taken in each class folder. Received: none in {entry.name}, with "
+                    f"{some(pictures)}. Save them as JPEG or PNG, with that suffix, or move the folder away."
+                )
+            elif not others:
+                skipped.append((entry.name, "an empty folder"))
         elif entry.name != METADATA:
             skipped.append((entry.name, "not in a class folder"))
     return classes, skipped
@@ -133,26 +143,37 @@ def _survey_class(folder: Path, root: Path) -> tuple[list[str], list[tuple[str, 
                     f"the column split of {METADATA}. If it is a level above the classes, import that folder."
                 )
             skipped.append((name, "a folder without images"))
-        elif not is_image_name(entry.name):
-            skipped.append((name, "not an image by its suffix"))
         elif not entry.is_file():
             skipped.append((name, "not a regular file"))
+        elif not is_image_name(entry.name):
+            skipped.append((name, _no_image(entry)))
+        elif entry.stat().st_size > MAX_BYTES:
+            skipped.append((name, f"over {MAX_BYTES} bytes"))
         else:
             files.append(entry.name)
     return files, skipped
 
 
 def _visible(folder: Path) -> list[Path]:
-    # __MACOSX: what macOS adds to archives, in the shape of the images beside it.
-    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith(".") and entry.name != "__MACOSX")
+    return sorted(entry for entry in folder.iterdir() if not is_ignored(entry.name))
 
 
 def _unfit(entry: Path, root: Path) -> str | None:
     if printable(entry.name) != entry.name:
         return "its name is not UTF-8"
-    if entry.is_symlink() and not entry.resolve().is_relative_to(root):
+    if leaves(root, entry):
         return "a link that leads out of the folder"
+    if entry.is_symlink() and not entry.exists():
+        return "a link that leads nowhere"
     return None
+
+
+def _no_image(file: Path) -> str:
+    with file.open("rb") as content:
+        head = content.read(HEAD)
+    if is_picture(head):
+        return f"{_PICTURE} {kind_of(head)}"
+    return f"not an image, but {kind}" if (kind := kind_of(head)) else "not an image by its suffix"
 
 
 def _read_metadata(source: Path, names: Sequence[str]) -> tuple[bytes | None, tuple[str, ...]]:

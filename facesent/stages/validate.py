@@ -66,12 +66,15 @@ def _scan(project: Project, data: Path, max_pixels: int) -> "pd.DataFrame":
 
 def _notes(data: Path, manifest: "pd.DataFrame") -> list[str]:
     """What lies in the folder and is not used."""
-    from facesent.dataset.files import METADATA, stray_images
+    from facesent.dataset.files import METADATA, other_files, stray_images
     from facesent.dataset.metadata import read_metadata
 
-    strays = stray_images(data)
-    ignored = f"{len(strays)} images outside the class folders are ignored, such as {strays[0]}." if strays else ""
-    return [note for note in (ignored, *read_metadata(data / METADATA, manifest["file_name"]).notes()) if note]
+    found = {
+        "images outside the class folders": stray_images(data),
+        "files in the class folders that are no images by their suffix": other_files(data),
+    }
+    ignored = [f"{len(names)} {what} are ignored, such as {names[0]}." for what, names in found.items() if names]
+    return [*ignored, *read_metadata(data / METADATA, list(manifest["file_name"])).notes()]
 
 
 def _judge(outcomes: Sequence["Checked"], folder: Path) -> None:

@@ -78,8 +78,7 @@ def test_import_says_what_was_left_out(
     (source / "metadata.csv").write_text("file_name\nHappy/1.jpg\nHappy/9.jpg\n")
     monkeypatch.chdir(make(tmp_path / "plain", "readme").parent / "plain")
     output = call("import", str(source)).output
-    assert "Skipped Happy/0.txt: not an image by its suffix." in output
-    assert "Skipped 2 more." in output
+    assert "Skipped Happy/0.txt, Happy/1.txt, Happy/2.txt, Happy/3.txt, Happy/4.txt and 2 more: not an image" in output
     assert "Left out 1 rows of metadata.csv without an image: Happy/9.jpg." in output
     assert "Not tracked" in output
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from facesent.core.errors import DataError
-from facesent.dataset.files import METADATA
+from facesent.dataset.files import METADATA, image_files
+from facesent.images.limits import MAX_BYTES
 from facesent.sources.folder import download_kaggle, import_folder
 
 
@@ -74,6 +75,50 @@ def test_a_name_that_is_not_utf8_is_skipped(source: Path, incoming: Path) -> Non
     except OSError:
         pytest.skip("this file system takes UTF-8 names only")
     assert import_folder(source, incoming).skipped == (("Happy/\\udcff.jpg", "its name is not UTF-8"),)
+
+
+@pytest.mark.parametrize("name", ["@eaDir", "__MACOSX", "#recycle", ".ipynb_checkpoints", "$RECYCLE.BIN", "lost+found"])
+def test_folders_of_systems_are_no_classes(source: Path, incoming: Path, name: str) -> None:
+    make(source, f"{name}/1.jpg", f"Happy/{name}/1.jpg", f"Happy/{name}/1.jpg.d/thumb.jpg")
+    assert import_folder(source, incoming).skipped == ()
+    assert names(incoming) == ["Happy/1.jpg", "Happy/2.PNG", "Sad/1.bmp"]
+
+
+def test_jpegs_by_other_suffixes_and_gifs_are_taken(source: Path, incoming: Path) -> None:
+    make(source, "Angry/1.jfif", "Angry/2.JPE", "Angry/3.gif")
+    assert import_folder(source, incoming).images == 6
+    assert image_files(incoming)[0].name == "Angry/1.jfif"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [("a.HEIC", b"\0\0\0\x18ftypheic", "HEIC"), ("a.tif", b"II*\0", "TIFF"), ("a", b"\xff\xd8\xff\xe0", "JPEG")],
+)
+def test_a_class_of_pictures_that_are_not_taken_does_not_vanish(
+    source: Path, incoming: Path, name: str, content: bytes, kind: str
+) -> None:
+    make(source, f"Surprise/{name}").joinpath("Surprise", name).write_bytes(content)
+    with pytest.raises(DataError, match=f"none in Surprise, with Surprise/{name}: .* its content is {kind}"):
+        import_folder(source, incoming)
+    make(source, "Surprise/1.jpg")
+    assert [skip for skip, _ in import_folder(source, incoming).skipped] == [f"Surprise/{name}"]
+
+
+def test_an_empty_folder_is_named(source: Path, incoming: Path) -> None:
+    (source / "Fear").mkdir()
+    assert import_folder(source, incoming).skipped == (("Fear", "an empty folder"),)
+
+
+def test_links_in_a_circle_and_what_is_too_long_are_named(source: Path, incoming: Path) -> None:
+    (source / "Happy" / "loop.jpg").symlink_to("loop.jpg")
+    (source / "Loop").symlink_to("Loop")
+    with (source / "Happy" / "sparse.jpg").open("wb") as sparse:
+        sparse.truncate(12_000_000_000)
+    assert import_folder(source, incoming).skipped == (
+        ("Happy/loop.jpg", "a link that leads nowhere"),
+        ("Happy/sparse.jpg", f"over {MAX_BYTES} bytes"),
+        ("Loop", "a link that leads nowhere"),
+    )
 
 
 def test_hard_links_share_the_file(source: Path, incoming: Path) -> None:
