@@ -1,7 +1,9 @@
 """What a file is by its first bytes, for those that are no image, or none that is taken."""
 
-HEAD = 512
-"""Bytes that tell."""
+from pathlib import Path
+
+# Bytes that tell.
+_HEAD = 512
 
 _STARTS = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -34,8 +36,8 @@ _PICTURES = {"JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "JPEG XL", "JPEG 2000"
 
 
 def kind_of(content: bytes) -> str | None:
-    """What ``content``, or its first ``HEAD`` bytes, is; None if it is not known here."""
-    head = content[:HEAD]
+    """What ``content``, or its start, is; None if it is not known here."""
+    head = content[:_HEAD]
     if head[4:8] == b"ftyp":
         return _BRANDS.get(head[8:12].decode("latin-1"), "a video")
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
@@ -48,6 +50,12 @@ def kind_of(content: bytes) -> str | None:
     return None
 
 
-def is_picture(content: bytes) -> bool:
-    """Whether people see a picture in it, be it taken or not."""
-    return kind_of(content) in _PICTURES
+def is_picture(kind: str | None) -> bool:
+    """Whether people see a picture in a file of that kind, be it taken or not."""
+    return kind in _PICTURES
+
+
+def kind_of_file(path: Path) -> str | None:
+    """As `kind_of`, of a regular file."""
+    with path.open("rb") as content:
+        return kind_of(content.read(_HEAD))

@@ -121,9 +121,9 @@ def shares_files_with_cache(data_dir: Path) -> bool:
 
 def _refuse_names(data_dir: Path) -> None:
     # DVC dies on them without naming one.
-    if wrong := [name for name, _ in walk_files(data_dir) if printable(name) != name]:
+    if wrong := sorted(printable(name) for name, _ in walk_files(data_dir) if printable(name) != name):
         raise DataError(
-            f"Expected names in UTF-8 in {data_dir}. Received: {some(map(printable, wrong))}. Rename them, such as "
+            f"Expected names in UTF-8 in {data_dir}. Received: {some(wrong)}. Rename them, such as "
             f"with `convmv -r --notest -f latin1 -t utf8 {data_dir}`."
         )
 

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facesent.core.console import Progress
@@ -11,12 +11,11 @@ from facesent.core.errors import DataError
 from facesent.core.text import printable, some
 from facesent.dataset.files import METADATA, is_ignored, is_image_name, leaves
 from facesent.dataset.metadata import read_metadata
-from facesent.images.kinds import HEAD, is_picture, kind_of
+from facesent.images.kinds import is_picture, kind_of_file
 from facesent.images.limits import MAX_BYTES
 from facesent.sources.archive import DamagedArchiveError, unpack
 from facesent.sources.kaggle import fetch_archive
 
-_PICTURE = "not an image by its suffix; its content is"
 KAGGLE_DATASET = "sujaykapadnis/emotion-recognition-dataset"
 
 
@@ -94,8 +93,9 @@ def download_kaggle(
     if unpacked.exists():
         shutil.rmtree(unpacked)
     try:
-        unpack(archive, unpacked)
-        return import_folder(_class_level(unpacked), incoming, link=True)
+        too_long = [(f"{name[:40]}…", "its name is too long") for name in unpack(archive, unpacked)]
+        imported = import_folder(_class_level(unpacked), incoming, link=True)
+        return replace(imported, skipped=(*imported.skipped, *too_long))
     except DamagedArchiveError as error:
         archive.unlink()
         raise DataError(f"{error}. It was deleted; run it again.") from None
@@ -116,16 +116,28 @@ def _survey(source: Path) -> tuple[dict[str, list[str]], list[tuple[str, str]]]:
             skipped += others
             if files:
                 classes[entry.name] = files
-            elif pictures := [f"{name}: {reason}" for name, reason in others if reason.startswith(_PICTURE)]:
-                raise DataError(
-                    f"Expected images that can be taken in each class folder. Received: none in {entry.name}, with "
-                    f"{some(pictures)}. Save them as JPEG or PNG, with that suffix, or move the folder away."
-                )
-            elif not others:
-                skipped.append((entry.name, "an empty folder"))
+            else:
+                _refuse_to_lose(entry, others)
+                skipped += [] if others else [(entry.name, "an empty folder")]
         elif entry.name != METADATA:
             skipped.append((entry.name, "not in a class folder"))
     return classes, skipped
+
+
+def _refuse_to_lose(folder: Path, skipped: Sequence[tuple[str, str]]) -> None:
+    """Refuse a class none of whose pictures is taken: without it the classes would be others."""
+    pictures = [(name, reason) for name, reason in skipped if _looks_like_picture(folder.parent / name)]
+    if pictures:
+        name, reason = pictures[0]
+        raise DataError(
+            f"Expected images that can be taken in each class folder. Received: none in {folder.name}, but "
+            f"{len(pictures)} others, such as {name} ({reason}). Save them there as JPEG or PNG with that suffix, or "
+            "move the folder away."
+        )
+
+
+def _looks_like_picture(file: Path) -> bool:
+    return is_image_name(file.name) or (file.is_file() and is_picture(kind_of_file(file)))
 
 
 def _survey_class(folder: Path, root: Path) -> tuple[list[str], list[tuple[str, str]]]:
@@ -146,7 +158,8 @@ def _survey_class(folder: Path, root: Path) -> tuple[list[str], list[tuple[str, 
         elif not entry.is_file():
             skipped.append((name, "not a regular file"))
         elif not is_image_name(entry.name):
-            skipped.append((name, _no_image(entry)))
+            kind = kind_of_file(entry)
+            skipped.append((name, f"not an image by its suffix{f', its content is {kind}' if kind else ''}"))
         elif entry.stat().st_size > MAX_BYTES:
             skipped.append((name, f"over {MAX_BYTES} bytes"))
         else:
@@ -166,14 +179,6 @@ def _unfit(entry: Path, root: Path) -> str | None:
     if entry.is_symlink() and not entry.exists():
         return "a link that leads nowhere"
     return None
-
-
-def _no_image(file: Path) -> str:
-    with file.open("rb") as content:
-        head = content.read(HEAD)
-    if is_picture(head):
-        return f"{_PICTURE} {kind_of(head)}"
-    return f"not an image, but {kind}" if (kind := kind_of(head)) else "not an image by its suffix"
 
 
 def _read_metadata(source: Path, names: Sequence[str]) -> tuple[bytes | None, tuple[str, ...]]:

@@ -98,10 +98,18 @@ def test_a_class_of_pictures_that_are_not_taken_does_not_vanish(
     source: Path, incoming: Path, name: str, content: bytes, kind: str
 ) -> None:
     make(source, f"Surprise/{name}").joinpath("Surprise", name).write_bytes(content)
-    with pytest.raises(DataError, match=f"none in Surprise, with Surprise/{name}: .* its content is {kind}"):
+    with pytest.raises(
+        DataError, match=f"none in Surprise, but 1 others, such as Surprise/{name} .* its content is {kind}"
+    ):
         import_folder(source, incoming)
     make(source, "Surprise/1.jpg")
     assert [skip for skip, _ in import_folder(source, incoming).skipped] == [f"Surprise/{name}"]
+
+
+def test_a_class_of_links_that_lead_out_does_not_vanish(source: Path, incoming: Path, tmp_path: Path) -> None:
+    make(source, "Surprise/x").joinpath("Surprise", "1.jpg").symlink_to(make(tmp_path, "1.jpg") / "1.jpg")
+    with pytest.raises(DataError, match=r"none in Surprise, but 1 others, .* \(a link that leads out"):
+        import_folder(source, incoming)
 
 
 def test_an_empty_folder_is_named(source: Path, incoming: Path) -> None:
