@@ -1,11 +1,13 @@
 """What is in ``data/``, by file names and sizes: quick for any number of images."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
+from unicodedata import normalize
 
 from facesent.core.errors import DataError
 from facesent.core.text import printable
@@ -14,6 +16,8 @@ from facesent.images.rows import UNCERTAIN
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif"})
 METADATA = "metadata.csv"
+# MLflow takes names of 250 characters for measures, which hold the class.
+_LONGEST_CLASS = 100
 # What macOS adds to archives, network drives and Windows to folders; pictures in them are thumbnails or were deleted.
 _OTHERS = frozenset({"__macosx", "@eadir", "#recycle", "@recycle", "#snapshot", "$recycle.bin", "lost+found"})
 
@@ -207,14 +211,27 @@ def leaves(root: Path, path: Path) -> bool:
 
 
 def check_class_names(names: Iterable[str]) -> None:
-    """Refuse a class whose name already is an answer.
+    """Refuse classes that could not be told apart, or shown, in all that is written about them.
 
     Raises:
-        DataError: a class is called ``UNCERTAIN``, in whatever case.
+        DataError: a class is called ``UNCERTAIN``, in whatever case; one is longer than a measure's name in MLflow
+            may be; two differ in case or punctuation alone, which that name does not keep.
     """
+    known: dict[str, str] = {}
     for name in names:
         if name.casefold() == UNCERTAIN:
             raise DataError(
                 f"Expected class folders other than {UNCERTAIN!r}, which is the answer below serve.min_confidence. "
                 f"Received: {name}. Rename the folder, or leave its images out."
+            )
+        if len(name) > _LONGEST_CLASS:
+            raise DataError(
+                f"Expected class folders with names of at most {_LONGEST_CLASS} characters. Received: {len(name)}, "
+                f"{name[:40]}… Rename the folder."
+            )
+        letters = re.sub(r"[\W_]+", "_", normalize("NFC", name)).casefold()
+        if (other := known.setdefault(letters, name)) != name:
+            raise DataError(
+                f"Expected class folders whose names differ in letters or digits. Received: {other} and {name}. "
+                "Rename one, or put their images together."
             )

@@ -92,7 +92,7 @@ def parse(path: Path) -> tuple[tuple[str, ...], list[Row]]:
     Raises:
         DataError: naming the file and what is wrong with it.
     """
-    first, *lines = _lines(path) or [[]]
+    first, *lines = read_cells(path)
     header = [_column(cell) for cell in first]
     columns = tuple(name for name in header if name)
     if "file_name" not in columns:
@@ -147,7 +147,12 @@ def _line(cells: Iterable[str]) -> str:
     return stream.getvalue().removesuffix("\r\n") + "\n"
 
 
-def _lines(path: Path) -> list[list[str]]:
+def read_cells(path: Path) -> list[list[str]]:
+    """The rows of a CSV that people have had in hand, the header included; a file without any has one empty row.
+
+    Raises:
+        DataError: naming the file: in no encoding that is known, or with a quote that is not closed.
+    """
     try:
         content = path.read_bytes()
         text = content.decode(json.detect_encoding(content)).removeprefix("\ufeff")
@@ -157,7 +162,7 @@ def _lines(path: Path) -> list[list[str]]:
             first, text = others.partition("\n")[0], others
         delimiter = max(_DELIMITERS, key=first.count)
         # Strict: a quote that nobody closes would swallow all rows behind it.
-        return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+        return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)) or [[]]
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(
             f"Expected a CSV in UTF-8 or UTF-16 in {path}. Received: {error}. Save it as CSV UTF-8."
