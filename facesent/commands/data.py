@@ -2,6 +2,7 @@
 
 import json
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -97,14 +98,16 @@ def download(data_dir: Path, replace: bool, handle: str | None) -> None:
 @click.option("--link", is_flag=True, help="Hard-link the images instead of copying them, where possible.")
 @readable_errors
 def import_(folder: Path, data_dir: Path, replace: bool, link: bool) -> None:
-    """Take the images of DIR/<Class>/, with DIR/metadata.csv if there is one.
+    """Take the images of DIR/<Class>/, with DIR/metadata.csv if there is one; DIR may be a zip.
+
+    Class folders in DIR/train/, DIR/val/ and DIR/test/ keep that split.
 
     \b
     Example: facesent data import ~/faces --replace
     """
     from facesent.core.errors import DataError
     from facesent.sources.dvc import shares_files_with_cache
-    from facesent.sources.folder import import_folder
+    from facesent.sources.folder import import_archive, import_folder
 
     source, target = folder.resolve(), data_dir.resolve()
     if source.is_relative_to(target) or target.is_relative_to(source):
@@ -115,6 +118,8 @@ def import_(folder: Path, data_dir: Path, replace: bool, link: bool) -> None:
 
     def take(incoming: Path) -> "Imported":
         with progress_of("Importing") as progress:
+            if zipfile.is_zipfile(folder):
+                return import_archive(folder, incoming, incoming.with_name("unpacked"), progress=progress)
             return import_folder(folder, incoming, link=link, progress=progress)
 
     _bring_in(data_dir, replace, take)

@@ -10,6 +10,7 @@ import pytest
 
 from facesent.core.errors import DataError
 from facesent.dataset.files import METADATA, image_files
+from facesent.dataset.metadata import read_metadata
 from facesent.images.limits import MAX_BYTES
 from facesent.sources.folder import download_kaggle, import_folder
 
@@ -163,7 +164,7 @@ def test_needs_two_classes(tmp_path: Path, incoming: Path, files: tuple[str, ...
 def test_needs_a_folder(tmp_path: Path, incoming: Path, kind: str) -> None:
     if kind == "file":
         (tmp_path / "source").touch()
-    with pytest.raises(DataError, match="no such folder"):
+    with pytest.raises(DataError, match="no such folder" if kind == "none" else r"source, a file\."):
         import_folder(tmp_path / "source", incoming)
 
 
@@ -196,6 +197,54 @@ def test_wrong_metadata_is_refused(source: Path, incoming: Path, text: str, said
     with pytest.raises(DataError, match=said):
         import_folder(source, incoming)
     assert not incoming.exists()
+
+
+def splits(folder: Path) -> dict[str, str]:
+    listed = read_metadata(folder / METADATA, names(folder)).rows
+    return {row["file_name"]: row["split"] for row in listed}
+
+
+@pytest.mark.parametrize("validation", ["val", "valid", "Validation"])
+def test_folders_of_splits_become_the_column_split(tmp_path: Path, incoming: Path, validation: str) -> None:
+    files = ("train/A/1.jpg", "train/B/2.jpg", f"{validation}/A/3.jpg", "test/A/1.jpg", "test/B/4.jpg", "test/B/x.txt")
+    source = make(tmp_path / "split", *(f"dataset/{name}" for name in files))
+    imported = import_folder(source, incoming)
+    # The first part by name keeps the name.
+    assert splits(incoming) == {
+        "A/1.jpg": "test",
+        "A/3.jpg": "val",
+        "A/train-1.jpg": "train",
+        "B/2.jpg": "train",
+        "B/4.jpg": "test",
+    }
+    assert (incoming / "A/train-1.jpg").read_text() == "dataset/train/A/1.jpg"
+    assert [name for name, _ in imported.skipped] == ["test/B/x.txt"]
+
+
+def test_without_a_folder_to_validate_on_training_images_are_left_to_be_drawn(tmp_path: Path, incoming: Path) -> None:
+    import_folder(make(tmp_path / "fer", "train/A/1.jpg", "train/B/2.jpg", "test/A/3.jpg", "test/B/4.jpg"), incoming)
+    assert splits(incoming) == {"A/3.jpg": "test", "B/4.jpg": "test"}
+
+
+def test_groups_keep_to_their_images_when_folders_of_splits_are_joined(tmp_path: Path, incoming: Path) -> None:
+    source = make(tmp_path / "hf", "train/A/1.jpg", "train/B/2.jpg", "val/A/1.jpg", "test/B/1.jpg")
+    (source / "train" / METADATA).write_text("file_name,group\nA/1.jpg,ann\nB/2.jpg,bob\n")
+    (source / METADATA).write_text("file_name;group;age\nval/A/1.jpg;eve;7\ntest/B/9.jpg;gone;\n")
+    assert import_folder(source, incoming).unmatched == ("test/B/9.jpg",)
+    rows = read_metadata(incoming / METADATA, names(incoming)).rows
+    assert {(row["file_name"], row["split"], row["group"], row["age"]) for row in rows} == {
+        ("A/1.jpg", "train", "ann", ""),
+        ("A/val-1.jpg", "val", "eve", "7"),
+        ("B/1.jpg", "test", "", ""),
+        ("B/2.jpg", "train", "bob", ""),
+    }
+
+
+def test_class_folders_one_level_down_bring_the_groups_that_stand_above_them(tmp_path: Path, incoming: Path) -> None:
+    source = make(tmp_path / "nest", "dataset/A/1.jpg", "dataset/B/2.jpg")
+    (source / METADATA).write_text("file_name,group\ndataset/A/1.jpg,ann\n")
+    import_folder(source, incoming)
+    assert (incoming / METADATA).read_text() == "file_name,group\nA/1.jpg,ann\n"
 
 
 def zipped(*members: str) -> bytes:
