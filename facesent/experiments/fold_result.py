@@ -90,7 +90,7 @@ def read(folder: Path) -> FoldResult:
         measures={name: metrics[name] for name in MEASURES},
         history=pd.read_csv(folder / "history.csv", index_col="epoch"),
         # A class may be called NA.
-        predictions=pd.read_csv(folder / "predictions.csv", dtype=text, keep_default_na=False),
+        predictions=pd.read_csv(folder / "predictions.csv", dtype=text, keep_default_na=False, lineterminator="\n"),
     )
 
 

@@ -20,7 +20,7 @@ from facesent.images.augmentation.mixing import SoftTargets
 from facesent.images.augmentation.samples import draw, make_samples
 from facesent.images.augmentation.settings import Augment
 from facesent.images.keeping import DecodedImages, decoded_files
-from facesent.images.reading import ImageError, Pixels, read_images
+from facesent.images.reading import ImageError, Pixels, read_content, read_images
 from facesent.images.threads import map_ahead
 
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ class _Validated:
     sha256: str
 
     def read_bytes(self) -> bytes:
-        content = self.path.read_bytes()
+        content = read_content(self.path)
         if hashlib.sha256(content).hexdigest() != self.sha256:
             raise ImageError("Expected the image that was validated. Received: another content. Run: dvc repro")
         return content

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path, PurePosixPath
 
-import pandas as pd
-
 from facesent.core.errors import DataError
 from facesent.core.files import sha256
 from facesent.dataset.files import METADATA, ImageFile, class_folders, image_files, walk_files
-from facesent.dataset.manifest import read_metadata
+from facesent.dataset.metadata import read_metadata
 from facesent.labels.review import (
     DROP,
     KEEP,
@@ -135,7 +133,8 @@ def plan(data_dir: Path, decisions: Sequence[Decision], applied: Iterable[Applie
             "Expected decisions that can all be applied: keep, drop or a class, once an image, about images as they "
             "were when the queue was written. Nothing was changed. Received:\n  " + "\n  ".join(problems)
         )
-    moves = _new_names(open_, {*images, *read_metadata(data_dir)["file_name"]})
+    listed = {row["file_name"] for row in read_metadata(data_dir / METADATA, images).unmatched}
+    moves = _new_names(open_, {*images, *listed})
     drops = tuple(sorted(row.file_name for row in open_ if row.choice == DROP))
     names = {row.file_name: moves.get(row.file_name, row.file_name) for row in open_} | dict.fromkeys(drops, "")
     return Plan(
@@ -161,7 +160,8 @@ def build(intended: Plan, data_dir: Path, incoming: Path) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 folders.add(target.parent)
             _carry(data_dir / name, target, link=link and name != METADATA)
-    _rewrite_metadata(intended, incoming / METADATA)
+    if (data_dir / METADATA).exists():
+        _rewrite_metadata(intended, data_dir, incoming / METADATA)
 
 
 def _problems(decisions: Sequence[Decision], images: Mapping[str, ImageFile], classes: Sequence[str]) -> Iterator[str]:
@@ -250,14 +250,12 @@ def _carry(source: Path, target: Path, *, link: bool) -> None:
     shutil.copyfile(source, target, follow_symlinks=False)
 
 
-def _rewrite_metadata(intended: Plan, metadata: Path) -> None:
-    if not metadata.exists():
-        return
-    table = pd.read_csv(metadata, dtype="str", keep_default_na=False, encoding="utf-8-sig")
-    kept = table[~table["file_name"].isin(intended.drops)]
-    renamed = kept.assign(file_name=[intended.moves.get(name, name) for name in kept["file_name"]])
-    if not renamed.equals(table):
-        metadata.write_bytes(renamed.to_csv(index=False, lineterminator="\n").encode())
+def _rewrite_metadata(intended: Plan, data_dir: Path, target: Path) -> None:
+    metadata = read_metadata(data_dir / METADATA, [image.name for image in image_files(data_dir)])
+    kept = [row for row in metadata.rows if row["file_name"] not in intended.drops]
+    if len(kept) < len(metadata.rows) or any(row["file_name"] in intended.moves for row in kept):
+        renamed = [{**row, "file_name": intended.moves.get(row["file_name"], row["file_name"])} for row in kept]
+        target.write_text(metadata.text([*renamed, *metadata.unmatched]), encoding="utf-8", newline="")
 
 
 def _label(name: str) -> str:

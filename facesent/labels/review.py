@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from facesent.core.errors import DataError
 from facesent.core.files import replaced
+from facesent.core.text import cell, cell_text
+from facesent.dataset.metadata import read_cells
 
 KEEP, DROP = "keep", "drop"
 # A queue with this column has one row a content, wherever it stands.
@@ -100,7 +102,7 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[obje
     with replaced(path) as draft, draft.open("w", encoding="utf-8", newline="") as lines:
         writer = csv.writer(lines, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows(rows)
+        writer.writerows([cell(value) if isinstance(value, str) else value for value in row] for row in rows)
 
 
 def refuse_to_lose_decisions(queue: Path) -> None:
@@ -127,21 +129,16 @@ def _choice(cell: str) -> str:
 
 
 def _read(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Mapping[str, str]]]:
-    """Line number and cells of each row; cells that a short row lacks are empty."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.DictReader(lines, restval="")
-            missing = set(columns) - set(reader.fieldnames or ())
-            if missing:
-                raise DataError(
-                    f"Expected the columns {', '.join(columns)} in {path}, separated by commas. "
-                    f"Received: {', '.join(reader.fieldnames or ()) or 'an empty file'}"
-                )
-            for values in reader:
-                yield reader.line_num, values
-    except FileNotFoundError:
+    """Row in the file, counted from the header, and cells; cells that a short row lacks are empty."""
+    if not path.exists():
         raise DataError(
             f"Expected a queue of images in {path}. Received: no such file. `facesent data label-issues` writes one."
-        ) from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"Expected a CSV in UTF-8 in {path}. Received: {error}") from None
+        )
+    header, *rows = read_cells(path)
+    if set(columns) - set(header):
+        raise DataError(
+            f"Expected the columns {', '.join(columns)} in {path}. Received: {', '.join(header) or 'an empty file'}"
+        )
+    for number, cells in enumerate(rows, 2):
+        if cells:
+            yield number, dict.fromkeys(header, "") | dict(zip(header, map(cell_text, cells), strict=False))

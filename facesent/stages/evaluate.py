@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from facesent.core.console import progress_of, say
 from facesent.core.paths import SPLITS, Project
+from facesent.core.text import cell
 from facesent.evaluation.behaviour import measure_behaviour
 from facesent.evaluation.card import model_card
 from facesent.evaluation.examination import Examination, answered
@@ -190,7 +191,8 @@ def _read_json(path: Path) -> dict[str, Any] | None:
 
 def _draw_confusion(project: Project, matrix: NDArray[np.int64], labels: list[str]) -> None:
     folder = project.evaluate
-    pd.DataFrame(matrix, labels, labels).to_csv(folder / "confusion_matrix.csv", index_label="actual")
+    named = [cell(label) for label in labels]
+    pd.DataFrame(matrix, named, named).to_csv(folder / "confusion_matrix.csv", index_label="actual")
     save_confusion(matrix, labels, folder / "confusion_matrix.png", normalised=False)
     save_confusion(matrix, labels, folder / "confusion_matrix_normalised.png", normalised=True)
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -78,10 +79,17 @@ def test_import_says_what_was_left_out(
     (source / "metadata.csv").write_text("file_name\nHappy/1.jpg\nHappy/9.jpg\n")
     monkeypatch.chdir(make(tmp_path / "plain", "readme").parent / "plain")
     output = call("import", str(source)).output
-    assert "Skipped Happy/0.txt: not an image by its suffix." in output
-    assert "Skipped 2 more." in output
+    assert "Skipped Happy/0.txt, Happy/1.txt, Happy/2.txt, Happy/3.txt, Happy/4.txt and 2 more: not an image" in output
     assert "Left out 1 rows of metadata.csv without an image: Happy/9.jpg." in output
     assert "Not tracked" in output
+
+
+def test_a_zip_is_imported_as_the_folder_in_it(project: Path, source: Path) -> None:
+    archive = shutil.make_archive("faces", "zip", source.parent, source.name)
+    result = call("import", archive)
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in Path("data").iterdir()) == ["Happy", "Sad"]
+    assert not list(Path().glob(".data-*"))
 
 
 def test_status_where_nothing_is(project: Path) -> None:

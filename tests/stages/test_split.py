@@ -9,6 +9,7 @@ import pytest
 from facesent.core.errors import DataError
 from facesent.core.paths import SPLITS, Project
 from facesent.dataset.manifest import scan
+from facesent.images.rows import read_split
 from facesent.stages.split import split
 
 MakeProject = Callable[..., Project]
@@ -40,6 +41,20 @@ def test_each_usable_image_is_in_one_csv_and_files_are_the_same_each_time(make_p
     assert all(table["file_name"].is_monotonic_increasing for table in tables.values())
     groups = [set(table["group"]) for table in tables.values()]
     assert sum(map(len, groups)) == len(set.union(*groups)) == 60
+
+
+def test_names_with_line_ends_survive_the_tables(make_project: MakeProject) -> None:
+    project = make_project(images=40)
+    odd = ["cr\r.png", "line\n.png", "both\r\n.png", '"quo,te".png', "tab\t.png"]
+    for index, name in enumerate(odd):
+        (project.data / "Happy" / f"{index:03d}.png").rename(project.data / "Happy" / name)
+    manifest = pd.read_parquet(with_manifest(project).manifest)
+    split(project)
+
+    read = pd.concat([read_split(project.split(name)) for name in SPLITS])
+    assert sorted(read["file_name"]) == sorted(manifest["file_name"])
+    assert {f"Happy/{name}" for name in odd} <= set(read["file_name"])
+    assert set(read["label"]) == {"Angry", "Happy"}
 
 
 def test_the_report_counts_what_is_in_the_files(make_project: MakeProject, capsys: pytest.CaptureFixture[str]) -> None:
