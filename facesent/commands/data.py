@@ -203,6 +203,7 @@ def _show_left_out(imported: "Imported") -> None:
 def _show(data_dir: Path, contents: "Contents") -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     if contents.empty:
         click.echo(f"{data_dir}: {'empty' if contents.exists else 'not there'}.")
@@ -211,7 +212,8 @@ def _show(data_dir: Path, contents: "Contents") -> None:
     table.columns[0].footer = "All"
     table.add_column("Images", justify="right", footer=str(contents.images))
     for name, images in contents.classes.items():
-        table.add_row(name, str(images))
+        # A class may be called "Happy [old]", which rich would take for markup.
+        table.add_row(Text(name), str(images))
     Console().print(table)
     groups = f", {contents.groups} groups" if contents.groups else ""
     others = f", {contents.other_files} other files" if contents.other_files else ""

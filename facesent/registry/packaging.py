@@ -26,10 +26,11 @@ CROPS = ("none", "largest")
 
 # The code of ours that the served file loads, with packages for all that is in them; a test compares.
 SERVED_CODE = (
-    "core/console.py", "core/errors.py", "images/limits.py", "images/reading.py", "images/rows.py", "images/spill.py",
-    "images/threads.py", "model/backend.py", "model/calibration.py", "model/inference.py", "model/layers.py",
-    "model/processor.py", "model/settings.py", "model/storage.py", "prediction/classifier.py", "prediction/faces.py",
-    "registry/client.py", "registry/credentials.py", "registry/packaging.py", "registry/served.py", "section.py",
+    "core/console.py", "core/errors.py", "images/kinds.py", "images/limits.py", "images/reading.py", "images/rows.py",
+    "images/spill.py", "images/threads.py", "model/backend.py", "model/calibration.py", "model/inference.py",
+    "model/layers.py", "model/processor.py", "model/settings.py", "model/storage.py", "prediction/classifier.py",
+    "prediction/faces.py", "registry/client.py", "registry/credentials.py", "registry/packaging.py",
+    "registry/served.py", "section.py",
 )  # fmt: skip
 _CODE_KEY = "facesent_code_sha256"
 

@@ -80,6 +80,7 @@ def import_folder(source: Path, incoming: Path, *, link: bool = False, progress:
             f"Expected images of at least two classes as {source}/<Class>/*.jpg, .png, .webp, .bmp or .gif. "
             f"Received: {some(f'{name} ({count})' for name, count in counts.items()) or 'none'}"
             + (f"; skipped {some([f'{name} ({reason})' for name, reason in skipped])}" if skipped else "")
+            + ". Put the images of each class into a folder of its name."
         )
     table, unmatched = _read_metadata([*above, *parts(above[-1])], places)
     linked = 0

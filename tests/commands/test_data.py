@@ -92,6 +92,13 @@ def test_a_zip_is_imported_as_the_folder_in_it(project: Path, source: Path) -> N
     assert not list(Path().glob(".data-*"))
 
 
+def test_status_shows_names_of_classes_as_they_are(project: Path) -> None:
+    make(Path("data"), "Happy [old]/1.jpg", "[red]/1.jpg")
+    output = call("status").output
+    assert "Happy [old]" in output
+    assert "[red]" in output
+
+
 def test_status_where_nothing_is(project: Path) -> None:
     result = call("status")
     assert result.exit_code == 0
