@@ -60,7 +60,8 @@ def _finished_project(scratch: Path, images: int) -> Path:
 def _write_outputs(project: Path) -> None:
     """What ``dvc.yaml`` names: each file, and a file in each folder."""
     stages = yaml.safe_load((project / "dvc.yaml").read_text(encoding="utf-8"))["stages"].values()
-    made = [Path(output) for stage in stages for output in [*stage["outs"], *stage.get("metrics", [])]]
+    outs = [out if isinstance(out, str) else next(iter(out)) for stage in stages for out in stage["outs"]]
+    made = [Path(out) for out in outs]
     named = [*made, *(Path(dependency) for stage in stages for dependency in stage["deps"])]
     for path in dict.fromkeys(named):
         if any(path.is_relative_to(output) for output in made):

@@ -91,7 +91,9 @@ def _manifest(images: int, person: int) -> "pd.DataFrame":
     names = [f"{name}/{index:06d}.jpg" for index, name in enumerate(label)]
     group = [f"person {index // person}" for index in range(images)] if person > 1 else [None] * images
     table = {"file_name": names, "label": label, "group": group, "split": [None] * images, "sha256": sha256}
-    return pd.DataFrame({**table, "phash": phash, "ok": True}).astype({"group": "str", "split": "str"})
+    return pd.DataFrame({**table, "phash": phash, "phash_mirrored": phash, "ok": True}).astype(
+        {"group": "str", "split": "str"}
+    )
 
 
 def _memory(scratch: Path, size: Size) -> list[Result]:

@@ -18,7 +18,8 @@ from facesent.images.threads import cores
 _DTYPES = {
     "file_name": "str", "label": "str", "group": "str", "split": "str",
     "width": "Int64", "height": "Int64", "mode": "str", "format": "str", "bytes": "Int64",
-    "sha256": "str", "phash": "str", "brightness": "float64", "contrast": "float64", "sharpness": "float64",
+    "sha256": "str", "phash": "str", "phash_mirrored": "str",
+    "brightness": "float64", "contrast": "float64", "sharpness": "float64",
     "ok": "bool", "reason": "str",
 }  # fmt: skip
 COLUMNS = tuple(_DTYPES)

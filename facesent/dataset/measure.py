@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from facesent.images.reading import ImageError, opened, read_content
@@ -17,6 +18,7 @@ _LIGHT_SIDE = 128
 _HASHED_SIDE = 32
 # OpenCV's cosine transform is orthonormal; the hash is defined on one that is not scaled.
 _UNSCALED = np.sqrt(np.outer([2] + 7 * [1], [2] + 7 * [1]))
+_MIRRORED = np.array([1, -1] * 4)
 
 
 class Facts(NamedTuple):
@@ -29,6 +31,7 @@ class Facts(NamedTuple):
     bytes: int | None = None
     sha256: str | None = None
     phash: str | None = None
+    phash_mirrored: str | None = None
     brightness: float | None = None
     contrast: float | None = None
     sharpness: float | None = None
@@ -65,7 +68,7 @@ def read_facts(reading: Reading, max_pixels: int) -> Facts:
         measured on the luma in 0..255 of what training would see, upright and over white, halved while both sides keep
         ``_LIGHT_SIDE`` pixels: brightness and contrast are its mean and standard deviation, sharpness is the variance
         of its Laplacian (Pech-Pacheco et al., 2000). phash is ImageHash's of the luma, halved while both sides keep
-        ``_HASHED_SIDE``.
+        ``_HASHED_SIDE``, and phash_mirrored that of its mirror image.
     """
     try:
         content = read_content(Path(reading.path))
@@ -100,9 +103,11 @@ def _measure_pixels(luma: Image.Image, facts: Facts) -> Facts:
     pixels = np.asarray(luma)
     mean, deviation = cv2.meanStdDev(pixels)
     # 16 bits hold the Laplacian of 8 without rounding.
+    phash, mirrored = perceptual_hashes(luma)
     _, edges = cv2.meanStdDev(cv2.Laplacian(pixels, cv2.CV_16S))
     return facts._replace(
-        phash=perceptual_hash(luma),
+        phash=phash,
+        phash_mirrored=mirrored,
         # Rounded, so that another machine's last bits do not change the manifest's bytes.
         brightness=round(float(mean[0, 0]), 3),
         contrast=round(float(deviation[0, 0]), 3),
@@ -111,7 +116,7 @@ def _measure_pixels(luma: Image.Image, facts: Facts) -> Facts:
     )
 
 
-def perceptual_hash(luma: Image.Image) -> str:
+def perceptual_hashes(luma: Image.Image) -> tuple[str, str]:
     """64 bits that hardly change with size and compression: which low frequencies are above their median.
 
     The bits are those of ImageHash's ``phash`` (after N. Krawetz, "Looks Like It", 2011) of the same shrunken picture,
@@ -121,11 +126,16 @@ def perceptual_hash(luma: Image.Image) -> str:
         luma: of mode L.
 
     Returns:
-        16 hexadecimal digits, the lowest frequencies first.
+        16 hexadecimal digits, the lowest frequencies first, of the picture and of its mirror image.
     """
     side = (_HASHED_SIDE, _HASHED_SIDE)
     small = luma.resize(side, Image.Resampling.LANCZOS, reducing_gap=2)
     low = cv2.dct(np.asarray(small, dtype=np.float64))[:8, :8] * _UNSCALED
+    # Mirroring changes the sign of each second frequency from left to right, and nothing else.
+    return _above_median(low), _above_median(low * _MIRRORED)
+
+
+def _above_median(low: NDArray[np.float64]) -> str:
     ordered = np.sort(low, axis=None)
     return np.packbits(low > (ordered[31] + ordered[32]) / 2).tobytes().hex()
 

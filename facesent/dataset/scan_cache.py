@@ -31,7 +31,7 @@ _SCHEMA = pa.schema(
         # An inode may have its highest bit set.
         ("size", pa.int64()), ("mtime", pa.int64()), ("ctime", pa.int64()), ("inode", pa.uint64()),
         ("width", pa.int64()), ("height", pa.int64()), ("mode", pa.string()), ("format", pa.string()),
-        ("bytes", pa.int64()), ("sha256", pa.string()), ("phash", pa.string()),
+        ("bytes", pa.int64()), ("sha256", pa.string()), ("phash", pa.string()), ("phash_mirrored", pa.string()),
         ("brightness", pa.float64()), ("contrast", pa.float64()), ("sharpness", pa.float64()),
         ("ok", pa.bool_()), ("reason", pa.string()),
     ]

@@ -28,24 +28,57 @@ def groups_of(values: pd.Series) -> Labels:
     return codes
 
 
-def near_duplicates(phash: pd.Series, distance: int) -> Labels:
-    """Number rows, shape (rows,): rows that are linked by perceptual hashes at most ``distance`` bits apart share one.
+@dataclass(frozen=True)
+class Pictures:
+    """Distinct pictures and mirror images of pictures.
 
-    The search is exact. By the pigeonhole principle two such hashes agree wholly in at least one of ``distance`` + 1
-    bands of bits (Norouzi et al., "Fast exact search in Hamming space with multi-index hashing", 2014), so that only
-    hashes that share a band are compared.
+    Attributes:
+        hashes: ``(entries,)``, the perceptual hash of each.
+        mirrored: ``(entries,)``, that of its mirror image.
+        seen: ``(entries,)``, whether it is a picture, and no mirror image of one.
+    """
+
+    hashes: Hashes
+    mirrored: Hashes
+    seen: NDArray[np.bool_]
+
+    def close(self, one: Labels, other: Labels, distance: int) -> tuple[Labels, Labels]:
+        """The places in ``one`` and ``other`` of pairs that are nearly the same picture.
+
+        A picture and a mirror image have to be alike in both forms; two mirror images are as alike as the pictures are.
+        """
+        near = np.bitwise_count(self.hashes[one, None] ^ self.hashes[None, other]) <= distance
+        left, right = np.nonzero(near & (self.seen[one, None] | self.seen[None, other]))
+        one, other = one[left], other[right]
+        also = np.bitwise_count(self.mirrored[one] ^ self.mirrored[other]) <= distance
+        kept = also | (self.seen[one] & self.seen[other])
+        return one[kept], other[kept]
+
+
+def near_duplicates(phash: pd.Series, mirrored: pd.Series, distance: int) -> Labels:
+    """Number rows, shape (rows,): rows of pictures that are nearly the same, or mirror images, share one.
+
+    The search is exact. By the pigeonhole principle two hashes at most ``distance`` bits apart agree wholly in at least
+    one of ``distance`` + 1 bands of bits (Norouzi et al., "Fast exact search in Hamming space with multi-index
+    hashing", 2014), so that only hashes that share a band are compared.
 
     Args:
-        phash: 64-bit hashes as 16 hexadecimal digits; a missing one is like no other.
-        distance: in bits; 0 links equal hashes only.
+        phash: 64-bit perceptual hashes as 16 hexadecimal digits; a missing one is like no other.
+        mirrored: those of the mirror images, or missing.
+        distance: in bits, up to which hashes are those of nearly the same picture; 0 links equal hashes only.
     """
-    exact = groups_of(phash)
-    known = phash.notna().to_numpy()
-    hashes, rows = np.unique(numbers_of(phash[known]), return_inverse=True)
-    found = _link_hashes(hashes, distance)
-    labels = exact + len(hashes)
-    labels[known] = found[rows]
-    return labels
+    known, both = phash.notna().to_numpy(), (phash.notna() & mirrored.notna()).to_numpy()
+    as_seen = np.stack([numbers_of(phash[known]), numbers_of(mirrored[known].fillna("0"))], axis=1)
+    turned = as_seen[both[known]][:, ::-1]
+    seen = np.concatenate([np.ones(len(as_seen), np.uint64), np.zeros(len(turned), np.uint64)])
+    entries, found = np.unique(np.column_stack([np.concatenate([as_seen, turned]), seen]), axis=0, return_inverse=True)
+    linked = _link(Pictures(entries[:, 0], entries[:, 1], entries[:, 2] == 1), distance)[found.reshape(-1)]
+
+    labels = np.arange(len(phash)) + len(entries)
+    labels[known] = linked[: len(as_seen)]
+    other_form = labels.copy()
+    other_form[both] = linked[len(as_seen) :]
+    return _components(len(entries) + len(phash), labels, other_form)[labels]
 
 
 def numbers_of(phash: pd.Series) -> Hashes:
@@ -69,16 +102,14 @@ def join(rows: int, groupings: Sequence[Labels]) -> Labels:
     return _components(offset, np.concatenate(nodes), np.concatenate(targets))[:rows]
 
 
-def _link_hashes(hashes: Hashes, distance: int) -> Labels:
-    """Number distinct hashes, shape (hashes,)."""
-    labels = np.arange(len(hashes))
-    if distance == 0:
-        return labels
+def _link(pictures: Pictures, distance: int) -> Labels:
+    """Number distinct entries, shape (entries,): what is linked shares a number."""
+    labels = np.arange(len(pictures.hashes))
     for shift, width in _bands(distance + 1):
         pending: list[Pairs] = []
         held = 0
-        for bucket in _buckets((hashes >> np.uint64(shift)) & np.uint64((1 << width) - 1)):
-            for pairs in _close_pairs(hashes, labels, bucket, distance):
+        for bucket in _buckets((pictures.hashes >> np.uint64(shift)) & np.uint64((1 << width) - 1)):
+            for pairs in _close_pairs(pictures, labels, bucket, distance):
                 pending.append(pairs)
                 held += len(pairs[0])
                 if held > _BLOCK:
@@ -103,16 +134,15 @@ def _buckets(keys: Hashes) -> Iterator[Labels]:
             yield order[start:end]
 
 
-def _close_pairs(hashes: Hashes, labels: Labels, bucket: Labels, distance: int) -> Iterator[Pairs]:
+def _close_pairs(pictures: Pictures, labels: Labels, bucket: Labels, distance: int) -> Iterator[Pairs]:
     """The pairs of groups in the bucket that two close hashes link, a block of comparisons at a time."""
     # A bucket that is one group already (a crowd of nearly black images, say) has nothing left to find.
     if (labels[bucket] == labels[bucket[0]]).all():
         return
     step = max(1, _BLOCK // len(bucket))
     for start in range(0, len(bucket), step):
-        block = bucket[start : start + step]
-        left, right = np.nonzero(np.bitwise_count(hashes[block, None] ^ hashes[None, bucket]) <= distance)
-        left, right = labels[block[left]], labels[bucket[right]]
+        left, right = pictures.close(bucket[start : start + step], bucket, distance)
+        left, right = labels[left], labels[right]
         yield left[left < right], right[left < right]
 
 

@@ -124,20 +124,21 @@ def split(
 def _nodes(images: pd.DataFrame, memory: pd.DataFrame) -> pd.DataFrame:
     """A row an image, then a row for each remembered one that is not among them, as ``settle`` takes them."""
     key = ["content", "person"]
-    known = identities(images).assign(image=True)
+    known = identities(images).assign(mirrored=images["phash_mirrored"], image=True)
     places = known.merge(memory[[*key, "split"]], how="left", on=key)["split"]
     given = images["split"]
     known = known.assign(split=given.fillna(places).fillna(""), given=given.notna())
     gone = memory.merge(known[key].drop_duplicates(), how="left", on=key, indicator=True)
     gone = gone[gone["_merge"] == "left_only"].drop(columns="_merge").assign(image=False, given=False)
-    return pd.concat([known, gone], ignore_index=True)
+    # Of what is gone the mirror image is not known; an image that mirrors it has its own.
+    return pd.concat([known, gone.assign(mirrored=gone["phash"])], ignore_index=True)
 
 
 def _links(nodes: pd.DataFrame, distance: int) -> dict[str, Labels]:
     """Equal numbers for nodes that are linked, by kind of link."""
     return {
         "same content": groups_of(nodes["content"]),
-        "near duplicates": near_duplicates(nodes["phash"], distance),
+        "near duplicates": near_duplicates(nodes["phash"], nodes["mirrored"], distance),
         "same person": groups_of(nodes["person"].mask(nodes["person"] == "")),
     }
 

@@ -39,7 +39,7 @@ def settle(nodes: pd.DataFrame, group: Labels, distance: int, *, keep_given: boo
 
     Args:
         nodes: a row an image, then a row for each remembered one that is gone: ``content``, ``person``, ``phash``,
-            ``split`` ("" where none is known), ``given`` (whether metadata.csv says so) and ``image``.
+            ``mirrored``, ``split`` ("" where none is known), ``given`` (whether metadata.csv says so) and ``image``.
         group: equal numbers for what belongs together, ``(nodes,)``.
         distance: in bits, up to which pictures are near duplicates.
         keep_given: whether linked images whose splits are both given stay, as a benchmark's own splits ask for.
@@ -117,10 +117,12 @@ def _links(nodes: pd.DataFrame, distance: int) -> csr_array:
     """Which of the nodes are linked by themselves, not over others: ``(nodes, nodes)``."""
     content, person = (pd.factorize(nodes[name])[0] for name in ("content", "person"))
     named = (nodes["person"] != "").to_numpy()
-    hashes, columns = numbers_of(nodes["phash"]), []
-    for row, phash in enumerate(hashes):
+    hashes, mirrored, columns = numbers_of(nodes["phash"]), numbers_of(nodes["mirrored"]), []
+    for row in range(len(nodes)):
         same = (content == content[row]) | (named & named[row] & (person == person[row]))
-        columns.append(np.flatnonzero(same | (distances(phash, hashes) <= distance)))
+        near = distances(hashes[row], hashes) <= distance
+        turned = np.maximum(distances(mirrored[row], hashes), distances(hashes[row], mirrored)) <= distance
+        columns.append(np.flatnonzero(same | near | turned))
     starts = np.cumsum([0, *map(len, columns)])
     data = np.ones(starts[-1], dtype=bool)
     return csr_array((data, np.concatenate(columns), starts), shape=(len(nodes), len(nodes)))

@@ -17,7 +17,7 @@ from facesent.params import load_params
 from facesent.sources.drawn_faces.dataset import draw_dataset
 
 ROOT = Path(__file__).parents[2]
-FACTS = "d2292f0d1326eafb14c090bd71a6684bae07731d0fe8169c7cce3dac45bd58ba"
+FACTS = "b898b016817f5e0d00dcf9377fcdc668f872cec579a339472d2a024b45b0e6a1"
 SPLITS = "6113336be0246315fdd1b0e005b8c16d97475fb284567a9b4a59f8e3bffd9031"
 
 

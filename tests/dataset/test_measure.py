@@ -7,9 +7,9 @@ import cv2
 import imagehash
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
-from facesent.dataset.measure import Facts, Reading, perceptual_hash, read_facts
+from facesent.dataset.measure import Facts, Reading, perceptual_hashes, read_facts
 from facesent.images.reading import ImageError, read_image
 from facesent.sources.drawn_faces.portrait import draw_portrait
 
@@ -63,7 +63,7 @@ def test_the_hash_is_imagehash_s_of_the_shrunken_picture_bit_for_bit() -> None:
     flat = [np.full((40, 40), value, np.uint8) for value in (0, 100, 255)]
     drawn = [portrait(person, size).convert("L") for person in range(8) for size in ((48, 48), (128, 128), (350, 300))]
     for luma in [*map(Image.fromarray, [*noise, *flat]), *drawn]:
-        assert perceptual_hash(luma) == str(imagehash.phash(shrunken(luma)))
+        assert perceptual_hashes(luma)[0] == str(imagehash.phash(shrunken(luma)))
 
 
 def test_shrinking_in_two_steps_hardly_changes_the_hash() -> None:
@@ -71,7 +71,7 @@ def test_shrinking_in_two_steps_hardly_changes_the_hash() -> None:
     for person in range(8):
         for size in ((60, 50), (128, 128), (350, 300), (1000, 900)):
             luma = portrait(person, size).convert("L")
-            bits.append(imagehash.hex_to_hash(perceptual_hash(luma)) - imagehash.phash(luma))
+            bits.append(imagehash.hex_to_hash(perceptual_hashes(luma)[0]) - imagehash.phash(luma))
     assert max(bits) <= 4
     assert np.mean(bits) < 0.5
 
@@ -151,3 +151,13 @@ def test_what_pillow_warns_of_is_not_shown(tmp_path: Path) -> None:
     with warnings.catch_warnings(record=True) as shown:
         assert measured(path).ok
     assert shown == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_hash_of_the_mirror_image_is_known_without_mirroring(seed: int) -> None:
+    coarse = np.random.default_rng(seed).integers(0, 256, (9, 9), dtype=np.uint8)
+    luma = Image.fromarray(coarse).resize((200, 170), Image.Resampling.BICUBIC)
+    (one, mirrored), (other, back) = perceptual_hashes(luma), perceptual_hashes(ImageOps.mirror(luma))
+    assert one != other
+    assert (int(mirrored, 16) ^ int(other, 16)).bit_count() <= 2
+    assert (int(back, 16) ^ int(one, 16)).bit_count() <= 2

@@ -9,6 +9,10 @@ def as_text(hashes: list[int]) -> pd.Series:
     return pd.Series([f"{value:016x}" for value in hashes], dtype="str")
 
 
+def none(count: int) -> pd.Series:
+    return pd.Series([None] * count, dtype="str")
+
+
 def same_partition(one: Labels, other: Labels) -> bool:
     pairs = set(zip(one.tolist(), other.tolist(), strict=True))
     return len(pairs) == len(set(one.tolist())) == len(set(other.tolist()))
@@ -39,7 +43,9 @@ def test_near_duplicates_finds_just_what_comparing_all_pairs_finds(seed: int, di
         flips = rng.choice(64, rng.integers(0, 19), replace=False)
         hashes.append(hashes[rng.integers(len(hashes))] ^ sum(1 << int(bit) for bit in flips))
 
-    assert same_partition(near_duplicates(as_text(hashes), distance), by_brute_force(hashes, distance))
+    assert same_partition(
+        near_duplicates(as_text(hashes), none(len(hashes)), distance), by_brute_force(hashes, distance)
+    )
 
 
 @pytest.mark.parametrize("distance", [1, 3, 4, 8])
@@ -48,13 +54,13 @@ def test_the_bound_is_exact_wherever_the_bits_differ(distance: int) -> None:
     for _ in range(50):
         bits = rng.choice(64, distance + 1, replace=False)
         just, over = (sum(1 << int(bit) for bit in bits[:count]) for count in (distance, distance + 1))
-        assert len(set(near_duplicates(as_text([0, just]), distance))) == 1
-        assert len(set(near_duplicates(as_text([0, over]), distance))) == 2
+        assert len(set(near_duplicates(as_text([0, just]), none(2), distance))) == 1
+        assert len(set(near_duplicates(as_text([0, over]), none(2), distance))) == 2
 
 
 def test_a_missing_hash_is_like_no_other() -> None:
     hashes = pd.Series([None, "0" * 16, None, "0" * 16], dtype="str")
-    labels = near_duplicates(hashes, 4)
+    labels = near_duplicates(hashes, none(len(hashes)), 4)
     assert len(set(labels)) == 3
     assert labels[1] == labels[3]
 
@@ -63,7 +69,7 @@ def test_crowds_and_thousands_of_images_are_linked() -> None:
     rng = np.random.default_rng(0)
     spread = rng.integers(0, 2**64, 20_000, dtype=np.uint64)
     crowd = np.uint64(1) << rng.integers(0, 64, 5_000, dtype=np.uint64)
-    labels = near_duplicates(as_text([int(value) for value in [*spread, *crowd]]), 4)
+    labels = near_duplicates(as_text([int(value) for value in [*spread, *crowd]]), none(len(spread) + len(crowd)), 4)
     assert len(set(labels[20_000:])) == 1
     assert len(set(labels[:20_000])) > 19_990
 
@@ -78,3 +84,12 @@ def test_groups_of_leaves_missing_values_alone() -> None:
 def test_join_follows_chains_through_every_clustering() -> None:
     person, content = np.array([0, 0, 1, 2, 3]), np.array([0, 1, 1, 2, 3])
     assert same_partition(join(5, [person, content]), np.array([0, 0, 0, 1, 2]))
+
+
+def test_a_mirror_image_is_a_near_duplicate() -> None:
+    one, turned, other = 2**40 - 1, 2**63 - 2**31, 2**20 - 1
+    phash, mirrored = as_text([one, turned ^ 1, other, turned]), as_text([turned, one ^ 2, one, other])
+    # The second mirrors the first. The third's mirror image is the first, but not the other way round.
+    labels = near_duplicates(phash, mirrored, 4)
+    assert labels[0] == labels[1]
+    assert len({labels[0], labels[2]}) == 2

@@ -25,6 +25,7 @@ def make_manifest(
             "split": pd.Series(splits or [None] * count, dtype="str"),
             "sha256": [f"{value:016x}".ljust(64, "0") for value in rng.integers(0, 2**63, count)],
             "phash": [f"{value:016x}" for value in rng.integers(0, 2**64, count, dtype=np.uint64)],
+            "phash_mirrored": [f"{value:016x}" for value in rng.integers(0, 2**64, count, dtype=np.uint64)],
             "ok": True,
         }
     )

@@ -44,7 +44,8 @@ class Collection:
 
     @property
     def manifest(self) -> pd.DataFrame:
-        return pd.DataFrame(self.images).astype({"group": "str", "split": "str"}).assign(ok=True)
+        table = pd.DataFrame(self.images).astype({"group": "str", "split": "str"})
+        return table.assign(phash_mirrored=table["phash"].map(mirrored), ok=True)
 
     def add(self, person: str | None, phash: str | None = None) -> None:
         label, number = "ABCDE"[min(self.rng.integers(0, 8), 4)], self.rng.integers(0, 2**63)
@@ -68,7 +69,7 @@ class Collection:
 
     def edit(self) -> None:
         """One of the things that people do, to a few images."""
-        match int(self.rng.integers(0, 8)):
+        match int(self.rng.integers(0, 9)):
             case 0:
                 for _ in range(10):
                     self.add(None)
@@ -96,6 +97,14 @@ class Collection:
                 # Nearly the picture of one, and of the person of another.
                 one, other = self.some(2)
                 self.add(other["group"], self.near(one["phash"]))
+            case 8:
+                for image in self.some(3):
+                    self.add(image["group"], self.near(mirrored(image["phash"])))
+
+
+def mirrored(phash: str) -> str:
+    """That of a mirror image, whose own mirror image is the picture again."""
+    return f"{int(phash, 16) ^ 0x5555555555555555:016x}"
 
 
 def places(manifest: pd.DataFrame, result: pd.DataFrame) -> pd.Series:
@@ -106,7 +115,9 @@ def places(manifest: pd.DataFrame, result: pd.DataFrame) -> pd.Series:
 def linked_across(result: pd.DataFrame) -> int:
     """Pairs of images of one content, one person or nearly the same picture that are in two splits."""
     hashes = np.array([int(text, 16) for text in result["phash"]], dtype=np.uint64)
+    mirrors = np.array([int(mirrored(text), 16) for text in result["phash"]], dtype=np.uint64)
     linked = np.bitwise_count(hashes[:, None] ^ hashes[None]) <= DISTANCE
+    linked |= np.bitwise_count(hashes[:, None] ^ mirrors[None]) <= DISTANCE
     for name in ("content", "person"):
         values = result[name].to_numpy()
         linked |= (values[:, None] == values[None]) & (values != "")[:, None]

@@ -92,6 +92,7 @@ def test_added_images_move_nobody(make_project: MakeProject, capsys: pytest.Capt
         file_name=[f"Angry/new{row}.png" for row in range(10)],
         sha256=[f"{row:064x}" for row in range(10)],
         phash=[f"{7919 * row:016x}"[::-1] for row in range(10)],
+        phash_mirrored=[f"{7907 * row:015x}f"[::-1] for row in range(10)],
     )
     pd.concat([manifest.iloc[1:], new]).to_parquet(project.manifest, index=False)
     capsys.readouterr()
