@@ -22,6 +22,7 @@ from facesent.model.storage import load_model, save_model
 from facesent.params import load_params
 from facesent.training.checkpoint import CheckpointFolder
 from facesent.training.loop import Trained, best_epoch, train
+from facesent.training.progress import DivergedError
 from facesent.training.settings import Head, Loss, Optimizer, Schedule
 
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
@@ -155,6 +156,37 @@ def test_a_training_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
             checkpoint=checkpoint,
             fingerprint="a",
         )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("rate", "batches", "where"),
+    [
+        (1e30, 4, r"a finite loss\. Received: nan in step 2 of 4 of epoch 2"),
+        (1e39, 1, r"a finite val_loss.* in epoch 2"),
+    ],
+)
+def test_a_training_that_diverges_stops_there_and_keeps_the_state_before(
+    tmp_path: Path, rate: float, batches: int, where: str
+) -> None:
+    """In its second epoch: in the first one the head alone learns, at a rate of its own."""
+    settings = CRAFT.model_copy(update={"optimizer": Optimizer(learning_rate=rate), "schedule": Schedule()})
+    checkpoint = CheckpointFolder(tmp_path / "checkpoint", pytest.fail)
+    advice = r"Lower train\.optimizer\.learning_rate \(now .*\), set train\.optimizer\.clip_norm;"
+    with closing(checkpoint), pytest.raises(DivergedError, match=rf"{where}\. {advice}"):
+        train(
+            examples(16 * batches, 1, 32),
+            examples(12, 2, 32),
+            3,
+            BACKBONE,
+            settings,
+            checkpoint=checkpoint,
+            fingerprint="a",
+        )
+    state = checkpoint.load("a")
+    assert state is not None
+    assert [np.isfinite(list(row.values())).all() for row in state.history] == [True]
+    assert all(np.isfinite(value).all() for value in (*state.variables, *checkpoint.best()))
 
 
 def test_the_best_epoch_is_the_first_that_reached_the_best_value() -> None:
