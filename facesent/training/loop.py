@@ -76,6 +76,7 @@ def fit(
         SpillError: the disk has no room for images that memory has no room for.
         DistributionError: what ``settings.distribute`` asks for cannot be had here.
         WeightsError: the weights to start from cannot be had.
+        DivergedError, CheckpointError: as ``train`` says.
     """
     labels, size = labels_of(frames["train"]), model_settings.image_size
     examples = training_examples(data, frames["train"], labels, size, spill=spill)
@@ -114,6 +115,10 @@ def train(
         checkpoint: where the state of each finished epoch goes.
         fingerprint: equal for trainings that would give equal weights.
         watch: hears of batches and epochs.
+
+    Raises:
+        DivergedError: a loss is no number any more.
+        CheckpointError: the weights of the best epoch are not there at the end.
     """
     strategy = distribution.strategy(settings.distribute)
     make_deterministic(settings.seed)
@@ -131,7 +136,7 @@ def train(
                 _fit(phase, model, batches, validation, epochs)
     checkpoint.close()
     best = best_epoch(epochs.history, settings.checkpoint.monitor)
-    kept = _finish(checkpoint.best(), validation, classes, model_settings, settings)
+    kept = _finish(checkpoint.best(fingerprint, best), validation, classes, model_settings, settings)
     watch.kept(best, epochs.history[best])
     return Trained(kept, epochs.history, best)
 

@@ -114,8 +114,11 @@ class Epochs(keras.callbacks.Callback):  # type: ignore[misc]
                 rate = getattr(self._settings, section).learning_rate
                 raise DivergedError(
                     f"Expected a finite {name}. Received: {value} in {where}epoch {self._epoch + 1}. "
-                    f"Lower train.{section}.learning_rate (now {rate:g}){self._further_advice()}; "
-                    f"the state after epoch {len(self.history)} is kept in {self._checkpoint.path}."
+                    f"Lower train.{section}.learning_rate (now {rate:g}){self._further_advice()}."
+                    + (
+                        f" {self._checkpoint.path} keeps the state after epoch {len(self.history)}."
+                        * bool(self.history)
+                    )
                 )
 
     def _further_advice(self) -> str:
