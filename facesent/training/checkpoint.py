@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesent.core.errors import FacesentError
+from facesent.core.files import require_room
 from facesent.images.threads import give_way
 from facesent.model.backend import keras
 
@@ -136,11 +137,24 @@ class CheckpointFolder:
         except OSError as error:
             self._unsaved(error)
 
+    def require_room(self, state: int, best: int) -> None:
+        """See to it that the disk takes what a training writes: both files, the draft of one, and the model.
+
+        Args:
+            state: bytes of a state.
+            best: bytes of the model's variables.
+
+        Raises:
+            FilesError: it does not.
+        """
+        written = sum(path.stat().st_size for path in (self._state, self._best) if path.is_file())
+        require_room(self.path, 2 * state + 2 * best - written, "the states and the model of this training")
+
     def clear(self) -> None:
         """Remove what is there and make the folder ready for another training."""
         self.close()
         shutil.rmtree(self.path, ignore_errors=True)
-        self.path.mkdir(parents=True)
+        self.path.mkdir(parents=True, exist_ok=True)  # it may be a link to a folder on another disk
 
     def _write(self, state: State) -> None:
         # The best weights come first: a kill in between repeats the epoch, which writes the same ones again.
@@ -186,13 +200,18 @@ def _sha256(arrays: Arrays) -> str:
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.dtype} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).reshape(-1))
+        digest.update(np.ascontiguousarray(array).reshape(-1).data)
     return digest.hexdigest()
 
 
 def variables_of(model: keras.Model) -> list[Any]:
     """All that a step changes: the model's variables and the optimizer's."""
     return [*model.variables, *model.optimizer.variables]
+
+
+def size_of(variables: list[Any]) -> int:
+    """Bytes of the values of Keras variables."""
+    return sum(np.prod(variable.shape, dtype=int) * np.dtype(variable.dtype).itemsize for variable in variables)
 
 
 def snapshot(variables: list[Any]) -> Arrays:

@@ -127,6 +127,9 @@ class Follower(CheckpointFolder):
     def clear(self) -> None:
         """Leave that to the chief."""
 
+    def require_room(self, state: int, best: int) -> None:
+        """Leave that to the chief."""
+
     def save(self, state: State, best: Arrays | None) -> None:
         """Keep the model's variables, if this epoch is the best so far."""
         self._kept = best if best is not None else self._kept
