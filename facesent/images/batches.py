@@ -70,9 +70,10 @@ class ValidatedFile:
         try:
             if self._as_read != _stamp(self.path.stat()):
                 self.read_bytes()
-        except (OSError, ImageError) as error:
+        except (OSError, ImageError):
             raise ImageError(
-                f"{self.path}: Expected the images to stay as they are during a training. Received: {error}"
+                f"{self.path}: Expected the image to stay as it was when the training read it. "
+                "Received: another content, or no file. Run: dvc repro"
             ) from None
 
     def __str__(self) -> str:
