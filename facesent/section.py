@@ -30,6 +30,17 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+class _EachKeyOnce(yaml.SafeLoader):
+    """YAML would let the last of two equal keys win without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        for place, (key, _) in enumerate(node.value):
+            if key.value in keys[:place]:
+                raise yaml.constructor.ConstructorError(problem=f"{key.value} twice", problem_mark=key.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path) -> Any:
     """What ``path`` holds, unchecked.
 
@@ -37,7 +48,7 @@ def read_yaml(path: Path) -> Any:
         ParamsError: there is no such file, or it is no YAML.
     """
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.load(path.read_text(encoding="utf-8"), _EachKeyOnce)  # noqa: S506  # a safe loader
     except FileNotFoundError:
         raise ParamsError(
             f"Expected the settings in {path}. Received: no such file. Run this in the project's root folder."

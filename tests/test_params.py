@@ -57,6 +57,13 @@ def test_a_stage_asks_too_and_about_what_is_like_nothing_nobody_does(tmp_path: P
         load_params(written(tmp_path, train__colour=3))
 
 
+def test_a_key_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    path.write_text(path.read_text().replace("  epochs: 30\n", "  epochs: 30\n  epochs: 2\n"))
+    with pytest.raises(ParamsError, match=r"Received: epochs twice\n.*line \d+"):
+        load_params(path)
+
+
 def test_a_value_out_of_range_is_named_with_what_was_received(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match=r"model\.dropout:.*Received: 1\.5"):
         load_params(written(tmp_path, model__dropout=1.5))
