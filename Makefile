@@ -11,7 +11,7 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help setup run test test-fast check format docs lock screenshots clean
+.PHONY: help setup run test test-all test-fast coverage check format docs lock screenshots clean
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -33,12 +33,15 @@ run: setup ## Images to a promoted model: data if there are none, then the flow 
 	@python -m flows.pipeline --draw
 
 # Three on two cores: many tests wait for a server. In their own order: a long file must not come last.
-test: setup ## All tests, and which branches of the code the fast ones take.
-	@pytest -n 3 -m "not slow" --cov --cov-report=term
-	@pytest -n 3 --no-loadscope-reorder -m slow
+test: setup ## Each kind of test, and which branches of the code the fast ones take.
+	@pytest -n 3 -m "not slow and not long" --cov --cov-report=term
+	@pytest -n 3 --no-loadscope-reorder -m "slow and not long"
+
+test-all: setup ## All tests, further cases of each kind included.
+	@pytest -n 3 --no-loadscope-reorder
 
 test-fast: setup ## The tests that take no server, no training and under a minute in all.
-	@pytest -n 2 -m "not slow"
+	@pytest -n 2 -m "not slow and not long"
 
 coverage: setup ## All tests, and which branches of the code all of them take.
 	@pytest -n 3 --no-loadscope-reorder --cov --cov-report=term

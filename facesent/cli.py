@@ -6,7 +6,7 @@ from facesent.commands.app import app
 from facesent.commands.data import data
 from facesent.commands.doctor import doctor
 from facesent.commands.export import export
-from facesent.commands.labels import label_issues, relabel
+from facesent.commands.labels import conflicts, label_issues, relabel
 from facesent.commands.lineage import lineage, reproduce
 from facesent.commands.models import approve, models, promote, reject, rollback
 from facesent.commands.predict import predict
@@ -22,7 +22,7 @@ def main() -> None:
 
     \b
     Get images:       facesent data draw | download | import DIR
-    Review labels:    facesent data label-issues, then facesent data relabel QUEUE.csv
+    Review labels:    facesent data conflicts | label-issues, then facesent data relabel QUEUE.csv
     Choose settings:  facesent preset quick | reference | best
     Pretrained start: facesent weights
     Train:            dvc repro, or python -m flows.pipeline for all of it
@@ -35,7 +35,7 @@ def main() -> None:
     prepare()
 
 
-for command in (label_issues, relabel):
+for command in (conflicts, label_issues, relabel):
     data.add_command(command)
 
 

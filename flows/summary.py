@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -96,7 +96,7 @@ def summarise(
     rows = {
         "images": f"{sum(split['images'] for split in splits.values()):,}{_quarantined(project)}",
         "splits": ", ".join(f"{name} {split['images']:,}" for name, split in splits.items()),
-        "test accuracy": _accuracy(project, splits["test"]),
+        "test accuracy": _accuracy(project, verdict),
         "against the champion": _gain(verdict),
         "canary": _canary(canary),
         "verdict": verdict.outcome,
@@ -122,9 +122,13 @@ def _event(verdict: "Verdict", promotion: "Promotion") -> Event | None:
     return "promoted" if promotion.changed or (served and promotion.approved_by) else None
 
 
-def _accuracy(project: Project, test: Mapping[str, float]) -> str:
+def _accuracy(project: Project, verdict: "Verdict") -> str:
+    """The gate's, so that what is shown is what was judged."""
+    accuracy = verdict.accuracy
+    if accuracy is None:
+        return ""
     level = load_params(project.params).evaluate.confidence_level
-    return f"{test['accuracy']:.1%} ({level:.0%} interval {test['accuracy_low']:.1%} to {test['accuracy_high']:.1%})"
+    return f"{accuracy.value:.1%} ({level:.0%} interval {accuracy.low:.1%} to {accuracy.high:.1%})"
 
 
 def _quarantined(project: Project) -> str:

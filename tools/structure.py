@@ -61,7 +61,7 @@ def _stages(stages: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, ...]
         yield (
             f"**{name}**",
             stage["desc"],
-            *(_names(names) for names in (reads, code, stage["params"], stage["outs"])),
+            *(_names(names) for names in (reads, code, stage["params"], _outs(stage))),
         )
 
 
@@ -69,7 +69,7 @@ def _graph(stages: Mapping[str, Mapping[str, Any]]) -> str:
     """Which stage reads what another one writes, drawn by what draws `dvc dag`."""
     from dvc.dagascii import draw
 
-    maker = {Path(out): name for name, stage in stages.items() for out in stage["outs"]}
+    maker = {Path(out): name for name, stage in stages.items() for out in _outs(stage)}
     edges: set[tuple[str, str]] = set()
     for name, stage in stages.items():
         for dep in map(Path, stage["deps"]):
@@ -79,6 +79,11 @@ def _graph(stages: Mapping[str, Mapping[str, Any]]) -> str:
                 edges.add((name, source or "data"))
     picture = draw(["data", *stages], sorted(edges))
     return "\n".join(line.rstrip() for line in picture.strip("\n").splitlines())
+
+
+def _outs(stage: Mapping[str, Any]) -> list[str]:
+    """The paths, of which some are keys above their options."""
+    return [out if isinstance(out, str) else next(iter(out)) for out in stage["outs"]]
 
 
 def _packages(layers: Iterable[str]) -> Iterator[tuple[str, ...]]:

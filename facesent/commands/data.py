@@ -2,6 +2,7 @@
 
 import json
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import click
 
 from facesent.commands.errors import readable_errors
 from facesent.core.console import progress_of
+from facesent.core.text import some
 
 if TYPE_CHECKING:
     from facesent.dataset.files import Contents
@@ -96,14 +98,16 @@ def download(data_dir: Path, replace: bool, handle: str | None) -> None:
 @click.option("--link", is_flag=True, help="Hard-link the images instead of copying them, where possible.")
 @readable_errors
 def import_(folder: Path, data_dir: Path, replace: bool, link: bool) -> None:
-    """Take the images of DIR/<Class>/, with DIR/metadata.csv if there is one.
+    """Take the images of DIR/<Class>/, with DIR/metadata.csv if there is one; DIR may be a zip.
+
+    Class folders in DIR/train/, DIR/val/ and DIR/test/ keep that split.
 
     \b
     Example: facesent data import ~/faces --replace
     """
     from facesent.core.errors import DataError
     from facesent.sources.dvc import shares_files_with_cache
-    from facesent.sources.folder import import_folder
+    from facesent.sources.folder import import_archive, import_folder
 
     source, target = folder.resolve(), data_dir.resolve()
     if source.is_relative_to(target) or target.is_relative_to(source):
@@ -114,6 +118,8 @@ def import_(folder: Path, data_dir: Path, replace: bool, link: bool) -> None:
 
     def take(incoming: Path) -> "Imported":
         with progress_of("Importing") as progress:
+            if zipfile.is_zipfile(folder):
+                return import_archive(folder, incoming, incoming.with_name("unpacked"), progress=progress)
             return import_folder(folder, incoming, link=link, progress=progress)
 
     _bring_in(data_dir, replace, take)
@@ -142,6 +148,30 @@ def status(data_dir: Path, as_json: bool) -> None:
         click.echo(_advice(data_dir, contents, state))
 
 
+@data.command()
+@readable_errors
+def resplit() -> None:
+    """Forget which images were tested on, so that the next run draws new splits of all of them.
+
+    Models so far were trained on images of the new test split: the gate does not compare with them. To undo it:
+    git checkout assignment.csv
+
+    \b
+    Example:
+      facesent data resplit
+    """
+    from facesent.core.errors import DataError
+    from facesent.core.paths import Project
+    from facesent.dataset.assignment import forget
+
+    if not Project().params.is_file():
+        raise DataError("Expected params.yaml in this folder. Received: none. Run this in the project's root folder.")
+
+    forgotten = forget(Project().assignment)
+    click.echo(f"Forgot the splits of {forgotten:,} images." if forgotten else "No splits are known.")
+    click.echo("Next: dvc repro, then facesent promote --replace-incomparable")
+
+
 def _bring_in(data_dir: Path, replace: bool, fill: Fill) -> None:
     """Build new content, let it take its place, and say what is there then."""
     from rich.console import Console
@@ -160,10 +190,11 @@ def _bring_in(data_dir: Path, replace: bool, fill: Fill) -> None:
 
 
 def _show_left_out(imported: "Imported") -> None:
-    for name, reason in imported.skipped[:5]:
-        click.echo(f"Skipped {name}: {reason}.", err=True)
-    if len(imported.skipped) > 5:
-        click.echo(f"Skipped {len(imported.skipped) - 5} more.", err=True)
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in imported.skipped:
+        by_reason.setdefault(reason, []).append(name)
+    for reason, names in by_reason.items():
+        click.echo(f"Skipped {some(names)}: {reason}.", err=True)
     if imported.unmatched:
         examples = ", ".join(imported.unmatched[:5])
         click.echo(f"Left out {len(imported.unmatched)} rows of metadata.csv without an image: {examples}.", err=True)

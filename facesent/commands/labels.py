@@ -57,6 +57,52 @@ def label_issues(data_dir: Path, predictions: Path, limit: int, output: Path) ->
 
 
 @click.command()
+@data_option
+@click.option("--where", metavar="PATTERN", help="Decide for contents with a file that matches, such as '*~angry*'.")
+@click.option("--label", metavar="CLASS", help="What --where decides: a class, or drop.")
+@click.option(
+    "--output", type=click.Path(path_type=Path, file_okay=False), default=Path("outputs/label_conflicts"),
+    show_default=True, help="Folder for the queue and its pictures.",
+)  # fmt: skip
+@readable_errors
+def conflicts(data_dir: Path, where: str | None, label: str | None, output: Path) -> None:
+    """Queue the contents that stand under several labels, for a person to say which label is right.
+
+    A class as decision leaves the content in that class once; its other copies are dropped. drop drops them all.
+
+    \b
+    Example: facesent data conflicts --where '*~angry*' --label Angry
+    """
+    from facesent.core.console import progress_of
+    from facesent.core.errors import DataError
+    from facesent.core.paths import Project
+    from facesent.dataset.scan_cache import ScanCache
+    from facesent.labels.conflicts import Rule, decided, find_conflicts, write_conflicts
+    from facesent.params import load_params
+
+    if (where is None) != (label is None):
+        raise DataError("Expected --where and --label together. Received: one of them.")
+    project = Project()
+    params = load_params(project.params)
+    cache = ScanCache.read(project.scan_cache)
+    with progress_of("Looking") as progress:
+        max_pixels = params.validate_.max_pixels
+        found = find_conflicts(data_dir, max_pixels=max_pixels, cache=cache, progress=progress)
+    if found.empty:
+        click.echo("No content stands under two labels.")
+        return
+    rule = None if where is None or label is None else Rule(where, label)
+    queue = decided(found, rule)
+    queued = write_conflicts(queue, data_dir, output, hidden=params.report.no_thumbnails)
+    click.echo(
+        f"{queued.images} contents stand under several labels: {queued.file}, with pictures in {queued.pages[0]}."
+    )
+    if rule:
+        click.echo(f"{(queue['decision'] != '').sum()} are decided as {rule.decision}, by {rule.pattern}.")
+    click.echo(f"Next: fill its column decision with a class or drop, then facesent data relabel {queued.file}")
+
+
+@click.command()
 @click.argument("queue", metavar="QUEUE.csv", type=click.Path(path_type=Path))
 @data_option
 @click.option("--dry-run", is_flag=True, help="Check, and say what would be done.")

@@ -97,12 +97,12 @@ def _answers(
 
 def _reader(classifier: "Classifier", crop: str) -> Callable[[Path], "Read | str"]:
     """The function that prepares a file for the network, or says why it cannot."""
-    from facesent.images.reading import ImageError
+    from facesent.images.reading import ImageError, read_content
     from facesent.prediction.faces import read_face
 
     def read(file: Path) -> "Read | str":
         try:
-            content = file.read_bytes()
+            content = read_content(file)
             if crop == "largest":
                 return read_face(content, classifier.image_size)
             return classifier.read(content), None
@@ -121,9 +121,10 @@ def _progress(files: int) -> AbstractContextManager[Progress]:
 def _files(photo: Path) -> list[Path]:
     if photo.is_file():
         return [photo]
-    from facesent.dataset.files import is_image_name
+    from facesent.dataset.files import is_ignored, is_image_name
 
-    return sorted(file for file in photo.rglob("*") if is_image_name(file.name))
+    files = [file for file in photo.rglob("*") if is_image_name(file.name)]
+    return sorted(file for file in files if not any(map(is_ignored, file.relative_to(photo).parts)))
 
 
 def _as_json(file: Path, prediction: "Prediction", box: "Box | None", version: int) -> str:

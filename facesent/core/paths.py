@@ -42,6 +42,11 @@ class Project:
         """The images of each split and a report, written by ``split``."""
         return self.outputs / "split"
 
+    @property
+    def assignment(self) -> Path:
+        """Which split each image was put into so far; kept in git."""
+        return self.root / "assignment.csv"
+
     def split(self, name: str) -> Path:
         """The images of one of ``SPLITS``."""
         return self.splits / f"{name}.csv"

@@ -1,19 +1,25 @@
 """What is in ``data/``, by file names and sizes: quick for any number of images."""
 
-import csv
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
+from unicodedata import normalize
 
 from facesent.core.errors import DataError
 from facesent.core.text import printable
+from facesent.dataset.metadata import parse
 from facesent.images.rows import UNCERTAIN
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif"})
 METADATA = "metadata.csv"
+# MLflow takes names of 250 characters for measures, which hold the class.
+_LONGEST_CLASS = 100
+# What macOS adds to archives, network drives and Windows to folders; pictures in them are thumbnails or were deleted.
+_OTHERS = frozenset({"__macosx", "@eadir", "#recycle", "@recycle", "#snapshot", "$recycle.bin", "lost+found"})
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ def describe(data_dir: Path) -> Contents:
     for name, length in walk_files(data_dir):
         size += length
         folder, _, file_name = name.rpartition("/")
-        if folder and "/" not in folder and is_image_name(file_name):
+        if folder and "/" not in folder and not is_ignored(folder) and is_image_name(file_name):
             classes[folder] += 1
         elif name != METADATA:
             others += 1
@@ -65,6 +71,11 @@ def is_image_name(name: str) -> bool:
     return not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
 
 
+def is_ignored(name: str) -> bool:
+    """Whether a file or folder of that name is hidden, or a system's own: never a class, never an image."""
+    return name.startswith(".") or name.casefold() in _OTHERS
+
+
 def walk_files(folder: Path, prefix: str = "") -> Iterator[tuple[str, int]]:
     """Relative names, with forward slashes, and sizes of all that is no directory."""
     with os.scandir(folder) as entries:
@@ -73,14 +84,13 @@ def walk_files(folder: Path, prefix: str = "") -> Iterator[tuple[str, int]]:
                 yield from walk_files(Path(entry.path), f"{prefix}{entry.name}/")
             else:
                 # DVC can be set to keep links to its cache in data/; a broken one still counts.
-                yield f"{prefix}{entry.name}", entry.stat(follow_symlinks=entry.is_file()).st_size
+                yield f"{prefix}{entry.name}", entry.stat(follow_symlinks=Path(entry.path).is_file()).st_size
 
 
 def _count_groups(metadata: Path) -> int | None:
     try:
-        with metadata.open(encoding="utf-8-sig", newline="") as lines:
-            groups = {row.get("group") for row in csv.DictReader(lines)} - {"", None}
-    except (OSError, ValueError, csv.Error):
+        groups = {row.get("group") for row in parse(metadata)[1]} - {"", None}
+    except DataError:
         return None
     return len(groups) or None
 
@@ -107,7 +117,7 @@ class ImageFile(NamedTuple):
 
 
 def class_folders(data_dir: Path) -> list[str]:
-    """The sorted names of the class folders: every folder in ``data_dir`` that is not hidden.
+    """The sorted names of the class folders: every folder in ``data_dir`` but what `is_ignored`.
 
     Raises:
         DataError: ``data_dir`` does not exist, or a class folder is a link that leaves it or has a reserved name.
@@ -117,9 +127,9 @@ def class_folders(data_dir: Path) -> list[str]:
             f"Expected class folders of images in {data_dir}. Received: no such folder. "
             "Get data with `facesent data draw`, `facesent data download` or `facesent data import DIR`."
         )
-    folders = [path for path in sorted(data_dir.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    folders = [path for path in sorted(data_dir.iterdir()) if path.is_dir() and not is_ignored(path.name)]
     for folder in folders:
-        if _leaves(data_dir.resolve(), folder):
+        if leaves(data_dir.resolve(), folder):
             raise DataError(
                 f"Expected class folders inside {data_dir}. Received: {folder.name} is a link to elsewhere. "
                 f"Copy them with `facesent data import DIR`."
@@ -156,10 +166,20 @@ def stray_images(data_dir: Path) -> list[str]:
     return sorted(printable(name) for name in _strays(data_dir, "", 0))
 
 
+def other_files(data_dir: Path) -> list[str]:
+    """The sorted names of files in the class folders that are no images by their suffix, and are therefore ignored."""
+    return sorted(
+        f"{folder}/{path.name}"
+        for folder in class_folders(data_dir)
+        for path in (data_dir / folder).iterdir()
+        if path.is_file() and not is_ignored(path.name) and not is_image_name(path.name)
+    )
+
+
 def _strays(folder: Path, prefix: str, depth: int) -> Iterator[str]:
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith("."):
+            if is_ignored(entry.name):
                 continue
             if entry.is_dir(follow_symlinks=False):
                 yield from _strays(Path(entry.path), f"{prefix}{entry.name}/", depth + 1)
@@ -172,7 +192,7 @@ def _image_file(root: Path, folder: str, entry: "os.DirEntry[str]") -> ImageFile
     if printable(name) != name:
         return ImageFile(printable(name), entry.path, None, "its name is not UTF-8")
     if entry.is_symlink():
-        outside = _leaves(root, Path(entry.path))
+        outside = leaves(root, Path(entry.path))
         return ImageFile(name, entry.path, None, "a link to a file outside the data folder" if outside else None)
     status = entry.stat()
     return ImageFile(
@@ -181,22 +201,37 @@ def _image_file(root: Path, folder: str, entry: "os.DirEntry[str]") -> ImageFile
 
 
 def _is_image(entry: "os.DirEntry[str]") -> bool:
-    return is_image_name(entry.name) and (entry.is_file() or entry.is_symlink())
+    return is_image_name(entry.name) and (entry.is_symlink() or entry.is_file())
 
 
-def _leaves(root: Path, path: Path) -> bool:
-    return not path.resolve().is_relative_to(root)
+def leaves(root: Path, path: Path) -> bool:
+    """Whether ``path`` is a link that leads out of the folder ``root``, all links of which are resolved."""
+    # Path.resolve raises on links that lead in a circle.
+    return not Path(os.path.realpath(path)).is_relative_to(root)
 
 
 def check_class_names(names: Iterable[str]) -> None:
-    """Refuse a class whose name already is an answer.
+    """Refuse classes that could not be told apart, or shown, in all that is written about them.
 
     Raises:
-        DataError: a class is called ``UNCERTAIN``, in whatever case.
+        DataError: a class is called ``UNCERTAIN``, in whatever case; one is longer than a measure's name in MLflow
+            may be; two differ in case or punctuation alone, which that name does not keep.
     """
+    known: dict[str, str] = {}
     for name in names:
         if name.casefold() == UNCERTAIN:
             raise DataError(
                 f"Expected class folders other than {UNCERTAIN!r}, which is the answer below serve.min_confidence. "
                 f"Received: {name}. Rename the folder, or leave its images out."
+            )
+        if len(name) > _LONGEST_CLASS:
+            raise DataError(
+                f"Expected class folders with names of at most {_LONGEST_CLASS} characters. Received: {len(name)}, "
+                f"{name[:40]}… Rename the folder."
+            )
+        letters = re.sub(r"[\W_]+", "_", normalize("NFC", name)).casefold()
+        if (other := known.setdefault(letters, name)) != name:
+            raise DataError(
+                f"Expected class folders whose names differ in letters or digits. Received: {other} and {name}. "
+                "Rename one, or put their images together."
             )

@@ -28,7 +28,7 @@ def draw(labels: Names, group: Labels, share: float, seed: int) -> NDArray[np.bo
     Returns:
         Whether each image is chosen, ``(images,)``.
     """
-    if share <= 0 or share >= 1:
+    if share <= 0 or share >= 1 or not len(labels):
         return np.full(len(labels), share >= 1)
     # A class can be in no more folds than it has images; small ones are allowed to miss some.
     most = int(np.unique(labels, return_counts=True)[1].max())
@@ -44,7 +44,7 @@ def draw(labels: Names, group: Labels, share: float, seed: int) -> NDArray[np.bo
 def stratified_folds(labels: Names, group: Labels, count: int, seed: int) -> Labels:
     """Number the fold of each image, ``(images,)`` from 0: of each class about the same share, whole groups.
 
-    All are 0 where no class has ``count`` images.
+    All are 0 where no class has ``count`` images, or there are fewer groups.
 
     Args:
         labels: the class of each image, ``(images,)``.
@@ -104,7 +104,7 @@ def _folds(labels: Names, group: Labels, count: int, seed: int) -> Labels:
     from sklearn.model_selection import StratifiedGroupKFold
 
     folds = np.zeros(len(labels), dtype=np.int64)
-    if np.unique(labels, return_counts=True)[1].max() < count:
+    if np.unique(labels, return_counts=True)[1].max() < count or len(np.unique(group)) < count:
         return folds
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)

@@ -8,10 +8,9 @@ import pandas as pd
 
 from facesent.core.console import Progress
 from facesent.core.errors import DataError
-from facesent.core.paths import SPLITS
-from facesent.core.text import some
 from facesent.dataset.files import METADATA, ImageFile, image_files
 from facesent.dataset.measure import Facts, Reading, one_thread, read_facts
+from facesent.dataset.metadata import read_metadata
 from facesent.dataset.pool import WorkerError, map_in_processes
 from facesent.dataset.scan_cache import ScanCache
 from facesent.images.threads import cores
@@ -29,7 +28,7 @@ CONFLICT = "same content under another label"
 
 
 class ManifestError(DataError):
-    """The metadata or a decoder is in a state that no manifest can describe."""
+    """A decoder is in a state that no manifest can describe."""
 
 
 def scan(
@@ -43,7 +42,7 @@ def scan(
     """Measure every image below ``data_dir`` and join ``metadata.csv``.
 
     Args:
-        data_dir: holds ``<Class>/*.{jpg,jpeg,png,webp,bmp}`` and optionally ``metadata.csv``.
+        data_dir: holds ``<Class>/*`` with the suffixes of ``SUFFIXES`` and optionally ``metadata.csv``.
         max_pixels: images with more are not decoded.
         workers: processes; by default one a core. The result does not depend on it.
         cache: of an earlier scan, which then has this one's rows. The result does not depend on it.
@@ -58,49 +57,23 @@ def scan(
     """
     cache = ScanCache() if cache is None else cache
     files = image_files(data_dir)
-    metadata = read_metadata(data_dir)
+    names = [file.name for file in files]
+    given = _given(data_dir, names)
     cache.forget_over(max_pixels)
     rows = _measure_all(files, max_pixels, cache, workers or cores(), progress)
     cache.update(files, rows)
     table = pd.DataFrame(rows, columns=Facts._fields)
-    names = [file.name for file in files]
     table.insert(0, "file_name", names)
     table.insert(1, "label", [name.split("/")[0] for name in names])
-    table = table.merge(metadata, how="left", on="file_name", validate="one_to_one")
+    table = table.join(given)
     return mark_conflicts(table[list(COLUMNS)].astype(_DTYPES))
 
 
-def read_metadata(data_dir: Path) -> pd.DataFrame:
-    """The columns file_name, group and split (text; missing where not given) of ``metadata.csv``; empty without it.
-
-    Raises:
-        ManifestError: not a CSV, no ``file_name``, a file named twice, or a split that is not train, val or test.
-    """
-    path = data_dir / METADATA
-    if not path.is_file():
-        return pd.DataFrame(columns=["file_name", "group", "split"], dtype="str")
-    try:
-        # Text throughout: a group "007" keeps its zeros, and a person may be called NA.
-        table = pd.read_csv(path, dtype="str", keep_default_na=False, na_values=[""], encoding="utf-8-sig")
-    except (ValueError, OSError) as error:
-        raise ManifestError(f"Expected a CSV in UTF-8 in {path}. Received: {error}") from None
-    if "file_name" not in table:
-        raise ManifestError(f"Expected a column file_name in {path}. Received: {', '.join(table.columns)}")
-    table = table.reindex(columns=["file_name", "group", "split"]).astype("str")
-    _check_metadata(table, path)
-    return table
-
-
-def _check_metadata(table: pd.DataFrame, path: Path) -> None:
-    if table["file_name"].isna().any():
-        raise ManifestError(f"Expected a file_name in each row of {path}. Received: a row without one.")
-    repeated = table.loc[table["file_name"].duplicated(), "file_name"].unique()
-    if len(repeated):
-        raise ManifestError(f"Expected each image once in {path}. Received twice or more: {some(repeated)}")
-    wrong = table[table["split"].notna() & ~table["split"].isin(SPLITS)]
-    if len(wrong):
-        examples = some([f"{row.split} ({row.file_name})" for row in wrong.itertuples()])
-        raise ManifestError(f"Expected train, val, test or nothing as split in {path}. Received: {examples}")
+def _given(data_dir: Path, names: Sequence[str]) -> pd.DataFrame:
+    """The group and the split that ``metadata.csv`` gives each image; text, missing where it gives none."""
+    rows = {row["file_name"]: row for row in read_metadata(data_dir / METADATA, names).rows}
+    given = [[rows.get(name, {}).get(column) or None for column in ("group", "split")] for name in names]
+    return pd.DataFrame(given, columns=["group", "split"], dtype="str")
 
 
 def mark_conflicts(table: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from facesent.images.reading import ImageError, opened
+from facesent.images.reading import ImageError, opened, read_content
 
 # Enough to see whether a picture is sharp.
 _LIGHT_SIDE = 128
@@ -68,7 +68,9 @@ def read_facts(reading: Reading, max_pixels: int) -> Facts:
         ``_HASHED_SIDE``.
     """
     try:
-        content = Path(reading.path).read_bytes()
+        content = read_content(Path(reading.path))
+    except ImageError as error:
+        return Facts(reason=error.reason)
     except OSError as error:
         return Facts(reason=f"cannot be read: {error.strerror}")
     facts = Facts(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())

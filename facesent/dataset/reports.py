@@ -54,6 +54,11 @@ def split_markdown(report: SplitReport, quarantined: int) -> str:
         "with a linked one in train. *Here* says what this split tears: only what metadata.csv gives.",
         table(headers, links),
         bullets([", ".join(f"`{name}`" for name in names) for names in report.torn]),
+        *(
+            ["## In no split", bullets([f"`{name}`: {why}" for name, why in report.left_out.items()])]
+            if report.left_out
+            else []
+        ),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 

@@ -1,6 +1,6 @@
 """Which images are usable, and which of them a model is trained, chosen and tested on."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -31,6 +31,7 @@ class Split(Section):
     test: Fraction
     seed: int
     near_duplicate_distance: Annotated[int, Field(ge=0, le=16)]
+    torn: Literal["leave_out", "keep"] = "leave_out"
 
     @model_validator(mode="after")
     def _leaves_training_images(self) -> "Split":

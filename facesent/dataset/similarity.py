@@ -41,12 +41,21 @@ def near_duplicates(phash: pd.Series, distance: int) -> Labels:
     """
     exact = groups_of(phash)
     known = phash.notna().to_numpy()
-    numbers = np.array([int(text, 16) for text in phash[known]], dtype=np.uint64)
-    hashes, rows = np.unique(numbers, return_inverse=True)
+    hashes, rows = np.unique(numbers_of(phash[known]), return_inverse=True)
     found = _link_hashes(hashes, distance)
     labels = exact + len(hashes)
     labels[known] = found[rows]
     return labels
+
+
+def numbers_of(phash: pd.Series) -> Hashes:
+    """Perceptual hashes, written as 16 hexadecimal digits, as 64-bit numbers; none may be missing."""
+    return np.array([int(text, 16) for text in phash], dtype=np.uint64)
+
+
+def distances(phash: np.uint64, others: Hashes) -> NDArray[np.uint8]:
+    """In how many of 64 bits a perceptual hash differs from others, shape (others,)."""
+    return np.asarray(np.bitwise_count(others ^ phash))
 
 
 def join(rows: int, groupings: Sequence[Labels]) -> Labels:
@@ -160,8 +169,15 @@ def crossing(labels: Labels, splits: NDArray[np.str_]) -> Crossing:
     return Crossing(pairs=int(pairs), held_out=int(held_out[train > 0].sum()))
 
 
-def counts_by_split(labels: Labels, splits: NDArray[np.str_]) -> NDArray[np.int64]:
-    """Images of each group in each split, shape (groups, splits)."""
+def counts_by_split(labels: Labels, splits: NDArray[np.str_], groups: int | None = None) -> NDArray[np.int64]:
+    """Images of each group in each split, shape (groups, splits).
+
+    Args:
+        labels: the group of each image, shape (images,).
+        splits: the name of each image's split, shape (images,).
+        groups: how many there are; by default as many as have images.
+    """
     codes = pd.Categorical(splits, categories=list(SPLITS)).codes
-    cells = np.bincount(labels * len(SPLITS) + codes, minlength=(int(labels.max(initial=-1)) + 1) * len(SPLITS))
+    groups = int(labels.max(initial=-1)) + 1 if groups is None else groups
+    cells = np.bincount(labels * len(SPLITS) + codes, minlength=groups * len(SPLITS))
     return cells.reshape(-1, len(SPLITS))

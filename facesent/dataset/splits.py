@@ -2,30 +2,29 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from facesent.core.errors import DataError
 from facesent.core.paths import SPLITS
+from facesent.core.text import some
+from facesent.dataset.assignment import identities
 from facesent.dataset.folds import Names, draw
-from facesent.dataset.similarity import (
-    Labels,
-    LinkKind,
-    counts_by_split,
-    describe_link,
-    groups_of,
-    join,
-    near_duplicates,
-)
+from facesent.dataset.similarity import Labels, LinkKind, describe_link, groups_of, join, near_duplicates
+from facesent.dataset.torn import NAME, settle
 
 COLUMNS = ("file_name", "label", "group", "sha256", "split")
 GIANT_SHARE = 0.2
 _ATTEMPTS = 20
 _FAR_FROM_SHARE = 0.05
+_WAYS_ON = (
+    "`facesent data resplit` draws new splits of all images, on which no model so far can be compared; "
+    "split.torn: keep in params.yaml lets images stay where metadata.csv puts them."
+)
 
-# With a width of its own: an array of empty names would cut what is written into it.
-_NAME = np.array(SPLITS).dtype
+Torn = Literal["leave_out", "keep"]
 
 
 class SplitError(DataError):
@@ -39,6 +38,8 @@ class SplitReport:
     images: int
     given: int
     """Images whose split ``metadata.csv`` gives."""
+    left_out: Mapping[str, str]
+    """Why images are in no split, by file name."""
     counts: Mapping[str, Mapping[str, int]]
     """Images by class and split."""
     groups: int
@@ -51,18 +52,36 @@ class SplitReport:
 
 
 def split(
-    manifest: pd.DataFrame, *, val: float, test: float, seed: int, near_duplicate_distance: int
+    manifest: pd.DataFrame,
+    memory: pd.DataFrame,
+    *,
+    val: float,
+    test: float,
+    seed: int,
+    near_duplicate_distance: int,
+    torn: Torn,
 ) -> tuple[pd.DataFrame, SplitReport]:
     """Divide the images of ``manifest`` that are ``ok``.
 
     Images with equal content, with perceptual hashes at most ``near_duplicate_distance`` bits apart, or of one
-    ``group`` are joined, over any number of links, and sit in one split. A given ``split`` is obeyed, also where it
-    tears a group; images of the group without one follow it. The others are drawn so that each class
-    comes close to the shares ``val`` and ``test``. The result depends on neither the order of the rows nor the machine.
+    ``group`` are joined, over any number of links, and sit in one split. What was placed before stays where it was, and
+    what belongs to it follows, also where it is gone by now; a given ``split`` is obeyed. An image that would tie two
+    splits together is left out. The others are drawn so that each class comes close to the shares ``val`` and
+    ``test``. The result depends on neither the order of the rows nor the machine.
+
+    Args:
+        manifest: as ``scan`` gives it.
+        memory: the splits so far, as ``read_assignment`` gives them.
+        val: share of the images.
+        test: share of the images.
+        seed: of what is drawn.
+        near_duplicate_distance: in bits of 64.
+        torn: what becomes of an image of train that is linked with one of val or test where ``metadata.csv`` gives
+            both their splits.
 
     Returns:
         The columns of ``COLUMNS`` sorted by file_name, ``group`` being the group's id (the start of its smallest
-        sha256), and the report.
+        sha256), further ``content``, ``person`` and ``phash`` as in ``assignment.csv``; and the report.
 
     Raises:
         SplitError: a split would be empty, or a class has too few groups to be in each.
@@ -70,43 +89,70 @@ def split(
     images = manifest[manifest["ok"]].sort_values("file_name", ignore_index=True)
     if images.empty:
         raise SplitError(f"Expected images that can be used. Received: all {len(manifest)} are quarantined.")
-    links = {
-        "same content": groups_of(images["sha256"]),
-        "near duplicates": near_duplicates(images["phash"], near_duplicate_distance),
-        "same person": groups_of(images["group"]),
-    }
-    group = join(len(images), list(links.values()))
-    given = images["split"].fillna("").to_numpy(dtype=_NAME)
+    nodes = _nodes(images, memory)
+    links = _links(nodes, near_duplicate_distance)
+    group = join(len(nodes), list(links.values()))
+    settled = settle(nodes, group, near_duplicate_distance, keep_given=torn == "keep")
+    left_out = {str(images["file_name"][row]): why for row, why in settled.left_out.items()}
+    rows = np.setdiff1d(np.arange(len(images)), list(settled.left_out))
+    if len(rows) < len(nodes):
+        images, nodes = images.iloc[rows].reset_index(drop=True), nodes.iloc[rows].reset_index(drop=True)
+        links = _links(nodes, near_duplicate_distance)
+        group = join(len(nodes), list(links.values()))
+
     goals = {"test": test * len(images), "val": val * len(images)}
-    names = _place(images["label"], group, _follow(given, group), goals, seed)
+    places = settled.places[rows]
+    names = _place(images["label"], group, places, goals, seed, first=memory.empty)
     result = images[["file_name", "label", "sha256"]].assign(group=_group_ids(images, group), split=names)
+    result = pd.concat([result[list(COLUMNS)], nodes[["content", "person", "phash"]]], axis=1)
+    given = np.where(nodes["given"], nodes["split"], "").astype(NAME)
     ungrouped = _ungrouped(given, goals, seed)
     report = SplitReport(
         images=len(images),
         given=int((given != "").sum()),
+        left_out=left_out,
         counts=_counts(result),
         groups=len(np.unique(group)),
         largest_group=int(np.bincount(group).max()),
         links=tuple(describe_link(name, labels, names, ungrouped) for name, labels in links.items()),
         torn=_torn(result, group),
-        warnings=tuple(_warnings(result, group, links, {"val": val, "test": test}, near_duplicate_distance)),
+        warnings=tuple(_warnings(result, group, links, {"val": val, "test": test}, near_duplicate_distance, left_out)),
     )
-    return result[list(COLUMNS)], report
+    return result, report
 
 
-def _follow(given: Names, group: Labels) -> Names:
-    """Give images without a split that of their group: the one of most of its images."""
-    known = given != ""
-    counts = counts_by_split(group, np.where(known, given, "train"))
-    counts[:, 0] -= np.bincount(group[~known], minlength=len(counts))
-    follows = np.where(counts.any(axis=1), np.array(SPLITS)[counts.argmax(axis=1)], "")
-    return np.where(known, given, follows[group])
+def _nodes(images: pd.DataFrame, memory: pd.DataFrame) -> pd.DataFrame:
+    """A row an image, then a row for each remembered one that is not among them, as ``settle`` takes them."""
+    key = ["content", "person"]
+    known = identities(images).assign(image=True)
+    places = known.merge(memory[[*key, "split"]], how="left", on=key)["split"]
+    given = images["split"]
+    known = known.assign(split=given.fillna(places).fillna(""), given=given.notna())
+    gone = memory.merge(known[key].drop_duplicates(), how="left", on=key, indicator=True)
+    gone = gone[gone["_merge"] == "left_only"].drop(columns="_merge").assign(image=False, given=False)
+    return pd.concat([known, gone], ignore_index=True)
 
 
-def _place(labels: pd.Series, group: Labels, placed: Names, goals: Mapping[str, float], seed: int) -> Names:
-    """Draw a split for each image whose place is still ``""``."""
+def _links(nodes: pd.DataFrame, distance: int) -> dict[str, Labels]:
+    """Equal numbers for nodes that are linked, by kind of link."""
+    return {
+        "same content": groups_of(nodes["content"]),
+        "near duplicates": near_duplicates(nodes["phash"], distance),
+        "same person": groups_of(nodes["person"].mask(nodes["person"] == "")),
+    }
+
+
+def _place(
+    labels: pd.Series, group: Labels, placed: Names, goals: Mapping[str, float], seed: int, *, first: bool
+) -> Names:
+    """Draw a split for each image whose place is still ``""``.
+
+    A first draw has each class in each split, or fails. After it only train must have all: nothing leaves it for a
+    class whose test images are gone.
+    """
     if (placed != "").all():
         _check_not_empty(placed)
+        _check_trained(labels, placed)
         return placed
     for attempt in range(_ATTEMPTS):
         names = placed.copy()
@@ -118,6 +164,9 @@ def _place(labels: pd.Series, group: Labels, placed: Names, goals: Mapping[str, 
         missing = _missing(labels, names)
         if not missing:
             return names
+    if not first:
+        _check_trained(labels, names)
+        return names
     label, name = missing[0]
     groups = len(np.unique(group[labels == label]))
     raise SplitError(
@@ -140,6 +189,14 @@ def _check_not_empty(names: Names) -> None:
                 f"Expected images in train, val and test. Received: a split for each in metadata.csv, and none {name}. "
                 f"Give some images the split {name}, or leave the split of some empty: those are drawn."
             )
+
+
+def _check_trained(labels: pd.Series, names: Names) -> None:
+    if missing := [label for label, name in _missing(labels, names) if name == "train"]:
+        raise SplitError(
+            f"Expected images of each class in train. Received: {some(missing)} only in val or test. Give some of "
+            "its images the split train in metadata.csv, add images of the class, or remove its folder."
+        )
 
 
 def _group_ids(images: pd.DataFrame, group: Labels) -> pd.Series:
@@ -169,9 +226,17 @@ def _torn(result: pd.DataFrame, group: Labels) -> tuple[tuple[str, ...], ...]:
 
 
 def _warnings(
-    result: pd.DataFrame, group: Labels, links: Mapping[str, Labels], shares: Mapping[str, float], distance: int
+    result: pd.DataFrame,
+    group: Labels,
+    links: Mapping[str, Labels],
+    shares: Mapping[str, float],
+    distance: int,
+    left_out: Mapping[str, str],
 ) -> Iterator[str]:
     count = len(result)
+    if left_out:
+        name, why = next(iter(left_out.items()))
+        yield f"{len(left_out)} images are in no split, such as {name}: {why}. {_WAYS_ON}"
     torn = _torn(result, group)
     if torn:
         yield (
@@ -186,7 +251,7 @@ def _warnings(
         if abs(received - share) > _FAR_FROM_SHARE:
             yield f"Expected {share:.0%} of the images in {name}. Received: {received:.0%}."
     for label, name in _missing(result["label"], result["split"].to_numpy(dtype=np.str_)):
-        yield f"There is no image of {label} in {name}, as metadata.csv gives it."
+        yield f"There is no image of {label} in {name}: how well it is told apart can't be said."
 
 
 def _advice(links: Mapping[str, Labels], count: int, distance: int) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from facesent.core.errors import FacesentError
+from facesent.evaluation.intervals import Estimate
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Measures:
     """All that is measured on one split; shares in 0..1.
 
     Attributes:
-        accuracy_low: lower end of accuracy's bootstrap interval.
+        accuracy_low: lower end of accuracy's interval, over people where they are known.
         accuracy_high: upper end.
         macro_recall: mean recall of the classes that have images.
         log_loss: mean negative log probability of the true class, in nats.
@@ -44,6 +45,11 @@ class Measures:
     ece_debiased: float
     ece_noise: float
     classes: dict[str, ClassMeasures]
+
+    @property
+    def accuracy_estimate(self) -> Estimate:
+        """Accuracy with its interval."""
+        return Estimate(self.images, self.accuracy, self.accuracy_low, self.accuracy_high)
 
     def as_dict(self) -> dict[str, Any]:
         """The measures as plain values, for JSON."""

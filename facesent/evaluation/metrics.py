@@ -5,23 +5,27 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import bootstrap
 from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
-from facesent.evaluation.intervals import Estimate, share_of
+from facesent.evaluation.intervals import share_of_groups
 from facesent.evaluation.measures import ClassMeasures, Measures
 from facesent.evaluation.reliability import calibration_noise, debiased_calibration_error, expected_calibration_error
 from facesent.evaluation.settings import Evaluate
 
 
 def measure(
-    targets: NDArray[np.int64], probabilities: NDArray[np.floating[Any]], labels: Sequence[str], settings: Evaluate
+    targets: NDArray[np.int64],
+    probabilities: NDArray[np.floating[Any]],
+    groups: Sequence[str],
+    labels: Sequence[str],
+    settings: Evaluate,
 ) -> Measures:
     """Compare probabilities with the truth.
 
     Args:
         targets: ``(n,)`` indices into ``labels``, at least one.
         probabilities: ``(n, classes)``.
+        groups: ``n`` names; images of one person share one.
         labels: the classes.
         settings: of the interval and the calibration bins.
     """
@@ -33,14 +37,14 @@ def measure(
     precision, recall, f1, support = precision_recall_fscore_support(
         targets, predicted, labels=indices, zero_division=0.0
     )
-    low, high = accuracy_interval(correct, settings)
+    accuracy = share_of_groups(correct, groups, settings.confidence_level)
     confidence, bins = probabilities.max(axis=1), settings.calibration_bins
     present = support > 0
     return Measures(
         images=len(targets),
-        accuracy=float(correct.mean()),
-        accuracy_low=low,
-        accuracy_high=high,
+        accuracy=accuracy.value,
+        accuracy_low=accuracy.low,
+        accuracy_high=accuracy.high,
         macro_recall=float(recall[present].mean()),
         macro_f1=float(f1[present].mean()),
         log_loss=float(log_loss(targets, _normalised(probabilities), labels=indices)),
@@ -58,29 +62,6 @@ def _normalised(probabilities: NDArray[np.floating[Any]]) -> NDArray[np.float64]
     """Take out what float32 leaves of a sum of 1."""
     doubles = probabilities.astype(np.float64)
     return np.asarray(doubles / doubles.sum(axis=1, keepdims=True))
-
-
-def accuracy_interval(correct: NDArray[np.bool_], settings: Evaluate) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean of ``correct`` (``(n,)``), over images."""
-    if correct.all() or not correct.any():
-        return float(correct.mean()), float(correct.mean())
-    interval = bootstrap(
-        (correct.astype(float),),
-        np.mean,
-        n_resamples=settings.bootstrap_resamples,
-        batch=1000,
-        confidence_level=settings.confidence_level,
-        method="percentile",
-        rng=np.random.default_rng(settings.seed),
-    ).confidence_interval
-    return float(interval.low), float(interval.high)
-
-
-def estimated_accuracy(measures: Measures, confidence_level: float) -> Estimate:
-    """Accuracy with its bootstrap interval, or Wilson's where all or none are right: a bootstrap then shows none."""
-    if measures.accuracy_low < measures.accuracy_high:
-        return Estimate(measures.images, measures.accuracy, measures.accuracy_low, measures.accuracy_high)
-    return share_of(round(measures.accuracy * measures.images), measures.images, confidence_level)
 
 
 def confusion(targets: NDArray[np.int64], probabilities: NDArray[np.floating[Any]], classes: int) -> NDArray[np.int64]:

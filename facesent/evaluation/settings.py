@@ -1,9 +1,9 @@
 """Measuring, judging and answering."""
 
 from collections.abc import Collection
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from facesent.section import Below1, Fraction, Positive, Section
 
@@ -42,11 +42,20 @@ class Evaluate(Section):
 
     batch_size: Positive
     confidence_level: Fraction
-    bootstrap_resamples: Annotated[int, Field(ge=100)]
     calibration_bins: Positive
     seed: int
     smiling_class: str | None = None
     reference: Reference | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_resamples(cls, values: Any) -> Any:
+        """Older files ask for a bootstrap that accuracy's interval does without."""
+        return (
+            {key: value for key, value in values.items() if key != "bootstrap_resamples"}
+            if isinstance(values, dict)
+            else values
+        )
 
 
 class Serve(Section):

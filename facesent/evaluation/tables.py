@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from facesent.core.markdown import table
+from facesent.core.text import cell
 from facesent.evaluation.behaviour import Behaviour
 from facesent.evaluation.examination import Answered, Examination
 from facesent.evaluation.measures import Measures
@@ -13,8 +14,8 @@ from facesent.images.rows import UNCERTAIN
 
 
 def class_table(measures: Measures) -> pd.DataFrame:
-    """Precision, recall, F1 and support; a row a class."""
-    rows = [{"label": label, **vars(values)} for label, values in measures.classes.items()]
+    """Precision, recall, F1 and support; a row a class. For a file that people open in a spreadsheet."""
+    rows = [{"label": cell(label), **vars(values)} for label, values in measures.classes.items()]
     return pd.DataFrame(rows)
 
 

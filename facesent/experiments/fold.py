@@ -102,7 +102,7 @@ def score_round(
         fold=planned.fold,
         fingerprint=known,
         best_epoch=trained.best_epoch + 1,
-        measures=measures_of(held_out.targets, probabilities, labels, params.evaluate),
+        measures=measures_of(held_out.targets, probabilities, list(planned.test["group"]), labels, params.evaluate),
         history=history,
         predictions=prediction_table(planned.test, planned.fold, probabilities, labels),
     )

@@ -90,7 +90,7 @@ def read(folder: Path) -> FoldResult:
         measures={name: metrics[name] for name in MEASURES},
         history=pd.read_csv(folder / "history.csv", index_col="epoch"),
         # A class may be called NA.
-        predictions=pd.read_csv(folder / "predictions.csv", dtype=text, keep_default_na=False),
+        predictions=pd.read_csv(folder / "predictions.csv", dtype=text, keep_default_na=False, lineterminator="\n"),
     )
 
 
@@ -121,17 +121,22 @@ def prediction_table(
 
 
 def measures_of(
-    targets: NDArray[np.int64], probabilities: NDArray[np.float32], labels: Sequence[str], settings: Evaluate
+    targets: NDArray[np.int64],
+    probabilities: NDArray[np.float32],
+    groups: Sequence[str],
+    labels: Sequence[str],
+    settings: Evaluate,
 ) -> dict[str, float]:
     """``MEASURES`` of one fold, shares in 0..1 and the log loss in nats; the macro ones over classes that it holds.
 
     Args:
         targets: ``(images,)`` indices into ``labels``.
         probabilities: ``(images, classes)``.
+        groups: of the images.
         labels: the classes.
         settings: of what else ``measure`` gives.
     """
-    measured = measure(targets, probabilities, labels, settings)
+    measured = measure(targets, probabilities, groups, labels, settings)
     return {
         "accuracy": measured.accuracy,
         "macro_recall": measured.macro_recall,

@@ -96,7 +96,8 @@ def summarise(results: Sequence[FoldResult], settings: Evaluate) -> FoldsSummary
 def _pooled(results: Sequence[FoldResult], settings: Evaluate) -> Measures:
     answers = pd.concat([fold.predictions for fold in results])
     labels = classes_of(answers)
-    return measure(targets_of(answers["label"].tolist(), labels), probabilities_of(answers), labels, settings)
+    targets = targets_of(answers["label"].tolist(), labels)
+    return measure(targets, probabilities_of(answers), answers["group"].tolist(), labels, settings)
 
 
 def gather(folder: Folder, fingerprints: Sequence[str]) -> list[FoldResult]:

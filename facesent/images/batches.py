@@ -21,7 +21,7 @@ from facesent.images.augmentation.mixing import SoftTargets
 from facesent.images.augmentation.samples import draw, make_samples
 from facesent.images.augmentation.settings import Augment
 from facesent.images.keeping import DecodedImages, decoded_files
-from facesent.images.reading import ImageError, Pixels, read_images
+from facesent.images.reading import ImageError, Pixels, read_content, read_images
 from facesent.images.threads import map_ahead
 
 if TYPE_CHECKING:
@@ -52,10 +52,9 @@ class ValidatedFile:
         Raises:
             ImageError: it is another one.
         """
-        with self.path.open("rb") as file:
-            # Before the content: a change in between is seen in the end.
-            as_read = _stamp(os.fstat(file.fileno()))
-            content = file.read()
+        # Before the content: a change in between is seen in the end.
+        as_read = _stamp(self.path.stat())
+        content = read_content(self.path)
         if hashlib.sha256(content).hexdigest() != self.sha256:
             raise ImageError("Expected the image that was validated. Received: another content. Run: dvc repro")
         self._as_read = as_read

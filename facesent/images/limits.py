@@ -1,3 +1,5 @@
 """What is too large to be decoded; apart from the decoder, so that settings cost no import of it."""
 
 MAX_PIXELS = 50_000_000
+MAX_BYTES = 8 * MAX_PIXELS
+"""Of a file: as many as the largest image has with 16 bits a colour, transparency included, and not packed."""

@@ -5,6 +5,7 @@ and see the same pixels.
 """
 
 import io
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from facesent.core.console import Progress
 from facesent.core.errors import FacesentError
-from facesent.images.limits import MAX_PIXELS
+from facesent.images.kinds import kind_of
+from facesent.images.limits import MAX_BYTES, MAX_PIXELS
 from facesent.images.spill import MEMORY_BUDGET, pixel_array
 from facesent.images.threads import image_threads
 
@@ -153,16 +155,19 @@ def opened(content: bytes, *, max_pixels: int = MAX_PIXELS) -> Iterator[Photo]:
     """
     if not content:
         raise ImageError("Expected an image file. Received: no bytes.", reason="empty file")
+    if len(content) > MAX_BYTES:
+        raise _too_long(len(content))
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             yield Photo(image, max_pixels)
     except (ImageError, MemoryError):
         raise
     except UnidentifiedImageError:
-        formats = ", ".join(FORMATS)
+        formats, kind = ", ".join(FORMATS), kind_of(content)
+        received = kind or f"{len(content)} bytes that start with {content[:16]!r}"
         raise ImageError(
-            f"Expected a {formats} image. Received: {len(content)} bytes that start with {content[:16]!r}.",
-            reason=f"not an image: its content is none of {formats}",
+            f"Expected a {formats} image. Received: {received}.",
+            reason=f"not an image: its content is {kind or f'none of {formats}'}",
         ) from None
     except Image.DecompressionBombError:
         # Pillow's own limit, which comes before it tells the size.
@@ -224,6 +229,26 @@ def naming(path: Readable) -> Iterator[None]:
         yield
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from None
+
+
+def read_content(path: Path) -> bytes:
+    """The bytes of an image file, unless it is none or too long to be one.
+
+    Raises:
+        ImageError: no regular file, or over ``MAX_BYTES``; with a ``reason``.
+        OSError: it cannot be read.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ImageError("Expected an image file. Received: no regular file.", reason="not a regular file")
+    if status.st_size > MAX_BYTES:
+        raise _too_long(status.st_size)
+    return path.read_bytes()
+
+
+def _too_long(length: int) -> ImageError:
+    limit = f"{MAX_BYTES} bytes"
+    return ImageError(f"Expected at most {limit}. Received: {length}.", reason=f"over {limit}")
 
 
 def _too_large(max_pixels: int, received: str) -> ImageError:

@@ -10,7 +10,8 @@ UNCERTAIN = "uncertain"
 
 def read_split(path: Path) -> pd.DataFrame:
     """Read ``file_name, label, group, sha256``, all as text, also where a class is called NA."""
-    return pd.read_csv(path, dtype=str, keep_default_na=False)
+    # Not at a carriage return: writers put a name that holds one between no quotes.
+    return pd.read_csv(path, dtype=str, keep_default_na=False, lineterminator="\n")
 
 
 def labels_of(rows: pd.DataFrame) -> list[str]:

@@ -27,7 +27,7 @@ def read_predictions(path: Path) -> pd.DataFrame:
             probabilities.
     """
     try:
-        table = pd.read_csv(path, dtype=_TEXT, keep_default_na=False)
+        table = pd.read_csv(path, dtype=_TEXT, keep_default_na=False, lineterminator="\n")
     except FileNotFoundError:
         raise PredictionsError(
             f"Expected out-of-fold predictions in {path}. Received: no such file. "

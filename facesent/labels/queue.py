@@ -60,11 +60,31 @@ def write_queue(issues: pd.DataFrame, data_dir: Path, output: Path, *, limit: in
     queue = _without_kept(hashed, file)
     kept = len(hashed) - len(queue)
     queue = queue.head(limit).assign(decision="")
-    queue.insert(0, "number", range(1, len(queue) + 1))
-    output.mkdir(parents=True, exist_ok=True)
-    pages = _save_pages(queue, data_dir, output, hidden)
-    write_table(file, QUEUE_COLUMNS, queue.round(_DIGITS)[list(QUEUE_COLUMNS)].itertuples(index=False))
+    suggestions = zip(queue["given"], queue["suggested"], queue["confidence"], strict=True)
+    queue = queue.round(_DIGITS).assign(
+        caption=[f"{given}\n→ {suggested} {confidence:.0%}" for given, suggested, confidence in suggestions],
+        shown=~queue["given"].isin(list(hidden)) & ~queue["suggested"].isin(list(hidden)),
+    )
+    pages = save_queue(queue, QUEUE_COLUMNS, data_dir, file, "Given → suggested, the most doubtful first")
     return Queued(file, tuple(pages), len(queue), kept)
+
+
+def save_queue(queue: pd.DataFrame, columns: Sequence[str], data_dir: Path, file: Path, title: str) -> list[Path]:
+    """Write the table and, beside it, pages of its pictures, in place of earlier ones; returns the pages.
+
+    Args:
+        queue: ``columns``, of which ``number`` is made here; further ``caption`` and ``shown``, whether the picture may
+            be.
+        columns: of the table.
+        data_dir: holds the images.
+        file: of the table; its folder is made.
+        title: of the pages.
+    """
+    queue = queue.assign(number=range(1, len(queue) + 1))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pages = _save_pages(queue, data_dir, file.parent, title)
+    write_table(file, columns, queue[list(columns)].itertuples(index=False))
+    return pages
 
 
 def _without_kept(issues: pd.DataFrame, file: Path) -> pd.DataFrame:
@@ -74,25 +94,19 @@ def _without_kept(issues: pd.DataFrame, file: Path) -> pd.DataFrame:
     return issues.loc[[not seen for seen in looked_at]]
 
 
-def _save_pages(queue: pd.DataFrame, data_dir: Path, output: Path, hidden: Collection[str]) -> list[Path]:
+def _save_pages(queue: pd.DataFrame, data_dir: Path, output: Path, title: str) -> list[Path]:
     for earlier in output.glob("queue-[0-9]*.png"):
         earlier.unlink()
-    tiles = _tiles(queue, data_dir, hidden)
+    shown = queue[queue["shown"]]
+    pictures = dict(zip(shown["number"], read_images([data_dir / n for n in shown["file_name"]], _SIDE), strict=True))
+    tiles = [
+        Tile(number, caption, pictures.get(number))
+        for number, caption in zip(queue["number"].tolist(), queue["caption"].tolist(), strict=True)
+    ]
     pages = []
     count = -(-len(tiles) // PER_PAGE)
     for number in range(1, count + 1):
         path = output / f"queue-{number:02}.png"
-        title = f"Given → suggested, the most doubtful first (page {number} of {count})"
-        save_page(tiles[(number - 1) * PER_PAGE : number * PER_PAGE], title, path)
+        save_page(tiles[(number - 1) * PER_PAGE : number * PER_PAGE], f"{title} (page {number} of {count})", path)
         pages.append(path)
     return pages
-
-
-def _tiles(queue: pd.DataFrame, data_dir: Path, hidden: Collection[str]) -> Sequence[Tile]:
-    shown = queue[~queue["given"].isin(list(hidden)) & ~queue["suggested"].isin(list(hidden))]
-    pictures = dict(zip(shown["number"], read_images([data_dir / n for n in shown["file_name"]], _SIDE), strict=True))
-    captions = ("number", "given", "suggested", "confidence")
-    return [
-        Tile(number, f"{given}\n→ {suggested} {confidence:.0%}", pictures.get(number))
-        for number, given, suggested, confidence in zip(*(queue[name] for name in captions), strict=True)
-    ]

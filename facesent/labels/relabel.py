@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path, PurePosixPath
 
-import pandas as pd
-
 from facesent.core.errors import DataError
 from facesent.core.files import sha256
 from facesent.dataset.files import METADATA, ImageFile, class_folders, image_files, walk_files
-from facesent.dataset.manifest import read_metadata
+from facesent.dataset.metadata import read_metadata
 from facesent.labels.review import (
     DROP,
     KEEP,
@@ -23,6 +21,7 @@ from facesent.labels.review import (
     read_record,
     record_of,
     recorded,
+    was_applied,
 )
 from facesent.sources.dvc import repository
 from facesent.sources.store import Installed, install, settle, staging
@@ -56,7 +55,7 @@ def preview(queue: Path, data_dir: Path) -> Plan:
         DataError: as `relabel`.
     """
     settle(data_dir)
-    return plan(data_dir, read_decisions(queue), read_record(record_of(queue)))
+    return plan(data_dir, expanded(read_decisions(queue), data_dir), read_record(record_of(queue)))
 
 
 def relabel(queue: Path, data_dir: Path) -> tuple[Plan, Installed | None]:
@@ -72,12 +71,39 @@ def relabel(queue: Path, data_dir: Path) -> tuple[Plan, Installed | None]:
     """
     decisions, record = read_decisions(queue), record_of(queue)
     with staging(data_dir) as incoming:
-        intended = plan(data_dir, decisions, read_record(record))
+        intended = plan(data_dir, expanded(decisions, data_dir), read_record(record))
         if intended.changes:
             build(intended, data_dir, incoming)
         with recorded(record, intended.applied):
             installed = install(incoming, data_dir, replace=True) if intended.changes else None
     return intended, installed
+
+
+def expanded(decisions: Sequence[Decision], data_dir: Path) -> list[Decision]:
+    """The decisions an image each: one about a content becomes one about each image of it.
+
+    A class leaves one image of the content, which moves there if it must; the others are dropped.
+    """
+    if not any(row.everywhere for row in decisions):
+        return list(decisions)
+    images = [image for image in image_files(data_dir) if image.stamp is not None and not image.refusal]
+    by_size: dict[int, list[ImageFile]] = {}
+    for image in images:
+        by_size.setdefault(image.stamp.size if image.stamp else 0, []).append(image)
+    sizes = {image.name: image.stamp.size for image in images if image.stamp}
+    return [each for row in decisions for each in (_of_content(row, by_size, sizes) if row.everywhere else [row])]
+
+
+def _of_content(row: Decision, by_size: Mapping[int, Sequence[ImageFile]], sizes: Mapping[str, int]) -> list[Decision]:
+    # Where the first place is gone, the row stays as it is: done before, or a problem that is told by its line.
+    same = by_size.get(sizes.get(row.file_name, -1), ())
+    places = sorted(image.name for image in same if sha256(Path(image.path)) == row.sha256)
+    if not places or row.choice == KEEP:
+        return [row]
+    if row.choice == DROP:
+        return [row._replace(file_name=name) for name in places]
+    stays = next((name for name in places if _label(name) == row.choice), places[0])
+    return [row._replace(file_name=name, choice=row.choice if name == stays else DROP) for name in places]
 
 
 def plan(data_dir: Path, decisions: Sequence[Decision], applied: Iterable[Applied] = ()) -> Plan:
@@ -92,8 +118,14 @@ def plan(data_dir: Path, decisions: Sequence[Decision], applied: Iterable[Applie
     # A class folder that is a link to another has images of two names; neither decision would mean what it says.
     classes = [name for name in class_folders(data_dir) if not (data_dir / name).is_symlink()]
     images = {image.name: image for image in image_files(data_dir)}
-    known = {row[:3] for row in applied}
-    done = {row for row in decisions if row[1:] in known and _trouble(images.get(row.file_name), row.sha256)}
+    known: dict[str, list[Applied]] = {}
+    for each in applied:
+        known.setdefault(each.sha256, []).append(each)
+    done = {
+        row
+        for row in decisions
+        if was_applied(row, known.get(row.sha256, ())) and _trouble(images.get(row.file_name), row.sha256)
+    }
     open_ = [row for row in decisions if row not in done]
     problems = [*_problems(open_, images, classes), *_emptied(open_, images)]
     if problems:
@@ -101,7 +133,8 @@ def plan(data_dir: Path, decisions: Sequence[Decision], applied: Iterable[Applie
             "Expected decisions that can all be applied: keep, drop or a class, once an image, about images as they "
             "were when the queue was written. Nothing was changed. Received:\n  " + "\n  ".join(problems)
         )
-    moves = _new_names(open_, {*images, *read_metadata(data_dir)["file_name"]})
+    listed = {row["file_name"] for row in read_metadata(data_dir / METADATA, images).unmatched}
+    moves = _new_names(open_, {*images, *listed})
     drops = tuple(sorted(row.file_name for row in open_ if row.choice == DROP))
     names = {row.file_name: moves.get(row.file_name, row.file_name) for row in open_} | dict.fromkeys(drops, "")
     return Plan(
@@ -127,7 +160,8 @@ def build(intended: Plan, data_dir: Path, incoming: Path) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 folders.add(target.parent)
             _carry(data_dir / name, target, link=link and name != METADATA)
-    _rewrite_metadata(intended, incoming / METADATA)
+    if (data_dir / METADATA).exists():
+        _rewrite_metadata(intended, data_dir, incoming / METADATA)
 
 
 def _problems(decisions: Sequence[Decision], images: Mapping[str, ImageFile], classes: Sequence[str]) -> Iterator[str]:
@@ -136,7 +170,9 @@ def _problems(decisions: Sequence[Decision], images: Mapping[str, ImageFile], cl
     for row in decisions:
         if times[row.file_name] > 1:
             yield f"row {row.row}: {row.file_name} is decided {times[row.file_name]} times"
-        if row.choice in (KEEP, DROP) and reserved:
+        if row.everywhere and row.choice == KEEP:
+            yield f"row {row.row}: keep is unclear, as the content stands under several labels; name one, or drop"
+        elif row.choice in (KEEP, DROP) and reserved:
             yield f"row {row.row}: {row.choice} is unclear, as there is a class {reserved[0]}"
         elif row.choice not in (KEEP, DROP, *classes):
             yield f"row {row.row}: {row.choice} is no class in {', '.join(classes)}"
@@ -214,14 +250,12 @@ def _carry(source: Path, target: Path, *, link: bool) -> None:
     shutil.copyfile(source, target, follow_symlinks=False)
 
 
-def _rewrite_metadata(intended: Plan, metadata: Path) -> None:
-    if not metadata.exists():
-        return
-    table = pd.read_csv(metadata, dtype="str", keep_default_na=False, encoding="utf-8-sig")
-    kept = table[~table["file_name"].isin(intended.drops)]
-    renamed = kept.assign(file_name=[intended.moves.get(name, name) for name in kept["file_name"]])
-    if not renamed.equals(table):
-        metadata.write_bytes(renamed.to_csv(index=False, lineterminator="\n").encode())
+def _rewrite_metadata(intended: Plan, data_dir: Path, target: Path) -> None:
+    metadata = read_metadata(data_dir / METADATA, [image.name for image in image_files(data_dir)])
+    kept = [row for row in metadata.rows if row["file_name"] not in intended.drops]
+    if len(kept) < len(metadata.rows) or any(row["file_name"] in intended.moves for row in kept):
+        renamed = [{**row, "file_name": intended.moves.get(row["file_name"], row["file_name"])} for row in kept]
+        target.write_text(metadata.text([*renamed, *metadata.unmatched]), encoding="utf-8", newline="")
 
 
 def _label(name: str) -> str:

@@ -8,8 +8,12 @@ from typing import NamedTuple
 
 from facesent.core.errors import DataError
 from facesent.core.files import replaced
+from facesent.core.text import cell, cell_text
+from facesent.dataset.metadata import read_cells
 
 KEEP, DROP = "keep", "drop"
+# A queue with this column has one row a content, wherever it stands.
+PLACES = "places"
 QUEUE_COLUMNS = ("number", "file_name", "given", "suggested", "confidence", "self_confidence", "decision", "sha256")
 
 
@@ -24,6 +28,8 @@ class Decision(NamedTuple):
     """Of the content that the person saw."""
     choice: str
     """``KEEP``, ``DROP`` or a class."""
+    everywhere: bool = False
+    """Whether it is about each image of that content, as a queue of conflicts is."""
 
 
 class Applied(NamedTuple):
@@ -47,7 +53,7 @@ def read_decisions(queue: Path) -> list[Decision]:
         DataError: no such file, not a CSV in UTF-8, or without the columns file_name, sha256 and decision.
     """
     return [
-        Decision(row, values["file_name"], values["sha256"].strip(), _choice(values["decision"]))
+        Decision(row, values["file_name"], values["sha256"].strip(), _choice(values["decision"]), PLACES in values)
         for row, values in _read(queue, ("file_name", "sha256", "decision"))
         if values["decision"].strip()
     ]
@@ -62,6 +68,12 @@ def read_record(record: Path) -> list[Applied]:
     if not record.exists():
         return []
     return [Applied(*(values[column] for column in Applied._fields)) for _, values in _read(record, Applied._fields)]
+
+
+def was_applied(decision: Decision, applied: Iterable[Applied]) -> bool:
+    """Whether the record holds the decision; of a content, wherever it stood."""
+    rows = [row for row in applied if (row.sha256, row.decision) == (decision.sha256, decision.choice)]
+    return bool(rows) and (decision.everywhere or decision.file_name in [row.file_name for row in rows])
 
 
 @contextmanager
@@ -90,7 +102,7 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[obje
     with replaced(path) as draft, draft.open("w", encoding="utf-8", newline="") as lines:
         writer = csv.writer(lines, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows(rows)
+        writer.writerows([cell(value) if isinstance(value, str) else value for value in row] for row in rows)
 
 
 def refuse_to_lose_decisions(queue: Path) -> None:
@@ -101,9 +113,8 @@ def refuse_to_lose_decisions(queue: Path) -> None:
     """
     if not queue.exists():
         return
-    known = {row[:3] for row in read_record(record_of(queue))}
-    decisions = read_decisions(queue)
-    waiting = [row for row in decisions if row[1:] not in known]
+    applied = read_record(record_of(queue))
+    waiting = [row for row in read_decisions(queue) if not was_applied(row, applied)]
     if waiting:
         raise DataError(
             f"Expected no open decisions in {queue}, which would be overwritten. Received: {len(waiting)}. "
@@ -118,21 +129,16 @@ def _choice(cell: str) -> str:
 
 
 def _read(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Mapping[str, str]]]:
-    """Line number and cells of each row; cells that a short row lacks are empty."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.DictReader(lines, restval="")
-            missing = set(columns) - set(reader.fieldnames or ())
-            if missing:
-                raise DataError(
-                    f"Expected the columns {', '.join(columns)} in {path}, separated by commas. "
-                    f"Received: {', '.join(reader.fieldnames or ()) or 'an empty file'}"
-                )
-            for values in reader:
-                yield reader.line_num, values
-    except FileNotFoundError:
+    """Row in the file, counted from the header, and cells; cells that a short row lacks are empty."""
+    if not path.exists():
         raise DataError(
             f"Expected a queue of images in {path}. Received: no such file. `facesent data label-issues` writes one."
-        ) from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"Expected a CSV in UTF-8 in {path}. Received: {error}") from None
+        )
+    header, *rows = read_cells(path)
+    if set(columns) - set(header):
+        raise DataError(
+            f"Expected the columns {', '.join(columns)} in {path}. Received: {', '.join(header) or 'an empty file'}"
+        )
+    for number, cells in enumerate(rows, 2):
+        if cells:
+            yield number, dict.fromkeys(header, "") | dict(zip(header, map(cell_text, cells), strict=False))

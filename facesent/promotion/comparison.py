@@ -36,10 +36,14 @@ class Comparison:
     Attributes:
         macro_recall: of the mean recall of the classes that have images.
         classes: of the recall of each of these classes; the others are left out.
+        images: on so many.
+        seen: test images that do not count, since one of both models has seen them, or their person, in training.
     """
 
     macro_recall: Difference
     classes: Mapping[str, Difference]
+    images: int
+    seen: int
 
 
 def compare(
@@ -49,6 +53,8 @@ def compare(
     groups: Sequence[str],
     labels: Sequence[str],
     settings: Gate,
+    *,
+    seen: int = 0,
 ) -> Comparison:
     """Percentile bootstrap intervals of the differences, over groups of images, both models on the same draws.
 
@@ -69,6 +75,7 @@ def compare(
         groups: ``n`` names; images of one group are drawn together.
         labels: the classes.
         settings: confidence level, resamples and seed.
+        seen: how many further test images one of both has seen in training.
     """
     if not len(targets):
         raise ValueError("Expected at least one image to compare on. Received: none.")
@@ -77,7 +84,8 @@ def compare(
     estimates = _differences(counts, axis=-1)
     low, high = _intervals(counts, settings)
     macro, *classes = (Difference(*map(float, ends)) for ends in zip(estimates, low, high, strict=True))
-    return Comparison(macro, dict(zip((labels[index] for index in present), classes, strict=True)))
+    of_classes = dict(zip((labels[index] for index in present), classes, strict=True))
+    return Comparison(macro, of_classes, len(targets), seen)
 
 
 def _count(targets: NDArray[np.int64], gained: NDArray[np.int64], groups: Sequence[str]) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from textwrap import shorten
 from typing import TYPE_CHECKING
 
+from facesent.core.text import some
 from facesent.evaluation.measures import Measures
 from facesent.promotion.canary.report import CanaryReport
 from facesent.promotion.settings import Gate
@@ -74,6 +75,8 @@ def judge(
     incomparable = isinstance(rival, Incomparable) and not open_points
     if isinstance(rival, Incomparable):
         open_points.append(f"It cannot be compared with champion version {rival.version}: {rival.why}")
+        if incomparable:
+            open_points.append("To serve it all the same: facesent promote --replace-incomparable")
     outcome, reason = _outcome(checks, open_points, rival, settings)
     return Verdict(
         outcome,
@@ -84,6 +87,7 @@ def judge(
         incomparable=incomparable and outcome == "UNKNOWN",
         comparison=rival.comparison if isinstance(rival, Champion) else None,
         champion_accuracy=rival.accuracy if isinstance(rival, Champion) else None,
+        accuracy=measures.accuracy_estimate if measures else None,
     )
 
 
@@ -97,7 +101,7 @@ def _outcome(checks: list[Check], open_points: list[str], rival: Rival, settings
         return "UNKNOWN", f"{'Nothing failed. ' if checks else ''}{' '.join(open_points)}"
     if isinstance(rival, Champion):
         gain = rival.comparison.macro_recall
-        better = f"{gain.estimate:.4f} above version {rival.version}'s ({_interval(gain, settings)})"
+        better = f"{gain.estimate:.4f} above version {rival.version}'s ({_interval(gain, settings)}){_on(rival)}"
         return "VALIDATED", f"Passes all checks; its macro recall is {better}."
     return "VALIDATED", "Passes all checks; no other model is champion."
 
@@ -107,6 +111,8 @@ def _open_points(measures: Measures | None, canary: CanaryReport | None, setting
     if not _configured(settings, _THRESHOLDS):
         keys = ", ".join(f"gate.{key}" for key in _THRESHOLDS)
         yield f"No threshold is configured, so nothing is promoted: set one or more of {keys} in params.yaml."
+    if measures and (missing := [label for label, each in measures.classes.items() if not each.support]):
+        yield f"There are no test images of {some(missing)}, so how well they are told apart is not known."
     if measures is None:
         yield "There are no test images to measure on: see outputs/split/test.csv."
     if canary is None and (budgets := _configured(settings, _BUDGETS)):
@@ -159,6 +165,12 @@ def _asked(metric: str, value: float, bound: Bound, threshold: float | None, not
     """A check, where a threshold is configured."""
     if threshold is not None:
         yield Check.of(metric, value, bound, threshold, note)
+
+
+def _on(rival: Champion) -> str:
+    """On which images, where it is not all test images."""
+    images, seen = rival.comparison.images, rival.comparison.seen
+    return f", on the {images} of {images + seen} test images that neither has seen in training" if seen else ""
 
 
 def _interval(difference: "Difference", settings: Gate) -> str:

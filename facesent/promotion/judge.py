@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from facesent.core.errors import FacesentError
 from facesent.core.files import images_in_use
 from facesent.core.paths import Project
+from facesent.dataset.assignment import read_assignment, rows_of, table_of, unseen
 from facesent.images.batches import Examples, read_examples
 from facesent.images.rows import read_split
 from facesent.params import Params, load_params
@@ -97,24 +98,26 @@ def _judge(test: _Test, candidate: int, champion: int | None, canary: CanaryRepo
     rival: Rival = None
     if champion is not None:
         right = scores.argmax(axis=1) == examples.targets
-        rival = _compare(test, examples, right, champion, classifier.labels)
-    measures = measure(examples.targets, scores, classifier.labels, test.params.evaluate)
+        rival = _compare(test, examples, right, candidate, champion, classifier.labels)
+    groups = list(test.split["group"])
+    measures = measure(examples.targets, scores, groups, classifier.labels, test.params.evaluate)
     return judge_measures(candidate, measures, rival, canary, gate)
 
 
 def _compare(
-    test: _Test, examples: Examples, right: NDArray[np.bool_], champion: int, labels: list[str]
+    test: _Test, examples: Examples, right: NDArray[np.bool_], candidate: int, champion: int, labels: list[str]
 ) -> Champion | Incomparable:
-    """Score the champion on the same images, at its own size.
+    """Score the champion on the same images, at its own size, and compare on those that neither has seen in training.
 
     Args:
         test: the images.
         examples: they as the candidate takes them.
         right: ``(n,)``, which of them it answers right.
+        candidate: the candidate's version.
         champion: the champion's version.
         labels: the candidate's classes.
     """
-    from facesent.evaluation.metrics import estimated_accuracy, measure
+    from facesent.evaluation.metrics import measure
     from facesent.promotion.comparison import compare
 
     try:
@@ -126,17 +129,51 @@ def _compare(
     if set(classifier.labels) != set(labels):
         known, wanted = ", ".join(classifier.labels), ", ".join(labels)
         return Incomparable(champion, f"it knows the classes {known}, not {wanted}.")
+    unseen = _unseen(test, candidate, champion)
+    if isinstance(unseen, Incomparable):
+        return unseen
     same_images = (classifier.image_size, classifier.labels) == (examples.side, labels)
     theirs = examples if same_images else test.read(classifier)
     scores = test.score(classifier, theirs)
     settings = test.params.evaluate
-    measures = measure(theirs.targets, scores, classifier.labels, settings)
-    groups, theirs_right = list(test.split["group"]), scores.argmax(axis=1) == theirs.targets
+    groups, theirs_right = list(test.split["group"][unseen]), scores.argmax(axis=1) == theirs.targets
+    measures = measure(theirs.targets[unseen], scores[unseen], groups, classifier.labels, settings)
     return Champion(
         champion,
-        compare(examples.targets, right, theirs_right, groups, labels, test.params.gate),
-        estimated_accuracy(measures, settings.confidence_level),
+        compare(
+            examples.targets[unseen],
+            right[unseen],
+            theirs_right[unseen],
+            groups,
+            labels,
+            test.params.gate,
+            seen=int((~unseen).sum()),
+        ),
+        measures.accuracy_estimate,
     )
+
+
+def _unseen(test: _Test, candidate: int, champion: int) -> NDArray[np.bool_] | Incomparable:
+    """Which test images neither model has seen in training, be it as another picture or of the same person."""
+    images = rows_of(read_assignment(test.project.assignment), test.split["sha256"])
+    new = np.full(len(images), True)
+    for version in (candidate, champion):
+        text = runs.read_text(versions.run_of(version), runs.SEEN_ARTIFACT)
+        if text is None:
+            return Incomparable(champion, f"version {version} does not say which images it was trained on.")
+        seen = table_of(text, f"{runs.SEEN_ARTIFACT} of version {version}")
+        new &= unseen(images, seen, test.params.split.near_duplicate_distance)
+    least, left = test.params.gate.min_unseen or 0, test.split[new]
+    people = left.groupby("label")["group"].nunique().reindex(sorted(set(test.split["label"])), fill_value=0)
+    if not new.all() and (few := people[people < least]).size:
+        counts = ", ".join(f"{label} {count}" for label, count in few.items())
+        return Incomparable(
+            champion,
+            f"of {len(new)} test images {(~new).sum()} are of people or pictures that one of both was trained on, and "
+            f"of what is left gate.min_unseen asks for {least} people (or images of nobody known) of each class. "
+            f"Received: {counts}.",
+        )
+    return new
 
 
 def _write(project: Project, candidate: Candidate, verdict: Verdict) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from facesent.section import AboveZero, Fraction, Section, Share
+from facesent.section import AboveZero, Fraction, Positive, Section, Share
 
 
 class Gate(Section):
@@ -15,6 +15,8 @@ class Gate(Section):
         min_macro_recall: the same of the mean recall of the classes.
         min_class_recall: the same of the worst class's recall.
         max_ece: ceiling of the expected calibration error.
+        min_unseen: people (images, where nobody is known) of each class that must be left to compare on where the
+            candidate or the champion has seen some of the test images, or their people, in training.
         min_gain: what the lower end of the interval of the gain in macro recall over the champion must exceed; below 0
             it is the loss that is put up with.
         confidence_level: of the intervals of paired differences.
@@ -31,6 +33,7 @@ class Gate(Section):
     min_class_recall: Share | None
     max_ece: Share | None
     min_gain: Annotated[float, Field(gt=-1, lt=1)] | None
+    min_unseen: Positive | None = 6
     confidence_level: Fraction
     bootstrap_resamples: Annotated[int, Field(ge=100)]
     seed: int

@@ -68,7 +68,8 @@ class Verdict:
         champion: the champion's version, if there is one.
         checks: all comparisons, passed or not.
         comparison: with the champion; None where there was none, or it could not be compared.
-        champion_accuracy: of the champion on the same test images; None where there is no comparison.
+        champion_accuracy: of the champion on those test images that count; None where there is no comparison.
+        accuracy: of the candidate on all test images; None where there are none.
         incomparable: whether nothing but a champion that cannot be compared stands in the way of an UNKNOWN candidate.
     """
 
@@ -80,6 +81,7 @@ class Verdict:
     incomparable: bool = False
     comparison: Comparison | None = None
     champion_accuracy: Estimate | None = None
+    accuracy: Estimate | None = None
 
     @classmethod
     def from_json(cls, text: str) -> "Verdict":

@@ -17,6 +17,7 @@ from facesent.core.errors import FacesentError, TrackingError
 from facesent.core.nested import flatten
 from facesent.core.paths import SPLITS, Project
 from facesent.core.watching import Epoch, Row, Start, Watcher
+from facesent.dataset.assignment import known, read_assignment, text_of
 from facesent.evaluation.measures import read_measures
 from facesent.images.batches import training_examples
 from facesent.images.rows import read_split
@@ -149,11 +150,18 @@ def _record_training(project: Project, params: Params) -> str:
 def _record_evaluation(run_id: str, project: Project, params: Params) -> None:
     metrics = json.loads(project.metrics.read_text(encoding="utf-8"))
     runs.log_images(run_id, {"test": read_split(project.split("test"))})
+    runs.log_bytes(run_id, runs.SEEN_ARTIFACT, _seen(project).encode())
     runs.log_metrics(run_id, _evaluation_metrics(metrics))
     runs.log_files(run_id, sorted(project.evaluate.iterdir()), "evaluation")
     trained = json.loads(project.training_metrics.read_text(encoding="utf-8"))
     epochs = len(pd.read_csv(project.history))
     runs.tag_run(run_id, training_note(params.model, epochs, trained["best_epoch"], read_measures(project.metrics)))
+
+
+def _seen(project: Project) -> str:
+    """The rows of assignment.csv of what the model was trained and tuned on: nothing of the kind may test it."""
+    seen = pd.concat([read_split(project.split(name)) for name in ("train", "val")])
+    return text_of(known(read_assignment(project.assignment), seen["sha256"]))
 
 
 def _replace_sheets(run_id: str, project: Project, params: Params) -> None:

@@ -30,6 +30,8 @@ EXPERIMENT = "facesent"
 MODEL_TAG = "facesent.model_sha256"
 FINGERPRINT_TAG = "facesent.fingerprint"
 PROCESS_TAG = "facesent.process"
+SEEN_ARTIFACT = "images/seen.csv"
+"""What the model was trained and tuned on, as in assignment.csv."""
 CHANGES_ARTIFACT = "lineage/changes.patch"
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]

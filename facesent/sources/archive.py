@@ -1,5 +1,6 @@
 """Unpack a zip archive of unknown origin: all of it is checked before the first byte is written."""
 
+import errno
 import shutil
 import stat
 import zipfile
@@ -26,13 +27,16 @@ class Limits:
     ratio: int = 100
 
 
-def unpack(archive: Path, directory: Path, *, limits: Limits | None = None) -> None:
+def unpack(archive: Path, directory: Path, *, limits: Limits | None = None) -> list[str]:
     """Unpack ``archive`` into the new folder ``directory``.
 
     Args:
         archive: a zip file.
         directory: is made; partly filled if this raises.
         limits: beyond them the archive is refused.
+
+    Returns:
+        The members that were left out, since the disk takes no name so long.
 
     Raises:
         DamagedArchiveError: not a zip, or damaged.
@@ -46,8 +50,7 @@ def unpack(archive: Path, directory: Path, *, limits: Limits | None = None) -> N
             files = [member for member in members if not member.is_dir()]
             _check_space(sum(member.file_size for member in files), directory.parent)
             directory.mkdir(parents=True)
-            for member in files:
-                _write(content, member, directory)
+            return [member.filename for member in files if not _write(content, member, directory)]
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise DamagedArchiveError(f"Expected a whole zip archive in {archive}. Received: {error}") from None
 
@@ -88,14 +91,19 @@ def _check_space(size: int, folder: Path) -> None:
         raise DataError(f"Expected {size / 1e6:.0f} MB of free disk to unpack. Received: {free / 1e6:.0f} MB.")
 
 
-def _write(content: zipfile.ZipFile, member: zipfile.ZipInfo, directory: Path) -> None:
+def _write(content: zipfile.ZipFile, member: zipfile.ZipInfo, directory: Path) -> bool:
     target = directory / member.filename
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with content.open(member) as source, target.open("xb") as sink:
             shutil.copyfileobj(source, sink)
+        return True
     except (FileExistsError, NotADirectoryError, IsADirectoryError):
         raise _unsafe(content.filename, f"{member.filename!r:.120} (a file where another has a folder)") from None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise
 
 
 def _unsafe(archive: Path | str | None, received: str) -> DataError:

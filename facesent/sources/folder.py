@@ -2,16 +2,22 @@
 
 import os
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from facesent.core.console import Progress
 from facesent.core.errors import DataError
 from facesent.core.text import printable, some
-from facesent.dataset.files import METADATA, is_image_name
+from facesent.dataset.files import METADATA, is_ignored, is_image_name, leaves
+from facesent.dataset.metadata import Metadata, read_metadata
+from facesent.images.kinds import is_picture, kind_of_file
+from facesent.images.limits import MAX_BYTES
 from facesent.sources.archive import DamagedArchiveError, unpack
 from facesent.sources.kaggle import fetch_archive
+from facesent.sources.layouts import levels, parts
 
 KAGGLE_DATASET = "sujaykapadnis/emotion-recognition-dataset"
 
@@ -33,8 +39,17 @@ class Imported:
     unmatched: tuple[str, ...] = ()
 
 
+class _Place(NamedTuple):
+    """Where an image comes from, and the split that its folder gives it."""
+
+    file: Path
+    split: str
+
+
 def import_folder(source: Path, incoming: Path, *, link: bool = False, progress: Progress | None = None) -> Imported:
     """Take the images of ``source/<Class>/`` and its ``metadata.csv`` into the new folder ``incoming``.
+
+    Class folders may lie one level down, and in folders ``train``, ``val`` and ``test``, which become their split.
 
     Args:
         source: class folders of images; links that lead out of it are not followed.
@@ -46,25 +61,52 @@ def import_folder(source: Path, incoming: Path, *, link: bool = False, progress:
         DataError: fewer than two classes, folders below the class folders, or a wrong ``metadata.csv``.
     """
     if not source.is_dir():
-        raise DataError(f"Expected a folder of class folders of images. Received: {source}, no such folder.")
-    classes, skipped = _survey(source)
-    if len(classes) < 2:
+        what = "a file" if source.is_file() else "no such folder"
+        raise DataError(f"Expected a folder of class folders of images, or a zip of one. Received: {source}, {what}.")
+    above = levels(source)
+    places: dict[str, _Place] = {}
+    skipped: list[tuple[str, str]] = []
+    for part, split in parts(above[-1]).items():
+        classes, others = _survey(part)
+        prefix = f"{part.name}/" if split or part != above[-1] else ""
+        skipped += [(f"{prefix}{name}", reason) for name, reason in others]
+        for label, files in classes.items():
+            places |= {
+                _free(f"{label}/{name}", part.name, places): _Place(part / label / name, split) for name in files
+            }
+    counts = Counter(name.split("/")[0] for name in places)
+    if len(counts) < 2:
         raise DataError(
-            f"Expected images of at least two classes as {source}/<Class>/*.jpg, .jpeg, .png, .webp or .bmp. "
-            f"Received: {some([f'{name} ({len(files)})' for name, files in classes.items()]) or 'none'}"
+            f"Expected images of at least two classes as {source}/<Class>/*.jpg, .png, .webp, .bmp or .gif. "
+            f"Received: {some(f'{name} ({count})' for name, count in counts.items()) or 'none'}"
             + (f"; skipped {some([f'{name} ({reason})' for name, reason in skipped])}" if skipped else "")
         )
-    names = [f"{label}/{name}" for label, files in classes.items() for name in files]
-    table, unmatched = _read_metadata(source, names)
+    table, unmatched = _read_metadata([*above, *parts(above[-1])], places)
     linked = 0
-    for done, name in enumerate(names, 1):
-        linked += _take(source / name, incoming / name, link)
+    for done, (name, place) in enumerate(places.items(), 1):
+        linked += _take(place.file, incoming / name, link)
         if progress:
-            progress(done, len(names))
+            progress(done, len(places))
     if table is not None:
         # Never a hard link: people edit this file in place.
         (incoming / METADATA).write_bytes(table)
-    return Imported(len(names), linked, tuple(skipped), unmatched)
+    return Imported(len(places), linked, tuple(skipped), unmatched)
+
+
+def import_archive(archive: Path, incoming: Path, unpacked: Path, *, progress: Progress | None = None) -> Imported:
+    """As `import_folder`, of a zip archive, which is unpacked into the folder ``unpacked`` for the time of it.
+
+    Raises:
+        DataError: see `unpack` and `import_folder`.
+    """
+    if unpacked.exists():
+        shutil.rmtree(unpacked)
+    try:
+        too_long = [(f"{name[:40]}…", "its name is too long") for name in unpack(archive, unpacked)]
+        imported = import_folder(unpacked, incoming, link=True, progress=progress)
+        return replace(imported, skipped=(*imported.skipped, *too_long))
+    finally:
+        shutil.rmtree(unpacked, ignore_errors=True)
 
 
 def download_kaggle(
@@ -86,17 +128,17 @@ def download_kaggle(
         DataError: see `fetch_archive`, `unpack` and `import_folder`.
     """
     archive = fetch_archive(handle, downloads, progress=progress)
-    unpacked = downloads / "unpacked"
-    if unpacked.exists():
-        shutil.rmtree(unpacked)
     try:
-        unpack(archive, unpacked)
-        return import_folder(_class_level(unpacked), incoming, link=True)
+        return import_archive(archive, incoming, downloads / "unpacked")
     except DamagedArchiveError as error:
         archive.unlink()
         raise DataError(f"{error}. It was deleted; run it again.") from None
-    finally:
-        shutil.rmtree(unpacked, ignore_errors=True)
+
+
+def _free(name: str, part: str, taken: Collection[str]) -> str:
+    """The name, with its part's name in front where an image of another part is called so."""
+    label, _, file = name.partition("/")
+    return name if name not in taken else _free(f"{label}/{part}-{file}", part, taken)
 
 
 def _survey(source: Path) -> tuple[dict[str, list[str]], list[tuple[str, str]]]:
@@ -112,9 +154,28 @@ def _survey(source: Path) -> tuple[dict[str, list[str]], list[tuple[str, str]]]:
             skipped += others
             if files:
                 classes[entry.name] = files
+            else:
+                _refuse_to_lose(entry, others)
+                skipped += [] if others else [(entry.name, "an empty folder")]
         elif entry.name != METADATA:
             skipped.append((entry.name, "not in a class folder"))
     return classes, skipped
+
+
+def _refuse_to_lose(folder: Path, skipped: Sequence[tuple[str, str]]) -> None:
+    """Refuse a class none of whose pictures is taken: without it the classes would be others."""
+    pictures = [(name, reason) for name, reason in skipped if _looks_like_picture(folder.parent / name)]
+    if pictures:
+        name, reason = pictures[0]
+        raise DataError(
+            f"Expected images that can be taken in each class folder. Received: none in {folder.name}, but "
+            f"{len(pictures)} others, such as {name} ({reason}). Save them there as JPEG or PNG with that suffix, or "
+            "move the folder away."
+        )
+
+
+def _looks_like_picture(file: Path) -> bool:
+    return is_image_name(file.name) or (file.is_file() and is_picture(kind_of_file(file)))
 
 
 def _survey_class(folder: Path, root: Path) -> tuple[list[str], list[tuple[str, str]]]:
@@ -132,49 +193,56 @@ def _survey_class(folder: Path, root: Path) -> tuple[list[str], list[tuple[str, 
                     f"the column split of {METADATA}. If it is a level above the classes, import that folder."
                 )
             skipped.append((name, "a folder without images"))
-        elif not is_image_name(entry.name):
-            skipped.append((name, "not an image by its suffix"))
         elif not entry.is_file():
             skipped.append((name, "not a regular file"))
+        elif not is_image_name(entry.name):
+            kind = kind_of_file(entry)
+            skipped.append((name, f"not an image by its suffix{f', its content is {kind}' if kind else ''}"))
+        elif entry.stat().st_size > MAX_BYTES:
+            skipped.append((name, f"over {MAX_BYTES} bytes"))
         else:
             files.append(entry.name)
     return files, skipped
 
 
 def _visible(folder: Path) -> list[Path]:
-    # __MACOSX: what macOS adds to archives, in the shape of the images beside it.
-    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith(".") and entry.name != "__MACOSX")
+    return sorted(entry for entry in folder.iterdir() if not is_ignored(entry.name))
 
 
 def _unfit(entry: Path, root: Path) -> str | None:
     if printable(entry.name) != entry.name:
         return "its name is not UTF-8"
-    if entry.is_symlink() and not entry.resolve().is_relative_to(root):
+    if leaves(root, entry):
         return "a link that leads out of the folder"
+    if entry.is_symlink() and not entry.exists():
+        return "a link that leads nowhere"
     return None
 
 
-def _read_metadata(source: Path, names: Sequence[str]) -> tuple[bytes | None, tuple[str, ...]]:
-    """The bytes of ``metadata.csv`` for the images in ``names``, and the file names in it that are not among them."""
-    path = source / METADATA
-    if not path.is_file():
+def _read_metadata(folders: Sequence[Path], places: Mapping[str, _Place]) -> tuple[bytes | None, tuple[str, ...]]:
+    """What is known of the images as a ``metadata.csv``, and the file names in those of ``folders`` that name none."""
+    given = {name: {"file_name": name, "split": place.split} for name, place in places.items() if place.split}
+    columns = dict.fromkeys(["file_name", "split"] if given else ["file_name"])
+    unmatched: list[str] = []
+    files = [folder / METADATA for folder in dict.fromkeys(folders) if (folder / METADATA).is_file()]
+    for file in files:
+        names = {
+            place.file.relative_to(file.parent).as_posix(): name
+            for name, place in places.items()
+            if place.file.is_relative_to(file.parent)
+        }
+        metadata = read_metadata(file, names)
+        unmatched += [row["file_name"] for row in metadata.unmatched]
+        if len(files) == 1 and not given and not unmatched and metadata.verbatim and set(names) == set(places):
+            return file.read_bytes(), ()
+        columns |= dict.fromkeys(metadata.columns)
+        for row in metadata.rows:
+            known = given.setdefault(names[row["file_name"]], {})
+            known |= {**row, "file_name": names[row["file_name"]], "split": row.get("split") or known.get("split", "")}
+    if not files and not given:
         return None, ()
-    import pandas as pd
-
-    from facesent.dataset.manifest import ManifestError, read_metadata
-
-    try:
-        listed = read_metadata(source)["file_name"]
-    except ManifestError as error:
-        raise DataError(str(error)) from None
-    unmatched = tuple(sorted(set(listed) - set(names)))
-    if not unmatched:
-        return path.read_bytes(), ()
-    if len(unmatched) == len(listed):
-        raise DataError(f"Expected names such as {names[0]} in {path}. Received: {some(unmatched)}")
-    table = pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8-sig")
-    kept = table[~table["file_name"].isin(unmatched)]
-    return kept.to_csv(index=False, lineterminator="\n").encode(), unmatched
+    rows = [{column: row.get(column, "") for column in columns} for row in given.values()]
+    return Metadata(tuple(columns)).text(rows).encode(), tuple(sorted(unmatched))
 
 
 def _take(source: Path, target: Path, link: bool) -> bool:
@@ -189,10 +257,3 @@ def _take(source: Path, target: Path, link: bool) -> bool:
             pass
     shutil.copyfile(source, target)
     return False
-
-
-def _class_level(folder: Path) -> Path:
-    """Go down through levels that hold one folder only, such as the ``dataset/`` of Kaggle's archive."""
-    while len(inner := [entry for entry in _visible(folder) if entry.is_dir()]) == 1:
-        folder = inner[0]
-    return folder

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from facesent.core.console import progress_of, say
 from facesent.core.paths import SPLITS, Project
+from facesent.core.text import cell
 from facesent.evaluation.behaviour import measure_behaviour
 from facesent.evaluation.card import model_card
 from facesent.evaluation.examination import Examination, answered
@@ -59,12 +60,12 @@ def evaluate(project: Project) -> None:
     }
     scores = {name: _score(classifier, split, name, settings) for name, split in examples.items()}
     measures = {
-        name: measure(split.targets, scores[name], classifier.labels, settings) for name, split in examples.items()
+        name: measure(split.targets, scores[name], list(frames[name]["group"]), classifier.labels, settings)
+        for name, split in examples.items()
     }
     uncalibrated = at_temperature(scores["test"], 1 / classifier.temperature)
-    test = _examine(
-        classifier, examples["test"], scores["test"], uncalibrated, measures["test"], settings, min_confidence
-    )
+    raw = measure(examples["test"].targets, uncalibrated, list(frames["test"]["group"]), classifier.labels, settings)
+    test = _examine(classifier, examples["test"], scores["test"], raw, measures["test"], settings, min_confidence)
     project.evaluate.mkdir(parents=True, exist_ok=True)
     background = _background(project, settings, model, frames)
     _write_measures(project, measures, test, background.reference)
@@ -94,7 +95,7 @@ def _examine(
     classifier: Classifier,
     test: Examples,
     scores: NDArray[np.float32],
-    uncalibrated: NDArray[np.float64],
+    uncalibrated: Measures,
     measures: Measures,
     settings: Evaluate,
     min_confidence: float,
@@ -102,7 +103,7 @@ def _examine(
     return Examination(
         measures,
         classifier.temperature,
-        measure(test.targets, uncalibrated, classifier.labels, settings),
+        uncalibrated,
         answered(test.targets, scores, min_confidence),
         measure_behaviour(
             lambda images: classifier.probabilities(images, batch_size=settings.batch_size),
@@ -190,7 +191,8 @@ def _read_json(path: Path) -> dict[str, Any] | None:
 
 def _draw_confusion(project: Project, matrix: NDArray[np.int64], labels: list[str]) -> None:
     folder = project.evaluate
-    pd.DataFrame(matrix, labels, labels).to_csv(folder / "confusion_matrix.csv", index_label="actual")
+    named = [cell(label) for label in labels]
+    pd.DataFrame(matrix, named, named).to_csv(folder / "confusion_matrix.csv", index_label="actual")
     save_confusion(matrix, labels, folder / "confusion_matrix.png", normalised=False)
     save_confusion(matrix, labels, folder / "confusion_matrix_normalised.png", normalised=True)
 

@@ -66,15 +66,18 @@ def _scan(project: Project, data: Path, max_pixels: int) -> "pd.DataFrame":
 
 def _notes(data: Path, manifest: "pd.DataFrame") -> list[str]:
     """What lies in the folder and is not used."""
-    from facesent.dataset.files import stray_images
-    from facesent.dataset.manifest import read_metadata
+    from facesent.dataset.files import METADATA, other_files, stray_images
+    from facesent.dataset.metadata import read_metadata
+    from facesent.images.kinds import kind_of_file
 
-    unknown = sorted(set(read_metadata(data)["file_name"]) - set(manifest["file_name"]))
-    found = {
-        "images outside the class folders are ignored": stray_images(data),
-        "rows of metadata.csv name no image": unknown,
-    }
-    return [f"{len(names)} {what}, such as {names[0]}." for what, names in found.items() if names]
+    ignored = []
+    if strays := stray_images(data):
+        ignored.append(f"{len(strays)} images outside the class folders are ignored, such as {strays[0]}.")
+    if others := other_files(data):
+        kind = kind_of_file(data / others[0])
+        what = "files in the class folders are no images by their suffix, and ignored"
+        ignored.append(f"{len(others)} {what}, such as {others[0]}{f', which is {kind}' if kind else ''}.")
+    return [*ignored, *read_metadata(data / METADATA, list(manifest["file_name"])).notes()]
 
 
 def _judge(outcomes: Sequence["Checked"], folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def source(tmp_path: Path) -> Path:
     return make(tmp_path / "source", "Happy/1.jpg", "Happy/2.jpg", "Sad/1.jpg")
 
 
-@pytest.mark.parametrize("command", ["draw", "download", "import", "status"])
+@pytest.mark.parametrize("command", ["draw", "download", "import", "resplit", "status"])
 def test_help_has_an_example(command: str) -> None:
     assert "facesent data " + command in call(command, "--help").output.split("Example:")[1]
 
@@ -78,10 +79,17 @@ def test_import_says_what_was_left_out(
     (source / "metadata.csv").write_text("file_name\nHappy/1.jpg\nHappy/9.jpg\n")
     monkeypatch.chdir(make(tmp_path / "plain", "readme").parent / "plain")
     output = call("import", str(source)).output
-    assert "Skipped Happy/0.txt: not an image by its suffix." in output
-    assert "Skipped 2 more." in output
+    assert "Skipped Happy/0.txt, Happy/1.txt, Happy/2.txt, Happy/3.txt, Happy/4.txt and 2 more: not an image" in output
     assert "Left out 1 rows of metadata.csv without an image: Happy/9.jpg." in output
     assert "Not tracked" in output
+
+
+def test_a_zip_is_imported_as_the_folder_in_it(project: Path, source: Path) -> None:
+    archive = shutil.make_archive("faces", "zip", source.parent, source.name)
+    result = call("import", archive)
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in Path("data").iterdir()) == ["Happy", "Sad"]
+    assert not list(Path().glob(".data-*"))
 
 
 def test_status_where_nothing_is(project: Path) -> None:
@@ -138,3 +146,16 @@ def test_sample_draws_the_same_bytes_each_time(project: Path) -> None:
     assert "The same as before." in again.output
     assert Path("data.dvc").read_bytes() == pointer
     assert Path("data/metadata.csv").is_file()
+
+
+def test_resplit_forgets_who_was_where_and_says_how_to_undo_it(project: Path) -> None:
+    assert "root folder" in call("resplit").output
+    assert not Path("assignment.csv").exists()
+    Path("params.yaml").touch()
+    Path("assignment.csv").write_text("content,person,phash,split\na,,b,train\n")
+    result = call("resplit")
+    assert result.output.startswith("Forgot the splits of 1 images.")
+    assert "dvc repro" in result.output
+    # Not removed: a file that is gone was lost.
+    assert Path("assignment.csv").read_text() == "content,person,phash,split\n"
+    assert call("resplit").output.startswith("No splits are known.")

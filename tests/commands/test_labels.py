@@ -79,3 +79,20 @@ def test_a_queue_that_cannot_be_applied_is_one_message(predicted: Path) -> None:
     assert "row 2: Joy is no class in Ahegao, Happy, Sad" in result.output
     assert "row 3: ../x is no image in the data folder" in result.output
     assert call("relabel", "gone.csv").output.startswith("Error: Expected a queue")
+
+
+def test_conflicts_are_queued_by_a_rule_and_relabelled(project: Path) -> None:
+    shutil.copy(PARAMS, "params.yaml")
+    for number, name in enumerate(("Angry/1.png", "Angry/2.png", "Happy/1.png", "Happy/2.png")):
+        Path("data", name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 40), (number * 60, 90, 90)).save(Path("data", name))
+    assert "No content" in call("conflicts").output
+    shutil.copy("data/Angry/1.png", "data/Happy/3.png")
+    assert "Expected --where and --label together" in call("conflicts", "--where", "*").output
+
+    queued = call("conflicts", "--where", "*Angry*", "--label", "Angry").output
+    assert "1 contents stand under several labels" in queued
+    assert "1 are decided as Angry" in queued
+    relabelled = call("relabel", "outputs/label_conflicts/queue.csv").output
+    assert "Happy/3.png dropped" in relabelled
+    assert "To get the old content back" in relabelled

@@ -1,4 +1,5 @@
 import io
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -9,8 +10,9 @@ import pytest
 from PIL import Image
 
 from facesent.core.errors import DataError
-from facesent.dataset.files import class_folders, stray_images
-from facesent.dataset.manifest import COLUMNS, ManifestError, mark_conflicts, scan
+from facesent.dataset.files import class_folders, describe, stray_images
+from facesent.dataset.manifest import COLUMNS, mark_conflicts, scan
+from facesent.images.limits import MAX_BYTES
 
 MAX_PIXELS = 1_000_000
 
@@ -184,23 +186,21 @@ def test_metadata_is_joined_as_text(tmp_path: Path) -> None:
     assert pd.isna(rows["A/c.png"]["group"])
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("name,group\nA/a.png,1\n", "column file_name"),
-        ("file_name,split\nA/a.png,validation\n", "validation (A/a.png)"),
-        ("file_name,group\nA/a.png,1\nA/a.png,2\n", "each image once"),
-        ("file_name,group\n,1\n", "a row without one"),
-        ("", "a CSV"),
-        ("file_name\n\xe9\n", "UTF-8"),
-    ],
-)
-def test_wrong_metadata_is_an_error_that_says_what_is_wrong(tmp_path: Path, text: str, expected: str) -> None:
-    fill(tmp_path, {"A/a.png": encode(1), "metadata.csv": text.encode("latin-1")})
+def test_what_cannot_be_an_image_is_not_read(tmp_path: Path) -> None:
+    fill(tmp_path, {"A/a.png": encode(1), "@eaDir/a.png": encode(2), "A/@eaDir/a.png": encode(3)})
+    with (tmp_path / "A/sparse.png").open("wb") as sparse:
+        sparse.truncate(12_000_000_000)
+    (tmp_path / "A/loop.png").symlink_to("loop.png")
+    os.mkfifo(tmp_path / "A/pipe")
+    (tmp_path / "A/piped.png").symlink_to("pipe")
+    rows = scan_rows(tmp_path)
 
-    with pytest.raises(ManifestError) as error:
-        scan(tmp_path, max_pixels=MAX_PIXELS)
-    assert expected in str(error.value)
+    assert {name: row["reason"] for name, row in rows.items() if not row["ok"]} == {
+        "A/loop.png": "cannot be read: Too many levels of symbolic links",
+        "A/piped.png": "not a regular file",
+        "A/sparse.png": f"over {MAX_BYTES} bytes",
+    }
+    assert describe(tmp_path).classes == {"A": 4}
 
 
 def test_links_are_not_followed_out_of_the_folder(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
+import numpy as np
 import pytest
 
-from facesent.evaluation.intervals import share_of
+from facesent.evaluation.intervals import share_of, share_of_groups
 
 
 def test_wilsons_interval() -> None:
@@ -20,3 +21,31 @@ def test_all_or_none_of_a_few_is_not_certain(right: int, end: float) -> None:
 def test_of_no_images_nothing_is_known() -> None:
     estimate = share_of(0, 0, 0.95)
     assert (estimate.low, estimate.high) == (0, 1)
+
+
+@pytest.mark.parametrize(("people", "photos"), [(15, 8), (40, 3), (120, 1), (15, 1)])
+def test_over_people_the_interval_holds_the_truth_as_often_as_it_says(people: int, photos: int) -> None:
+    """Each person is right by a chance of its own, .7 in the mean."""
+    chance = np.random.default_rng(people)
+    groups = [str(person) for person in range(people) for _ in range(photos)]
+    held = []
+    for _ in range(500):
+        right = chance.random(people * photos) < np.repeat(chance.beta(2.1, 0.9, people), photos)
+        estimate = share_of_groups(right, groups, 0.95)
+        held.append(estimate.low <= 0.7 <= estimate.high)
+    assert 0.93 <= np.mean(held) <= 0.99
+
+
+def test_photos_of_one_person_say_less_than_photos_of_many() -> None:
+    right = np.arange(60) < 45
+    alone = share_of_groups(right, [str(photo) for photo in range(60)], 0.95)
+    together = share_of_groups(right, [str(photo // 15) for photo in range(60)], 0.95)
+    assert alone.value == together.value == 0.75
+    assert together.high - together.low > 2 * (alone.high - alone.low)
+    assert share_of_groups(right, ["one"] * 60, 0.95).low == 0
+
+
+def test_all_right_is_not_certain_either() -> None:
+    estimate = share_of_groups(np.full(60, True), [str(photo // 4) for photo in range(60)], 0.95)
+    assert 0.7 < estimate.low < 0.8
+    assert estimate.high == 1

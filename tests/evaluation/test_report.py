@@ -90,7 +90,7 @@ def even_heat(images: Any, answers: Any) -> HeatMap:
 
 
 def make(test: ScoredImages, *, heat: Any = even_heat, hidden: Sequence[str] = (), **background: Any) -> Report:
-    measures = measure(test.targets, test.scores, test.labels, PARAMS.evaluate)
+    measures = measure(test.targets, test.scores, test.file_names, test.labels, PARAMS.evaluate)
     examination = Examination(measures, 1.5, measures, Answered(0.5, 0.9, 0.95), Behaviour({"mirror": 0.5}, None))
     frame = pd.DataFrame({"file_name": test.file_names, "label": [test.labels[target] for target in test.targets]})
     history = pd.DataFrame({"loss": [2, 1], "val_loss": [2.5, 1.5], "accuracy": [0.2, 0.6], "val_accuracy": [0.1, 0.5]})

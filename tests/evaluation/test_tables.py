@@ -54,3 +54,8 @@ def test_the_class_table_has_a_row_a_class() -> None:
     assert class_table(MEASURES).to_dict("records") == [
         {"label": "Happy", "precision": 0.9, "recall": 0.8, "f1": 0.85, "support": 120}
     ]
+
+
+def test_no_class_is_a_formula_in_a_spreadsheet() -> None:
+    classes = dict.fromkeys(["=1+1", "-Sad", "Happy"], MEASURES.classes["Happy"])
+    assert list(class_table(replace(MEASURES, classes=classes))["label"]) == ["'=1+1", "'-Sad", "Happy"]

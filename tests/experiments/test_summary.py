@@ -31,7 +31,7 @@ def scored(fold: int) -> FoldResult:
         fold=fold,
         fingerprint=f"fingerprint {fold}",
         best_epoch=2,
-        measures=measures_of(targets, probabilities, LABELS, SETTINGS),
+        measures=measures_of(targets, probabilities, [str(row) for row in range(len(targets))], LABELS, SETTINGS),
         history=history,
         predictions=prediction_table(held_out, fold, probabilities, LABELS),
     )
@@ -74,7 +74,9 @@ def test_measures_of_a_fold_are_those_of_its_predictions() -> None:
 def test_a_class_that_a_fold_does_not_hold_counts_in_no_mean() -> None:
     targets = np.array([0, 0, 1])
     probabilities = np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.8, 0.1]], np.float32)
-    assert measures_of(targets, probabilities, LABELS, SETTINGS)["macro_recall"] == pytest.approx(0.75)
+    assert measures_of(targets, probabilities, [str(row) for row in range(len(targets))], LABELS, SETTINGS)[
+        "macro_recall"
+    ] == pytest.approx(0.75)
 
 
 def test_mean_and_deviation_are_over_folds() -> None:

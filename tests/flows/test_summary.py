@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from facesent.core.paths import Project
+from facesent.evaluation.intervals import Estimate
 from facesent.promotion.aliases import Promotion
 from facesent.promotion.register import Candidate
 from facesent.promotion.verdict import Check
@@ -24,10 +25,7 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     project = Project(tmp_path)
     shutil.copy(Path(__file__).parents[2] / "params.yaml", project.params)
     project.evaluate.mkdir(parents=True)
-    splits = {
-        name: {"images": images, "accuracy": 0.8, "accuracy_low": 0.7, "accuracy_high": 0.9}
-        for name, images in {"train": 1600, "val": 200, "test": 200}.items()
-    }
+    splits = {name: {"images": images} for name, images in {"train": 1600, "val": 200, "test": 200}.items()}
     project.metrics.write_text(json.dumps(splits))
     (project.outputs / "validate").mkdir()
     counts = {"classes": {"Happy": {"files": 1500, "usable": 1497}, "Sad": {"files": 503, "usable": 503}}}
@@ -36,7 +34,8 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 
 def summary_of(project: Project, promotion: Promotion = PROMOTED, **verdict: object) -> Summary:
-    said = replace(promoters.verdict_on(2, champion=1), **verdict)  # type: ignore[arg-type]
+    judged = {"accuracy": Estimate(200, 0.8, 0.7, 0.9), **verdict}
+    said = replace(promoters.verdict_on(2, champion=1), **judged)  # type: ignore[arg-type]
     return summarise(project, CANDIDATE, promoters.passed_canary(2), said, promotion)
 
 

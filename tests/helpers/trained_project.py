@@ -14,6 +14,7 @@ import pandas as pd
 from PIL import Image
 
 from facesent.core.paths import SPLITS, Project
+from facesent.dataset.assignment import identities, write_assignment
 from facesent.model.storage import save_labels, save_model
 
 SIDE = 16
@@ -66,6 +67,9 @@ def _write_photos_and_splits(project: Project, labels: Sequence[str]) -> None:
             digest = hashlib.sha256((project.data / name).read_bytes()).hexdigest()
             rows.append({"file_name": name, "label": label, "group": name, "sha256": digest, "split": SPLITS[i % 3]})
     frame = pd.DataFrame(rows)
+    # Flat pictures are all alike: their hashes here are those of pictures that are not.
+    known = identities(frame.assign(phash=frame["sha256"].str[-16:]))
+    write_assignment(project.assignment, known.assign(split=frame["split"]))
     project.split("train").parent.mkdir(parents=True, exist_ok=True)
     for name, part in frame.groupby("split"):
         part.drop(columns="split").to_csv(project.split(str(name)), index=False)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from facesent.core.errors import DataError
-from facesent.dataset.manifest import read_metadata
+from facesent.dataset.files import METADATA, image_files
+from facesent.dataset.metadata import read_metadata
 from facesent.labels.relabel import Plan, plan, preview, relabel
 from facesent.labels.review import Decision, read_record, record_of
 from tests.helpers.relabelling import apply, contents, fill, go_back, queue, sha256
@@ -99,7 +100,8 @@ def test_a_name_that_only_the_metadata_knows_is_taken_too(data: Path) -> None:
     with (data / "metadata.csv").open("a") as lines:
         lines.write("Sad/1.jpg,gone,\n")
     apply(data, {"Happy/1.jpg": "Sad"})
-    assert len(read_metadata(data)) == 5
+    metadata = read_metadata(data / METADATA, [image.name for image in image_files(data)])
+    assert len(metadata.rows + metadata.unmatched) == 5
 
 
 def test_the_new_names_do_not_depend_on_the_order_of_the_rows(data: Path) -> None:

@@ -11,6 +11,7 @@ from facesent.labels.review import (
     record_of,
     recorded,
     refuse_to_lose_decisions,
+    write_table,
 )
 
 ONE = Applied("A/1.jpg", "11", "B", "B/1.jpg")
@@ -35,10 +36,26 @@ def test_what_a_spreadsheet_makes_of_it_is_read(tmp_path: Path) -> None:
     assert read_decisions(path) == [Decision(2, "A/ü.jpg", "11", "keep"), Decision(3, "", "", "B")]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_semicolons_and_tabs_of_excel_are_read(tmp_path: Path, encoding: str, separator: str) -> None:
+    path = queue(tmp_path, "A/1.jpg,keep,11")
+    path.write_bytes(path.read_text().replace(",", separator).encode(encoding))
+    assert read_decisions(path) == [Decision(2, "A/1.jpg", "11", "keep")]
+
+
+@pytest.mark.parametrize("name", ["=1+1/1.jpg", "-Sad/2.jpg", "@A/3.jpg", "'+B/4.jpg", "'quoted/5.jpg", "Sad/-6.jpg"])
+def test_no_name_is_a_formula_in_a_spreadsheet_and_each_is_read_as_it_is(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "queue.csv"
+    write_table(path, ("file_name", "decision", "sha256"), [(name, "drop", "11")])
+    assert path.read_text().splitlines()[1][0] not in "=+-@"
+    assert read_decisions(path) == [Decision(2, name, "11", "drop")]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"file_name;decision;sha256\n", "separated by commas. Received: file_name;decision;sha256"),
+        (b"file_name;decision\n", r"queue\.csv. Received: file_name, decision"),
         (b"", "Received: an empty file"),
         (b"file_name,decision,sha256\n\xff,B,1\n", "CSV in UTF-8"),
         (None, "no such file. `facesent data label-issues` writes one"),

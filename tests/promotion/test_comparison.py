@@ -57,7 +57,7 @@ def test_equal_answers_differ_by_exactly_nothing() -> None:
     right = answers(0.7, 90, 1)
     comparison = compared([0, 1, 2] * 30, right, right)
     nothing = Difference(0.0, 0.0, 0.0)
-    assert comparison == Comparison(nothing, dict.fromkeys(LABELS, nothing))
+    assert comparison == Comparison(nothing, dict.fromkeys(LABELS, nothing), 90, 0)
 
 
 def test_the_same_call_gives_the_same_intervals() -> None:

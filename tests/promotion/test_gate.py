@@ -29,14 +29,13 @@ def measures(accuracy: float = 0.7, recall: float = 0.6, worst: float = 0.5, ece
     classes = {
         "Happy": ClassMeasures(1, 1, 1, 50),
         "Sad": ClassMeasures(1, worst, 1, 50),
-        "Angry": ClassMeasures(0, 0, 0, 0),
     }
     return Measures(100, accuracy, 0.1, 0.9, recall, 0.7, 0.5, ece, 0.02, 0.04, classes)
 
 
 def champion(gain: tuple[float, float, float], **classes: tuple[float, float, float]) -> Champion:
     changes = {label: Difference(*change) for label, change in classes.items()}
-    comparison = Comparison(Difference(*gain), {"Happy": SAME, "Sad": SAME, **changes})
+    comparison = Comparison(Difference(*gain), {"Happy": SAME, "Sad": SAME, **changes}, 100, 0)
     return Champion(1, comparison, Estimate(100, 0.7, 0.6, 0.8))
 
 
@@ -198,3 +197,18 @@ def test_the_canary_of_another_version_is_no_evidence() -> None:
 def test_a_check_says_in_words_what_was_expected() -> None:
     assert Check.of("accuracy", 0.5, "at least", 0.6).sentence() == "accuracy 0.5000, expected at least 0.6000"
     assert not Check.of("gain", 0.0, "above", 0.0).passed
+
+
+def test_a_class_without_test_images_leaves_it_unknown() -> None:
+    some = measures()
+    untested = replace(some, classes={**some.classes, "Angry": ClassMeasures(0, 0, 0, 0)})
+    verdict = judge(2, untested, None, CANARY, gate(min_class_recall=0.3))
+    assert verdict.outcome == "UNKNOWN"
+    assert "no test images of Angry" in verdict.reason
+
+
+def test_it_says_on_how_many_images_two_models_were_compared() -> None:
+    rival = champion((0.05, 0.01, 0.09))
+    fewer = replace(rival, comparison=replace(rival.comparison, images=80, seen=20))
+    assert "on the 80 of 100 test images that neither has seen" in judged(fewer, min_gain=0.0).reason
+    assert "test images" not in judged(rival, min_gain=0.0).reason

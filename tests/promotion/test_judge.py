@@ -13,7 +13,7 @@ from facesent.core.paths import Project
 from facesent.promotion import aliases, judge, register
 from facesent.promotion.canary.report import CanaryReport
 from facesent.promotion.verdict import Verdict
-from facesent.registry import versions
+from facesent.registry import runs, versions
 from facesent.registry.versions import CHAMPION
 from tests.helpers.trained_project import make_project, write_model
 
@@ -142,6 +142,47 @@ def test_photos_of_few_people_prove_no_gain(made: Project) -> None:
     verdict = judge.judge(made, candidate, tried(candidate))
     assert verdict.outcome == "REJECTED"
     assert "lower end -1.0000" in verdict.reason
+
+
+def test_images_that_the_champion_was_trained_on_do_not_count(made: Project) -> None:
+    champion_of(made, WEAK)
+    move_to_test(made, 10)
+    candidate = candidate_of(made, 0.0)
+    verdict = judge.judge(made, candidate, tried(candidate))
+    assert verdict.comparison
+    assert (verdict.comparison.images, verdict.comparison.seen) == (20, 10)
+    assert verdict.champion_accuracy
+    assert verdict.champion_accuracy.images == 20
+    assert verdict.outcome == "VALIDATED"
+    assert "on the 20 of 30 test images that neither has seen in training" in verdict.reason
+
+
+def test_where_too_few_images_are_new_to_both_it_is_unknown_and_says_how_to_go_on(made: Project) -> None:
+    champion_of(made, WEAK)
+    move_to_test(made, 20, keep=False)
+    candidate = candidate_of(made, 0.0)
+    verdict = judge.judge(made, candidate, tried(candidate))
+    assert (verdict.outcome, verdict.incomparable, verdict.comparison) == ("UNKNOWN", True, None)
+    assert "of 20 test images 20 are of people or pictures that one of both was trained on" in verdict.reason
+    assert "facesent promote --replace-incomparable" in verdict.reason
+
+
+def test_a_champion_that_does_not_say_what_it_was_trained_on_leaves_it_unknown(made: Project) -> None:
+    champion = champion_of(made, WEAK)
+    runs.remove_files(champion.run_id, "images")
+    candidate = candidate_of(made, 0.0)
+    verdict = judge.judge(made, candidate, tried(candidate))
+    assert (verdict.outcome, verdict.incomparable) == ("UNKNOWN", True)
+    assert "version 1 does not say which images it was trained on" in verdict.reason
+
+
+def move_to_test(made: Project, count: int, *, keep: bool = True) -> None:
+    """Draw other splits: the first images of train are tested on from now on, instead of or beside the old ones."""
+    train, test = (pd.read_csv(made.split(name), dtype=str) for name in ("train", "test"))
+    rest = pd.concat([test, train.iloc[count:]]) if not keep else train.iloc[count:]
+    moved = pd.concat([test, train.iloc[:count]]) if keep else train.iloc[:count]
+    rest.to_csv(made.split("train"), index=False)
+    moved.to_csv(made.split("test"), index=False)
 
 
 def test_a_worse_model_is_rejected_and_so_is_one_that_cannot_be_served(made: Project) -> None:

@@ -32,6 +32,13 @@ def test_unpacks_plain_files(tmp_path: Path) -> None:
     assert (tmp_path / "out/dataset/A/1.jpg").read_bytes() == b"one"
 
 
+def test_names_that_are_too_long_for_the_disk_are_left_out(tmp_path: Path) -> None:
+    deep = "/".join(["d" * 200] * 30)
+    names = ("A/1.jpg", f"A/{'n' * 300}.jpg", f"{deep}/2.jpg")
+    assert unpack(write_zip(tmp_path / "a.zip", *((name, b"x") for name in names)), tmp_path / "out") == list(names[1:])
+    assert (tmp_path / "out/A/1.jpg").exists()
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [

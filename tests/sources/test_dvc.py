@@ -1,6 +1,7 @@
 """DVC's view of a data folder, with the real DVC."""
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -94,3 +95,16 @@ def test_a_hard_linked_cache_is_known(project: Path) -> None:
     assert not shares_files_with_cache(Path("data"))
     dvc("config", "cache.type", "hardlink,copy")
     assert shares_files_with_cache(Path("data"))
+
+
+def test_a_name_that_is_not_utf8_is_named_before_dvc_dies_of_it(project: Path) -> None:
+    data = fill(Path("data"))
+    track(data)
+    try:
+        Path(os.fsdecode(b"data/Fr\xf6hlich")).mkdir()
+        Path(os.fsdecode(b"data/Fr\xf6hlich/1.jpg")).touch()
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    for ask in (track, tracking):
+        with pytest.raises(DataError, match=r"UTF-8 in data\. Received: Fr\\udcf6hlich/1\.jpg\. Rename"):
+            ask(data)

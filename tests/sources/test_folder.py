@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from facesent.core.errors import DataError
-from facesent.dataset.files import METADATA
+from facesent.dataset.files import METADATA, image_files
+from facesent.dataset.metadata import read_metadata
+from facesent.images.limits import MAX_BYTES
 from facesent.sources.folder import download_kaggle, import_folder
 
 
@@ -76,6 +78,58 @@ def test_a_name_that_is_not_utf8_is_skipped(source: Path, incoming: Path) -> Non
     assert import_folder(source, incoming).skipped == (("Happy/\\udcff.jpg", "its name is not UTF-8"),)
 
 
+@pytest.mark.parametrize("name", ["@eaDir", "__MACOSX", "#recycle", ".ipynb_checkpoints", "$RECYCLE.BIN", "lost+found"])
+def test_folders_of_systems_are_no_classes(source: Path, incoming: Path, name: str) -> None:
+    make(source, f"{name}/1.jpg", f"Happy/{name}/1.jpg", f"Happy/{name}/1.jpg.d/thumb.jpg")
+    assert import_folder(source, incoming).skipped == ()
+    assert names(incoming) == ["Happy/1.jpg", "Happy/2.PNG", "Sad/1.bmp"]
+
+
+def test_jpegs_by_other_suffixes_and_gifs_are_taken(source: Path, incoming: Path) -> None:
+    make(source, "Angry/1.jfif", "Angry/2.JPE", "Angry/3.gif")
+    assert import_folder(source, incoming).images == 6
+    assert image_files(incoming)[0].name == "Angry/1.jfif"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [("a.HEIC", b"\0\0\0\x18ftypheic", "HEIC"), ("a.tif", b"II*\0", "TIFF"), ("a", b"\xff\xd8\xff\xe0", "JPEG")],
+)
+def test_a_class_of_pictures_that_are_not_taken_does_not_vanish(
+    source: Path, incoming: Path, name: str, content: bytes, kind: str
+) -> None:
+    make(source, f"Surprise/{name}").joinpath("Surprise", name).write_bytes(content)
+    with pytest.raises(
+        DataError, match=f"none in Surprise, but 1 others, such as Surprise/{name} .* its content is {kind}"
+    ):
+        import_folder(source, incoming)
+    make(source, "Surprise/1.jpg")
+    assert [skip for skip, _ in import_folder(source, incoming).skipped] == [f"Surprise/{name}"]
+
+
+def test_a_class_of_links_that_lead_out_does_not_vanish(source: Path, incoming: Path, tmp_path: Path) -> None:
+    make(source, "Surprise/x").joinpath("Surprise", "1.jpg").symlink_to(make(tmp_path, "1.jpg") / "1.jpg")
+    with pytest.raises(DataError, match=r"none in Surprise, but 1 others, .* \(a link that leads out"):
+        import_folder(source, incoming)
+
+
+def test_an_empty_folder_is_named(source: Path, incoming: Path) -> None:
+    (source / "Fear").mkdir()
+    assert import_folder(source, incoming).skipped == (("Fear", "an empty folder"),)
+
+
+def test_links_in_a_circle_and_what_is_too_long_are_named(source: Path, incoming: Path) -> None:
+    (source / "Happy" / "loop.jpg").symlink_to("loop.jpg")
+    (source / "Loop").symlink_to("Loop")
+    with (source / "Happy" / "sparse.jpg").open("wb") as sparse:
+        sparse.truncate(12_000_000_000)
+    assert import_folder(source, incoming).skipped == (
+        ("Happy/loop.jpg", "a link that leads nowhere"),
+        ("Happy/sparse.jpg", f"over {MAX_BYTES} bytes"),
+        ("Loop", "a link that leads nowhere"),
+    )
+
+
 def test_hard_links_share_the_file(source: Path, incoming: Path) -> None:
     make(source, METADATA).joinpath(METADATA).write_text("file_name\nHappy/1.jpg\n")
     assert import_folder(source, incoming, link=True).linked == 3
@@ -110,7 +164,7 @@ def test_needs_two_classes(tmp_path: Path, incoming: Path, files: tuple[str, ...
 def test_needs_a_folder(tmp_path: Path, incoming: Path, kind: str) -> None:
     if kind == "file":
         (tmp_path / "source").touch()
-    with pytest.raises(DataError, match="no such folder"):
+    with pytest.raises(DataError, match="no such folder" if kind == "none" else r"source, a file\."):
         import_folder(tmp_path / "source", incoming)
 
 
@@ -143,6 +197,54 @@ def test_wrong_metadata_is_refused(source: Path, incoming: Path, text: str, said
     with pytest.raises(DataError, match=said):
         import_folder(source, incoming)
     assert not incoming.exists()
+
+
+def splits(folder: Path) -> dict[str, str]:
+    listed = read_metadata(folder / METADATA, names(folder)).rows
+    return {row["file_name"]: row["split"] for row in listed}
+
+
+@pytest.mark.parametrize("validation", ["val", "valid", "Validation"])
+def test_folders_of_splits_become_the_column_split(tmp_path: Path, incoming: Path, validation: str) -> None:
+    files = ("train/A/1.jpg", "train/B/2.jpg", f"{validation}/A/3.jpg", "test/A/1.jpg", "test/B/4.jpg", "test/B/x.txt")
+    source = make(tmp_path / "split", *(f"dataset/{name}" for name in files))
+    imported = import_folder(source, incoming)
+    # The first part by name keeps the name.
+    assert splits(incoming) == {
+        "A/1.jpg": "test",
+        "A/3.jpg": "val",
+        "A/train-1.jpg": "train",
+        "B/2.jpg": "train",
+        "B/4.jpg": "test",
+    }
+    assert (incoming / "A/train-1.jpg").read_text() == "dataset/train/A/1.jpg"
+    assert [name for name, _ in imported.skipped] == ["test/B/x.txt"]
+
+
+def test_without_a_folder_to_validate_on_training_images_are_left_to_be_drawn(tmp_path: Path, incoming: Path) -> None:
+    import_folder(make(tmp_path / "fer", "train/A/1.jpg", "train/B/2.jpg", "test/A/3.jpg", "test/B/4.jpg"), incoming)
+    assert splits(incoming) == {"A/3.jpg": "test", "B/4.jpg": "test"}
+
+
+def test_groups_keep_to_their_images_when_folders_of_splits_are_joined(tmp_path: Path, incoming: Path) -> None:
+    source = make(tmp_path / "hf", "train/A/1.jpg", "train/B/2.jpg", "val/A/1.jpg", "test/B/1.jpg")
+    (source / "train" / METADATA).write_text("file_name,group\nA/1.jpg,ann\nB/2.jpg,bob\n")
+    (source / METADATA).write_text("file_name;group;age\nval/A/1.jpg;eve;7\ntest/B/9.jpg;gone;\n")
+    assert import_folder(source, incoming).unmatched == ("test/B/9.jpg",)
+    rows = read_metadata(incoming / METADATA, names(incoming)).rows
+    assert {(row["file_name"], row["split"], row["group"], row["age"]) for row in rows} == {
+        ("A/1.jpg", "train", "ann", ""),
+        ("A/val-1.jpg", "val", "eve", "7"),
+        ("B/1.jpg", "test", "", ""),
+        ("B/2.jpg", "train", "bob", ""),
+    }
+
+
+def test_class_folders_one_level_down_bring_the_groups_that_stand_above_them(tmp_path: Path, incoming: Path) -> None:
+    source = make(tmp_path / "nest", "dataset/A/1.jpg", "dataset/B/2.jpg")
+    (source / METADATA).write_text("file_name,group\ndataset/A/1.jpg,ann\n")
+    import_folder(source, incoming)
+    assert (incoming / METADATA).read_text() == "file_name,group\nA/1.jpg,ann\n"
 
 
 def zipped(*members: str) -> bytes:

@@ -9,6 +9,7 @@ import pytest
 from facesent.core.errors import DataError
 from facesent.core.paths import SPLITS, Project
 from facesent.dataset.manifest import scan
+from facesent.images.rows import read_split
 from facesent.stages.split import split
 
 MakeProject = Callable[..., Project]
@@ -42,6 +43,20 @@ def test_each_usable_image_is_in_one_csv_and_files_are_the_same_each_time(make_p
     assert sum(map(len, groups)) == len(set.union(*groups)) == 60
 
 
+def test_names_with_line_ends_survive_the_tables(make_project: MakeProject) -> None:
+    project = make_project(images=40)
+    odd = ["cr\r.png", "line\n.png", "both\r\n.png", '"quo,te".png', "tab\t.png"]
+    for index, name in enumerate(odd):
+        (project.data / "Happy" / f"{index:03d}.png").rename(project.data / "Happy" / name)
+    manifest = pd.read_parquet(with_manifest(project).manifest)
+    split(project)
+
+    read = pd.concat([read_split(project.split(name)) for name in SPLITS])
+    assert sorted(read["file_name"]) == sorted(manifest["file_name"])
+    assert {f"Happy/{name}" for name in odd} <= set(read["file_name"])
+    assert set(read["label"]) == {"Angry", "Happy"}
+
+
 def test_the_report_counts_what_is_in_the_files(make_project: MakeProject, capsys: pytest.CaptureFixture[str]) -> None:
     project = make_project(images=40)
     (project.data / "Happy" / "bad.jpg").write_bytes(b"text")
@@ -65,7 +80,45 @@ def test_leaks_in_given_splits_are_said_on_the_terminal(
         "file_name,group,split\nAngry/000.png,x,train\nHappy/000.png,x,test\n", encoding="utf-8"
     )
     split(with_manifest(project))
-    assert "Angry/000.png and Happy/000.png" in capsys.readouterr().out
+    assert "Angry/000.png: it belongs to images in train and test" in capsys.readouterr().out
+
+
+def test_added_images_move_nobody(make_project: MakeProject, capsys: pytest.CaptureFixture[str]) -> None:
+    project = with_manifest(make_project(images=40))
+    split(project)
+    before = placed(project)
+    manifest = pd.read_parquet(project.manifest)
+    new = manifest.iloc[:10].assign(
+        file_name=[f"Angry/new{row}.png" for row in range(10)],
+        sha256=[f"{row:064x}" for row in range(10)],
+        phash=[f"{7919 * row:016x}"[::-1] for row in range(10)],
+    )
+    pd.concat([manifest.iloc[1:], new]).to_parquet(project.manifest, index=False)
+    capsys.readouterr()
+    split(project)
+
+    after = placed(project)
+    assert "79 images are where they were; 10 are new." in capsys.readouterr().out
+    assert (after[before.index[1:]] == before.iloc[1:]).all()
+    assert len(after) == 89
+
+
+def placed(project: Project) -> pd.Series:
+    return (
+        pd.concat({name: pd.read_csv(project.split(name)) for name in SPLITS})
+        .reset_index(0)
+        .set_index("file_name")["level_0"]
+        .sort_index()
+    )
+
+
+def test_splits_that_are_gone_are_not_drawn_anew(make_project: MakeProject) -> None:
+    project = with_manifest(make_project(images=40))
+    split(project)
+    project.assignment.unlink()
+    (project.root / "dvc.lock").write_text("stages: {split: {outs: [{path: assignment.csv, md5: abc}]}}\n")
+    with pytest.raises(DataError, match=r"git checkout assignment\.csv.*facesent data resplit"):
+        split(project)
 
 
 def test_without_a_manifest_the_message_says_what_to_run(make_project: MakeProject) -> None:

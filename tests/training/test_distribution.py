@@ -120,6 +120,7 @@ def test_two_processes_train_as_one_does_also_across_a_kill_of_both(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_two_devices_train_as_one_does(tmp_path: Path, alone: list[dict[str, float]]) -> None:
     ((output, _),) = ended([start("mirrored", tmp_path)])
     assert close(json.loads(output), alone), (output, alone)

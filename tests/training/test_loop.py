@@ -134,7 +134,14 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("recipe", "kill_in"), [("reference", 2), ("backbone", 2), ("backbone", 3)])
+@pytest.mark.parametrize(
+    ("recipe", "kill_in"),
+    [
+        ("backbone", 2),
+        pytest.param("backbone", 3, marks=pytest.mark.long),
+        pytest.param("reference", 2, marks=pytest.mark.long),
+    ],
+)
 def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
     tmp_path: Path, whole: Callable[[str], Path], recipe: str, kill_in: int
 ) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from facesent.evaluation.examination import Examination
 from facesent.evaluation.intervals import share_of
 from facesent.evaluation.measures import Measures
-from facesent.evaluation.metrics import confusion, estimated_accuracy
+from facesent.evaluation.metrics import confusion
 from facesent.evaluation.reliability import equal_width_bins
 from facesent.evaluation.report.content import (
     Abstention,
@@ -74,8 +74,8 @@ def make_report(
     matrix = confusion(test.targets, test.scores, len(test.labels))
     return Report(
         confidence_level=level,
-        accuracy=estimated_accuracy(measures, level),
-        split_accuracy={name: estimated_accuracy(split, level) for name, split in results.splits.items()},
+        accuracy=measures.accuracy_estimate,
+        split_accuracy={name: split.accuracy_estimate for name, split in results.splits.items()},
         commonest_share=float(matrix.sum(axis=1).max() / matrix.sum()),
         macro_recall=measures.macro_recall,
         macro_f1=measures.macro_f1,

@@ -1,0 +1,154 @@
+"""What has been in which split so far: an image that was once tested on must never be trained on later.
+
+The table is kept in git, in ``assignment.csv``. It names no file and no person: contents and people are known by the
+start of their hashes, pictures by their perceptual hash. Rows of images that are gone stay.
+"""
+
+import hashlib
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from facesent.core.errors import DataError
+from facesent.core.files import replaced
+from facesent.core.paths import SPLITS
+from facesent.core.text import some
+from facesent.dataset.similarity import distances, numbers_of
+
+COLUMNS = ("content", "person", "phash", "split")
+_KEY = ["content", "person"]
+_DIGITS = 16
+
+
+class AssignmentError(DataError):
+    """``assignment.csv`` is not what was written."""
+
+
+def identities(images: pd.DataFrame) -> pd.DataFrame:
+    """What images are known by, in their order.
+
+    Args:
+        images: with ``sha256``, ``group`` (the person, missing where nobody is known) and ``phash``.
+
+    Returns:
+        ``content``, ``person`` ("" where nobody is known) and ``phash``, all text.
+    """
+    names = images["group"].dropna().unique()
+    people = {name: hashlib.sha256(f"person {name}".encode()).hexdigest()[:_DIGITS] for name in names}
+    known = {
+        "content": images["sha256"].str[:_DIGITS],
+        "person": [people.get(name, "") for name in images["group"]],
+        "phash": images["phash"],
+    }
+    return pd.DataFrame(known, dtype=str).reset_index(drop=True)
+
+
+def read_assignment(path: Path) -> pd.DataFrame:
+    """The rows of ``COLUMNS``; none where the file is missing.
+
+    Raises:
+        AssignmentError: the file is damaged, or puts a content or a person's image into two splits.
+    """
+    if not path.is_file():
+        return pd.DataFrame(columns=list(COLUMNS), dtype=str)
+    return table_of(path.read_text(encoding="utf-8"), path.name)
+
+
+def table_of(text: str, name: str) -> pd.DataFrame:
+    """The rows of ``COLUMNS`` of a text as ``text_of`` gives it.
+
+    Args:
+        text: the table.
+        name: of the file, for messages.
+
+    Raises:
+        AssignmentError: it is damaged, or puts a content or a person's image into two splits.
+    """
+    if "<<<<<<<" in text or ">>>>>>>" in text:
+        raise AssignmentError(
+            f"Expected a table in {name}. Received: the marks of a merge. Keep the rows of both sides, and of an image "
+            "that both have placed one row."
+        )
+    table = pd.read_csv(StringIO(text), dtype=str, keep_default_na=False)
+    if tuple(table.columns) != COLUMNS or not table["split"].isin(SPLITS).all():
+        raise AssignmentError(
+            f"Expected the columns {', '.join(COLUMNS)} in {name}, and train, val or test as split. Received: "
+            f"{', '.join(map(str, table.columns))}. Take it from git again: git checkout {name}"
+        )
+    _check_places(table, name)
+    return table
+
+
+def _check_places(table: pd.DataFrame, name: str) -> None:
+    table = table.drop_duplicates()
+    twice = table[table.duplicated(_KEY, keep=False)]
+    if len(twice):
+        rows = [f"{row.content} ({row.split})" for row in twice.sort_values([*_KEY, "split"]).itertuples()]
+        raise AssignmentError(
+            f"Expected each image in one split in {name}. Received: {some(rows)}. Two copies of the project placed "
+            "new images each for itself: keep one row of each image."
+        )
+
+
+def write_assignment(path: Path, table: pd.DataFrame) -> None:
+    """Write the rows of ``COLUMNS``, sorted, so that a change of a few is a few lines in git."""
+    with replaced(path) as draft:
+        draft.write_text(text_of(table), encoding="utf-8")
+
+
+def text_of(table: pd.DataFrame) -> str:
+    """The table as text; the same for the same rows."""
+    return str(table.sort_values(_KEY)[list(COLUMNS)].to_csv(index=False, lineterminator="\n"))
+
+
+def remembered(table: pd.DataFrame, placed: pd.DataFrame) -> pd.DataFrame:
+    """The table with images that were placed now, whose place counts where it is another than before."""
+    return pd.concat([table, placed[list(COLUMNS)]]).drop_duplicates(_KEY, keep="last")
+
+
+def forget(path: Path) -> int:
+    """Forget all splits so far; returns of how many images."""
+    # An empty table, not no file: one that is gone was lost.
+    forgotten = len(read_assignment(path)) if path.is_file() else 0
+    write_assignment(path, pd.DataFrame(columns=list(COLUMNS)))
+    return forgotten
+
+
+def known(table: pd.DataFrame, sha256: pd.Series) -> pd.DataFrame:
+    """The rows of the table that are of these contents."""
+    return table[table["content"].isin(sha256.str[:_DIGITS])]
+
+
+def rows_of(table: pd.DataFrame, sha256: pd.Series) -> pd.DataFrame:
+    """The table's row of each of these contents, in their order.
+
+    Raises:
+        AssignmentError: a content has none.
+    """
+    contents = sha256.str[:_DIGITS]
+    if missing := sorted(set(contents) - set(table["content"])):
+        raise AssignmentError(
+            f"Expected each image of the splits in assignment.csv. Received: nothing of {some(missing)}. "
+            "Run: dvc repro split"
+        )
+    return table.drop_duplicates("content").set_index("content", drop=False).loc[list(contents)].reset_index(drop=True)
+
+
+def unseen(images: pd.DataFrame, seen: pd.DataFrame, distance: int) -> NDArray[np.bool_]:
+    """Whether each image is new to a model that has seen others: another content, another person, no near duplicate.
+
+    Args:
+        images: rows of ``COLUMNS``.
+        seen: rows of ``COLUMNS``, what the model was trained and tuned on.
+        distance: of perceptual hashes, in bits, up to which two pictures are near duplicates.
+
+    Returns:
+        ``(images,)``.
+    """
+    same = images["content"].isin(seen["content"]) | (images["person"].isin(seen["person"]) & (images["person"] != ""))
+    hashes = numbers_of(seen["phash"])
+    near = [bool((distances(phash, hashes) <= distance).any()) for phash in numbers_of(images["phash"])]
+    return np.asarray(~(same.to_numpy(dtype=bool) | np.array(near, dtype=bool)))

@@ -1,0 +1,187 @@
+"""``metadata.csv`` as people's programs write it, and which images its rows name."""
+
+import csv
+import io
+import json
+import os
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from unicodedata import normalize
+
+from facesent.core.errors import DataError
+from facesent.core.paths import SPLITS
+from facesent.core.text import some
+
+Row = Mapping[str, str]
+_COLUMNS = ("file_name", "group", "split")
+_DELIMITERS = ",;\t|"
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """The rows of a ``metadata.csv``, their images called as they are on the disk."""
+
+    columns: tuple[str, ...] = _COLUMNS
+    rows: tuple[Row, ...] = ()
+    """Of images that are there; missing cells are empty."""
+    unmatched: tuple[Row, ...] = ()
+    """Of images that are not there, as they stand in the file."""
+    rowless: tuple[str, ...] = ()
+    """Images without a row."""
+    verbatim: bool = True
+    """Whether every row calls its image as it is called on the disk."""
+
+    def text(self, rows: Sequence[Row]) -> str:
+        """``rows`` as a CSV with commas and the columns of this file."""
+        return "".join(
+            _line(cells) for cells in (self.columns, *([row[name] for name in self.columns] for row in rows))
+        )
+
+    def notes(self) -> Iterator[str]:
+        """What is not used of it, for people."""
+        names = [row["file_name"] for row in self.unmatched]
+        if names and self.rowless:
+            yield (
+                f"Warning: {len(names)} rows of metadata.csv name no image, such as {names[0]}, and "
+                f"{len(self.rowless)} images have no row, such as {self.rowless[0]}. If these are the same images, "
+                "correct the names: without its group a person can be in two splits."
+            )
+        elif names:
+            yield f"{len(names)} rows of metadata.csv name no image, such as {names[0]}."
+        others = [name for name in self.columns if name not in _COLUMNS]
+        if others and "group" not in self.columns:
+            yield f"metadata.csv has no column group, which keeps people apart; not used: {some(others)}."
+
+
+def read_metadata(path: Path, images: Collection[str]) -> Metadata:
+    """Read a ``metadata.csv``; where there is none, it is as one without rows.
+
+    Args:
+        path: in the folder of the class folders.
+        images: their names there, as ``<Class>/<image>``.
+
+    Raises:
+        DataError: as `parse`; no row names an image, an image has two rows, or a split is not train, val or test.
+    """
+    if not path.is_file():
+        return Metadata()
+    columns, rows = parse(path)
+    known = _Names(path.parent, images)
+    named = [(known.find(row["file_name"]), row) for row in rows]
+    matched = tuple({**row, "file_name": name} for name, row in named if name)
+    unmatched = tuple(row for name, row in named if not name)
+    if rows and not matched:
+        raise DataError(
+            f"Expected names such as {next(iter(images), '<Class>/<image>')} in {path}. "
+            f"Received: {some(row['file_name'] for row in rows)}. No row names an image."
+        )
+    _check(matched + unmatched, path)
+    found = {row["file_name"] for row in matched}
+    rowless = tuple(sorted(set(images) - found))
+    return Metadata(columns, matched, unmatched, rowless, all(name in (None, row["file_name"]) for name, row in named))
+
+
+def parse(path: Path) -> tuple[tuple[str, ...], list[Row]]:
+    """The columns and the rows of a CSV that has a column ``file_name``.
+
+    It is taken with commas, semicolons, tabs or bars, in UTF-8 or UTF-16, as Excel in any language saves it; the known
+    columns in capitals or not. Empty rows and columns without a name are left out, spaces around names and groups too.
+
+    Raises:
+        DataError: naming the file and what is wrong with it.
+    """
+    first, *lines = read_cells(path)
+    header = [_column(cell) for cell in first]
+    columns = tuple(name for name in header if name)
+    if "file_name" not in columns:
+        raise DataError(
+            f"Expected a CSV with a column file_name in {path}. Received: {', '.join(columns) or 'an empty file'}. "
+            "Its first row names the columns: file_name, and group or split if there are any."
+        )
+    if len(set(columns)) < len(columns):
+        raise DataError(f"Expected each column once in {path}. Received: {', '.join(columns)}.")
+    rows: list[Row] = []
+    for number, cells in enumerate(lines, 2):
+        if not any(cell.strip() for cell in cells):
+            continue
+        if any(cell.strip() for cell in cells[len(header) :]):
+            raise DataError(
+                f"Expected {len(header)} cells in row {number} of {path}. Received: {len(cells)}, {some(cells)}. "
+                "A name that holds the separator is put between double quotes."
+            )
+        row = dict.fromkeys(columns, "") | {name: cell for name, cell in zip(header, cells, strict=False) if name}
+        rows.append(row | {name: _clean(row[name]) for name in _COLUMNS[1:] if name in row})
+        if not row["file_name"].strip():
+            raise DataError(f"Expected a file_name in each row of {path}. Received: row {number} without one.")
+    return columns, rows
+
+
+class _Names:
+    """Images by the names that people give them."""
+
+    def __init__(self, folder: Path, images: Collection[str]) -> None:
+        self._images = frozenset(images)
+        # macOS and some archives keep an accent as a character of its own.
+        self._composed = {normalize("NFC", name): name for name in sorted(images)}
+        self._roots = {folder.absolute(), folder.resolve()}
+
+    def find(self, listed: str) -> str | None:
+        """The image that is called so exactly, or by a path that leads to it from the folder or from the one above."""
+        if listed in self._images:
+            return listed
+        path = normalize("NFC", listed.strip().replace("\\", "/"))
+        for root in self._roots:
+            for start in (root, root.parent):
+                name = os.path.relpath(start / path, root)
+                if found := self._composed.get(normalize("NFC", name)):
+                    return found
+        return None
+
+
+def _line(cells: Iterable[str]) -> str:
+    stream = io.StringIO(newline="")
+    # A carriage return in a name is put between quotes only by a writer that ends its lines with one.
+    csv.writer(stream, lineterminator="\r\n").writerow(cells)
+    return stream.getvalue().removesuffix("\r\n") + "\n"
+
+
+def read_cells(path: Path) -> list[list[str]]:
+    """The rows of a CSV that people have had in hand, the header included; a file without any has one empty row.
+
+    Raises:
+        DataError: naming the file: in no encoding that is known, or with a quote that is not closed.
+    """
+    try:
+        content = path.read_bytes()
+        text = content.decode(json.detect_encoding(content)).removeprefix("\ufeff")
+        first, _, others = text.partition("\n")
+        if first.lower().startswith("sep="):
+            # Excel's own way to say what separates.
+            first, text = others.partition("\n")[0], others
+        delimiter = max(_DELIMITERS, key=first.count)
+        # Strict: a quote that nobody closes would swallow all rows behind it.
+        return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)) or [[]]
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(
+            f"Expected a CSV in UTF-8 or UTF-16 in {path}. Received: {error}. Save it as CSV UTF-8."
+        ) from None
+
+
+def _column(cell: str) -> str:
+    name = cell.strip()
+    return name.lower() if name.lower() in _COLUMNS else name
+
+
+def _clean(cell: str) -> str:
+    return normalize("NFC", cell.strip())
+
+
+def _check(rows: Sequence[Row], path: Path) -> None:
+    names = [row["file_name"] for row in rows]
+    if repeated := [name for name, times in Counter(names).items() if times > 1]:
+        raise DataError(f"Expected each image once in {path}. Received twice or more: {some(repeated)}")
+    if wrong := [row for row in rows if row.get("split") not in (None, "", *SPLITS)]:
+        examples = some(f"{row['split']} ({row['file_name']})" for row in wrong)
+        raise DataError(f"Expected train, val, test or nothing as split in {path}. Received: {examples}")

@@ -1,0 +1,126 @@
+"""Where each image's place is known already: from metadata.csv, from earlier splits, or from what it belongs to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+
+from facesent.core.paths import SPLITS
+from facesent.dataset.folds import Names
+from facesent.dataset.similarity import Labels, counts_by_split, distances, numbers_of
+
+# With a width of its own: an array of empty names would cut what is written into it.
+NAME = np.array(SPLITS).dtype
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The places that are known, and the images that have none because they stand between two.
+
+    Attributes:
+        places: ``(nodes,)`` names of splits, "" where nothing is known.
+        left_out: why, by the row of the image.
+    """
+
+    places: Names
+    left_out: Mapping[int, str]
+
+
+def settle(nodes: pd.DataFrame, group: Labels, distance: int, *, keep_given: bool) -> Settled:
+    """Let images without a place follow what they belong to, and leave out those that would tie two splits together.
+
+    Nobody is moved. Of a group with members in one split, the others follow. Where a group stands in two splits, an
+    image without a place follows what it is linked with itself, and is left out if that is in two splits; of two linked
+    images that have places, the one in test stays, then the one in val.
+
+    Args:
+        nodes: a row an image, then a row for each remembered one that is gone: ``content``, ``person``, ``phash``,
+            ``split`` ("" where none is known), ``given`` (whether metadata.csv says so) and ``image``.
+        group: equal numbers for what belongs together, ``(nodes,)``.
+        distance: in bits, up to which pictures are near duplicates.
+        keep_given: whether linked images whose splits are both given stay, as a benchmark's own splits ask for.
+    """
+    places = nodes["split"].to_numpy(dtype=NAME).copy()
+    placed = places != ""
+    counts = counts_by_split(group[placed], places[placed], groups=int(group.max(initial=-1)) + 1)
+    several = (counts > 0).sum(axis=1)
+    follows = np.where(several == 1, np.array(SPLITS)[counts.argmax(axis=1)], "")
+    places = np.where(placed, places, follows[group]).astype(NAME)
+    left_out: dict[int, str] = {}
+    torn = np.flatnonzero(several[group] > 1)
+    for rows in pd.Series(torn).groupby(group[torn]):
+        members = rows[1].to_numpy()
+        knot = _Knot(nodes.iloc[members], _links(nodes.iloc[members], distance), places[members])
+        knot.follow()
+        knot.part(keep_given=keep_given)
+        places[members] = knot.places
+        left_out |= {int(members[row]): why for row, why in knot.left_out.items()}
+    return Settled(places, left_out)
+
+
+class _Knot:
+    """A group with members in two splits or more; ``linked`` is ``(members, members)``, which of them are linked."""
+
+    def __init__(self, nodes: pd.DataFrame, linked: csr_array, places: Names) -> None:
+        self._image = nodes["image"].to_numpy(dtype=bool)
+        self._given = nodes["given"].to_numpy(dtype=bool)
+        self._linked = linked
+        self.places = places.copy()
+        self.left_out: dict[int, str] = {}
+
+    def follow(self) -> None:
+        """Place what has no place with what it is linked with; what is linked with two splits is left out."""
+        free = np.flatnonzero(self.places == "")
+        if not len(free):
+            return
+        touched = self._touched()[free]
+        parts = connected_components(self._linked[free][:, free], directed=False)[1]
+        for part in np.unique(parts):
+            members = np.flatnonzero(parts == part)
+            alone = touched[members].sum(axis=1) == 1
+            votes = touched[members][alone].sum(axis=0) if alone.any() else touched[members].sum(axis=0)
+            chosen = int(votes.argmax())
+            for member in members:
+                others = np.flatnonzero(touched[member])
+                if set(others) - {chosen}:
+                    self._leave_out(free[member], {*others, chosen})
+                else:
+                    self.places[free[member]] = SPLITS[chosen]
+
+    def part(self, *, keep_given: bool) -> None:
+        """Of linked images in two splits keep those of the split that is looked at last."""
+        for name in ("val", "train"):
+            later = np.isin(self.places, SPLITS[SPLITS.index(name) + 1 :]) & self._image
+            for row in np.flatnonzero((self.places == name) & self._image):
+                linked = np.flatnonzero(self._linked[[row]].toarray()[0] & later)
+                if keep_given and self._given[row]:
+                    linked = linked[~self._given[linked]]
+                if len(linked):
+                    self._leave_out(row, {SPLITS.index(name), SPLITS.index(str(self.places[linked[0]]))})
+
+    def _touched(self) -> NDArray[np.bool_]:
+        """Which splits each member is linked with, ``(members, splits)``."""
+        places = np.stack([self.places == name for name in SPLITS], axis=1)
+        return np.asarray((self._linked.astype(np.int64) @ places.astype(np.int64)) > 0)
+
+    def _leave_out(self, row: np.intp, splits: set[int]) -> None:
+        names = [SPLITS[index] for index in sorted(splits)]
+        self.left_out[int(row)] = f"it belongs to images in {' and '.join(names)}"
+        self.places[row] = ""
+
+
+def _links(nodes: pd.DataFrame, distance: int) -> csr_array:
+    """Which of the nodes are linked by themselves, not over others: ``(nodes, nodes)``."""
+    content, person = (pd.factorize(nodes[name])[0] for name in ("content", "person"))
+    named = (nodes["person"] != "").to_numpy()
+    hashes, columns = numbers_of(nodes["phash"]), []
+    for row, phash in enumerate(hashes):
+        same = (content == content[row]) | (named & named[row] & (person == person[row]))
+        columns.append(np.flatnonzero(same | (distances(phash, hashes) <= distance)))
+    starts = np.cumsum([0, *map(len, columns)])
+    data = np.ones(starts[-1], dtype=bool)
+    return csr_array((data, np.concatenate(columns), starts), shape=(len(nodes), len(nodes)))

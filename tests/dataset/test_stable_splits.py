@@ -1,0 +1,232 @@
+"""Whatever happens to the images, nobody who is left alone is moved to another split."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from facesent.dataset.assignment import (
+    COLUMNS,
+    AssignmentError,
+    identities,
+    read_assignment,
+    remembered,
+    unseen,
+    write_assignment,
+)
+from facesent.dataset.splits import SplitError, SplitReport, split
+
+QUICK, SEQUENCES = 30, 200
+EDITS = 4
+DISTANCE = 4
+NOTHING = pd.DataFrame(columns=list(COLUMNS), dtype=str)
+
+
+def divide(manifest: pd.DataFrame, memory: pd.DataFrame) -> tuple[pd.DataFrame, SplitReport, pd.DataFrame]:
+    result, report = split(
+        manifest, memory, val=0.1, test=0.1, seed=7, near_duplicate_distance=DISTANCE, torn="leave_out"
+    )
+    return result, report, remembered(memory, result)
+
+
+class Collection:
+    """Images that people work on: 500, of people and of nobody, some alike; each has an id for good."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self.rng = rng
+        self.images: list[dict[str, Any]] = []
+        for _ in range(500):
+            self.add(None if rng.random() < 0.3 else f"p{rng.integers(1, 90)}")
+        for image, other in zip(self.some(20), self.some(20), strict=True):
+            image["phash"] = self.near(other["phash"])
+
+    @property
+    def manifest(self) -> pd.DataFrame:
+        return pd.DataFrame(self.images).astype({"group": "str", "split": "str"}).assign(ok=True)
+
+    def add(self, person: str | None, phash: str | None = None) -> None:
+        label, number = "ABCDE"[min(self.rng.integers(0, 8), 4)], self.rng.integers(0, 2**63)
+        self.images.append(
+            {
+                "id": number, "file_name": f"{label}/{number}.png", "label": label, "group": person, "split": None,
+                "sha256": self.content(), "phash": phash or f"{self.rng.integers(0, 2**64, dtype=np.uint64):016x}",
+            }
+        )  # fmt: skip
+
+    def content(self) -> str:
+        return f"{self.rng.integers(0, 2**63):016x}".ljust(64, "0")
+
+    def near(self, phash: str) -> str:
+        """A hash two bits away."""
+        one, other = (1 << int(bit) for bit in self.rng.choice(64, 2, replace=False))
+        return f"{int(phash, 16) ^ one ^ other:016x}"
+
+    def some(self, count: int) -> list[dict[str, Any]]:
+        return [self.images[row] for row in self.rng.choice(len(self.images), count, replace=False)]
+
+    def edit(self) -> None:
+        """One of the things that people do, to a few images."""
+        match int(self.rng.integers(0, 8)):
+            case 0:
+                for _ in range(10):
+                    self.add(None)
+            case 1:
+                for person in self.rng.integers(0, 2**63, 3):
+                    for _ in range(4):
+                        self.add(f"p{person}")
+            case 2:
+                for image in self.some(5):
+                    self.add(image["group"])
+            case 3:
+                gone = [image["id"] for image in self.some(10)]
+                self.images = [image for image in self.images if image["id"] not in gone]
+            case 4:
+                for image in self.some(10):
+                    image["label"] = "A"
+            case 5:
+                # Saved anew: other bytes, nearly the same picture.
+                for image in self.some(10):
+                    image.update(sha256=self.content(), phash=self.near(image["phash"]))
+            case 6:
+                for image in self.some(10):
+                    image["file_name"] = f"A/{self.rng.integers(0, 2**63)}.png"
+            case 7:
+                # Nearly the picture of one, and of the person of another.
+                one, other = self.some(2)
+                self.add(other["group"], self.near(one["phash"]))
+
+
+def places(manifest: pd.DataFrame, result: pd.DataFrame) -> pd.Series:
+    """The split of each image that is in one, by id."""
+    return manifest.set_index("file_name")["id"].reset_index().merge(result, on="file_name").set_index("id")["split"]
+
+
+def linked_across(result: pd.DataFrame) -> int:
+    """Pairs of images of one content, one person or nearly the same picture that are in two splits."""
+    hashes = np.array([int(text, 16) for text in result["phash"]], dtype=np.uint64)
+    linked = np.bitwise_count(hashes[:, None] ^ hashes[None]) <= DISTANCE
+    for name in ("content", "person"):
+        values = result[name].to_numpy()
+        linked |= (values[:, None] == values[None]) & (values != "")[:, None]
+    splits = result["split"].to_numpy()
+    return int((linked & (splits[:, None] != splits[None])).sum())
+
+
+@pytest.mark.parametrize(
+    "sequence", [*range(QUICK), *(pytest.param(number, marks=pytest.mark.long) for number in range(QUICK, SEQUENCES))]
+)
+def test_an_image_that_is_left_alone_is_never_moved(sequence: int) -> None:
+    collection = Collection(np.random.default_rng(sequence))
+    result, _, memory = divide(collection.manifest, NOTHING)
+    before = places(collection.manifest, result)
+    for _ in range(EDITS):
+        for _ in range(5):
+            collection.edit()
+        result, report, memory = divide(collection.manifest, memory)
+        after = places(collection.manifest, result)
+        both = before.index.intersection(after.index)
+        assert (before[both] == after[both]).all()
+        assert linked_across(result) == 0
+        # Nor is it left out.
+        assert before.index.intersection(collection.manifest["id"]).isin(after.index).all()
+        assert len(report.left_out) <= 0.01 * len(collection.manifest)
+        assert 0.08 <= (result["split"] == "test").mean() <= 0.12
+        before = after
+
+
+def test_people_who_turn_out_to_be_one_are_not_moved_and_their_image_that_changed_is_left_out() -> None:
+    collection = Collection(np.random.default_rng(0))
+    manifest = collection.manifest
+    result, _, memory = divide(manifest, NOTHING)
+    place = result.set_index("file_name")["split"]
+    manifest.index = manifest["file_name"]
+    in_train = manifest[(place == "train").reindex(manifest.index) & manifest["group"].notna()]
+    in_test = manifest[(place == "test").reindex(manifest.index) & manifest["group"].notna()]
+    manifest.loc[in_test.index[0], "group"] = in_train["group"].iloc[0]
+
+    after, report, _ = divide(manifest.reset_index(drop=True), memory)
+    assert list(report.left_out) == [in_test.index[0]]
+    assert report.left_out[in_test.index[0]] == "it belongs to images in train and test"
+    kept = after.set_index("file_name")["split"]
+    assert (kept == place[kept.index]).all()
+    assert any("facesent data resplit" in warning for warning in report.warnings)
+
+
+def test_an_image_that_is_like_one_that_is_gone_stays_where_that_was() -> None:
+    collection = Collection(np.random.default_rng(1))
+    result, _, memory = divide(collection.manifest, NOTHING)
+    tested = result[(result["split"] == "test") & (result["person"] == "")].iloc[0]
+    collection.images = [image for image in collection.images if image["file_name"] != tested["file_name"]]
+    _, _, memory = divide(collection.manifest, memory)
+    collection.add(None, collection.near(tested["phash"]))
+
+    result, _, _ = divide(collection.manifest, memory)
+    assert result.set_index("file_name")["split"][collection.images[-1]["file_name"]] == "test"
+
+
+def test_images_of_train_that_belong_to_given_test_images_are_left_out_unless_they_shall_stay() -> None:
+    manifest = Collection(np.random.default_rng(2)).manifest
+    person = manifest["group"].value_counts().index[0]
+    rows = manifest.index[manifest["group"] == person]
+    manifest.loc[rows, "split"] = ["test", *["train"] * (len(rows) - 1)]
+    settings = {"val": 0.1, "test": 0.1, "seed": 7, "near_duplicate_distance": DISTANCE}
+
+    result, report = split(manifest, NOTHING, torn="leave_out", **settings)
+    assert set(report.left_out) == set(manifest.loc[rows[1:], "file_name"])
+    assert linked_across(result) == 0
+    result, report = split(manifest, NOTHING, torn="keep", **settings)
+    assert not report.left_out
+    assert len(report.torn) == 1
+
+
+def test_a_class_that_nothing_is_trained_on_is_an_error() -> None:
+    manifest = Collection(np.random.default_rng(3)).manifest
+    manifest.loc[manifest["label"] == "E", "split"] = "val"
+    manifest["group"] = None
+    with pytest.raises(SplitError, match=r"E (in train|only in val or test)"):
+        divide(manifest, NOTHING)
+
+
+def test_the_table_names_nobody_and_comes_back_as_it_was(tmp_path: Path) -> None:
+    collection = Collection(np.random.default_rng(4))
+    for image in collection.images:
+        image["group"] = "Ada Lovelace"
+    path = tmp_path / "assignment.csv"
+    known = identities(collection.manifest).assign(split="train")
+    write_assignment(path, remembered(NOTHING, known))
+    assert "Ada" not in path.read_text()
+    assert read_assignment(path)["content"].is_monotonic_increasing
+    written = path.read_bytes()
+    write_assignment(path, remembered(read_assignment(path), known))
+    assert path.read_bytes() == written
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("content,person,phash,split\na,,b,train\na,,b,test\n", r"a \(test\), a \(train\)"),
+        ("content,person,phash,split\n<<<<<<< HEAD\na,,b,train\n", "marks of a merge"),
+        ("content,person,split\na,,train\n", "git checkout assignment.csv"),
+        ("content,person,phash,split\na,,b,exam\n", "git checkout assignment.csv"),
+    ],
+)
+def test_a_table_that_two_copies_of_the_project_made_differently_is_named(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    path = tmp_path / "assignment.csv"
+    path.write_text(text)
+    with pytest.raises(AssignmentError, match=message):
+        read_assignment(path)
+
+
+def test_what_a_model_has_seen_is_known_by_content_person_and_picture() -> None:
+    rows = [("a", "p", "0000000000000000"), ("b", "", "ffffffffffffffff")]
+    seen = pd.DataFrame(rows, columns=["content", "person", "phash"])
+    images = pd.DataFrame(
+        [("a", "", "00ff00ff00ff00ff"), ("c", "p", "00ff00ff00ff00ff"), ("d", "", "fffffffffffffff0"),
+         ("e", "", "ffffffffffffffe0"), ("f", "q", "00ff00ff00ff00ff")],
+        columns=["content", "person", "phash"],
+    )  # fmt: skip
+    assert unseen(images, seen, 4).tolist() == [False, False, False, True, True]
