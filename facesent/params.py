@@ -67,7 +67,7 @@ def load_params(path: Path) -> Params:
         missing = [
             str(item["loc"][0]) for item in error.errors() if item["type"] == "missing" and len(item["loc"]) == 1
         ]
-        raise ParamsError(f"{path} is not valid:\n{explained(error)}{_lines_to_add(path, missing)}") from None
+        raise ParamsError(f"{path} is not valid:\n{explained(error, Params)}{_lines_to_add(path, missing)}") from None
 
 
 def _lines_to_add(path: Path, sections: list[str]) -> str:

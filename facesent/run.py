@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facesent.core.console import run_main, say
+from facesent.core.files import images_in_use
 from facesent.core.paths import Project
 
 if TYPE_CHECKING:
@@ -28,19 +29,21 @@ def run(stage: str, project: Project, data: Path | None = None) -> None:
     from facesent.params import load_params
 
     params = load_params(project.params)
-    match stage:
-        case "validate":
-            from facesent.stages.validate import validate
+    if stage == "split":
+        from facesent.stages.split import split
 
-            validate(project, data)
-        case "split":
-            from facesent.stages.split import split
+        split(project)
+        return
+    with images_in_use(data or project.data):
+        match stage:
+            case "validate":
+                from facesent.stages.validate import validate
 
-            split(project)
-        case "train":
-            _train(project, params)
-        case "evaluate":
-            _evaluate(project, params)
+                validate(project, data)
+            case "train":
+                _train(project, params)
+            case "evaluate":
+                _evaluate(project, params)
 
 
 def _train(project: Project, params: "Params") -> None:

@@ -1,8 +1,9 @@
 """What a section of ``params.yaml`` is, and how a stage reads the ones that it declares, and no other."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -29,6 +30,17 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+class _EachKeyOnce(yaml.SafeLoader):
+    """YAML would let the last of two equal keys win without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        for place, (key, _) in enumerate(node.value):
+            if key.value in keys[:place]:
+                raise yaml.constructor.ConstructorError(problem=f"{key.value} twice", problem_mark=key.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path) -> Any:
     """What ``path`` holds, unchecked.
 
@@ -36,7 +48,7 @@ def read_yaml(path: Path) -> Any:
         ParamsError: there is no such file, or it is no YAML.
     """
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.load(path.read_text(encoding="utf-8"), _EachKeyOnce)  # noqa: S506  # a safe loader
     except FileNotFoundError:
         raise ParamsError(
             f"Expected the settings in {path}. Received: no such file. Run this in the project's root folder."
@@ -64,15 +76,43 @@ def section(path: Path, key: str, kind: type[Value]) -> Value:
     try:
         return TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
-        raise ParamsError(f"{path} is not valid:\n{explained(error, key)}") from None
+        raise ParamsError(f"{path} is not valid:\n{explained(error, kind, key)}") from None
 
 
-def explained(error: ValidationError, prefix: str = "") -> str:
-    """A line for each key that was refused, with its full name and what was received."""
+def explained(error: ValidationError, kind: Any, prefix: str = "") -> str:
+    """A line for each key that was refused, with its full name, what was received, and for what it may be a typo.
+
+    Args:
+        error: of the validation.
+        kind: that was validated, such as ``Train``.
+        prefix: full name of the section.
+    """
     lines = []
+    known = [".".join(filter(None, [prefix, name])) for name in _keys(kind)]
     for item in error.errors():
         key = ".".join([*filter(None, [prefix]), *map(str, item["loc"])]) or "(the file)"
         # What lies around a missing key is no news.
         received = "" if item["type"] == "missing" else f" Received: {item['input']!r:.80}"
-        lines.append(f"  {key}: {item['msg']}.{received}")
+        meant = _alike(key, known) if item["type"] == "extra_forbidden" else []
+        question = f". Did you mean {' or '.join(meant)}?" if meant else ""
+        lines.append(f"  {key}: {item['msg']}.{received}{question}")
     return "\n".join(lines)
+
+
+def _keys(kind: Any) -> Iterator[str]:
+    """The keys of a section as the file has them, those of sections inside with their full names."""
+    if not (isinstance(kind, type) and issubclass(kind, Section)):
+        for inner in get_args(kind):
+            yield from _keys(inner)
+        return
+    for name, found in kind.model_fields.items():
+        yield found.alias or name
+        yield from (f"{found.alias or name}.{inner}" for inner in _keys(found.annotation))
+
+
+def _alike(key: str, known: list[str]) -> list[str]:
+    """Those elsewhere that end as ``key`` does; else the one beside it that is spelt much like it."""
+    parent, _, name = key.rpartition(".")
+    elsewhere = [other for other in known if other.rpartition(".")[2] == name]
+    beside = [other for other in known if other.rpartition(".")[0] == parent]
+    return elsewhere or get_close_matches(key, beside, n=1, cutoff=0.8)

@@ -6,6 +6,7 @@ import yaml
 from facesent.dataset.settings import Split
 from facesent.params import load_params
 from facesent.section import ParamsError, section
+from facesent.training.settings import Train
 
 ROOT = Path(__file__).parents[1]
 
@@ -23,6 +24,44 @@ def written(folder: Path, **changes: object) -> Path:
 def test_an_unknown_key_is_named(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match=r"train\.epoch:.*Received: 3"):
         load_params(written(tmp_path, train__epoch=3))
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("train.epoch", "train.epochs"),
+        ("train.optimizer.learningrate", "train.optimizer.learning_rate"),
+        ("train.learning_rate", "train.head.learning_rate or train.optimizer.learning_rate"),
+        ("dropout", "model.dropout"),
+        ("valdate", "validate"),
+        ("validate.min_sid", "validate.min_side"),
+    ],
+)
+def test_an_unknown_key_that_looks_like_one_is_asked_about(tmp_path: Path, typed: str, meant: str) -> None:
+    settings = yaml.safe_load((ROOT / "params.yaml").read_text())
+    *sections, name = typed.split(".")
+    place = settings
+    for section_ in sections:
+        place = place[section_]
+    place[name] = 3
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(settings))
+    with pytest.raises(ParamsError, match=rf"{typed}: .*\. Received: 3\. Did you mean {meant}\?"):
+        load_params(path)
+
+
+def test_a_stage_asks_too_and_about_what_is_like_nothing_nobody_does(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match=r"train\.epoch: .*Did you mean train\.epochs\?"):
+        section(written(tmp_path, train__epoch=3), "train", Train)
+    with pytest.raises(ParamsError, match=r"train\.colour: .*Received: 3$"):
+        load_params(written(tmp_path, train__colour=3))
+
+
+def test_a_key_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    path.write_text(path.read_text().replace("  epochs: 30\n", "  epochs: 30\n  epochs: 2\n"))
+    with pytest.raises(ParamsError, match=r"Received: epochs twice\n.*line \d+"):
+        load_params(path)
 
 
 def test_a_value_out_of_range_is_named_with_what_was_received(tmp_path: Path) -> None:

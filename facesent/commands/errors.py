@@ -6,7 +6,7 @@ from typing import ParamSpec
 
 import click
 
-from facesent.core.errors import FacesentError
+from facesent.core.errors import FacesentError, in_words
 
 P = ParamSpec("P")
 
@@ -24,7 +24,6 @@ def readable_errors(command: Callable[P, None]) -> Callable[P, None]:
             # Whoever read the output has seen enough: click ends quietly.
             raise
         except OSError as error:
-            where = f": {error.filename}" if error.filename else ""
-            raise click.ClickException(f"{error.strerror or error}{where}") from None
+            raise click.ClickException(in_words(error)) from None
 
     return run

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from facesent.core.errors import FacesentError
+from facesent.core.errors import FacesentError, in_words
 
 Progress = Callable[[int, int], None]
 
@@ -19,11 +19,14 @@ def say(line: str) -> None:
 
 
 def run_main(act: Callable[[], object]) -> None:
-    """Run a process's main; what a person can put right ends it with a message and status 1."""
+    """Run a process's main; what a person can put right, also a full disk, ends it with a message and status 1."""
     try:
         act()
-    except FacesentError as error:
-        print(f"Error: {error}", file=sys.stderr, flush=True)
+    except (FacesentError, OSError) as error:
+        # Whoever read a pipe and went needs no message.
+        if not isinstance(error, BrokenPipeError):
+            said = in_words(error) if isinstance(error, OSError) else error
+            print(f"Error: {said}", file=sys.stderr, flush=True)
         raise SystemExit(1) from None
     finally:
         leave_at_once()

@@ -5,6 +5,11 @@ class FacesentError(Exception):
     """Says what was expected, what was received and what to do."""
 
 
+def in_words(error: OSError) -> str:
+    """What the system refused, and of which file."""
+    return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
+
+
 class TrackingError(FacesentError):
     """MLflow cannot be reached or refuses what it is given; what was asked for may work later."""
 

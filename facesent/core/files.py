@@ -2,10 +2,18 @@
 
 import hashlib
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
+
+from facesent.core.errors import FacesentError
+
+
+class FilesError(FacesentError):
+    """The disk is too full for what is to be written, or the images are in use."""
 
 
 def sha256(path: Path) -> str:
@@ -35,6 +43,24 @@ def replaced(path: Path) -> Iterator[Path]:
         draft.replace(path)
 
 
+def require_room(folder: Path, size: int, purpose: str) -> None:
+    """See to it that the disk of ``folder``, which is there, takes ``size`` further bytes.
+
+    Raises:
+        FilesError: saying what for.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise FilesError(
+            f"Expected {_megabytes(size)} free on the disk of {folder} for {purpose}. Received: {_megabytes(free)}. "
+            "Free some and run it again."
+        )
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
+
+
 @contextmanager
 def locked(path: Path, on_busy: Callable[[], None], *, seconds: float = 0) -> Iterator[None]:
     """Keep other processes out of this block; the system frees the lock of one that is killed.
@@ -58,3 +84,58 @@ def locked(path: Path, on_busy: Callable[[], None], *, seconds: float = 0) -> It
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def images_in_use(data: Path) -> Iterator[None]:
+    """Keep ``facesent data`` from changing the images while a block reads them; others may read them too.
+
+    Args:
+        data: the folder of the class folders.
+
+    Raises:
+        FilesError: they are being changed.
+    """
+    with _of_images(data, "read", "being changed by `facesent data`"):
+        yield
+
+
+@contextmanager
+def images_alone(data: Path) -> Iterator[None]:
+    """Have the images alone, to change them.
+
+    Args:
+        data: the folder of the class folders; the one around it is there.
+
+    Raises:
+        FilesError: somebody reads or changes them.
+    """
+    with _of_images(data, "write", "in use by a stage, a fold, a trial, a promotion, or another `facesent data`"):
+        yield
+
+
+@contextmanager
+def _of_images(data: Path, kind: Literal["read", "write"], busy: str) -> Iterator[None]:
+    from filelock import ReadWriteLock, Timeout
+
+    # A lock of its own for each block: those of one object may not be both kinds, nor of two threads.
+    lock = ReadWriteLock(_lock_of_images(data), is_singleton=False)
+    try:
+        (lock.acquire_read if kind == "read" else lock.acquire_write)(blocking=False)
+    except Timeout:
+        raise FilesError(
+            f"Expected to {kind} the images in {data}. Received: they are {busy}. Wait for that to end."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.close()
+
+
+def _lock_of_images(data: Path) -> Path:
+    """In DVC's folder for such files where there is one, as nobody has to wonder there what it is."""
+    folder = data.parent.resolve()
+    root = next((place for place in (folder, *folder.parents) if (place / ".dvc").is_dir()), None)
+    path = root / ".dvc" / "tmp" / "facesent-images.lock" if root else folder / f".{data.name}-lock"
+    path.parent.mkdir(exist_ok=True)
+    return path

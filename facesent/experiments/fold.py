@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from facesent.core.console import run_main, say
-from facesent.core.files import locked
+from facesent.core.files import images_in_use, locked
 from facesent.core.lifeline import end_with_stdin
 from facesent.core.paths import Project
 from facesent.core.watching import Epoch, Terminal, Watcher, watched
@@ -38,7 +38,8 @@ def train_fold(project: Project, fold: int, parent_id: str) -> None:
     with locked(folder.lock(fold), lambda: say("waiting for another process that trains this fold")):
         if fold_result.holds(folder.fold(fold), known):
             return
-        _train_and_record(project, params, planned, known, parent_id)
+        with images_in_use(project.data):
+            _train_and_record(project, params, planned, known, parent_id)
         shutil.rmtree(folder.checkpoint(fold), ignore_errors=True)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from facesent.core.console import run_main
+from facesent.core.files import images_in_use
 from facesent.core.lifeline import end_with_stdin
 from facesent.core.paths import Project
 from facesent.core.watching import Epoch, Start, Terminal, Watcher, watched
@@ -35,7 +36,7 @@ def train_trial(project: Project, folder: Path, rows: TextIO) -> None:
     from facesent.training.loop import fit
 
     frames = {name: read_split(project.split(name)) for name in ("train", "val")}
-    with watched(Terminal(_say), _Rows(rows)) as watch:
+    with images_in_use(project.data), watched(Terminal(_say), _Rows(rows)) as watch:
         fit(
             project.data,
             frames,

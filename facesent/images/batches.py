@@ -1,8 +1,9 @@
 """Batches for training: images kept as decoded, shuffled and augmented anew each epoch."""
 
 import hashlib
+import os
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, count, islice
 from math import ceil
 from pathlib import Path
@@ -32,6 +33,56 @@ Batch = tuple[Pixels, SoftTargets, Weights]
 RowsOfBatch = Callable[[int], slice]
 
 
+@dataclass
+class ValidatedFile:
+    """An image file that has to be the one that was validated: a model of others would bear the wrong hashes.
+
+    Attributes:
+        path: of the file.
+        sha256: of the content that was validated.
+    """
+
+    path: Path
+    sha256: str
+    _as_read: tuple[int, ...] | None = field(default=None, init=False)
+
+    def read_bytes(self) -> bytes:
+        """The content.
+
+        Raises:
+            ImageError: it is another one.
+        """
+        # Before the content: a change in between is seen in the end.
+        as_read = _stamp(self.path.stat())
+        content = read_content(self.path)
+        if hashlib.sha256(content).hexdigest() != self.sha256:
+            raise ImageError("Expected the image that was validated. Received: another content. Run: dvc repro")
+        self._as_read = as_read
+        return content
+
+    def require_unchanged(self) -> None:
+        """See to it that the file has this content still, by its size and time, or else by reading it.
+
+        Raises:
+            ImageError: it is gone or has another one.
+        """
+        try:
+            if self._as_read != _stamp(self.path.stat()):
+                self.read_bytes()
+        except (OSError, ImageError):
+            raise ImageError(
+                f"{self.path}: Expected the image to stay as it was when the training read it. "
+                "Received: another content, or no file. Run: dvc repro"
+            ) from None
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+def _stamp(found: os.stat_result) -> tuple[int, ...]:
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
 @dataclass(frozen=True)
 class Examples:
     """Square images with their classes, as they are scored.
@@ -39,10 +90,12 @@ class Examples:
     Attributes:
         images: ``(n, side, side, 3)``.
         targets: ``(n,)``, index into the labels.
+        files: that the images are read from; none where they were made.
     """
 
     images: Pixels
     targets: Targets
+    files: Sequence[ValidatedFile] = ()
 
     @property
     def side(self) -> int:
@@ -57,10 +110,12 @@ class TrainingExamples:
     Attributes:
         images: ``n`` images.
         targets: ``(n,)``, index into the labels.
+        files: that the images are read from.
     """
 
     images: DecodedImages
     targets: Targets
+    files: Sequence[ValidatedFile] = ()
 
     @property
     def side(self) -> int:
@@ -210,9 +265,10 @@ def read_examples(
     Raises:
         ImageError: naming the first file that cannot be read, or has another content than its row says.
     """
+    files = _files(data, split)
     with progress_of(f"Reading {name}") as bar:
-        images = read_images(_files(data, split), size, spill=spill, progress=bar)
-    return Examples(images, targets_of(list(split["label"]), labels))
+        images = read_images(files, size, spill=spill, progress=bar)
+    return Examples(images, targets_of(list(split["label"]), labels), files)
 
 
 def training_examples(
@@ -222,26 +278,12 @@ def training_examples(
 
     The arguments are those of ``read_examples``.
     """
-    images = decoded_files(_files(data, split), size, spill=spill)
-    return TrainingExamples(images, targets_of(list(split["label"]), labels))
+    files = _files(data, split)
+    images = decoded_files(files, size, spill=spill)
+    return TrainingExamples(images, targets_of(list(split["label"]), labels), files)
 
 
-@dataclass(frozen=True)
-class _Validated:
-    """An image file that has to be the one that was validated: a model of others would bear the wrong hashes."""
-
-    path: Path
-    sha256: str
-
-    def read_bytes(self) -> bytes:
-        content = read_content(self.path)
-        if hashlib.sha256(content).hexdigest() != self.sha256:
-            raise ImageError("Expected the image that was validated. Received: another content. Run: dvc repro")
-        return content
-
-    def __str__(self) -> str:
-        return str(self.path)
-
-
-def _files(data: Path, split: pd.DataFrame) -> list[_Validated]:
-    return [_Validated(data / name, digest) for name, digest in zip(split["file_name"], split["sha256"], strict=True)]
+def _files(data: Path, split: pd.DataFrame) -> list[ValidatedFile]:
+    return [
+        ValidatedFile(data / name, digest) for name, digest in zip(split["file_name"], split["sha256"], strict=True)
+    ]

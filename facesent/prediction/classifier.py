@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesent.core.console import Progress
+from facesent.core.errors import FacesentError
 from facesent.images.reading import Pixels, read_image
 from facesent.images.rows import UNCERTAIN
 from facesent.model.calibration import temperature_of
@@ -17,6 +18,10 @@ from facesent.model.storage import load_labels, load_model
 
 if TYPE_CHECKING:
     from facesent.model.backend import keras
+
+
+class NoAnswerError(FacesentError):
+    """The network gives no probabilities: its training had diverged."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +61,19 @@ class Classifier:
         return cls(load_model(model), load_labels(labels))
 
     def probabilities(self, images: Pixels, *, batch_size: int = 64, progress: Progress | None = None) -> Probabilities:
-        """Score prepared images: ``(n, size, size, 3)`` to ``(n, classes)``; ``progress`` takes those done and all."""
-        scores = in_batches(self._forward, images, batch_size, progress)
-        return np.concatenate(scores) if scores else np.empty((0, len(self.labels)), np.float32)
+        """Score prepared images: ``(n, size, size, 3)`` to ``(n, classes)``; ``progress`` takes those done and all.
+
+        Raises:
+            NoAnswerError: what comes out is not finite.
+        """
+        batches = in_batches(self._forward, images, batch_size, progress)
+        scores = np.concatenate(batches) if batches else np.empty((0, len(self.labels)), np.float32)
+        if unanswered := int((~np.isfinite(scores)).any(axis=1).sum()):
+            raise NoAnswerError(
+                f"Expected probabilities from the network. Received: numbers that are not finite for {unanswered} of "
+                f"{len(scores)} images. Its training diverged: lower train.optimizer.learning_rate and train it again."
+            )
+        return scores
 
     def read(self, content: bytes) -> Pixels:
         """Prepare the bytes of an image file as the network takes it: ``(size, size, 3)``.

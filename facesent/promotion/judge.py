@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from facesent.core.errors import FacesentError
+from facesent.core.files import images_in_use
 from facesent.core.paths import Project
 from facesent.dataset.assignment import read_assignment, rows_of, table_of, unseen
 from facesent.images.batches import Examples, read_examples
@@ -55,7 +56,8 @@ def judge(project: Project, candidate: Candidate, canary: CanaryReport | None) -
         champion = None
     path = project.split("test")
     test = _Test(project, read_split(path) if path.is_file() else pd.DataFrame(), params)
-    verdict = _judge(test, candidate.version, champion, canary)
+    with images_in_use(project.data):
+        verdict = _judge(test, candidate.version, champion, canary)
     _write(project, candidate, verdict)
     return verdict
 

@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 
 from facesent.core.errors import DataError
-from facesent.core.files import locked
+from facesent.core.files import images_alone
 from facesent.dataset.files import Contents, describe, walk_files
 from facesent.sources import dvc
 from facesent.sources.dvc import Tracking
@@ -48,13 +48,14 @@ def staging(data_dir: Path) -> Iterator[Path]:
     Whatever is at that path in the end, and was not installed, is removed.
 
     Raises:
-        DataError: another process is at it, or ``data_dir`` cannot be a data folder.
+        FilesError: another process reads or changes the images.
+        DataError: ``data_dir`` cannot be a data folder.
     """
     if data_dir.name in ("", "..") or data_dir.is_symlink() or (data_dir.exists() and not data_dir.is_dir()):
         raise DataError(f"Expected a folder for the images, no link and no file. Received: {data_dir}")
     data_dir.parent.mkdir(parents=True, exist_ok=True)
     scratch = _beside(data_dir, "incoming")
-    with locked(_lock(data_dir), _refuse_to_disturb):
+    with images_alone(data_dir):
         recover(data_dir)
         _remove(scratch)
         scratch.mkdir()
@@ -161,22 +162,9 @@ def _beside(data_dir: Path, role: str) -> Path:
     return data_dir.with_name(f".{data_dir.name}-{role}")
 
 
-def _lock(data_dir: Path) -> Path:
-    # The file stays: in DVC's own folder nobody has to wonder what it is.
-    root = dvc.repository(data_dir)
-    return root / ".dvc" / "tmp" / "facesent-data.lock" if root else _beside(data_dir, "lock")
-
-
 def _remove(folder: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)
-
-
-def _refuse_to_disturb() -> None:
-    raise DataError(
-        "Expected to be the only one to change the images. Received: another `facesent data` is at work in this "
-        "folder. Wait for it to end."
-    )
 
 
 def _same_content(one: Path, other: Path) -> bool:

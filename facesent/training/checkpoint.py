@@ -1,5 +1,6 @@
 """The whole state of a training after an epoch, written so that a kill never leaves a broken one."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -12,6 +13,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from facesent.core.errors import FacesentError
+from facesent.core.files import require_room
 from facesent.images.threads import give_way
 from facesent.model.backend import keras
 
@@ -19,6 +22,10 @@ History = list[dict[str, float]]
 Arrays = list[NDArray[Any]]
 
 _BROKEN = (FileNotFoundError, EOFError, KeyError, ValueError)
+
+
+class CheckpointError(FacesentError):
+    """The folder does not hold the weights that a training has to end with."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +48,11 @@ class State:
 class CheckpointFolder:
     """Two files: ``state`` of the last finished epoch, and ``best``, the weights of the best one.
 
-    Each is a header and then arrays, one after the other in NumPy's format. Writing happens beside the training in
-    one thread; ``close`` waits for it.
+    Each is a header, with the hash of what follows, and then arrays, one after the other in NumPy's format. Writing
+    happens beside the training in one thread; ``close`` waits for it.
+
+    Best weights that could not be written are kept in memory and tried again at the next epoch: no state is written
+    before those that its history tells of.
 
     Args:
         path: the folder.
@@ -56,15 +66,19 @@ class CheckpointFolder:
         self._unsaved = unsaved
         self._writer = ThreadPoolExecutor(max_workers=1, initializer=give_way)
         self._pending: Future[None] | None = None
+        self._best_epoch = 0
+        self._unwritten: Arrays | None = None
 
     def load(self, fingerprint: str) -> State | None:
-        """Read the last state of the training with this fingerprint, if there is one."""
+        """Read the last state of the training with this fingerprint, if it and the best weights are whole."""
         if not self.holds(fingerprint):
             return None
         try:
             header, variables = _read(self._state)
+            _read(self._best)
         except _BROKEN:
             return None
+        self._best_epoch = header["best_epoch"]
         return State(fingerprint, header["history"], header["finished"], variables)
 
     def holds(self, fingerprint: str) -> bool:
@@ -74,16 +88,32 @@ class CheckpointFolder:
     def history(self, fingerprint: str) -> History:
         """The logs of the finished epochs of the training with this fingerprint; none where it cannot be resumed."""
         try:
-            with self._state.open("rb") as file:
-                header = _read_header(file)
+            state, best = _read_header(self._state), _read_header(self._best)
+            history: History = state["history"]
+            # A kill between the two writes leaves the weights of the epoch that is now repeated.
+            fitting = best["epoch"] in (state["best_epoch"], len(history))
+            return history if fitting and fingerprint == state["fingerprint"] == best["fingerprint"] else []
         except _BROKEN:
             return []
-        known = header["fingerprint"] == fingerprint and self._best.is_file()
-        return list(header["history"]) if known else []
 
-    def best(self) -> Arrays:
-        """Read the model's variables as they were after the best epoch."""
-        return _read(self._best)[1]
+    def best(self, fingerprint: str, epoch: int) -> Arrays:
+        """The model's variables as they were after the best epoch, ``epoch``, from 0.
+
+        Raises:
+            CheckpointError: they are not there.
+        """
+        if self._unwritten is not None and self._best_epoch == epoch:
+            return self._unwritten
+        try:
+            header, variables = _read(self._best)
+            if (header["fingerprint"], header["epoch"]) != (fingerprint, epoch):
+                raise ValueError(f"those of epoch {header['epoch'] + 1} of the training {header['fingerprint']:.8}")
+        except _BROKEN as error:
+            raise CheckpointError(
+                f"Expected the weights of epoch {epoch + 1} of the training {fingerprint:.8} in {self._best}. "
+                f"Received: {error}. Run it again: what is not whole is trained again."
+            ) from None
+        return variables
 
     def save(self, state: State, best: Arrays | None) -> None:
         """Write in the background, once what was given before is written.
@@ -93,7 +123,9 @@ class CheckpointFolder:
             best: the model's variables, if this epoch is the best so far.
         """
         self.close()
-        self._pending = self._writer.submit(self._write, state, best)
+        if best is not None:
+            self._best_epoch, self._unwritten = len(state.history) - 1, best
+        self._pending = self._writer.submit(self._write, state)
 
     def close(self) -> None:
         """Wait until everything is on the disk."""
@@ -105,35 +137,58 @@ class CheckpointFolder:
         except OSError as error:
             self._unsaved(error)
 
+    def require_room(self, state: int, best: int) -> None:
+        """See to it that the disk takes what a training writes: both files, the draft of one, and the model.
+
+        Args:
+            state: bytes of a state.
+            best: bytes of the model's variables.
+
+        Raises:
+            FilesError: it does not.
+        """
+        written = sum(path.stat().st_size for path in (self._state, self._best) if path.is_file())
+        require_room(self.path, 2 * state + 2 * best - written, "the states and the model of this training")
+
     def clear(self) -> None:
         """Remove what is there and make the folder ready for another training."""
         self.close()
         shutil.rmtree(self.path, ignore_errors=True)
-        self.path.mkdir(parents=True)
+        self.path.mkdir(parents=True, exist_ok=True)  # it may be a link to a folder on another disk
 
-    def _write(self, state: State, best: Arrays | None) -> None:
+    def _write(self, state: State) -> None:
         # The best weights come first: a kill in between repeats the epoch, which writes the same ones again.
-        if best is not None:
-            _replace(self._best, {}, best)
+        if self._unwritten is not None:
+            _replace(self._best, {"fingerprint": state.fingerprint, "epoch": self._best_epoch}, self._unwritten)
+            self._unwritten = None
         header = {"fingerprint": state.fingerprint, "history": state.history, "finished": state.finished}
-        _replace(self._state, header, state.variables)
+        _replace(self._state, {**header, "best_epoch": self._best_epoch}, state.variables)
 
 
 def _read(path: Path) -> tuple[dict[str, Any], Arrays]:
     with path.open("rb") as file:
-        header = _read_header(file)
-        return header, [np.load(file, allow_pickle=False) for _ in range(header["arrays"])]
+        header = _header(file)
+        arrays = [np.load(file, allow_pickle=False) for _ in range(header["arrays"])]
+    if _sha256(arrays) != header["sha256"]:
+        raise ValueError("other bytes than were written")
+    return header, arrays
 
 
-def _read_header(file: BinaryIO) -> dict[str, Any]:
+def _read_header(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        return _header(file)
+
+
+def _header(file: BinaryIO) -> dict[str, Any]:
     header: dict[str, Any] = json.loads(str(np.load(file, allow_pickle=False)))
     return header
 
 
 def _replace(path: Path, header: dict[str, Any], arrays: Arrays) -> None:
     draft = path.with_suffix(".draft")
+    whole = {**header, "arrays": len(arrays), "sha256": _sha256(arrays)}
     with draft.open("wb") as file:
-        np.save(file, np.array(json.dumps({**header, "arrays": len(arrays)})), allow_pickle=False)
+        np.save(file, np.array(json.dumps(whole)), allow_pickle=False)
         for array in arrays:
             np.save(file, array, allow_pickle=False)
         file.flush()
@@ -141,9 +196,22 @@ def _replace(path: Path, header: dict[str, Any], arrays: Arrays) -> None:
     draft.replace(path)
 
 
+def _sha256(arrays: Arrays) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).reshape(-1).data)
+    return digest.hexdigest()
+
+
 def variables_of(model: keras.Model) -> list[Any]:
     """All that a step changes: the model's variables and the optimizer's."""
     return [*model.variables, *model.optimizer.variables]
+
+
+def size_of(variables: list[Any]) -> int:
+    """Bytes of the values of Keras variables."""
+    return sum(np.prod(variable.shape, dtype=int) * np.dtype(variable.dtype).itemsize for variable in variables)
 
 
 def snapshot(variables: list[Any]) -> Arrays:

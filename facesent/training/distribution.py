@@ -127,13 +127,16 @@ class Follower(CheckpointFolder):
     def clear(self) -> None:
         """Leave that to the chief."""
 
+    def require_room(self, state: int, best: int) -> None:
+        """Leave that to the chief."""
+
     def save(self, state: State, best: Arrays | None) -> None:
         """Keep the model's variables, if this epoch is the best so far."""
         self._kept = best if best is not None else self._kept
 
-    def best(self) -> Arrays:
+    def best(self, fingerprint: str, epoch: int) -> Arrays:
         """The model's variables as they were after the best epoch."""
-        return super().best() if self._kept is None else self._kept
+        return super().best(fingerprint, epoch) if self._kept is None else self._kept
 
 
 class _Undivided:

@@ -28,7 +28,7 @@ from facesent.model.inference import compile_forward, in_batches
 from facesent.model.settings import Model
 from facesent.model.weights import load_pretrained, weights_sha256
 from facesent.training import distribution
-from facesent.training.checkpoint import Arrays, CheckpointFolder, History, State, restore
+from facesent.training.checkpoint import Arrays, CheckpointFolder, History, State, restore, size_of, variables_of
 from facesent.training.compiling import Phase, compile_for, network, phases
 from facesent.training.fingerprint import fingerprint
 from facesent.training.progress import Epochs, best_epoch
@@ -72,10 +72,11 @@ def fit(
         spill: folder on a disk for images that do not fit in memory; by default the system's for temporary files.
 
     Raises:
-        ImageError: naming the first file that cannot be read, or is not the one that was validated.
+        ImageError: naming the first file that cannot be read, or is not the one that was validated, also in the end.
         SpillError: the disk has no room for images that memory has no room for.
         DistributionError: what ``settings.distribute`` asks for cannot be had here.
         WeightsError: the weights to start from cannot be had.
+        DivergedError, CheckpointError: as ``train`` says.
     """
     labels, size = labels_of(frames["train"]), model_settings.image_size
     examples = training_examples(data, frames["train"], labels, size, spill=spill)
@@ -87,9 +88,12 @@ def fit(
         checkpoint, watch.unsaved
     )
     watch.started(Start(known, precision, weights, settings.epochs, tuple(folder.history(known)), seen))
-    return train(
+    trained = train(
         examples, validation, len(labels), model_settings, settings, checkpoint=folder, fingerprint=known, watch=watch
     )
+    for file in (*examples.files, *validation.files):
+        file.require_unchanged()
+    return trained
 
 
 def train(
@@ -114,6 +118,11 @@ def train(
         checkpoint: where the state of each finished epoch goes.
         fingerprint: equal for trainings that would give equal weights.
         watch: hears of batches and epochs.
+
+    Raises:
+        DivergedError: a loss is no number any more.
+        CheckpointError: the weights of the best epoch are not there at the end.
+        FilesError: the disk has no room for the states.
     """
     strategy = distribution.strategy(settings.distribute)
     make_deterministic(settings.seed)
@@ -128,10 +137,11 @@ def train(
         for phase in phases(settings):
             if len(epochs.history) < phase.end and not epochs.finished:
                 compile_for(phase, model, model_settings, settings, len(batches))
+                checkpoint.require_room(size_of(variables_of(model)), size_of(model.variables))
                 _fit(phase, model, batches, validation, epochs)
     checkpoint.close()
     best = best_epoch(epochs.history, settings.checkpoint.monitor)
-    kept = _finish(checkpoint.best(), validation, classes, model_settings, settings)
+    kept = _finish(checkpoint.best(fingerprint, best), validation, classes, model_settings, settings)
     watch.kept(best, epochs.history[best])
     return Trained(kept, epochs.history, best)
 

@@ -1,13 +1,22 @@
 """What happens between the epochs: resuming, telling, saving, stopping."""
 
+import math
 import time
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from facesent.core.errors import FacesentError
 from facesent.core.watching import Epoch, Watcher
 from facesent.model.backend import keras, reseed
 from facesent.training.checkpoint import Arrays, CheckpointFolder, History, State, restore, snapshot, variables_of
 from facesent.training.compiling import Phase
 from facesent.training.settings import Train
+
+
+class DivergedError(FacesentError):
+    """The numbers of a training left what floating point holds; what is learnt from there on is nothing."""
 
 
 def best_epoch(history: History, monitor: str) -> int:
@@ -75,7 +84,8 @@ class Epochs(keras.callbacks.Callback):  # type: ignore[misc]
             reseed(self._settings.seed + self._epoch)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Show how far the training is."""
+        """Stop where the loss, the mean of the epoch so far, is no number; else show how far the training is."""
+        self._require_finite(logs or {}, f"step {batch + 1} of {self.params['steps']} of ")
         steps = self.params["steps"]
         self._watch.advanced(self._epoch * steps + batch + 1, self._settings.epochs * steps)
 
@@ -83,13 +93,40 @@ class Epochs(keras.callbacks.Callback):  # type: ignore[misc]
         """Add the epoch to the history, tell of it and save the state."""
         row = {name: float(value) for name, value in (logs or {}).items()}
         row.setdefault("learning_rate", float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)))
+        variables = snapshot(variables_of(self.model))
+        self._require_finite({**row, "weight": _worst(variables)})
         self.history.append(row)
         best = best_epoch(self.history, self._settings.checkpoint.monitor) == epoch
         self._watch.epoch(Epoch(epoch, dict(row), best, time.perf_counter() - self._started))
         self.finished = self.model.stop_training or epoch + 1 == self._settings.epochs
-        variables = snapshot(variables_of(self.model))
         state = State(self._fingerprint, list(self.history), self.finished, variables)
         self._checkpoint.save(state, self._validated(variables) if best else None)
+
+    def _require_finite(self, numbers: Mapping[str, float], where: str = "") -> None:
+        """Raise before the epoch is told or saved, so that what was good is what is left.
+
+        Raises:
+            DivergedError: naming the first that is not finite.
+        """
+        for name, value in numbers.items():
+            if not math.isfinite(value):
+                section = "head" if self._phase.head_only else "optimizer"
+                rate = getattr(self._settings, section).learning_rate
+                raise DivergedError(
+                    f"Expected a finite {name}. Received: {value} in {where}epoch {self._epoch + 1}. "
+                    f"Lower train.{section}.learning_rate (now {rate:g}){self._further_advice()}."
+                    + (
+                        f" {self._checkpoint.path} keeps the state after epoch {len(self.history)}."
+                        * bool(self.history)
+                    )
+                )
+
+    def _further_advice(self) -> str:
+        clipped = self._phase.head_only or self._settings.optimizer.clip_norm
+        exact = self._settings.precision == "float32"
+        return ("" if clipped else ", set train.optimizer.clip_norm") + (
+            "" if exact else f", or set train.precision: float32 (now {self._settings.precision})"
+        )
 
     def _validated(self, variables: Arrays) -> Arrays:
         """The model's variables as they were validated: averaged, where an average is kept."""
@@ -100,6 +137,10 @@ class Epochs(keras.callbacks.Callback):  # type: ignore[misc]
         averaged = snapshot(self.model.variables)
         restore(self.model.variables, mine)
         return averaged
+
+
+def _worst(variables: Arrays) -> float:
+    return 0.0 if all(np.isfinite(value).all() for value in variables) else math.nan
 
 
 def _schedule(settings: Train) -> list[keras.callbacks.Callback]:

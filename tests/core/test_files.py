@@ -2,12 +2,14 @@ import hashlib
 import os
 import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from threading import Event, Thread
 
 import pytest
 
-from facesent.core.files import locked, replaced, sha256
+from facesent.core.files import FilesError, images_alone, images_in_use, locked, replaced, require_room, sha256
 
 
 def test_a_hash_is_of_the_bytes(tmp_path: Path) -> None:
@@ -86,3 +88,44 @@ def test_one_that_is_locked_out_may_refuse_to_wait(tmp_path: Path) -> None:
         pytest.fail("two at a time")
     with locked(path, pytest.fail):
         pass
+
+
+READER = """
+import sys
+from pathlib import Path
+from facesent.core.files import images_in_use
+
+with images_in_use(Path(sys.argv[1])):
+    print("reading", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("under_dvc", [True, False])
+def test_images_are_read_by_many_and_changed_by_one_alone_also_after_a_kill(tmp_path: Path, under_dvc: bool) -> None:
+    data = tmp_path / "data"
+    if under_dvc:
+        (tmp_path / ".dvc").mkdir()
+    with subprocess.Popen(
+        [sys.executable, "-c", READER, str(data)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as reader:
+        assert reader.stdout
+        assert reader.stdout.readline() == b"reading\n"
+        with images_in_use(data), images_in_use(data):
+            pass
+        with pytest.raises(FilesError, match=r"to write the images in .*data\. Received: .*Wait"), images_alone(data):
+            pytest.fail("changed while they are read")
+        reader.kill()
+    with images_alone(data):
+        for way in (images_in_use, images_alone):
+            with pytest.raises(FilesError, match=r"Received: they are .*`facesent data`"), way(data):
+                pytest.fail("used while they are changed")
+    with images_in_use(data):
+        pass
+    assert (tmp_path / ".data-lock").exists() is not under_dvc
+
+
+def test_a_disk_without_room_is_named_with_what_for(tmp_path: Path) -> None:
+    require_room(tmp_path, 0, "nothing")
+    with pytest.raises(FilesError, match=rf"1,000,000,000,000\.0 MB free on the disk of {tmp_path} for a state\."):
+        require_room(tmp_path, 10**18, "a state")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from facesent.core.errors import DataError
+from facesent.core.files import FilesError
 from facesent.dataset.files import describe
 from facesent.sources import dvc, store
 from facesent.sources.store import install, settle, staging
@@ -183,7 +184,7 @@ def _die_at(step: str) -> None:
 
 
 def test_only_one_at_a_time(plain: Path) -> None:
-    with staging(Path("data")), pytest.raises(DataError, match="another `facesent data`"), staging(Path("data")):
+    with staging(Path("data")), pytest.raises(FilesError, match="another `facesent data`"), staging(Path("data")):
         pass
 
 

@@ -8,6 +8,7 @@ import pytest
 from facesent.core.paths import Project
 from facesent.evaluation.report.content import Report
 from facesent.evaluation.report.page import render
+from facesent.prediction.classifier import NoAnswerError
 from facesent.run import run as run_stage
 from tests.helpers.trained_project import make_project, write_model
 
@@ -137,3 +138,10 @@ def test_no_picture_of_a_class_that_is_not_shown(project: Path) -> None:
     assert {example.actual for example in report.successes.shown} == {"Happy"}
     assert report.successes.withheld
     assert "Ahegao/" not in (made.evaluate / "report.html").read_text()
+
+
+def test_a_network_whose_training_diverged_ends_with_a_sentence(project: Path) -> None:
+    made = make_project(project)
+    write_model(made, ["Dark", "Light"], threshold=float("nan"))
+    with pytest.raises(NoAnswerError, match=r"not finite for 20 of 20 images\. .*learning_rate"):
+        run_stage("evaluate", made)

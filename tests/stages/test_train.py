@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,28 @@ import pandas as pd
 import pytest
 import yaml
 
+from facesent.core.files import FilesError
 from facesent.core.paths import Project
-from facesent.core.watching import Row, Start, Watcher
+from facesent.core.watching import Epoch, Row, Start, Watcher
+from facesent.images.reading import ImageError
 from facesent.model.storage import load_labels
 from facesent.stages.split import split
 from facesent.stages.train import train
 from facesent.stages.validate import validate
 
 pytestmark = pytest.mark.slow
+
+
+class Vandal(Watcher):
+    """Rewrites an image once the first epoch has read all of them."""
+
+    def __init__(self, image: Path, content: bytes) -> None:
+        self._image = image
+        self._content = content
+
+    def epoch(self, epoch: Epoch) -> None:
+        self._image.unlink()
+        self._image.write_bytes(self._content)
 
 
 class Witness(Watcher):
@@ -83,3 +98,37 @@ def test_an_image_that_was_changed_since_it_was_validated_stops_the_training(div
     image.write_bytes(image.read_bytes() + b"\0")
     with pytest.raises(Exception, match=rf"{name}: Expected the image that was validated.*Run: dvc repro"):
         train(divided)
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_an_image_that_was_changed_while_it_trained_fails_it_and_the_same_bytes_do_not(
+    divided: Project, split: str
+) -> None:
+    name = pd.read_csv(divided.split(split))["file_name"][0]
+    image: Path = divided.data / name
+    content = image.read_bytes()
+    with pytest.raises(
+        ImageError, match=rf"{name}: Expected the image to stay .* Received: another content.*dvc repro"
+    ):
+        train(divided, Vandal(image, content + b"\0"))
+    assert not divided.model.exists()
+    image.write_bytes(content)
+    train(divided, Vandal(image, content))
+    assert divided.model.exists()
+
+
+def test_a_disk_without_room_for_the_states_stops_the_training_before_its_first_step(
+    divided: Project, tmp_path: Path
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", disk], check=False, capture_output=True)
+    if mounted.returncode:
+        pytest.skip("only root may mount a small disk")
+    try:
+        divided.checkpoint.symlink_to(disk)
+        with pytest.raises(FilesError, match=r"Expected .* MB free on the disk of .* for the states .*Received: 8"):
+            train(divided, Vandal(divided.params, b"a step was taken"))
+        assert divided.params.read_bytes() != b"a step was taken"
+    finally:
+        subprocess.run(["umount", disk], check=True)

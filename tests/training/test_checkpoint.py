@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facesent.training.checkpoint import CheckpointFolder, State
+from facesent.training.checkpoint import CheckpointError, CheckpointFolder, State
 
 
 def state(epochs: int, fingerprint: str = "a") -> State:
@@ -27,7 +27,7 @@ def test_the_last_state_comes_back(folder: CheckpointFolder) -> None:
     assert loaded is not None
     assert loaded.history == [{"loss": 1.0}] * 2
     assert [value.tolist() for value in loaded.variables] == [[2, 2, 2], 2]
-    assert [value.tolist() for value in folder.best()] == [[1, 1, 1]]
+    assert [value.tolist() for value in folder.best("a", 0)] == [[1, 1, 1]]
 
 
 def test_another_fingerprint_finds_nothing(folder: CheckpointFolder) -> None:
@@ -46,6 +46,41 @@ def test_a_broken_file_is_no_state(folder: CheckpointFolder) -> None:
         assert folder.load("a") is None
 
 
+def test_best_weights_that_are_not_what_was_written_are_trained_again(folder: CheckpointFolder) -> None:
+    folder.save(state(1), best=[np.ones(3)])
+    folder.close()
+    file = folder.path / "best"
+    whole = file.read_bytes()
+    for broken in (whole[:-1], whole[:-1] + b"!", whole[:100]):
+        file.write_bytes(broken)
+        assert folder.load("a") is None
+        with pytest.raises(CheckpointError, match=r"weights of epoch 1 .*Received: .*trained again"):
+            folder.best("a", 0)
+
+
+def test_best_weights_of_another_epoch_are_not_taken(folder: CheckpointFolder) -> None:
+    folder.save(state(1), best=[np.ones(3)])
+    folder.close()
+    older = (folder.path / "best").read_bytes()
+    folder.save(state(2), best=[np.zeros(3)])
+    folder.save(state(3), best=None)
+    folder.close()
+    (folder.path / "best").write_bytes(older)
+    assert folder.load("a") is None
+    with pytest.raises(CheckpointError, match=r"weights of epoch 2 .*Received: those of epoch 1"):
+        folder.best("a", 1)
+
+
+def test_a_kill_between_the_best_weights_and_their_state_repeats_the_epoch(folder: CheckpointFolder) -> None:
+    folder.save(state(1), best=[np.ones(3)])
+    folder.close()
+    older = (folder.path / "state").read_bytes()
+    folder.save(state(2), best=[np.zeros(3)])
+    folder.close()
+    (folder.path / "state").write_bytes(older)
+    assert len(folder.history("a")) == 1
+
+
 def test_a_failed_write_is_told_and_keeps_the_state_before(tmp_path: Path) -> None:
     told: list[OSError] = []
     folder = CheckpointFolder(tmp_path / "checkpoint", told.append)
@@ -60,3 +95,24 @@ def test_a_failed_write_is_told_and_keeps_the_state_before(tmp_path: Path) -> No
     loaded = folder.load("a")
     assert loaded is not None
     assert len(loaded.history) == 1
+
+
+def test_best_weights_that_cannot_be_written_are_tried_again_and_no_state_tells_of_them_before(tmp_path: Path) -> None:
+    told: list[OSError] = []
+    folder = CheckpointFolder(tmp_path / "checkpoint", told.append)
+    folder.clear()
+    folder.save(state(1), best=[np.ones(3)])
+    folder.close()
+    blocked = folder.path / "best.draft"
+    blocked.mkdir()
+    folder.save(state(2), best=[np.zeros(3)])
+    folder.save(state(3), best=None)
+    folder.close()
+    assert len(told) == 2
+    assert len(folder.history("a")) == 1
+    assert [value.tolist() for value in folder.best("a", 1)] == [[0, 0, 0]]
+    blocked.rmdir()
+    folder.save(state(4), best=None)
+    folder.close()
+    assert len(folder.history("a")) == 4
+    assert [value.tolist() for value in CheckpointFolder(folder.path, pytest.fail).best("a", 1)] == [[0, 0, 0]]

@@ -169,7 +169,7 @@ def test_a_follower_writes_nothing(tmp_path: Path) -> None:
     follower.save(State("a", [], finished=False, variables=[]), best=[np.ones(3)])
     follower.save(State("a", [], finished=True, variables=[]), best=None)
     follower.close()
-    assert [values.tolist() for values in follower.best()] == [[1, 1, 1]]
+    assert [values.tolist() for values in follower.best("a", 0)] == [[1, 1, 1]]
     assert not list(tmp_path.iterdir())
 
 

@@ -3,10 +3,11 @@
 import hashlib
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,7 @@ from facesent.model.storage import load_model, save_model
 from facesent.params import load_params
 from facesent.training.checkpoint import CheckpointFolder
 from facesent.training.loop import Trained, best_epoch, train
+from facesent.training.progress import DivergedError
 from facesent.training.settings import Head, Loss, Optimizer, Schedule
 
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
@@ -55,12 +57,16 @@ def run(
     *,
     recipe: str = "reference",
     kill_in: int = 0,
+    full: Sequence[int] = (),
     fingerprint: str = "a",
     epochs: list[int] | None = None,
 ) -> Trained:
-    """Train; an epoch ``kill_in``, from 1, ends the process as soon as the one before it is on the disk."""
+    """Train; an epoch ``kill_in``, from 1, ends the process as soon as the one before it is on the disk.
+
+    After the epochs ``full``, also from 1, the system refuses to write files.
+    """
     model, settings = RECIPES[recipe]
-    checkpoint = CheckpointFolder(folder, pytest.fail)
+    checkpoint = CheckpointFolder(folder, lambda error: print("unsaved", error) if full else pytest.fail(str(error)))
 
     class Killing(Watcher):
         def epoch(self, epoch: Epoch) -> None:
@@ -70,6 +76,9 @@ def run(
             if epoch.index + 1 == kill_in:
                 checkpoint.close()
                 os.kill(os.getpid(), signal.SIGKILL)
+            if full:
+                checkpoint.close()
+                refuse_writes(epoch.index + 1 in full)
 
     with closing(checkpoint):
         return train(
@@ -84,20 +93,26 @@ def run(
         )
 
 
-def run_in_a_process(recipe: str, folder: Path, *, kill_in: int = 0) -> str:
+def refuse_writes(refuse: bool) -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0 if refuse else most, most))
+
+
+def run_in_a_process(recipe: str, folder: Path, *, kill_in: int = 0, full: Sequence[int] = ()) -> str:
     """What a training of its own process prints; it leaves ``model.keras`` and ``history.json``.
 
     Trainings of a stage, a fold and a trial have one too. In one that had run hundreds of other tests, with the threads
     that they left, a training was now and then seen to give other numbers.
     """
-    command = [sys.executable, __file__, recipe, str(folder), str(kill_in)]
+    command = [sys.executable, __file__, recipe, str(folder), str(kill_in), *map(str, full)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == (-signal.SIGKILL if kill_in else 0), done.stderr[-3000:]
     return done.stdout
 
 
-def main(recipe: str, folder: Path, kill_in: int) -> None:
-    trained = run(folder / "checkpoint", recipe=recipe, kill_in=kill_in)
+def main(recipe: str, folder: Path, kill_in: int, *full: int) -> None:
+    trained = run(folder / "checkpoint", recipe=recipe, kill_in=kill_in, full=full)
+    refuse_writes(False)
     (folder / "history.json").write_text(json.dumps(trained.history))
     save_model(trained.model, folder / "model.keras")
     images = examples(4, 3, trained.model.input_shape[1]).images
@@ -139,6 +154,19 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("to_the_end", [False, True])
+def test_a_disk_that_is_full_when_the_best_epoch_ends_costs_no_weights(
+    tmp_path: Path, whole: Callable[[str], Path], to_the_end: bool
+) -> None:
+    best = best_epoch(json.loads((whole("reference") / "history.json").read_text()), "val_accuracy") + 1
+    full = range(best, (SETTINGS.epochs if to_the_end else best) + 1)
+    printed = run_in_a_process("reference", tmp_path, full=full)
+    assert printed.count("unsaved") == len(full)
+    for name in ("history.json", "model.keras"):
+        assert (tmp_path / name).read_bytes() == (whole("reference") / name).read_bytes()
+
+
+@pytest.mark.slow
 def test_a_checkpoint_of_other_settings_is_not_resumed(tmp_path: Path) -> None:
     run_in_a_process("reference", tmp_path, kill_in=2)
     epochs: list[int] = []
@@ -164,6 +192,37 @@ def test_a_training_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("rate", "batches", "where"),
+    [
+        (1e30, 4, r"a finite loss\. Received: nan in step 2 of 4 of epoch 2"),
+        (1e39, 1, r"a finite val_loss.* in epoch 2"),
+    ],
+)
+def test_a_training_that_diverges_stops_there_and_keeps_the_state_before(
+    tmp_path: Path, rate: float, batches: int, where: str
+) -> None:
+    """In its second epoch: in the first one the head alone learns, at a rate of its own."""
+    settings = CRAFT.model_copy(update={"optimizer": Optimizer(learning_rate=rate), "schedule": Schedule()})
+    checkpoint = CheckpointFolder(tmp_path / "checkpoint", pytest.fail)
+    advice = r"Lower train\.optimizer\.learning_rate \(now .*\), set train\.optimizer\.clip_norm\..* after epoch 1\."
+    with closing(checkpoint), pytest.raises(DivergedError, match=rf"{where}\. {advice}"):
+        train(
+            examples(16 * batches, 1, 32),
+            examples(12, 2, 32),
+            3,
+            BACKBONE,
+            settings,
+            checkpoint=checkpoint,
+            fingerprint="a",
+        )
+    state = checkpoint.load("a")
+    assert state is not None
+    assert [np.isfinite(list(row.values())).all() for row in state.history] == [True]
+    assert all(np.isfinite(value).all() for value in (*state.variables, *checkpoint.best("a", 0)))
+
+
 def test_the_best_epoch_is_the_first_that_reached_the_best_value() -> None:
     history = [{"val_loss": loss, "val_accuracy": accuracy} for loss, accuracy in ((2, 0.5), (1, 0.7), (1, 0.7))]
     assert best_epoch(history, "val_accuracy") == 1
@@ -171,4 +230,4 @@ def test_the_best_epoch_is_the_first_that_reached_the_best_value() -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
+    main(sys.argv[1], Path(sys.argv[2]), *map(int, sys.argv[3:]))

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from facesent.core.errors import FacesentError
+from facesent.core.files import images_in_use
 from facesent.core.paths import Project
 from facesent.images.reading import naming
 from facesent.images.rows import read_split
@@ -50,8 +51,9 @@ def canary(project: Project, candidate: Candidate) -> CanaryReport:
         return earlier
     chosen = choose(read_split(project.split("test")))
     paths = [project.data / name for name in chosen]
-    photos = [_content(path) for path in paths]
-    labels, expected = _expected(project, paths, photos)
+    with images_in_use(project.data):
+        photos = [_content(path) for path in paths]
+        labels, expected = _expected(project, paths, photos)
     return try_version(candidate.version, photos, expected, labels)
 
 
