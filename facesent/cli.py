@@ -21,7 +21,7 @@ def main() -> None:
     """Facial-emotion recognition, from images to a served model.
 
     \b
-    Get images:       facesent data draw | download | import DIR
+    Get images:       facesent data draw | download | import DIR | add DIR
     Review labels:    facesent data conflicts | label-issues, then facesent data relabel QUEUE.csv
     Choose settings:  facesent preset quick | reference | best
     Pretrained start: facesent weights

@@ -5,7 +5,7 @@ import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,6 +26,9 @@ data_option = click.option(
     help="Folder of the class folders.",
 )  # fmt: skip
 _replace_option = click.option("--replace", is_flag=True, help="Put it in the place of what is there.")
+
+
+_without_option = click.option("--without", metavar="CLASS", multiple=True, help="Leave a class out; may be repeated.")
 
 
 @click.group()
@@ -66,9 +69,10 @@ data.add_command(click.Command("sample", hidden=True, callback=draw.callback, pa
 @data.command()
 @data_option
 @_replace_option
+@_without_option
 @click.option("--handle", metavar="OWNER/DATASET", help="Another Kaggle dataset of class folders.")
 @readable_errors
-def download(data_dir: Path, replace: bool, handle: str | None) -> None:
+def download(data_dir: Path, replace: bool, without: tuple[str, ...], handle: str | None) -> None:
     """Download the Kaggle dataset with your Kaggle credentials.
 
     Run it again after a broken connection: it goes on where it stopped.
@@ -85,7 +89,9 @@ def download(data_dir: Path, replace: bool, handle: str | None) -> None:
 
     def fetch(incoming: Path) -> "Imported":
         with progress_of("Downloading", unit="bytes") as progress:
-            return download_kaggle(incoming, downloads=folder, handle=handle or KAGGLE_DATASET, progress=progress)
+            return download_kaggle(
+                incoming, downloads=folder, handle=handle or KAGGLE_DATASET, without=without, progress=progress
+            )
 
     _bring_in(data_dir, replace, fetch)
     shutil.rmtree(folder, ignore_errors=True)
@@ -95,9 +101,10 @@ def download(data_dir: Path, replace: bool, handle: str | None) -> None:
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @data_option
 @_replace_option
+@_without_option
 @click.option("--link", is_flag=True, help="Hard-link the images instead of copying them, where possible.")
 @readable_errors
-def import_(folder: Path, data_dir: Path, replace: bool, link: bool) -> None:
+def import_(folder: Path, data_dir: Path, replace: bool, without: tuple[str, ...], link: bool) -> None:
     """Take the images of DIR/<Class>/, with DIR/metadata.csv if there is one; DIR may be a zip.
 
     Class folders in DIR/train/, DIR/val/ and DIR/test/ keep that split.
@@ -105,24 +112,76 @@ def import_(folder: Path, data_dir: Path, replace: bool, link: bool) -> None:
     \b
     Example: facesent data import ~/faces --replace
     """
+    _require_apart(folder, data_dir)
+    link = link and _may_link(data_dir)
+    _bring_in(data_dir, replace, lambda incoming: _import(folder, incoming, link=link, without=without))
+
+
+@data.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@data_option
+@_without_option
+@readable_errors
+def add(folder: Path, data_dir: Path, without: tuple[str, ...]) -> None:
+    """Add the images of DIR/<Class>/ to those of data/, with their rows of DIR/metadata.csv; DIR may be a zip.
+
+    What data/ has already is not added again, and nobody is moved to another split.
+
+    \b
+    Example: facesent data add ~/more-faces
+    """
+    import shutil
+
+    from rich.console import Console
+
+    from facesent.sources.addition import add as add_to
+    from facesent.sources.store import install, staging
+
+    _require_apart(folder, data_dir)
+    with staging(data_dir) as incoming:
+        new = incoming.with_name("new")
+        imported = _import(folder, new, least_classes=1, without=without)
+        added = add_to(new, data_dir, incoming)
+        shutil.rmtree(new)
+        with Console(stderr=True).status("Adding to DVC"):
+            installed = install(incoming, data_dir, replace=True)
+    _show_left_out(imported)
+    click.echo(f"Added {len(added.images):,} images. There already: {len(added.known):,}.")
+    if added.conflicts:
+        name, other = added.conflicts[0]
+        click.echo(
+            f"{len(added.conflicts)} have the content of one under another label, such as {name} and {other}. "
+            "See: facesent data conflicts",
+            err=True,
+        )
+    _show(data_dir, installed.contents)
+    show_outcome(data_dir, installed)
+
+
+def _require_apart(folder: Path, data_dir: Path) -> None:
     from facesent.core.errors import DataError
-    from facesent.sources.dvc import shares_files_with_cache
-    from facesent.sources.folder import import_archive, import_folder
 
     source, target = folder.resolve(), data_dir.resolve()
     if source.is_relative_to(target) or target.is_relative_to(source):
         raise DataError(f"Expected a folder apart from {data_dir}. Received: {folder}")
-    if link and shares_files_with_cache(data_dir):
+
+
+def _may_link(data_dir: Path) -> bool:
+    from facesent.sources.dvc import shares_files_with_cache
+
+    if shares_files_with_cache(data_dir):
         click.echo("Copying: DVC's cache.type hardlink would make the files in your folder read-only.", err=True)
-        link = False
+        return False
+    return True
 
-    def take(incoming: Path) -> "Imported":
-        with progress_of("Importing") as progress:
-            if zipfile.is_zipfile(folder):
-                return import_archive(folder, incoming, incoming.with_name("unpacked"), progress=progress)
-            return import_folder(folder, incoming, link=link, progress=progress)
 
-    _bring_in(data_dir, replace, take)
+def _import(folder: Path, incoming: Path, **options: Any) -> "Imported":
+    from facesent.sources.folder import import_archive, import_folder
+
+    with progress_of("Importing") as progress:
+        if zipfile.is_zipfile(folder):
+            return import_archive(folder, incoming, incoming.with_name("unpacked"), progress=progress, **options)
+        return import_folder(folder, incoming, progress=progress, **options)
 
 
 @data.command()

@@ -1,6 +1,6 @@
 """Scan class folders of images: one row an image, with what is wrong with it."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -36,6 +36,7 @@ def scan(
     data_dir: Path,
     *,
     max_pixels: int,
+    exclude: Collection[str] = (),
     workers: int | None = None,
     cache: ScanCache | None = None,
     progress: Progress | None = None,
@@ -45,6 +46,7 @@ def scan(
     Args:
         data_dir: holds ``<Class>/*`` with the suffixes of ``SUFFIXES`` and optionally ``metadata.csv``.
         max_pixels: images with more are not decoded.
+        exclude: classes whose images are left out.
         workers: processes; by default one a core. The result does not depend on it.
         cache: of an earlier scan, which then has this one's rows. The result does not depend on it.
         progress: called with (images done, images in all).
@@ -57,16 +59,17 @@ def scan(
         DataError: no images, a wrong ``metadata.csv``, or a decoder that crashed.
     """
     cache = ScanCache() if cache is None else cache
-    files = image_files(data_dir)
+    found = image_files(data_dir)
+    given = _given(data_dir, [file.name for file in found])
+    files = [file for file in found if file.name.split("/")[0] not in exclude]
     names = [file.name for file in files]
-    given = _given(data_dir, names)
     cache.forget_over(max_pixels)
     rows = _measure_all(files, max_pixels, cache, workers or cores(), progress)
     cache.update(files, rows)
     table = pd.DataFrame(rows, columns=Facts._fields)
     table.insert(0, "file_name", names)
     table.insert(1, "label", [name.split("/")[0] for name in names])
-    table = table.join(given)
+    table = table.join(given, on="file_name")
     return mark_conflicts(table[list(COLUMNS)].astype(_DTYPES))
 
 
@@ -74,7 +77,7 @@ def _given(data_dir: Path, names: Sequence[str]) -> pd.DataFrame:
     """The group and the split that ``metadata.csv`` gives each image; text, missing where it gives none."""
     rows = {row["file_name"]: row for row in read_metadata(data_dir / METADATA, names).rows}
     given = [[rows.get(name, {}).get(column) or None for column in ("group", "split")] for name in names]
-    return pd.DataFrame(given, columns=["group", "split"], dtype="str")
+    return pd.DataFrame(given, index=list(names), columns=["group", "split"], dtype="str")
 
 
 def mark_conflicts(table: pd.DataFrame) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from facesent.section import Fraction, Positive, Section, Share
 
 
 class Validate(Section):
-    """Bounds of the Great Expectations suite over the manifest."""
+    """Bounds of the Great Expectations suite over the manifest, and the classes that are left out."""
 
     min_images_per_class: Positive
     min_side: Positive
@@ -22,6 +22,7 @@ class Validate(Section):
     min_brightness: Annotated[float, Field(ge=0, le=255)]
     max_brightness: Annotated[float, Field(ge=0, le=255)]
     max_extreme_brightness: Share
+    exclude: list[str] = Field(default_factory=list)
 
 
 class Split(Section):

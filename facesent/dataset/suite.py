@@ -15,6 +15,7 @@ from facesent.dataset.manifest import COLUMNS, CONFLICT
 from facesent.dataset.settings import Validate
 
 Severity = Literal["critical", "warning"]
+ONE_LABEL = "No content stands under two labels."
 # The tables and the column that names a row of each.
 ROW_NAMES = {"images": "file_name", "classes": "label", "dataset": "name"}
 
@@ -57,145 +58,63 @@ def tables(manifest: pd.DataFrame, classes: Sequence[str]) -> dict[str, pd.DataF
 
 def _contract(classes: Sequence[str]) -> list[Rule]:
     """What the later stages rely on."""
+    among = "expect_column_values_to_be_in_set"
     return [
-        Rule(
-            "images",
-            "critical",
-            "The manifest has all its columns.",
-            "expect_table_columns_to_match_set",
-            {"column_set": list(COLUMNS), "exact_match": False},
-        ),
-        Rule(
-            "images",
-            "critical",
-            "Each file is listed once.",
-            "expect_column_values_to_be_unique",
-            {"column": "file_name"},
-        ),
-        Rule(
-            "images", "critical", "Each image has a label.", "expect_column_values_to_not_be_null", {"column": "label"}
-        ),
-        Rule(
-            "images",
-            "critical",
-            "Each label is the name of a class folder.",
-            "expect_column_values_to_be_in_set",
-            {"column": "label", "value_set": list(classes)},
-        ),
-        Rule(
-            "images",
-            "critical",
-            "A split that metadata.csv gives is train, val or test.",
-            "expect_column_values_to_be_in_set",
-            {"column": "split", "value_set": list(SPLITS)},
-        ),
-    ]
+        _critical("The manifest has all its columns.", "expect_table_columns_to_match_set", column_set=list(COLUMNS),
+                  exact_match=False),
+        _critical("Each file is listed once.", "expect_column_values_to_be_unique", column="file_name"),
+        _critical("Each image has a label.", "expect_column_values_to_not_be_null", column="label"),
+        _critical("Each label is the name of a class folder.", among, column="label", value_set=list(classes)),
+        _critical("A split that metadata.csv gives is train, val or test.", among, column="split",
+                  value_set=list(SPLITS)),
+    ]  # fmt: skip
 
 
 def _usable(params: Validate) -> list[Rule]:
     """Whether enough files can be used; each that cannot is also named by a warning."""
+    holds = "expect_column_values_to_be_in_set"
     return [
-        Rule(
-            "images",
-            "critical",
-            "Few images are quarantined.",
-            "expect_column_values_to_be_in_set",
-            {"column": "ok", "value_set": [True], "mostly": 1 - params.max_quarantined},
-            ("max_quarantined",),
-        ),
-        Rule(
-            "images",
-            "warning",
-            "Each file can be read as an image.",
-            "expect_column_values_to_be_in_set",
-            {"column": "readable", "value_set": [True]},
-        ),
-        Rule(
-            "images",
-            "warning",
-            "No content stands under two labels.",
-            "expect_column_values_to_be_in_set",
-            {"column": "one_label", "value_set": [True]},
-        ),
-        Rule(
-            "images",
-            "critical",
-            "Few images repeat another's content.",
-            "expect_column_values_to_be_in_set",
-            {"column": "first_of_its_content", "value_set": [True], "mostly": 1 - params.max_duplicates},
-            ("max_duplicates",),
-        ),
-    ]
+        _critical("Few images are quarantined.", holds, ("max_quarantined",), column="ok", value_set=[True],
+                  mostly=1 - params.max_quarantined),
+        _warning("Each file can be read as an image.", holds, column="readable", value_set=[True]),
+        _warning(ONE_LABEL, holds, column="one_label", value_set=[True]),
+        _critical("Few images repeat another's content.", holds, ("max_duplicates",), column="first_of_its_content",
+                  value_set=[True], mostly=1 - params.max_duplicates),
+    ]  # fmt: skip
 
 
 def _looks(params: Validate) -> list[Rule]:
     """Sizes tolerate as many exceptions as the quarantine does, so that one odd file stops nobody."""
-    tolerant = 1 - params.max_quarantined
+    between, tolerant = "expect_column_values_to_be_between", 1 - params.max_quarantined
     return [
-        Rule(
-            "images",
-            "critical",
-            "Hardly any image is too small.",
-            "expect_column_values_to_be_between",
-            {"column": "short_side", "min_value": params.min_side, "mostly": tolerant},
-            ("min_side", "max_quarantined"),
-        ),
-        Rule(
-            "images",
-            "critical",
-            "Hardly any image is too large.",
-            "expect_column_values_to_be_between",
-            {"column": "long_side", "max_value": params.max_side, "mostly": tolerant},
-            ("max_side", "max_quarantined"),
-        ),
-        Rule(
-            "images",
-            "warning",
-            "No image is a strip.",
-            "expect_column_values_to_be_between",
-            {"column": "aspect_ratio", "max_value": params.max_aspect_ratio},
-            ("max_aspect_ratio",),
-        ),
-        Rule(
-            "images",
-            "warning",
-            "Few images are nearly black or nearly white.",
-            "expect_column_values_to_be_between",
-            {
-                "column": "brightness",
-                "min_value": params.min_brightness,
-                "max_value": params.max_brightness,
-                "mostly": 1 - params.max_extreme_brightness,
-            },
-            ("max_extreme_brightness", "min_brightness", "max_brightness"),
-        ),
-    ]
+        _critical("Hardly any image is too small.", between, ("min_side", "max_quarantined"), column="short_side",
+                  min_value=params.min_side, mostly=tolerant),
+        _critical("Hardly any image is too large.", between, ("max_side", "max_quarantined"), column="long_side",
+                  max_value=params.max_side, mostly=tolerant),
+        _warning("No image is a strip.", between, ("max_aspect_ratio",), column="aspect_ratio",
+                 max_value=params.max_aspect_ratio),
+        _warning("Few images are nearly black or nearly white.", between,
+                 ("max_extreme_brightness", "min_brightness", "max_brightness"), column="brightness",
+                 min_value=params.min_brightness, max_value=params.max_brightness,
+                 mostly=1 - params.max_extreme_brightness),
+    ]  # fmt: skip
 
 
 def _balance(params: Validate) -> list[Rule]:
     """Enough of each class. Class weights make up for imbalance, so that it is worth a word but not a stop."""
     return [
-        Rule(
-            "classes",
-            "critical",
-            "There are two classes or more.",
-            "expect_table_row_count_to_be_between",
-            {"min_value": 2},
-        ),
-        Rule(
-            "classes",
-            "critical",
-            "Each class folder has enough usable images.",
-            "expect_column_values_to_be_between",
-            {"column": "images", "min_value": params.min_images_per_class},
-            ("min_images_per_class",),
-        ),
-        Rule(
-            "dataset",
-            "warning",
-            "The largest class is not many times the smallest.",
-            "expect_column_max_to_be_between",
-            {"column": "imbalance", "max_value": params.max_imbalance},
-            ("max_imbalance",),
-        ),
-    ]
+        _critical("There are two classes or more.", "expect_table_row_count_to_be_between", table="classes",
+                  min_value=2),
+        _critical("Each class folder has enough usable images.", "expect_column_values_to_be_between",
+                  ("min_images_per_class",), table="classes", column="images", min_value=params.min_images_per_class),
+        _warning("The largest class is not many times the smallest.", "expect_column_max_to_be_between",
+                 ("max_imbalance",), table="dataset", column="imbalance", max_value=params.max_imbalance),
+    ]  # fmt: skip
+
+
+def _critical(description: str, kind: str, keys: tuple[str, ...] = (), table: str = "images", **arguments: Any) -> Rule:
+    return Rule(table, "critical", description, kind, arguments, keys)
+
+
+def _warning(description: str, kind: str, keys: tuple[str, ...] = (), table: str = "images", **arguments: Any) -> Rule:
+    return Rule(table, "warning", description, kind, arguments, keys)

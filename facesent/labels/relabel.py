@@ -1,7 +1,5 @@
 """Apply a person's decisions on labels to ``data/``: all of them or none, and with a way back."""
 
-import os
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +22,7 @@ from facesent.labels.review import (
     was_applied,
 )
 from facesent.sources.dvc import repository
-from facesent.sources.store import Installed, install, settle, staging
+from facesent.sources.store import Installed, carry, install, settle, staging
 
 
 @dataclass(frozen=True)
@@ -152,14 +150,9 @@ def build(intended: Plan, data_dir: Path, incoming: Path) -> None:
     # Without DVC the old folder is kept as the way back, and must not change with the new one.
     link = repository(data_dir) is not None
     dropped = set(intended.drops)
-    folders = set()
     for name, _ in walk_files(data_dir):
         if name not in dropped:
-            target = incoming / intended.moves.get(name, name)
-            if target.parent not in folders:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                folders.add(target.parent)
-            _carry(data_dir / name, target, link=link and name != METADATA)
+            carry(data_dir / name, incoming / intended.moves.get(name, name), link=link and name != METADATA)
     if (data_dir / METADATA).exists():
         _rewrite_metadata(intended, data_dir, incoming / METADATA)
 
@@ -237,17 +230,6 @@ def _conflicts(
                 hashes[other] = hashes.get(other) or sha256(Path(images[other].path))
                 if hashes[other] == hashes[old]:
                     yield new, moves.get(other, other)
-
-
-def _carry(source: Path, target: Path, *, link: bool) -> None:
-    if link and not source.is_symlink():
-        try:
-            os.link(source, target)
-            return
-        except OSError:
-            # A file system without links; the copy below tells of any other trouble.
-            pass
-    shutil.copyfile(source, target, follow_symlinks=False)
 
 
 def _rewrite_metadata(intended: Plan, data_dir: Path, target: Path) -> None:

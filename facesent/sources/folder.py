@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from facesent.core.console import Progress
 from facesent.core.errors import DataError
@@ -46,7 +46,15 @@ class _Place(NamedTuple):
     split: str
 
 
-def import_folder(source: Path, incoming: Path, *, link: bool = False, progress: Progress | None = None) -> Imported:
+def import_folder(
+    source: Path,
+    incoming: Path,
+    *,
+    link: bool = False,
+    without: Collection[str] = (),
+    least_classes: int = 2,
+    progress: Progress | None = None,
+) -> Imported:
     """Take the images of ``source/<Class>/`` and its ``metadata.csv`` into the new folder ``incoming``.
 
     Class folders may lie one level down, and in folders ``train``, ``val`` and ``test``, which become their split.
@@ -55,6 +63,8 @@ def import_folder(source: Path, incoming: Path, *, link: bool = False, progress:
         source: class folders of images; links that lead out of it are not followed.
         incoming: is made.
         link: hard-link the images, or copy where the file system cannot.
+        without: classes that are left out.
+        least_classes: with images, for it to be a dataset.
         progress: called with (images done, images in all).
 
     Raises:
@@ -71,13 +81,16 @@ def import_folder(source: Path, incoming: Path, *, link: bool = False, progress:
         prefix = f"{part.name}/" if split or part != above[-1] else ""
         skipped += [(f"{prefix}{name}", reason) for name, reason in others]
         for label, files in classes.items():
-            places |= {
-                _free(f"{label}/{name}", part.name, places): _Place(part / label / name, split) for name in files
-            }
+            if label in without:
+                skipped.append((f"{prefix}{label}", "left out, as asked for"))
+                continue
+            for name in files:
+                places[_free(f"{label}/{name}", part.name, places)] = _Place(part / label / name, split)
     counts = Counter(name.split("/")[0] for name in places)
-    if len(counts) < 2:
+    if len(counts) < least_classes:
         raise DataError(
-            f"Expected images of at least two classes as {source}/<Class>/*.jpg, .png, .webp, .bmp or .gif. "
+            f"Expected images of at least {'two classes' if least_classes > 1 else 'one class'} as "
+            f"{source}/<Class>/*.jpg, .png, .webp, .bmp or .gif. "
             f"Received: {some(f'{name} ({count})' for name, count in counts.items()) or 'none'}"
             + (f"; skipped {some([f'{name} ({reason})' for name, reason in skipped])}" if skipped else "")
             + ". Put the images of each class into a folder of its name."
@@ -94,8 +107,8 @@ def import_folder(source: Path, incoming: Path, *, link: bool = False, progress:
     return Imported(len(places), linked, tuple(skipped), unmatched)
 
 
-def import_archive(archive: Path, incoming: Path, unpacked: Path, *, progress: Progress | None = None) -> Imported:
-    """As `import_folder`, of a zip archive, which is unpacked into the folder ``unpacked`` for the time of it.
+def import_archive(archive: Path, incoming: Path, unpacked: Path, **options: Any) -> Imported:
+    """As `import_folder`, with its options, of a zip, which is unpacked into the folder ``unpacked`` for the time of it.
 
     Raises:
         DataError: see `unpack` and `import_folder`.
@@ -104,7 +117,7 @@ def import_archive(archive: Path, incoming: Path, unpacked: Path, *, progress: P
         shutil.rmtree(unpacked)
     try:
         too_long = [(f"{name[:40]}…", "its name is too long") for name in unpack(archive, unpacked)]
-        imported = import_folder(unpacked, incoming, link=True, progress=progress)
+        imported = import_folder(unpacked, incoming, **{**options, "link": True})
         return replace(imported, skipped=(*imported.skipped, *too_long))
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
@@ -115,6 +128,7 @@ def download_kaggle(
     *,
     downloads: Path,
     handle: str = KAGGLE_DATASET,
+    without: Collection[str] = (),
     progress: Progress | None = None,
 ) -> Imported:
     """Download a Kaggle dataset with the user's credentials into the new folder ``incoming``.
@@ -123,6 +137,7 @@ def download_kaggle(
         incoming: is made; gets the class folders, wherever they lie in the archive, and nothing beside them.
         downloads: keeps the archive, whole or in part, for the next try; on the file system of ``incoming``.
         handle: ``OWNER/DATASET``.
+        without: classes that are left out.
         progress: called with (bytes done, bytes in all).
 
     Raises:
@@ -130,7 +145,7 @@ def download_kaggle(
     """
     archive = fetch_archive(handle, downloads, progress=progress)
     try:
-        return import_archive(archive, incoming, downloads / "unpacked")
+        return import_archive(archive, incoming, downloads / "unpacked", without=without)
     except DamagedArchiveError as error:
         archive.unlink()
         raise DataError(f"{error}. It was deleted; run it again.") from None

@@ -5,6 +5,7 @@ it: a kill before that leaves, after the next call of `staging`, what was there 
 """
 
 import filecmp
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -122,6 +123,19 @@ def install(incoming: Path, data_dir: Path, *, replace: bool) -> Installed:
         if kept:
             way_back = f"mv {data_dir} {data_dir}.new && mv {kept} {data_dir}"
     return Installed(describe(data_dir), changed=True, tracked=tracked, way_back=way_back)
+
+
+def carry(source: Path, target: Path, *, link: bool) -> None:
+    """Bring a file of the old content into the new one, as a hard link where it is asked for and possible."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if link and not source.is_symlink():
+        try:
+            os.link(source, target)
+            return
+        except OSError:
+            # A file system without links; the copy below tells of any other trouble.
+            pass
+    shutil.copyfile(source, target, follow_symlinks=False)
 
 
 def _exchange(incoming: Path, data_dir: Path) -> bool:

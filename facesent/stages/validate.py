@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from facesent.dataset.expectations import Checked
+    from facesent.dataset.settings import Validate
 
 
 class ValidationError(DataError):
@@ -36,13 +37,13 @@ def validate(project: Project, data: Path | None = None) -> None:
     data = data or project.data
     folder = project.manifest.parent
     folder.mkdir(parents=True, exist_ok=True)
-    classes = class_folders(data)
+    classes = _classes(class_folders(data), params.exclude)
     # Its import takes one core some seconds, in which the images keep the others busy.
     Thread(target=load, daemon=True).start()
-    manifest = _scan(project, data, params.max_pixels)
+    manifest = _scan(project, data, params)
     manifest.to_parquet(project.manifest, index=False)
     outcomes = check(manifest, classes, params, folder / "data_docs")
-    summary = validation_summary(manifest, classes, outcomes, _notes(data, manifest))
+    summary = validation_summary(manifest, classes, outcomes, _notes(data))
     text = json.dumps(summary, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     (folder / "summary.json").write_text(text, encoding="utf-8")
     (folder / "summary.md").write_text(validation_markdown(summary), encoding="utf-8")
@@ -52,21 +53,37 @@ def validate(project: Project, data: Path | None = None) -> None:
     _judge(outcomes, folder)
 
 
-def _scan(project: Project, data: Path, max_pixels: int) -> "pd.DataFrame":
+def _classes(folders: Sequence[str], exclude: Sequence[str]) -> list[str]:
+    """The classes that are not left out.
+
+    Raises:
+        DataError: a class that is to be left out is none.
+    """
+    if unknown := sorted(set(exclude) - set(folders)):
+        raise DataError(
+            f"Expected class folders in validate.exclude: {', '.join(folders)}. Received: {', '.join(unknown)}. "
+            "Correct the names in params.yaml."
+        )
+    return [name for name in folders if name not in exclude]
+
+
+def _scan(project: Project, data: Path, params: "Validate") -> "pd.DataFrame":
     from facesent.dataset.manifest import scan
     from facesent.dataset.scan_cache import ScanCache
 
     cache = ScanCache.read(project.scan_cache)
     with progress_of("checking images") as progress:
-        manifest = scan(data, max_pixels=max_pixels, cache=cache, progress=progress)
+        manifest = scan(data, max_pixels=params.max_pixels, exclude=params.exclude, cache=cache, progress=progress)
     cache.write(project.scan_cache)
     say(f"{len(manifest)} images, {cache.unchanged} unchanged")
+    if params.exclude:
+        say(f"Left out, as validate.exclude says: {', '.join(params.exclude)}.")
     return manifest
 
 
-def _notes(data: Path, manifest: "pd.DataFrame") -> list[str]:
+def _notes(data: Path) -> list[str]:
     """What lies in the folder and is not used."""
-    from facesent.dataset.files import METADATA, other_files, stray_images
+    from facesent.dataset.files import METADATA, image_files, other_files, stray_images
     from facesent.dataset.metadata import read_metadata
     from facesent.images.kinds import kind_of_file
 
@@ -77,21 +94,25 @@ def _notes(data: Path, manifest: "pd.DataFrame") -> list[str]:
         kind = kind_of_file(data / others[0])
         what = "files in the class folders are no images by their suffix, and ignored"
         ignored.append(f"{len(others)} {what}, such as {others[0]}{f', which is {kind}' if kind else ''}.")
-    return [*ignored, *read_metadata(data / METADATA, list(manifest["file_name"])).notes()]
+    return [*ignored, *read_metadata(data / METADATA, [file.name for file in image_files(data)]).notes()]
 
 
 def _judge(outcomes: Sequence["Checked"], folder: Path) -> None:
     from facesent.dataset.reports import critical_failures
+    from facesent.dataset.suite import ONE_LABEL
 
     for outcome in outcomes:
         if outcome.severity == "warning" and not outcome.success:
             say(f"Warning: {_describe(outcome)}")
     failures = critical_failures(outcomes)
     if failures:
+        ways = ["Repair or remove the images, or change the bound in params.yaml."]
+        if any(not outcome.success and outcome.description == ONE_LABEL for outcome in outcomes):
+            ways.append("To say which label is right where a content has two: facesent data conflicts.")
         raise ValidationError(
             "Expected images that meet all critical expectations. Received:\n"
             + "\n".join(f"  {_describe(outcome)}" for outcome in failures)
-            + f"\nRepair or remove the images, or change the bound in params.yaml. More in {folder / 'summary.md'}"
+            + f"\n{' '.join(ways)} More in {folder / 'summary.md'}"
         )
 
 

@@ -32,7 +32,7 @@ def source(tmp_path: Path) -> Path:
     return make(tmp_path / "source", "Happy/1.jpg", "Happy/2.jpg", "Sad/1.jpg")
 
 
-@pytest.mark.parametrize("command", ["draw", "download", "import", "resplit", "status"])
+@pytest.mark.parametrize("command", ["add", "draw", "download", "import", "resplit", "status"])
 def test_help_has_an_example(command: str) -> None:
     assert "facesent data " + command in call(command, "--help").output.split("Example:")[1]
 
@@ -166,3 +166,24 @@ def test_resplit_forgets_who_was_where_and_says_how_to_undo_it(project: Path) ->
     # Not removed: a file that is gone was lost.
     assert Path("assignment.csv").read_text() == "content,person,phash,split\n"
     assert call("resplit").output.startswith("No splits are known.")
+
+
+def test_add_brings_further_images_and_says_what_was_there(project: Path, source: Path, tmp_path: Path) -> None:
+    call("import", str(source))
+    more = make(tmp_path / "more", "Happy/1.jpg", "Happy/9.jpg")
+    (more / "Sad").mkdir()
+    (more / "Sad" / "2.jpg").write_text("Happy/2.jpg")
+    result = call("add", str(more))
+    assert result.exit_code == 0, result.output
+    assert "Added 2 images. There already: 1." in result.output
+    assert "facesent data conflicts" in result.output
+    assert "To get the old content back" in result.output
+    assert json.loads(call("status", "--json").output)["classes"] == {"Happy": 3, "Sad": 2}
+
+
+def test_a_class_is_left_out_where_that_is_asked_for(project: Path, source: Path) -> None:
+    (source / "Ahegao").mkdir()
+    (source / "Ahegao" / "1.jpg").write_text("x")
+    result = call("import", str(source), "--without", "Ahegao")
+    assert "Skipped Ahegao: left out, as asked for." in result.output
+    assert sorted(path.name for path in Path("data").iterdir()) == ["Happy", "Sad"]

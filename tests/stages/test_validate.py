@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
+from facesent.core.errors import DataError
 from facesent.core.paths import Project
 from facesent.stages.validate import ValidationError, validate
 
@@ -84,3 +86,23 @@ def test_without_data_the_message_says_how_to_get_some(make_project: MakeProject
     project = make_project(images=0)
     with pytest.raises(Exception, match="facesent data draw"):
         validate(project, tmp_path / "nowhere")
+
+
+def test_a_class_is_left_out_as_params_say_and_its_copies_are_no_conflict(make_project: MakeProject) -> None:
+    project = make_project(images=25)
+    (project.data / "Sad").mkdir()
+    (project.data / "Sad" / "copy.png").write_bytes((project.data / "Happy" / "000.png").read_bytes())
+    change(project, exclude=["Sad"])
+    validate(project)
+    manifest = pd.read_parquet(project.manifest)
+    assert set(manifest["label"]) == {"Angry", "Happy"}
+    assert manifest["ok"].all()
+    change(project, exclude=["Sda"])
+    with pytest.raises(DataError, match=r"Received: Sda"):
+        validate(project)
+
+
+def change(project: Project, **values: object) -> None:
+    params = yaml.safe_load(project.params.read_text())
+    params["validate"].update(values)
+    project.params.write_text(yaml.safe_dump(params))

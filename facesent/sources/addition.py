@@ -1,0 +1,90 @@
+"""Further images beside those that are there: nothing is overwritten, and nothing comes in twice."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from facesent.core.errors import DataError
+from facesent.core.files import sha256
+from facesent.dataset.files import METADATA, image_files, walk_files
+from facesent.dataset.metadata import Metadata, Row, read_metadata
+from facesent.sources.dvc import repository
+from facesent.sources.store import carry
+
+
+@dataclass(frozen=True)
+class Added:
+    """What became of the new images; names as they are in the new content.
+
+    Attributes:
+        images: that were added.
+        known: that were there already, under the same label.
+        conflicts: (added image, one of the same content under another label).
+    """
+
+    images: tuple[str, ...]
+    known: tuple[str, ...]
+    conflicts: tuple[tuple[str, str], ...]
+
+
+def add(new: Path, data_dir: Path, incoming: Path) -> Added:
+    """Make in ``incoming`` what is in ``data_dir`` with the images of ``new``, and both their ``metadata.csv``.
+
+    An image whose name is taken gets the start of its hash appended.
+
+    Args:
+        new: class folders of images, as ``import_folder`` makes them.
+        data_dir: what is there; stays as it is.
+        incoming: is made.
+
+    Raises:
+        DataError: nothing is there to add to.
+    """
+    if not data_dir.is_dir() or not (here := image_files(data_dir)):
+        raise DataError(f"Expected images in {data_dir}. Received: none. Run: facesent data import {new}")
+    link = repository(data_dir) is not None
+    for name, _ in walk_files(data_dir):
+        carry(data_dir / name, incoming / name, link=link and name != METADATA)
+    by_size: dict[int, list[Path]] = {}
+    for image in here:
+        if image.stamp is not None and not image.refusal:
+            by_size.setdefault(image.stamp.size, []).append(data_dir / image.name)
+
+    renamed: dict[str, str] = {}
+    known, conflicts = [], []
+    taken = {name.casefold() for name, _ in walk_files(data_dir)}
+    for image in image_files(new):
+        file = new / image.name
+        content, size = sha256(file), file.stat().st_size
+        same = [other for other in by_size.get(size, ()) if sha256(other) == content]
+        labels = {other.parent.name for other in same}
+        if file.parent.name in labels:
+            known.append(image.name)
+            continue
+        name = next(each for each in _names(image.name, content) if each.casefold() not in taken)
+        taken.add(name.casefold())
+        carry(file, incoming / name, link=link)
+        by_size.setdefault(size, []).append(file)
+        renamed[image.name] = name
+        conflicts += [(name, f"{other.parent.name}/{other.name}") for other in same[:1]]
+    _join_metadata(new, data_dir, incoming, renamed)
+    return Added(tuple(renamed.values()), tuple(known), tuple(conflicts))
+
+
+def _names(name: str, content: str) -> Iterator[str]:
+    path = PurePosixPath(name)
+    yield name
+    for digits in range(8, len(content) + 1):
+        yield f"{path.parent}/{path.stem}-{content[:digits]}{path.suffix}"
+
+
+def _join_metadata(new: Path, data_dir: Path, incoming: Path, renamed: dict[str, str]) -> None:
+    old, added = (
+        read_metadata(folder / METADATA, [image.name for image in image_files(folder)]) for folder in (data_dir, new)
+    )
+    further = [{**row, "file_name": renamed[row["file_name"]]} for row in added.rows if row["file_name"] in renamed]
+    if not further:
+        return
+    columns = tuple(dict.fromkeys([*(old.columns if old.rows else ()), *added.columns]))
+    rows: list[Row] = [{name: row.get(name, "") for name in columns} for row in [*old.rows, *further]]
+    (incoming / METADATA).write_text(Metadata(columns).text(rows), encoding="utf-8")
