@@ -24,6 +24,10 @@ def prepare() -> None:
     move_credentials(os.environ)
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
+    # Not by the served code, which imports this module too.
+    from facesent.registry.addresses import make_relative
+
+    make_relative()
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from facesent.core.errors import TrackingError
+from facesent.registry.addresses import make_relative
 from facesent.registry.client import mlflow_answers
 from facesent.registry.notes import experiment_tags
 from facesent.registry.processes import host, is_alive, this_process
@@ -222,7 +223,12 @@ def metric_name(name: str) -> str:
 def experiment_id(client: MlflowClient) -> str:
     """Id of the experiment that holds all runs, which is made where it is missing."""
     experiment = client.get_experiment_by_name(EXPERIMENT)
-    return str(experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT, tags=_KIND))
+    if experiment:
+        return str(experiment.experiment_id)
+    made = str(client.create_experiment(EXPERIMENT, tags=_KIND))
+    # Its runs and models take their addresses from it.
+    make_relative()
+    return made
 
 
 def _begun(fingerprint: str, parent: str | None) -> Run | None:
