@@ -93,6 +93,5 @@ def _record(fold: FoldResult, parent_id: str) -> None:
     params = {"fold": fold.fold, "images.test": len(fold.predictions)}
     run_id = runs.begin(f"fold {fold.fold}", params, fingerprint=fold.fingerprint, parent=parent_id)
     with runs.recorded(run_id):
-        for epoch, row in enumerate(fold.history.to_dict("records")):
-            runs.log_epoch(run_id, epoch, {str(name): float(value) for name, value in row.items()})
+        runs.log_history(run_id, runs.rows_of(fold.history))
         runs.finish(run_id, fold.metrics)

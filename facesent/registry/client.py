@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from facesent.core.errors import TrackingError
 from facesent.registry.credentials import move_credentials, without_credentials
 
+# What MLflow answers where a run, a model, a version or an alias is not there.
+MISSING = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
+
 _UNREACHED = "Unset MLFLOW_TRACKING_URI to use mlflow.db in this folder, or start the server that it names."
 _REFUSED = "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to a user of that server who may do this."
 _SETTINGS = {

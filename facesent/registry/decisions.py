@@ -14,8 +14,8 @@ from typing import Literal
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from facesent.registry.client import mlflow_answers
-from facesent.registry.versions import CHAMPION, MISSING, NAME, PREVIOUS, tags_of, versions
+from facesent.registry.client import MISSING, mlflow_answers
+from facesent.registry.versions import CHAMPION, NAME, PREVIOUS, tags_of, versions
 
 # A tag an entry: MLflow's databases take 5,000 characters a tag of a registered model.
 _PREFIX = "facesent.promotion."

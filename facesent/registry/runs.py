@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +23,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from facesent.core.errors import TrackingError
 from facesent.registry.addresses import make_relative
-from facesent.registry.client import mlflow_answers
+from facesent.registry.client import MISSING, mlflow_answers
 from facesent.registry.notes import experiment_tags
 from facesent.registry.processes import host, is_alive, this_process
 
@@ -118,6 +118,24 @@ def log_epoch(run_id: str, epoch: int, row: Mapping[str, float]) -> None:
     log_metrics(run_id, row, epoch + 1)
 
 
+@mlflow_answers()
+def log_history(run_id: str, history: Sequence[Mapping[str, float]]) -> None:
+    """Log those of the epochs, the first of which is 0, that the run does not have yet."""
+    if not history:
+        return
+    # An epoch's metrics arrive together or not at all.
+    known = MlflowClient().get_metric_history(run_id, metric_name(next(iter(history[0]))))
+    steps = {metric.step for metric in known}
+    for epoch, row in enumerate(history):
+        if epoch + 1 not in steps:
+            log_epoch(run_id, epoch, row)
+
+
+def rows_of(history: pd.DataFrame) -> list[dict[str, float]]:
+    """The epochs of a table with a row each, as ``log_history`` takes them."""
+    return [{str(name): float(value) for name, value in row.items()} for row in history.to_dict("records")]
+
+
 def log_metrics(run_id: str, metrics: Mapping[str, float], step: int = 0) -> None:
     """Log metrics, whose names may hold any character."""
     now = time.time_ns() // 1_000_000
@@ -175,6 +193,21 @@ def run_tags(run_id: str) -> dict[str, str]:
     """The tags of a run that lead back to commit, data and flow; without MLflow's own."""
     tags = MlflowClient().get_run(run_id).data.tags
     return {name: value for name, value in tags.items() if not name.startswith("mlflow.")}
+
+
+def is_finished(run_id: str) -> bool:
+    """Whether a run ended well."""
+    return bool(MlflowClient().get_run(run_id).info.status == "FINISHED")
+
+
+def exists(run_id: str) -> bool:
+    """Whether MLflow has this run, and nobody deleted it."""
+    try:
+        return bool(MlflowClient().get_run(run_id).info.lifecycle_stage == "active")
+    except MlflowException as error:
+        if error.error_code in MISSING:
+            return False
+        raise
 
 
 def find_run(model_sha256: str) -> str | None:

@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from facesent.core.errors import FacesentError
-from facesent.registry.client import mlflow_answers
+from facesent.registry.client import MISSING, mlflow_answers
 from facesent.registry.runs import MODEL_TAG
 
 if TYPE_CHECKING:
@@ -22,9 +22,6 @@ NAME = "facesent"
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 MIN_CONFIDENCE_TAG = "facesent.min_confidence"
 CODE_TAG = "facesent.code_sha256"
-
-# What MLflow answers where a model, a version or an alias is not there.
-MISSING = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
 
 class RegistryError(FacesentError):
