@@ -33,8 +33,10 @@ def _tracking(project: Project) -> Finding:
 
 def _champion() -> Finding:
     try:
+        from facesent.registry.runs import check_experiment
         from facesent.registry.versions import CHAMPION, versions
 
+        check_experiment()
         known = versions()
     except FacesentError as error:
         return Finding("registry", "problem", str(error), "facesent models")

@@ -9,6 +9,7 @@ from pathlib import Path
 import mlflow
 from mlflow.entities import LoggedModel, LoggedModelStatus
 from mlflow.models import ModelSignature
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
 from mlflow.types.schema import ColSpec, DataType, Map, ParamSchema, ParamSpec, Schema
 from PIL import Image
@@ -96,6 +97,13 @@ def log_model(run_id: str, model: Path, labels: Path, min_confidence: float = 0.
     return MlflowClient().get_logged_model(info.model_id)
 
 
+def is_whole(uri: str) -> bool:
+    """Whether the store still has the files of a model, which people delete to make room."""
+    repository = get_artifact_repository(uri)
+    found = {entry.path for folder in (None, "artifacts") for entry in repository.list_artifacts(folder)}
+    return {"MLmodel", "artifacts/model.keras", "artifacts/labels.json"} <= found
+
+
 @mlflow_answers()
 def min_confidence_of(uri: str) -> float:
     """What a model answers at where a request names nothing else; 0 for one that always answers.
@@ -118,6 +126,8 @@ def _logged_model(run_id: str, min_confidence: float) -> LoggedModel | None:
 
 
 def _is_served_alike(uri: str, min_confidence: float) -> bool:
+    if not is_whole(uri):
+        return False
     code = (mlflow.models.get_model_info(uri).metadata or {}).get(_CODE_KEY)
     return code == served_code_sha256() and min_confidence_of(uri) == min_confidence
 

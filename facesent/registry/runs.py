@@ -248,6 +248,20 @@ def search(
     return list(client.search_runs([experiment.experiment_id], query, max_results=most, order_by=by_start))
 
 
+@mlflow_answers()
+def check_experiment() -> None:
+    """Refuse a deleted experiment, into which no run can be written.
+
+    Raises:
+        TrackingError: if so.
+    """
+    experiment = MlflowClient().get_experiment_by_name(EXPERIMENT)
+    if experiment and experiment.lifecycle_stage != "active":
+        # As MLflow says it where a run is begun.
+        number, stage = experiment.experiment_id, experiment.lifecycle_stage
+        raise MlflowException(f"The experiment {number} must be in the 'active' state. Current state is {stage}.")
+
+
 def metric_name(name: str) -> str:
     """A name that MLflow accepts: class folders may hold any character."""
     return re.sub(r"[^\w\-. /]", "_", name)

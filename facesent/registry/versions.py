@@ -13,6 +13,7 @@ from mlflow.tracking import MlflowClient
 
 from facesent.core.errors import FacesentError
 from facesent.registry.client import MISSING, mlflow_answers
+from facesent.registry.packaging import is_whole
 from facesent.registry.runs import MODEL_TAG
 
 if TYPE_CHECKING:
@@ -87,10 +88,10 @@ def identity_of(model_sha256: str, min_confidence: float, code_sha256: str) -> d
 
 
 def version_of(identity: Mapping[str, str]) -> int | None:
-    """The version with this identity, if it is registered."""
+    """The version with this identity, if it is registered and its files are there."""
     found = MlflowClient().search_model_versions(f"name='{NAME}' and tags.`{MODEL_TAG}` = '{identity[MODEL_TAG]}'")
-    alike = [version for version in found if identity.items() <= version.tags.items()]
-    return min((int(version.version) for version in alike), default=None)
+    alike = sorted(int(version.version) for version in found if identity.items() <= version.tags.items())
+    return next((version for version in alike if is_whole(model_uri(version))), None)
 
 
 def model_sha256_of(version: int) -> str:
@@ -197,7 +198,10 @@ def version_files(version: int) -> tuple[Path, Path]:
         folder = Path(mlflow.artifacts.download_artifacts(f"{model_uri(version)}/artifacts"))
         return folder / "model.keras", folder / "labels.json"
     except (MlflowException, OSError) as error:
-        raise RegistryError(f"Expected the files of version {version} of {NAME}. Received: {error}") from None
+        raise RegistryError(
+            f"Expected the files of version {version} of {NAME}. Received: {error}. To register the model in outputs/ "
+            "anew: facesent promote. To serve the one before: facesent rollback"
+        ) from None
 
 
 @mlflow_answers()
