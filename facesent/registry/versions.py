@@ -12,6 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from facesent.core.errors import FacesentError
+from facesent.registry import runs
 from facesent.registry.client import MISSING, mlflow_answers
 from facesent.registry.packaging import is_whole
 from facesent.registry.runs import MODEL_TAG
@@ -145,13 +146,14 @@ def create_version(logged: LoggedModel, identity: Mapping[str, str], tags: Mappi
 
 
 def run_of(version: int) -> str:
-    """Id of the run that made a version; empty where it has none.
+    """Id of the run that made a version; empty where it has none, or somebody deleted it.
 
     Raises:
         RegistryError: there is no such version.
     """
     check_exists(version)
-    return str(MlflowClient().get_model_version(NAME, str(version)).run_id or "")
+    run_id = str(MlflowClient().get_model_version(NAME, str(version)).run_id or "")
+    return run_id if run_id and runs.exists(run_id) else ""
 
 
 def bytes_of(version: int) -> int:
