@@ -39,7 +39,7 @@ def _champion() -> Finding:
         check_experiment()
         known = versions()
     except FacesentError as error:
-        return Finding("registry", "problem", str(error), "facesent models")
+        return Finding("registry", "problem", str(error))
     champion = next((version.number for version in known if CHAMPION in version.aliases), None)
     count = f"{len(known)} version{'' if len(known) == 1 else 's'}"
     if champion is None:

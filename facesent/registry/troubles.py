@@ -11,6 +11,7 @@ from facesent.registry.credentials import without_credentials
 _LONGEST = 400
 _SCHEMA = re.compile(r"database schema \(found version (\w+)")
 _DELETED_EXPERIMENT = re.compile(r"The experiment (\d+) must be in the 'active' state")
+_REFUSED = re.compile(r"""\(Caused by \w+\(["']?(?:\w+\([^)]*\): )?(.*?)["']?\)\)""")
 _AGAIN = "then run this again."
 _NO_ROOM = f"Make room on its disk (mlflow gc and dvc gc -w remove what is old), {_AGAIN}"
 _BROKEN = "Put a backup in its place, or remove it to begin with an empty one."
@@ -39,6 +40,9 @@ _ADVICE = {
 def message_of(error: Exception) -> str:
     """The whole line, without credentials."""
     said = without_credentials(str(error)).strip()
+    # An absent server is told of with the whole address and each layer's error, of which the last one says why.
+    if refused := _REFUSED.search(said):
+        said = f"connection: {refused[1]}"
     # SQLAlchemy adds its statement and a link.
     first = re.sub(r"^\([\w.]+\) |\[SQL: .*|\(Background on this error .*", "", said, flags=re.DOTALL)
     received = shorten(first, _LONGEST, placeholder=" …").rstrip(".")

@@ -1,14 +1,18 @@
 """The registered model: its versions, its aliases, and the files of a version."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import mlflow
 from mlflow.entities import LoggedModel
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from mlflow.tracking import MlflowClient
 
 from facesent.core.errors import FacesentError
@@ -190,20 +194,25 @@ def model_uri(version: int) -> str:
     return f"models:/{NAME}/{version}"
 
 
-def version_files(version: int) -> tuple[Path, Path]:
-    """The model and the labels of a version, fetched if the registry is elsewhere.
+@contextmanager
+def version_files(version: int) -> Iterator[tuple[Path, Path]]:
+    """The model and the labels of a version for the length of a block; fetched if the registry is elsewhere.
 
     Raises:
         RegistryError: if they cannot be had.
     """
-    try:
-        folder = Path(mlflow.artifacts.download_artifacts(f"{model_uri(version)}/artifacts"))
-        return folder / "model.keras", folder / "labels.json"
-    except (MlflowException, OSError) as error:
-        raise RegistryError(
-            f"Expected the files of version {version} of {NAME}. Received: {error}. To register the model in outputs/ "
-            "anew: facesent promote. To serve the one before: facesent rollback"
-        ) from None
+    with TemporaryDirectory(prefix="facesent-version-") as scratch:
+        try:
+            repository = get_artifact_repository(model_uri(version))
+            near = isinstance(getattr(repository, "repo", None), LocalArtifactRepository)
+            target = None if near else scratch
+            folder = Path(repository.download_artifacts("artifacts", target))  # type: ignore[no-untyped-call]
+        except (MlflowException, OSError) as error:
+            raise RegistryError(
+                f"Expected the files of version {version} of {NAME}. Received: {error}. To register the model in "
+                "outputs/ anew: facesent promote. To serve the one before: facesent rollback"
+            ) from None
+        yield folder / "model.keras", folder / "labels.json"
 
 
 @mlflow_answers()
@@ -213,10 +222,10 @@ def load_classifier(version: int) -> "Classifier":
     Raises:
         RegistryError: its files cannot be had.
     """
-    files = version_files(version)
     from facesent.prediction.classifier import Classifier
 
-    return Classifier.load(*files)
+    with version_files(version) as files:
+        return Classifier.load(*files)
 
 
 def _bytes_under(uri: str) -> int:

@@ -95,6 +95,7 @@ def test_a_deleted_experiment_comes_back_by_the_command_that_is_named(default: P
 def test_a_server_that_is_away_is_the_one_that_the_variable_names(mlflow_store: Path) -> None:
     line = said(BEGIN, MLFLOW_TRACKING_URI="http://127.0.0.1:9", MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
     assert "http://127.0.0.1:9 (MLFLOW_TRACKING_URI)" in line
+    assert "Received: connection: Failed to establish a new connection: [Errno 111] Connection refused. " in line
     assert "Start the server that MLFLOW_TRACKING_URI names" in line
 
 
