@@ -72,7 +72,7 @@ class Recorder(Watcher):
         if self._run_id is None:
             return
         if error is not None:
-            runs.finish(self._run_id, status="FAILED" if isinstance(error, Exception) else "KILLED")
+            runs.give_up(self._run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
             return
         try:
             _finish(self._run_id, self._project, self._history)
@@ -94,6 +94,7 @@ def record(project: Project, params: Params) -> str:
     Raises:
         TrackingError: if MLflow cannot be reached.
     """
+    runs.mark_killed()
     run_id = runs.find_run(model_sha256(project.model, project.labels)) or _unfinished(project)
     if run_id:
         _finish(run_id, project, _history_of(project))

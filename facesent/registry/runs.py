@@ -90,10 +90,14 @@ def recorded(run_id: str) -> Iterator[str]:
     try:
         yield run_id
     except BaseException as error:
-        # The error that ended the block is the one to hear of.
-        with suppress(TrackingError):
-            finish(run_id, status="FAILED" if isinstance(error, Exception) else "KILLED")
+        give_up(run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
         raise
+
+
+def give_up(run_id: str, status: Status) -> None:
+    """End a run because of an error, which is the one to hear of; if MLflow is away, ``mark_killed`` does it later."""
+    with suppress(TrackingError):
+        finish(run_id, status=status)
 
 
 @mlflow_answers()
