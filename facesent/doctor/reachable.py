@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from facesent.core.errors import FacesentError
 from facesent.core.paths import Project
 from facesent.doctor.finding import Finding
+from facesent.registry.addresses import sqlite_file
 from facesent.registry.credentials import without_credentials
 
 _SECONDS = 5
@@ -25,6 +26,12 @@ def _tracking(project: Project) -> Finding:
     if not address and not (project.root / "mlflow.db").is_file():
         return Finding("MLflow", "note", "no mlflow.db yet", "the first training writes it: python -m flows.pipeline")
     shown = without_credentials(address) if address else "mlflow.db in this folder"
+    if address and "://" not in address:
+        advice = "set MLFLOW_TRACKING_URI to http://HOST:PORT or sqlite:///mlflow.db, or unset it"
+        return Finding("MLflow", "problem", f"{shown}: expected an address with a scheme", advice)
+    file = sqlite_file()
+    if file and file.exists() and not os.access(file, os.W_OK):
+        return Finding("MLflow", "problem", f"{shown}: read-only", "give yourself the right to write it and its folder")
     if address and address.startswith("http") and (problem := _refused(address.rstrip("/") + "/health")):
         advice = "start the server that MLFLOW_TRACKING_URI names, or unset it to use mlflow.db in this folder"
         return Finding("MLflow", "problem", f"{shown}: {problem}", advice)
@@ -33,11 +40,13 @@ def _tracking(project: Project) -> Finding:
 
 def _champion() -> Finding:
     try:
+        from facesent.registry.runs import check_experiment
         from facesent.registry.versions import CHAMPION, versions
 
+        check_experiment()
         known = versions()
     except FacesentError as error:
-        return Finding("registry", "problem", str(error), "facesent models")
+        return Finding("registry", "problem", str(error))
     champion = next((version.number for version in known if CHAMPION in version.aliases), None)
     count = f"{len(known)} version{'' if len(known) == 1 else 's'}"
     if champion is None:

@@ -1,10 +1,8 @@
 """A cross-validation as a whole: planned before the folds are trained, recorded after them."""
 
 import hashlib
-from contextlib import suppress
 from dataclasses import dataclass
 
-from facesent.core.errors import TrackingError
 from facesent.core.paths import Project
 from facesent.experiments import fold_result, summary
 from facesent.experiments.fold_result import FoldResult
@@ -81,9 +79,7 @@ def abandon(planned: PlannedFolds, *, interrupted: bool) -> None:
     """End the parent run of folds that are not all finished; the next run goes on with it."""
     from facesent.registry import runs
 
-    # What kept the folds from their end is the error to hear of.
-    with suppress(TrackingError):
-        runs.finish(planned.parent_id, status="KILLED" if interrupted else "FAILED")
+    runs.give_up(planned.parent_id, "KILLED" if interrupted else "FAILED")
 
 
 def _record(fold: FoldResult, parent_id: str) -> None:
@@ -93,6 +89,5 @@ def _record(fold: FoldResult, parent_id: str) -> None:
     params = {"fold": fold.fold, "images.test": len(fold.predictions)}
     run_id = runs.begin(f"fold {fold.fold}", params, fingerprint=fold.fingerprint, parent=parent_id)
     with runs.recorded(run_id):
-        for epoch, row in enumerate(fold.history.to_dict("records")):
-            runs.log_epoch(run_id, epoch, {str(name): float(value) for name, value in row.items()})
+        runs.log_history(run_id, runs.rows_of(fold.history))
         runs.finish(run_id, fold.metrics)

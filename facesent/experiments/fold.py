@@ -57,6 +57,8 @@ def _train_and_record(project: Project, params: Params, planned: Round, known: s
         checkpoint = folder.checkpoint(planned.fold)
         scored = score_round(project.data, planned, params, known, checkpoint, watch, spill=project.outputs)
         fold_result.write(scored, folder.fold(planned.fold))
+        # What MLflow did not take while it trained.
+        runs.log_history(run_id, runs.rows_of(scored.history))
         runs.finish(run_id, scored.metrics)
     say(", ".join(f"{name} {value:.3f}" for name, value in scored.measures.items()))
 

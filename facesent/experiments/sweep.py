@@ -87,10 +87,10 @@ class OpenSweep:
             pruned = self._train(trial, run_id, log)
         except (TrialFailedError, ParamsError):
             self.study.tell(trial, state=TrialState.FAIL)
-            runs.finish(run_id, status="FAILED")
+            runs.give_up(run_id, "FAILED")
             raise
         except BaseException:
-            runs.finish(run_id, status="KILLED")
+            runs.give_up(run_id, "KILLED")
             raise
         return self._tell(trial, run_id, pruned)
 
@@ -159,7 +159,7 @@ def sweeping(project: Project, params: Params, metric: Metric, tags: dict[str, s
         try:
             yield OpenSweep(project, params, metric, study, run_id)
         except BaseException:
-            runs.finish(run_id, status="KILLED")
+            runs.give_up(run_id, "KILLED")
             raise
 
 

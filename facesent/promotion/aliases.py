@@ -6,13 +6,14 @@ one before ended.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from facesent.core.errors import TrackingError
 from facesent.promotion.verdict import Verdict
 from facesent.registry import decisions, versions
 from facesent.registry.client import mlflow_answers
-from facesent.registry.decisions import Action, Aliases, Approval, Record
+from facesent.registry.decisions import Action, Aliases, Approval, Entry, Record
 from facesent.registry.lock import alone_with_registry
 from facesent.registry.versions import CHAMPION, PREVIOUS, RegistryError
 
@@ -97,7 +98,8 @@ def rollback(version: int | None = None, *, by: str = "", why: str = "") -> Prom
                 )
             last = record.last
             if last and last.action == "rollback" and last.after == record.aliases:
-                note = f"It was rolled back to already. To serve version {previous} again: facesent rollback {previous}"
+                left = last.before.champion
+                note = f"It was rolled back to already. To serve version {left} again: facesent rollback {left}"
                 return Promotion(champion, previous, False, note)
             version = previous
         if version == champion:
@@ -111,12 +113,24 @@ def settled() -> Iterator[Record]:
     """Keep other promoters out, finish what one that was ended began, and give the aliases and their history."""
     with alone_with_registry():
         record = decisions.read()
-        last = record.last
-        # Aliases that no promoter left were moved by hand, in MLflow's pages: that is respected.
-        if last and record.aliases != last.after and last.left_at(record.aliases) and _all_exist(last.after):
-            _point(record.aliases, last.after)
-            record = Record(last.after, record.entries)
+        if record.last and not record.last.closed:
+            record = _finish(record, record.last)
+        # What was done in MLflow's pages is respected as if it had been done here.
+        if entry := record.moved_by_hand:
+            record = Record(record.aliases, (*record.entries, decisions.write(entry)))
         yield record
+
+
+def _finish(record: Record, last: Entry) -> Record:
+    """Do what is left of a change whose writer was ended; one to a version that was deleted since is given up."""
+    aliases = record.aliases
+    if aliases != last.after and last.left_at(aliases):
+        if not _all_exist(last.after):
+            return record
+        _serve(aliases, last.after)
+        _follow(aliases, last.after)
+        aliases = last.after
+    return Record(aliases, (*record.entries[:-1], decisions.close(last)))
 
 
 def serve(record: Record, version: int, action: Action, *, by: str, why: str) -> Promotion:
@@ -124,8 +138,12 @@ def serve(record: Record, version: int, action: Action, *, by: str, why: str) ->
     versions.check_exists(version)
     before = record.aliases
     after = Aliases(version, before.previous if before.champion is None else before.champion)
-    decisions.append(record, action, after, by=by, why=why)
-    _point(before, after)
+    entry = decisions.append(record, action, after, by=by, why=why)
+    _serve(before, after)
+    # It is served: what is left is done by whoever comes next, if the registry is away now.
+    with suppress(TrackingError), mlflow_answers():
+        _follow(before, after)
+        decisions.close(entry)
     return Promotion(version, after.previous, changed=True, approved_by="" if by == GATE else by)
 
 
@@ -174,10 +192,13 @@ def _all_exist(aliases: Aliases) -> bool:
     return all(versions.exists(version) for version in (aliases.champion, aliases.previous) if version is not None)
 
 
-def _point(before: Aliases, after: Aliases) -> None:
-    """Champion first: until ``previous`` follows, both name versions that were served."""
+def _serve(before: Aliases, after: Aliases) -> None:
+    """First of all: until ``previous`` follows, both name versions that were served."""
     if after.champion is not None and after.champion != before.champion:
         versions.set_alias(CHAMPION, after.champion)
+
+
+def _follow(before: Aliases, after: Aliases) -> None:
     if after.previous is not None and after.previous != before.previous:
         versions.set_alias(PREVIOUS, after.previous)
     if after.champion is not None:

@@ -1,5 +1,6 @@
 """How this process speaks to MLflow: prepared before MLflow is imported, its failures as one readable error."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,8 +8,9 @@ from contextlib import contextmanager
 from facesent.core.errors import TrackingError
 from facesent.registry.credentials import move_credentials, without_credentials
 
-_UNREACHED = "Unset MLFLOW_TRACKING_URI to use mlflow.db in this folder, or start the server that it names."
-_REFUSED = "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to a user of that server who may do this."
+# What MLflow answers where a run, a model, a version or an alias is not there.
+MISSING = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
+
 _SETTINGS = {
     # No usage statistics leave the machine, and stages print lines of their own.
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -24,20 +26,26 @@ def prepare() -> None:
     move_credentials(os.environ)
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
+    # It would print a traceback of each error that it raises, and of each of its tries.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    # Not by the served code, which imports this module too.
+    from facesent.registry.addresses import make_relative
+
+    make_relative()
 
 
 @contextmanager
 def mlflow_answers() -> Iterator[None]:
     """Turn what MLflow raises in a block, or in a function that this decorates, into a ``TrackingError``."""
     from mlflow.exceptions import MlflowException
+    from requests import RequestException
+    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
-    except MlflowException as error:
-        said = without_credentials(str(error))
-        # MLflow gives the status as a part of its text only.
-        refused = any(f"error code {status}" in said for status in (401, 403))
-        raise TrackingError(
-            f"Expected MLflow's tracking store and registry to answer. Received: {said}\n"
-            f"{_REFUSED if refused else _UNREACHED}"
-        ) from (error if said == str(error) else None)
+    # MLflow lets errors of its database and of uploads through as they are.
+    except (MlflowException, SQLAlchemyError, RequestException) as error:
+        from facesent.registry.troubles import message_of
+
+        hidden = without_credentials(str(error)) != str(error)
+        raise TrackingError(message_of(error)) from (None if hidden else error)

@@ -1,27 +1,31 @@
 """What was decided about versions: who became champion when and why, and what a person said of a version.
 
 The changes of the champion are a list on the registered model that only grows. An entry is written, in one step,
-before the aliases are moved. MLflow moves one alias at a time; whoever finds aliases between an entry's "before" and
-"after" knows that its writer was ended, and what is left to do.
+before the aliases are moved, and closed afterwards. MLflow moves one alias at a time; whoever finds an entry that is
+open knows that its writer was ended, and what is left to do. Aliases that are not where a closed entry left them were
+moved by hand, in MLflow's pages.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from facesent.registry.client import mlflow_answers
-from facesent.registry.versions import CHAMPION, MISSING, NAME, PREVIOUS, tags_of, versions
+from facesent.registry.client import MISSING, mlflow_answers
+from facesent.registry.versions import CHAMPION, NAME, PREVIOUS, tags_of, versions
 
 # A tag an entry: MLflow's databases take 5,000 characters a tag of a registered model.
 _PREFIX = "facesent.promotion."
 _LONGEST_TEXT = 1000
 # A tag of a version.
 _APPROVAL = "facesent.approval"
+
+# Who moved an alias without facesent.
+HAND = "hand"
 
 Action = Literal["promote", "rollback"]
 
@@ -45,6 +49,7 @@ class Entry:
         when: ISO 8601, UTC.
         by: who decided: "gate", or a person.
         why: the gate's reason, or the person's.
+        closed: whether the aliases were moved as it says.
     """
 
     number: int
@@ -54,6 +59,8 @@ class Entry:
     when: str
     by: str
     why: str
+    # Those from before there was this field are.
+    closed: bool = True
 
     def left_at(self, aliases: Aliases) -> bool:
         """Whether a writer that was ended left these aliases; ``champion`` is moved first."""
@@ -71,6 +78,17 @@ class Record:
     def last(self) -> Entry | None:
         """The newest entry."""
         return self.entries[-1] if self.entries else None
+
+    @property
+    def moved_by_hand(self) -> Entry | None:
+        """What somebody did to the champion in MLflow's pages since the last entry; it has no entry yet."""
+        last, champion = self.last, self.aliases.champion
+        if last is None or not last.closed or champion == last.after.champion:
+            return None
+        served = {version for entry in self.entries for version in (entry.before.champion, entry.after.champion)}
+        action: Action = "rollback" if champion in {*served, None} else "promote"
+        why = f"From version {last.after.champion}, in MLflow's pages; noticed now."
+        return Entry(last.number + 1, action, last.after, self.aliases, now(), HAND, why)
 
     def promotion_of(self, version: int) -> Entry | None:
         """The newest entry that made this version champion."""
@@ -141,11 +159,21 @@ def read() -> Record:
 
 
 def append(record: Record, action: Action, after: Aliases, *, by: str, why: str) -> Entry:
-    """Write down a change that is about to be made."""
+    """Write down a change that is about to be made, and then to be closed."""
     number = record.last.number + 1 if record.last else 1
-    entry = Entry(number, action, record.aliases, after, now(), by[:_LONGEST_TEXT], why[:_LONGEST_TEXT])
-    MlflowClient().set_registered_model_tag(NAME, f"{_PREFIX}{number:05d}", json.dumps(asdict(entry)))
+    entry = Entry(number, action, record.aliases, after, now(), by[:_LONGEST_TEXT], why[:_LONGEST_TEXT], closed=False)
+    return write(entry)
+
+
+def write(entry: Entry) -> Entry:
+    """Write an entry as it is."""
+    MlflowClient().set_registered_model_tag(NAME, f"{_PREFIX}{entry.number:05d}", json.dumps(asdict(entry)))
     return entry
+
+
+def close(entry: Entry) -> Entry:
+    """Write down that the aliases are where the entry says."""
+    return write(replace(entry, closed=True))
 
 
 def approval_in(tags: Mapping[str, str]) -> Approval | None:

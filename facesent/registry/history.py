@@ -11,9 +11,8 @@ from mlflow.entities import Dataset, Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from facesent.registry.client import mlflow_answers
+from facesent.registry.client import MISSING, mlflow_answers
 from facesent.registry.runs import CHANGES_ARTIFACT, search
-from facesent.registry.versions import MISSING
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,8 @@ class Listed:
 def listed() -> list[Listed]:
     """All versions, the newest first."""
     record = decisions.read()
+    if entry := record.moved_by_hand:
+        record = Record(record.aliases, (*record.entries, entry))
     return [_listed(version, record) for version in versions()]
 
 

@@ -5,10 +5,12 @@ import hashlib
 import io
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import mlflow
 from mlflow.entities import LoggedModel, LoggedModelStatus
-from mlflow.models import ModelSignature
+from mlflow.models import Model, ModelSignature
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
 from mlflow.types.schema import ColSpec, DataType, Map, ParamSchema, ParamSpec, Schema
 from PIL import Image
@@ -97,6 +99,13 @@ def log_model(run_id: str, model: Path, labels: Path, min_confidence: float = 0.
     return MlflowClient().get_logged_model(info.model_id)
 
 
+def is_whole(uri: str) -> bool:
+    """Whether the store still has the files of a model, which people delete to make room."""
+    repository = get_artifact_repository(uri)
+    found = {entry.path for folder in (None, "artifacts") for entry in repository.list_artifacts(folder)}
+    return {"MLmodel", "artifacts/model.keras", "artifacts/labels.json"} <= found
+
+
 @mlflow_answers()
 def min_confidence_of(uri: str) -> float:
     """What a model answers at where a request names nothing else; 0 for one that always answers.
@@ -104,9 +113,16 @@ def min_confidence_of(uri: str) -> float:
     Args:
         uri: of the model, such as ``models:/facesent@champion``.
     """
-    described = mlflow.models.get_model_info(uri).signature
+    described = _description(uri).signature
     params = described.params.params if described and described.params else []
     return next((float(param.default) for param in params if param.name == MIN_CONFIDENCE), 0.0)
+
+
+def _description(uri: str) -> Model:
+    """What MLflow's file about a model says; MLflow's own reader leaves a copy behind if the registry is elsewhere."""
+    with TemporaryDirectory() as scratch:
+        repository = get_artifact_repository(uri)
+        return Model.load(repository.download_artifacts("MLmodel", scratch))  # type: ignore[no-untyped-call]
 
 
 def _logged_model(run_id: str, min_confidence: float) -> LoggedModel | None:
@@ -119,7 +135,9 @@ def _logged_model(run_id: str, min_confidence: float) -> LoggedModel | None:
 
 
 def _is_served_alike(uri: str, min_confidence: float) -> bool:
-    code = (mlflow.models.get_model_info(uri).metadata or {}).get(_CODE_KEY)
+    if not is_whole(uri):
+        return False
+    code = (_description(uri).metadata or {}).get(_CODE_KEY)
     return code == served_code_sha256() and min_confidence_of(uri) == min_confidence
 
 

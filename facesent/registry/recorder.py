@@ -5,7 +5,7 @@ What a cached or pulled model is, only its content says; so the run of a model i
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -32,10 +32,12 @@ RECORDED_TAG = "recorded"
 # What of evaluate's outputs the run holds: their hash.
 EVALUATION_TAG = "facesent.evaluation_sha256"
 _SHEETS = "augmentation"
+# Under outputs, and no output of a stage: which run waits for the end of its training.
+_UNFINISHED = "unfinished_run.json"
 
 
 class Recorder(Watcher):
-    """Writes a training to its run while it goes on; what MLflow did not take is given to it again at the next epoch.
+    """Writes a training to its run while it goes on; what MLflow did not take is given to it again, to the end.
 
     Args:
         project: whose training it is.
@@ -46,20 +48,23 @@ class Recorder(Watcher):
         self._project = project
         self._params = params
         self._run_id: str | None = None
-        self._missed: dict[int, Row] = {}
+        self._history: list[Row] = []
 
     def started(self, start: Start) -> None:
         """Begin the run, or go on with that of the interrupted training."""
         known = {"precision": start.precision, "weights_sha256": start.weights_sha256}
+        self._history = list(start.finished)
         self._run_id = begin_training(
             self._project, self._params, start.frames, known, start.fingerprint, resume=bool(start.finished)
         )
 
     def epoch(self, epoch: Epoch) -> None:
         """Log the epoch's metrics."""
-        self._missed[epoch.index] = epoch.row
+        self._history.append(epoch.row)
+        if self._run_id is None:
+            return
         try:
-            self._log()
+            runs.log_history(self._run_id, self._history)
         except TrackingError as error:
             say(f"MLflow did not take epoch {epoch.index + 1}. {error}")
 
@@ -68,30 +73,34 @@ class Recorder(Watcher):
         if self._run_id is None:
             return
         if error is not None:
-            runs.finish(self._run_id, status="FAILED" if isinstance(error, Exception) else "KILLED")
+            runs.give_up(self._run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
             return
-        self._log()
-        _finish(self._run_id, self._project)
-
-    def _log(self) -> None:
-        if self._run_id is None:
-            return
-        for index in sorted(self._missed):
-            runs.log_epoch(self._run_id, index, self._missed[index])
-            del self._missed[index]
+        try:
+            _finish(self._run_id, self._project, self._history)
+        except TrackingError as away:
+            _write_unfinished(self._run_id, self._project)
+            say(
+                f"MLflow does not have the end of this training yet; evaluate, or facesent promote, will add it. {away}"
+            )
 
 
 @mlflow_answers()
 def record(project: Project, params: Params) -> str:
     """Let MLflow know the trained and evaluated model as the outputs have it; returns the id of its run.
 
-    A run that is whole is left alone. One that MLflow lacks, since the model came from DVC's remote or ``mlflow.db`` is
-    gone, is written from the outputs; then the evaluation, the augmentation's sheets and the model are added.
+    A run that is whole is left alone, and one that lacks epochs gets them. One that MLflow lacks, since the model came
+    from DVC's remote or ``mlflow.db`` is gone, is written from the outputs; then the evaluation, the augmentation's
+    sheets and the model are added.
 
     Raises:
         TrackingError: if MLflow cannot be reached.
     """
-    run_id = runs.find_run(model_sha256(project.model, project.labels)) or _record_training(project, params)
+    runs.mark_killed()
+    run_id = runs.find_run(model_sha256(project.model, project.labels)) or _unfinished(project)
+    if run_id:
+        _finish(run_id, project, _history_of(project))
+    else:
+        run_id = _record_training(project, params)
     evaluation = _sha256_of(project.evaluate)
     if runs.run_tags(run_id).get(EVALUATION_TAG) != evaluation:
         _record_evaluation(run_id, project, params)
@@ -130,20 +139,38 @@ def begin_training(
     return run_id
 
 
-def _finish(run_id: str, project: Project) -> None:
-    runs.tag_run(run_id, {runs.MODEL_TAG: model_sha256(project.model, project.labels)})
-    runs.finish(run_id)
+def _finish(run_id: str, project: Project, history: Sequence[Row]) -> None:
+    runs.log_history(run_id, history)
+    if not runs.is_finished(run_id):
+        runs.tag_run(run_id, {runs.MODEL_TAG: model_sha256(project.model, project.labels)})
+        runs.finish(run_id)
+
+
+def _history_of(project: Project) -> Sequence[Row]:
+    """What the training says that its epochs gave, whatever MLflow was told."""
+    return runs.rows_of(pd.read_csv(project.history, index_col="epoch"))
+
+
+def _write_unfinished(run_id: str, project: Project) -> None:
+    """Keep the run that this model belongs to where ``_unfinished`` finds it when MLflow answers again."""
+    left = {"run_id": run_id, "model_sha256": model_sha256(project.model, project.labels)}
+    (project.outputs / _UNFINISHED).write_text(json.dumps(left), encoding="utf-8")
+
+
+def _unfinished(project: Project) -> str | None:
+    """The run of the model here that MLflow was away for the end of, if there is one."""
+    path = project.outputs / _UNFINISHED
+    left = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    ours = left.get("model_sha256") == model_sha256(project.model, project.labels)
+    return left["run_id"] if ours and runs.exists(left["run_id"]) else None
 
 
 def _record_training(project: Project, params: Params) -> str:
     frames = {name: read_split(project.split(name)) for name in ("train", "val")}
-    history = pd.read_csv(project.history, index_col="epoch")
     # Commit, packages and machine are then those of now.
     run_id = begin_training(project, params, frames, {RECORDED_TAG: "afterwards"})
     with runs.recorded(run_id):
-        for epoch, row in enumerate(history.to_dict("records")):
-            runs.log_epoch(run_id, epoch, {str(name): float(value) for name, value in row.items()})
-        _finish(run_id, project)
+        _finish(run_id, project, _history_of(project))
     return run_id
 
 

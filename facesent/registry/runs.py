@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,7 +22,8 @@ from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from facesent.core.errors import TrackingError
-from facesent.registry.client import mlflow_answers
+from facesent.registry.addresses import make_relative
+from facesent.registry.client import MISSING, mlflow_answers
 from facesent.registry.notes import experiment_tags
 from facesent.registry.processes import host, is_alive, this_process
 
@@ -91,10 +92,14 @@ def recorded(run_id: str) -> Iterator[str]:
     try:
         yield run_id
     except BaseException as error:
-        # The error that ended the block is the one to hear of.
-        with suppress(TrackingError):
-            finish(run_id, status="FAILED" if isinstance(error, Exception) else "KILLED")
+        give_up(run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
         raise
+
+
+def give_up(run_id: str, status: Status) -> None:
+    """End a run because of an error, which is the one to hear of; if MLflow is away, ``mark_killed`` does it later."""
+    with suppress(TrackingError):
+        finish(run_id, status=status)
 
 
 @mlflow_answers()
@@ -117,6 +122,24 @@ def finish(run_id: str, metrics: Mapping[str, float] | None = None, status: Stat
 def log_epoch(run_id: str, epoch: int, row: Mapping[str, float]) -> None:
     """Log the metrics of an epoch, given from 0; they count from 1 in MLflow, as in the terminal's lines."""
     log_metrics(run_id, row, epoch + 1)
+
+
+@mlflow_answers()
+def log_history(run_id: str, history: Sequence[Mapping[str, float]]) -> None:
+    """Log those of the epochs, the first of which is 0, that the run does not have yet."""
+    if not history:
+        return
+    # An epoch's metrics arrive together or not at all.
+    known = MlflowClient().get_metric_history(run_id, metric_name(next(iter(history[0]))))
+    steps = {metric.step for metric in known}
+    for epoch, row in enumerate(history):
+        if epoch + 1 not in steps:
+            log_epoch(run_id, epoch, row)
+
+
+def rows_of(history: pd.DataFrame) -> list[dict[str, float]]:
+    """The epochs of a table with a row each, as ``log_history`` takes them."""
+    return [{str(name): float(value) for name, value in row.items()} for row in history.to_dict("records")]
 
 
 def log_metrics(run_id: str, metrics: Mapping[str, float], step: int = 0) -> None:
@@ -178,6 +201,21 @@ def run_tags(run_id: str) -> dict[str, str]:
     return {name: value for name, value in tags.items() if not name.startswith("mlflow.")}
 
 
+def is_finished(run_id: str) -> bool:
+    """Whether a run ended well."""
+    return bool(MlflowClient().get_run(run_id).info.status == "FINISHED")
+
+
+def exists(run_id: str) -> bool:
+    """Whether MLflow has this run, and nobody deleted it."""
+    try:
+        return bool(MlflowClient().get_run(run_id).info.lifecycle_stage == "active")
+    except MlflowException as error:
+        if error.error_code in MISSING:
+            return False
+        raise
+
+
 def find_run(model_sha256: str) -> str | None:
     """Id of the newest run that made this model, if MLflow knows one."""
     found = search(f"tags.`{MODEL_TAG}` = '{model_sha256}'", "DESC", 1)
@@ -216,6 +254,20 @@ def search(
     return list(client.search_runs([experiment.experiment_id], query, max_results=most, order_by=by_start))
 
 
+@mlflow_answers()
+def check_experiment() -> None:
+    """Refuse a deleted experiment, into which no run can be written.
+
+    Raises:
+        TrackingError: if so.
+    """
+    experiment = MlflowClient().get_experiment_by_name(EXPERIMENT)
+    if experiment and experiment.lifecycle_stage != "active":
+        # As MLflow says it where a run is begun.
+        number, stage = experiment.experiment_id, experiment.lifecycle_stage
+        raise MlflowException(f"The experiment {number} must be in the 'active' state. Current state is {stage}.")
+
+
 def metric_name(name: str) -> str:
     """A name that MLflow accepts: class folders may hold any character."""
     return re.sub(r"[^\w\-. /]", "_", name)
@@ -224,7 +276,12 @@ def metric_name(name: str) -> str:
 def experiment_id(client: MlflowClient) -> str:
     """Id of the experiment that holds all runs, which is made where it is missing."""
     experiment = client.get_experiment_by_name(EXPERIMENT)
-    return str(experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT, tags=_KIND))
+    if experiment:
+        return str(experiment.experiment_id)
+    made = str(client.create_experiment(EXPERIMENT, tags=_KIND))
+    # Its runs and models take their addresses from it.
+    make_relative()
+    return made
 
 
 def _begun(fingerprint: str, parent: str | None) -> Run | None:

@@ -43,6 +43,26 @@ class Options:
     crop: str
 
 
+class Refusal(MlflowException):
+    """A client's error that begins with what is wrong.
+
+    MLflow's server puts the whole request, kilobytes of base64, before an error's message: it keeps its first one.
+    """
+
+    def __init__(self, message: str) -> None:
+        self._first: str | None = None
+        super().__init__(message, error_code=INVALID_PARAMETER_VALUE)
+
+    @property
+    def message(self) -> str:
+        """What the client reads."""
+        return self._first or ""
+
+    @message.setter
+    def message(self, text: str) -> None:
+        self._first = self._first or text
+
+
 class ServedModel(PythonModel):
     """Answers each row of one text column ``image``, a photo's bytes in base64."""
 
@@ -69,7 +89,7 @@ class ServedModel(PythonModel):
                 where none was found.
 
         Raises:
-            MlflowException: a client's error that names the first bad row and says what was expected.
+            Refusal: it names the first bad row and says what was expected.
         """
         asked = asked_for(params or {})
         photos = self._read_all(model_input[COLUMN].tolist(), asked.crop)
@@ -94,14 +114,14 @@ class ServedModel(PythonModel):
                 return read_face(content, self._classifier.image_size)
             return self._classifier.read(content), None
         except ImageError as error:
-            raise MlflowException(f"Row {row}: {error}", error_code=INVALID_PARAMETER_VALUE) from None
+            raise Refusal(f"Row {row}: {error}") from None
 
 
 def asked_for(params: Mapping[str, Any]) -> Options:
     """Check what a request asks for; what it leaves out is as if it had not been there to ask for.
 
     Raises:
-        MlflowException: a client's error that names the parameter and says what was expected.
+        Refusal: it names the parameter and says what was expected.
     """
     if empty := [name for name, value in params.items() if value is None]:
         raise _refusal(empty[0], "a value, or no such parameter", None)
@@ -117,9 +137,8 @@ def asked_for(params: Mapping[str, Any]) -> Options:
     return Options(min_confidence, top_k, crop)
 
 
-def _refusal(name: str, expected: str, received: object) -> MlflowException:
-    message = f"{name}: Expected {expected}. Received: {received}"
-    return MlflowException(message, error_code=INVALID_PARAMETER_VALUE)
+def _refusal(name: str, expected: str, received: object) -> Refusal:
+    return Refusal(f"{name}: Expected {expected}. Received: {received}")
 
 
 def registered_version(model: Path) -> int | None:

@@ -1,18 +1,24 @@
 """The registered model: its versions, its aliases, and the files of a version."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import mlflow
 from mlflow.entities import LoggedModel
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from mlflow.tracking import MlflowClient
 
 from facesent.core.errors import FacesentError
-from facesent.registry.client import mlflow_answers
+from facesent.registry import runs
+from facesent.registry.client import MISSING, mlflow_answers
+from facesent.registry.packaging import is_whole
 from facesent.registry.runs import MODEL_TAG
 
 if TYPE_CHECKING:
@@ -22,9 +28,6 @@ NAME = "facesent"
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 MIN_CONFIDENCE_TAG = "facesent.min_confidence"
 CODE_TAG = "facesent.code_sha256"
-
-# What MLflow answers where a model, a version or an alias is not there.
-MISSING = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
 
 class RegistryError(FacesentError):
@@ -90,10 +93,10 @@ def identity_of(model_sha256: str, min_confidence: float, code_sha256: str) -> d
 
 
 def version_of(identity: Mapping[str, str]) -> int | None:
-    """The version with this identity, if it is registered."""
+    """The version with this identity, if it is registered and its files are there."""
     found = MlflowClient().search_model_versions(f"name='{NAME}' and tags.`{MODEL_TAG}` = '{identity[MODEL_TAG]}'")
-    alike = [version for version in found if identity.items() <= version.tags.items()]
-    return min((int(version.version) for version in alike), default=None)
+    alike = sorted(int(version.version) for version in found if identity.items() <= version.tags.items())
+    return next((version for version in alike if is_whole(model_uri(version))), None)
 
 
 def model_sha256_of(version: int) -> str:
@@ -147,13 +150,14 @@ def create_version(logged: LoggedModel, identity: Mapping[str, str], tags: Mappi
 
 
 def run_of(version: int) -> str:
-    """Id of the run that made a version; empty where it has none.
+    """Id of the run that made a version; empty where it has none, or somebody deleted it.
 
     Raises:
         RegistryError: there is no such version.
     """
     check_exists(version)
-    return str(MlflowClient().get_model_version(NAME, str(version)).run_id or "")
+    run_id = str(MlflowClient().get_model_version(NAME, str(version)).run_id or "")
+    return run_id if run_id and runs.exists(run_id) else ""
 
 
 def bytes_of(version: int) -> int:
@@ -190,17 +194,25 @@ def model_uri(version: int) -> str:
     return f"models:/{NAME}/{version}"
 
 
-def version_files(version: int) -> tuple[Path, Path]:
-    """The model and the labels of a version, fetched if the registry is elsewhere.
+@contextmanager
+def version_files(version: int) -> Iterator[tuple[Path, Path]]:
+    """The model and the labels of a version for the length of a block; fetched if the registry is elsewhere.
 
     Raises:
         RegistryError: if they cannot be had.
     """
-    try:
-        folder = Path(mlflow.artifacts.download_artifacts(f"{model_uri(version)}/artifacts"))
-        return folder / "model.keras", folder / "labels.json"
-    except (MlflowException, OSError) as error:
-        raise RegistryError(f"Expected the files of version {version} of {NAME}. Received: {error}") from None
+    with TemporaryDirectory(prefix="facesent-version-") as scratch:
+        try:
+            repository = get_artifact_repository(model_uri(version))
+            near = isinstance(getattr(repository, "repo", None), LocalArtifactRepository)
+            target = None if near else scratch
+            folder = Path(repository.download_artifacts("artifacts", target))  # type: ignore[no-untyped-call]
+        except (MlflowException, OSError) as error:
+            raise RegistryError(
+                f"Expected the files of version {version} of {NAME}. Received: {error}. To register the model in "
+                "outputs/ anew: facesent promote. To serve the one before: facesent rollback"
+            ) from None
+        yield folder / "model.keras", folder / "labels.json"
 
 
 @mlflow_answers()
@@ -210,10 +222,10 @@ def load_classifier(version: int) -> "Classifier":
     Raises:
         RegistryError: its files cannot be had.
     """
-    files = version_files(version)
     from facesent.prediction.classifier import Classifier
 
-    return Classifier.load(*files)
+    with version_files(version) as files:
+        return Classifier.load(*files)
 
 
 def _bytes_under(uri: str) -> int:

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -11,7 +12,6 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from runpy import run_module
-from tempfile import TemporaryFile
 from typing import IO
 
 import psutil
@@ -101,7 +101,7 @@ def served(uri: str, *, start_seconds: float = _START_SECONDS) -> Iterator[Serve
 def _started(uri: str, port: int, deadline: float) -> Iterator[Server]:
     command = ["models", "serve", "-m", uri, "--env-manager", "local", "--host", HOST, "--port", str(port)]
     with (
-        TemporaryFile() as log,
+        tempfile.TemporaryFile() as log,
         # MLflow looks for uvicorn on the path, which `environment` sees to.
         process_group(python(__name__, *command), Path(), environment(), lifeline=True, stdout=log) as process,
     ):
@@ -157,9 +157,12 @@ def _resident(process: psutil.Process) -> int:
 
 if __name__ == "__main__":
     end_with_stdin()
-    try:
-        run_module("mlflow", run_name="__main__", alter_sys=True)
-    finally:
-        # Only on Linux does MLflow see to it that its uvicorn ends with it.
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        os.killpg(0, signal.SIGTERM)
+    # MLflow fetches a model from a registry elsewhere into a folder for temporary files, and leaves it there.
+    with tempfile.TemporaryDirectory(prefix="facesent-server-", ignore_cleanup_errors=True) as scratch:
+        tempfile.tempdir = os.environ["TMPDIR"] = scratch
+        try:
+            run_module("mlflow", run_name="__main__", alter_sys=True)
+        finally:
+            # Only on Linux does MLflow see to it that its uvicorn ends with it.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            os.killpg(0, signal.SIGTERM)

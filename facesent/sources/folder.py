@@ -108,7 +108,7 @@ def import_folder(
 
 
 def import_archive(archive: Path, incoming: Path, unpacked: Path, **options: Any) -> Imported:
-    """As `import_folder`, with its options, of a zip, which is unpacked into the folder ``unpacked`` for the time of it.
+    """As `import_folder`, with its options, of a zip, which is unpacked into the folder ``unpacked`` meanwhile.
 
     Raises:
         DataError: see `unpack` and `import_folder`.

@@ -2,16 +2,14 @@
 
 import base64
 import os
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import httpx
 import pytest
+
+from tests.helpers.tracking_server import free_port, tracking_server
 
 pytestmark = pytest.mark.slow
 
@@ -52,39 +50,6 @@ def run(project: Path, environment: Mapping[str, str], *command: str) -> tuple[i
     return done.returncode, done.stdout
 
 
-@contextmanager
-def mlflow_server(folder: Path) -> Iterator[str]:
-    """A tracking server; yields its address with a user and a password, which it accepts as any."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [str(BIN / "mlflow"), "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    with (folder / "server.log").open("w") as log:
-        process = subprocess.Popen(
-            [*command, "--backend-store-uri", "sqlite:///mlflow.db", "--artifacts-destination", "artifacts"],
-            cwd=folder, env={**os.environ, **quiet}, stdout=log, stderr=log,
-        )  # fmt: skip
-        try:
-            _wait_until_healthy(f"http://127.0.0.1:{port}/health", process)
-            yield f"http://{USER}:{PASSWORD}@127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.wait(60)
-
-
-def _wait_until_healthy(address: str, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 180
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if httpx.get(address).is_success:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.2)
-    pytest.fail("the tracking server did not start")
-
-
 def test_a_whole_flow_leaves_no_secret_anywhere(
     small_project: Path, own_home: Path, environment: Mapping[str, str], tmp_path: Path
 ) -> None:
@@ -93,8 +58,10 @@ def test_a_whole_flow_leaves_no_secret_anywhere(
     local = small_project / ".dvc" / "config.local"
     local.write_text(f"['remote \"store\"']\n    url = https://127.0.0.1:9\n    password = {PASSWORD}\n")
     own = [local, small_project / ".git" / "config"]
-    with mlflow_server(tmp_path) as address:
-        environment = {**environment, "MLFLOW_TRACKING_URI": address}
+    port = free_port()
+    with tracking_server(tmp_path, port):
+        # Any user is one of a server that asks nobody.
+        environment = {**environment, "MLFLOW_TRACKING_URI": f"http://{USER}:{PASSWORD}@127.0.0.1:{port}"}
         code, printed = run(small_project, environment, sys.executable, "-m", "flows.pipeline")
         assert code == 0, printed
         code, listed = run(small_project, environment, "facesent", "models", "--json")

@@ -1,4 +1,7 @@
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +13,8 @@ from facesent.promotion.aliases import Promotion
 from facesent.promotion.verdict import Verdict
 from facesent.registry import decisions
 from facesent.registry.decisions import Aliases
-from facesent.registry.versions import CHAMPION, NAME, PREVIOUS, set_alias
+from facesent.registry.listing import listed
+from facesent.registry.versions import CHAMPION, NAME, PREVIOUS, RegistryError, set_alias
 from tests.helpers import promoters
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("mlflow_store")]
@@ -152,6 +156,65 @@ def test_aliases_moved_by_hand_are_respected() -> None:
         promoters.promote(version)
     set_alias(CHAMPION, 1)
     assert promoters.promote(3) == Promotion(3, 1, changed=True)
+
+
+@pytest.mark.parametrize("previous", [1, 2, None])
+def test_a_rollback_in_mlflows_pages_is_not_undone(previous: int | None) -> None:
+    promoters.make_versions(3)
+    for version in (1, 2, 3):
+        promoters.promote(version)
+    set_alias(CHAMPION, 2)
+    if previous is None:
+        MlflowClient().delete_registered_model_alias(NAME, PREVIOUS)
+    else:
+        set_alias(PREVIOUS, previous)
+    third, second, _ = listed()
+    assert third.why.startswith("rolled back by hand: From version 3, in MLflow's pages")
+    assert second.why.startswith("rolled back to by hand")
+    again = promoters.promote(3)
+    assert (again.champion, again.changed) == (2, False)
+    assert again.note.endswith("To serve it again: facesent rollback 3")
+    assert decisions.read().entries[-1].by == "hand"
+    assert aliases.rollback(3) == Promotion(3, 2, changed=True)
+    assert current() == Aliases(3, 2)
+
+
+def test_a_version_put_ahead_in_mlflows_pages_is_the_one_to_beat() -> None:
+    promoters.make_versions(3)
+    promoters.promote(1)
+    set_alias(CHAMPION, 2)
+    assert listed()[1].why.startswith("promoted by hand")
+    assert promoters.promote(3) == Promotion(3, 2, changed=True)
+    assert [entry.by for entry in decisions.read().entries] == ["gate", "hand", "gate"]
+
+
+def test_a_champion_deleted_in_mlflows_pages_leaves_none_and_comes_back_on_demand() -> None:
+    promoters.make_versions(2)
+    for version in (1, 2):
+        promoters.promote(version)
+    MlflowClient().delete_registered_model_alias(NAME, CHAMPION)
+    with pytest.raises(RegistryError, match="Received: champion None"):
+        aliases.rollback()
+    assert not promoters.promote(2).changed
+    assert aliases.rollback(1) == Promotion(1, 1, changed=True)
+
+
+def test_a_rollback_that_acted_does_not_fail(mlflow_store: Path) -> None:
+    promoters.make_versions(2)
+    for version in (1, 2):
+        promoters.promote(version)
+    MlflowClient().update_model_version(NAME, "1", "What it is good at.")
+    with closing(sqlite3.connect(mlflow_store)) as database:
+        # The registry takes the champion and no more.
+        database.execute(
+            "CREATE TRIGGER gone BEFORE UPDATE OF description ON registered_models "
+            "BEGIN SELECT RAISE(ABORT, 'gone'); END"
+        )
+        assert aliases.rollback() == Promotion(1, 2, changed=True)
+        assert current() == Aliases(1, 2)
+        database.execute("DROP TRIGGER gone")
+    assert aliases.rollback(2) == Promotion(2, 1, changed=True)
+    assert_one_chain()
 
 
 def test_a_registry_from_before_the_history_goes_on() -> None:

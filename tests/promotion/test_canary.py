@@ -38,8 +38,8 @@ def test_a_version_with_a_damaged_file_is_a_problem_and_not_an_error(project: Pa
     from facesent.registry import versions
 
     version = register.register(make_project(project)).version
-    weights, _ = versions.version_files(version)
-    weights.write_bytes(weights.read_bytes()[:1000])
+    with versions.version_files(version) as (weights, _):
+        weights.write_bytes(weights.read_bytes()[:1000])
     report = try_version(version, QUESTION.photos, QUESTION.expected, LABELS)
     [problem] = report.problems
     assert problem.startswith(f"Expected `mlflow models serve -m models:/facesent/{version} --env-manager local`")

@@ -212,7 +212,8 @@ def test_budgets_want_a_canary_and_no_thresholds_want_some(made: Project) -> Non
 def test_a_champion_that_is_damaged_leaves_it_unknown(made: Project) -> None:
     champion_of(made, WEAK)
     candidate = candidate_of(made, 0.0)
-    versions.version_files(1)[0].write_bytes(b"no model")
+    with versions.version_files(1) as (weights, _):
+        weights.write_bytes(b"no model")
     verdict = judge.judge(made, candidate, tried(candidate))
     assert (verdict.outcome, verdict.champion, verdict.incomparable) == ("UNKNOWN", 1, True)
     assert "cannot be loaded" in verdict.reason

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import mlflow
@@ -9,7 +10,7 @@ from facesent.core.paths import Project
 from facesent.promotion import aliases, judge, register
 from facesent.promotion.verdict import Verdict
 from facesent.registry import versions
-from facesent.registry.versions import CHALLENGER, CHAMPION, PREVIOUS
+from facesent.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, RegistryError
 from tests.helpers.promoters import passed_canary
 from tests.helpers.trained_project import make_project, write_model
 
@@ -161,8 +162,20 @@ def test_the_registered_model_answers_photos_and_refuses_the_rest(project: Path)
         served.predict(pd.DataFrame({"image": [base64.b64encode(photo).decode(), "no photo"]}))
 
 
+def test_a_champion_whose_files_were_deleted_is_registered_anew(project: Path) -> None:
+    made = make_project(project)
+    decide(made)
+    shutil.rmtree(next((project / "mlruns").rglob("models")))
+    with pytest.raises(RegistryError, match="anew: facesent promote"):
+        versions.load_classifier(1)
+    candidate, _, result = decide(made)
+    assert (candidate.version, candidate.created, result.champion) == (2, True, 2)
+    versions.load_classifier(2)
+    assert not register.register(made).created
+
+
 def test_a_server_that_is_down_is_told_with_what_to_do(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with pytest.raises(TrackingError, match="Unset MLFLOW_TRACKING_URI"):
+    with pytest.raises(TrackingError, match="Start the server that MLFLOW_TRACKING_URI names, or unset it"):
         aliases.rollback()

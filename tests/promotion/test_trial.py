@@ -1,5 +1,7 @@
 import math
+import tempfile
 from pathlib import Path
+from shutil import copy
 
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from facesent.promotion.canary.trial import canary, choose, recorded
 from facesent.registry import versions
 from facesent.registry.versions import CHAMPION, RegistryError
 from tests.helpers.server_processes import server_processes
+from tests.helpers.tracking_server import free_port, tracking_server
 from tests.helpers.trained_project import make_project
 
 
@@ -34,6 +37,24 @@ def test_a_version_that_can_be_served_passes_once(project: Path) -> None:
     assert again.reused
     assert again.latency_p95_ms == report.latency_p95_ms
     assert "earlier trial" in again.to_markdown()
+
+
+@pytest.mark.slow
+def test_a_registry_elsewhere_leaves_no_copies_here(
+    project: Path, tmp_path: Path, empty_mlflow_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy(empty_mlflow_database, tmp_path / "mlflow.db")
+    port, temporary = free_port(), tmp_path / "temporary"
+    temporary.mkdir()
+    with tracking_server(tmp_path, port):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+        monkeypatch.setenv("TMPDIR", str(temporary))
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        made = make_project(project)
+        candidate = register.register(made)
+        assert canary(made, candidate).passed
+        versions.load_classifier(candidate.version)
+    assert not [path for path in temporary.rglob("*") if path.is_file() and path.stat().st_size > 0]
 
 
 @pytest.mark.usefixtures("mlflow_store")

@@ -1,6 +1,7 @@
 """What MLflow holds of a training and its evaluation, and what it no longer shows."""
 
 from pathlib import Path
+from shutil import copy
 from tempfile import TemporaryDirectory
 
 import mlflow
@@ -15,12 +16,19 @@ from facesent.params import load_params
 from facesent.registry.recorder import Recorder, record
 from facesent.registry.sheets import save_augmentation_sheets
 from facesent.run import run
+from tests.helpers.tracking_server import free_port, tracking_server
 from tests.helpers.trained_project import make_project
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("mlflow_store")]
 
 LABELS = ("Dark", "Light")
 START = Start("fingerprint", "float32", None, 2, (), {"train": pd.DataFrame({"label": ["A"]})})
+
+
+@pytest.fixture
+def away_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No second question to a server that is away."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 
 
 def the_run() -> mlflow.entities.Run:
@@ -82,12 +90,12 @@ def test_a_run_that_mlflow_lost_is_written_anew_and_then_left_alone(project: Pat
     assert mlflow_store.read_bytes() == before
 
 
+@pytest.mark.usefixtures("away_at_once")
 def test_an_epoch_that_mlflow_did_not_take_is_given_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = make_project(project)
     recorder = Recorder(made, load_params(made.params))
     recorder.started(START)
     with monkeypatch.context() as away:
-        away.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
         away.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
         recorder.epoch(Epoch(0, {"val_loss": 0.5}, best=True, seconds=1.0))
     recorder.epoch(Epoch(1, {"val_loss": 0.25}, best=True, seconds=1.0))
@@ -100,6 +108,38 @@ def test_an_epoch_that_mlflow_did_not_take_is_given_again(project: Path, monkeyp
     curve = mlflow.MlflowClient().get_metric_history(killed.info.run_id, "val_loss")
     assert [(point.step, point.value) for point in curve] == [(1, 0.5), (2, 0.25)]
     assert killed.info.status == "KILLED"
+
+
+@pytest.mark.usefixtures("away_at_once")
+def test_a_server_that_went_away_has_every_epoch_in_the_end(
+    project: Path, tmp_path: Path, empty_mlflow_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy(empty_mlflow_database, tmp_path / "mlflow.db")
+    made, port = make_project(project), free_port()
+    params, rows = load_params(made.params), pd.read_csv(made.history, index_col="epoch").to_dict("records")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+    recorder = Recorder(made, params)
+    with tracking_server(tmp_path, port):
+        recorder.started(START)
+        recorder.epoch(Epoch(0, rows[0], best=True, seconds=1.0))
+    recorder.epoch(Epoch(1, rows[1], best=True, seconds=1.0))
+    recorder.ended(None)
+    with tracking_server(tmp_path, port):
+        run_id = record(made, params)
+        found = the_run()
+        assert (found.info.run_id, found.info.status) == (run_id, "FINISHED")
+        assert "recorded" not in found.data.tags
+        curve = mlflow.MlflowClient().get_metric_history(run_id, "val_loss")
+        assert [(point.step, point.value) for point in curve] == [(1, 0.9), (2, 0.6)]
+
+
+def test_a_finished_run_gets_the_epochs_that_it_lacks(project: Path) -> None:
+    made = make_project(project)
+    history = pd.read_csv(made.history, index_col="epoch")
+    pd.concat([history, history.rename(index={1: 3, 2: 4})]).to_csv(made.history)
+    run_id = record(made, load_params(made.params))
+    curve = mlflow.MlflowClient().get_metric_history(run_id, "val_loss")
+    assert [(point.step, point.value) for point in curve] == [(1, 0.9), (2, 0.6), (3, 0.9), (4, 0.6)]
 
 
 def test_the_model_is_logged_once_for_each_way_to_answer(project: Path) -> None:

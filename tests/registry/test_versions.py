@@ -1,5 +1,11 @@
-import pytest
+import os
+import subprocess
+import sys
 
+import pytest
+from mlflow.tracking import MlflowClient
+
+from facesent.registry import runs, versions
 from facesent.registry.versions import CHAMPION, RegistryError, set_alias, version_named
 from tests.helpers import promoters
 
@@ -18,3 +24,15 @@ def test_an_empty_registry_says_what_to_run() -> None:
     for name in (None, "1"):
         with pytest.raises(RegistryError, match="facesent promote"):
             version_named(name)
+
+
+def test_a_run_that_was_deleted_is_not_written_to() -> None:
+    client, run_id = MlflowClient(), runs.begin("run", {})
+    client.create_registered_model(versions.NAME)
+    client.create_model_version(versions.NAME, "file:///nowhere", run_id=run_id)
+    assert versions.run_of(1) == run_id
+    client.delete_run(run_id)
+    assert versions.run_of(1) == ""
+    command = [sys.executable, "-m", "mlflow", "gc", "--backend-store-uri", os.environ["MLFLOW_TRACKING_URI"]]
+    subprocess.run([*command, "--tracking-uri", command[-1]], check=True)
+    assert versions.run_of(1) == ""

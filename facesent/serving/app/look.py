@@ -64,8 +64,8 @@ def load(version: str | None) -> Asked:
         TrackingError: if MLflow cannot be reached.
     """
     found = versions.version_named(version)
-    model, labels = versions.version_files(found.number)
-    network, names = load_model(model), load_labels(labels)
+    with versions.version_files(found.number) as (model, labels):
+        network, names = load_model(model), load_labels(labels)
     return Asked(
         number=found.number,
         described=_description(found),

@@ -56,11 +56,11 @@ def export(project: Project, version: Version, formats: Sequence[str], to: Path 
         FacesentError: no test images, or the version's files cannot be had.
         TrackingError: if MLflow cannot be reached.
     """
-    files = versions.version_files(version.number)
-    classifier = Classifier.load(*files)
+    with versions.version_files(version.number) as (model, labels):
+        classifier, network = Classifier.load(model, labels), load_model(model)
     images = _test_images(project, classifier.image_size)
     expected = classifier.probabilities(images)
-    module = serving_module(load_model(files[0]))
+    module = serving_module(network)
     with TemporaryDirectory(prefix="facesent-export-") as scratch:
         for name in formats:
             folder = Path(scratch) / name

@@ -1,0 +1,80 @@
+"""Where the store's files lie, told from the project's folder: a folder that is moved or copied takes its store along.
+
+MLflow writes absolute addresses, by which a moved store finds nothing and a copied one writes into the original.
+"""
+
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+DATABASE, _FOLDER = "mlflow.db", "mlruns"
+
+_EXPERIMENTS = ("experiments", "artifact_location")
+_COLUMNS = (
+    _EXPERIMENTS,
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
+# Another process's change takes milliseconds; a store that stays locked is told of where it is needed.
+_BUSY_SECONDS = 2
+
+
+def sqlite_file() -> Path | None:
+    """The file of MLflow's tracking store, where that is one; it need not exist."""
+    scheme, _, path = (os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{DATABASE}").partition(":///")
+    return Path(path) if path and scheme.partition("+")[0] == "sqlite" else None
+
+
+def make_relative() -> None:
+    """Let the store in the working folder name its files from there; says so where it had come from elsewhere.
+
+    Quick where nothing is to do. A store of another folder stays as it is, and so does one that cannot be written now.
+    """
+    database = sqlite_file()
+    if database is None or not database.is_file() or database.resolve().parent != Path.cwd().resolve():
+        return
+    try:
+        with closing(sqlite3.connect(database, timeout=_BUSY_SECONDS, isolation_level=None)) as connection:
+            left = _rewrite(connection) if any(_absolute(connection)) else set()
+    except sqlite3.Error:
+        return
+    if left:
+        print(f"{database.name} was made in {', '.join(sorted(left))}: now it names the files here.", file=sys.stderr)
+
+
+def _rewrite(connection: sqlite3.Connection) -> set[str]:
+    """Returns the other folders that were named."""
+    here, left = Path.cwd().as_posix(), set()
+    # Alone from here on: another process may have been quicker, and then nothing is left to do.
+    connection.execute("BEGIN IMMEDIATE")
+    for column, address in list(_absolute(connection)):
+        path = unquote(urlsplit(address).path) if address.startswith("file:") else address
+        root, found, rest = path.rpartition(f"/{_FOLDER}/")
+        if not found or not (root == here or _belongs_here(column, Path(root), f"{_FOLDER}/{rest}")):
+            continue
+        table, name = column
+        # Only names of this module are put into the text.
+        connection.execute(f"UPDATE {table} SET {name} = ? WHERE {name} = ?", (f"{_FOLDER}/{rest}", address))  # noqa: S608
+        if root != here and Path(_FOLDER, rest).exists():
+            left.add(root)
+    connection.execute("COMMIT")
+    return left
+
+
+def _belongs_here(column: tuple[str, str], root: Path, relative: str) -> bool:
+    """Whether files are here, or nowhere; new ones never go to the project that this one was copied from."""
+    copied = column == _EXPERIMENTS and (root / DATABASE).exists()
+    return copied or Path(relative).exists() or not (root / relative).exists()
+
+
+def _absolute(connection: sqlite3.Connection) -> Iterator[tuple[tuple[str, str], str]]:
+    for table, name in _COLUMNS:
+        query = f"SELECT DISTINCT {name} FROM {table} WHERE {name} LIKE '/%' OR {name} LIKE 'file:%'"  # noqa: S608
+        for (address,) in connection.execute(query):
+            yield (table, name), address

@@ -1,0 +1,85 @@
+"""What keeps MLflow from answering, in one line: which store, what it said, and what to do."""
+
+import os
+import re
+from pathlib import Path
+from textwrap import shorten
+
+from facesent.registry.addresses import DATABASE, sqlite_file
+from facesent.registry.credentials import without_credentials
+
+_LONGEST = 400
+_SCHEMA = re.compile(r"database schema \(found version (\w+)")
+_DELETED_EXPERIMENT = re.compile(r"The experiment (\d+) must be in the 'active' state")
+_REFUSED = re.compile(r"""\(Caused by \w+\(["']?(?:\w+\([^)]*\): )?(.*?)["']?\)\)""")
+_AGAIN = "then run this again."
+_NO_ROOM = f"Make room on its disk (mlflow gc and dvc gc -w remove what is old), {_AGAIN}"
+_BROKEN = "Put a backup in its place, or remove it to begin with an empty one."
+_TOO_LARGE = f"Let the proxy before that server take larger requests, {_AGAIN}"
+_USER = "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to a user of that server who may do this."
+
+# What the text of an error has, in small letters, and what to do. MLflow gives a server's status as text only.
+_ADVICE = {
+    "database is locked": f"Close the program that has it open (a database browser, a backup), {_AGAIN}",
+    "readonly database": f"Give yourself the right to write it and its folder, {_AGAIN}",
+    "unable to open database file": f"Give yourself the right to read it and to write its folder, {_AGAIN}",
+    "disk is full": _NO_ROOM,
+    "no space left": _NO_ROOM,
+    "disk i/o error": f"See whether its disk is full or broken, {_AGAIN}",
+    "file is not a database": _BROKEN,
+    "malformed": _BROKEN,
+    "invalid host header": "Start that server with this host among its --allowed-hosts.",
+    "413 client error": _TOO_LARGE,
+    "error code 413": _TOO_LARGE,
+    "error code 401": _USER,
+    "error code 403": _USER,
+    "filesystem tracking backend": f"Set MLFLOW_TRACKING_URI to http://HOST:PORT or sqlite:///{DATABASE}, or unset it.",
+}
+
+
+def message_of(error: Exception) -> str:
+    """The whole line, without credentials."""
+    said = without_credentials(str(error)).strip()
+    # An absent server is told of with the whole address and each layer's error, of which the last one says why.
+    if refused := _REFUSED.search(said):
+        said = f"connection: {refused[1]}"
+    # SQLAlchemy adds its statement and a link.
+    first = re.sub(r"^\([\w.]+\) |\[SQL: .*|\(Background on this error .*", "", said, flags=re.DOTALL)
+    received = shorten(first, _LONGEST, placeholder=" …").rstrip(".")
+    return f"Expected MLflow's store, {_store()}, to answer. Received: {received}. {_advice(said)}"
+
+
+def _store() -> str:
+    address = os.environ.get("MLFLOW_TRACKING_URI")
+    return f"{without_credentials(address)} (MLFLOW_TRACKING_URI)" if address else f"{DATABASE} in this folder"
+
+
+def _advice(said: str) -> str:
+    if match := _SCHEMA.search(said):
+        return _about_schema(match[1])
+    if match := _DELETED_EXPERIMENT.search(said):
+        return (
+            f"Somebody deleted it. Bring it back: {_with_store()}mlflow experiments restore --experiment-id {match[1]}"
+        )
+    if advice := next((advice for sign, advice in _ADVICE.items() if sign in said.lower()), ""):
+        return advice
+    if os.environ.get("MLFLOW_TRACKING_URI") and "connect" in said.lower():
+        return f"Start the server that MLFLOW_TRACKING_URI names, or unset it: then {DATABASE} in this folder is used."
+    return "See: facesent doctor"
+
+
+def _about_schema(found: str) -> str:
+    from mlflow.store import db_migrations
+    from mlflow.version import VERSION
+
+    known = any((Path(next(iter(db_migrations.__path__))) / "versions").glob(f"{found}_*.py"))
+    if not known:
+        return f"A newer MLflow than {VERSION} wrote it. Use it with that one, or put a backup in its place."
+    address = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{DATABASE}"
+    copy = f"cp {file} {file}.bak && " if (file := sqlite_file()) else ""
+    return f"An older MLflow wrote it. Bring it up to date: {copy}mlflow db upgrade {without_credentials(address)}"
+
+
+def _with_store() -> str:
+    address = os.environ.get("MLFLOW_TRACKING_URI")
+    return "" if address else f"MLFLOW_TRACKING_URI=sqlite:///{DATABASE} "

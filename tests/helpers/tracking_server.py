@@ -1,0 +1,51 @@
+"""MLflow's tracking server, started and stopped."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+_MLFLOW = Path(sys.executable).parent / "mlflow"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def tracking_server(folder: Path, port: int) -> Iterator[None]:
+    """Answers on this port while the block runs; its store is ``mlflow.db`` and ``artifacts`` in ``folder``."""
+    command = [str(_MLFLOW), "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    with (folder / "server.log").open("w") as log:
+        process = subprocess.Popen(
+            [*command, "--backend-store-uri", "sqlite:///mlflow.db", "--artifacts-destination", "artifacts"],
+            cwd=folder, env={**os.environ, **quiet}, stdout=log, stderr=log,
+        )  # fmt: skip
+        try:
+            _wait_until_healthy(f"http://127.0.0.1:{port}/health", process)
+            yield
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+def _wait_until_healthy(address: str, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if httpx.get(address).is_success:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.2)
+    pytest.fail("the tracking server did not start")

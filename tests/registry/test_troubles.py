@@ -1,0 +1,103 @@
+"""A store that does not answer costs one line, which says which store, why, and what to do."""
+
+import os
+import resource
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from facesent.core.paths import Project
+from facesent.doctor import reachable
+from facesent.registry import runs
+
+pytestmark = pytest.mark.slow
+
+BEGIN = "from facesent.cli import main; main(['models'])"
+WRITE = """
+from facesent.registry.client import prepare
+prepare()
+from facesent.core.console import run_main
+from facesent.registry import runs
+run_main(lambda: runs.begin("run", {}))
+"""
+
+
+def said(code: str, *, limit: int | None = None, **variables: str) -> str:
+    """The one line on stderr of a process that is refused."""
+
+    def small_files() -> None:
+        if limit is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **variables}, capture_output=True, text=True, check=False,
+        preexec_fn=small_files,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    [line] = done.stderr.splitlines()
+    assert line.startswith("Error: Expected MLflow's store, ")
+    return line
+
+
+@pytest.fixture
+def default(mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The store in the project's folder, which no variable names."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    return mlflow_store
+
+
+def test_a_store_that_another_program_holds(default: Path) -> None:
+    with closing(sqlite3.connect(default, isolation_level=None)) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        line = said(BEGIN)
+    assert "mlflow.db in this folder" in line
+    assert "database is locked. Close the program" in line
+
+
+def test_a_disk_that_takes_nothing(default: Path) -> None:
+    line = said(WRITE, limit=4096)
+    assert "See whether its disk is full" in line
+    assert "MLFLOW_TRACKING_URI" not in line
+
+
+def test_no_database(default: Path) -> None:
+    default.write_text("<html>" * 1000)
+    assert "file is not a database. Put a backup in its place" in said(BEGIN)
+
+
+@pytest.mark.parametrize(("revision", "advice"), [
+    ("0584bdc529eb", "cp mlflow.db mlflow.db.bak && mlflow db upgrade sqlite:///mlflow.db"),
+    ("ffffffffffff", "A newer MLflow than "),
+])  # fmt: skip
+def test_a_database_of_another_mlflow(default: Path, revision: str, advice: str) -> None:
+    with closing(sqlite3.connect(default)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+    assert advice in said(BEGIN)
+
+
+def test_a_deleted_experiment_comes_back_by_the_command_that_is_named(default: Path) -> None:
+    runs.begin("run", {})
+    mlflow.MlflowClient().delete_experiment("1")
+    line = said(WRITE)
+    [registry] = [found for found in reachable.findings(Project()) if found.subject == "registry"]
+    assert registry.state == "problem"
+    command = line.rpartition("Bring it back: ")[2]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(["sh", "-c", command], check=True, env={**os.environ, "PATH": path})
+    runs.begin("run", {})
+
+
+def test_a_server_that_is_away_is_the_one_that_the_variable_names(mlflow_store: Path) -> None:
+    line = said(BEGIN, MLFLOW_TRACKING_URI="http://127.0.0.1:9", MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
+    assert "http://127.0.0.1:9 (MLFLOW_TRACKING_URI)" in line
+    assert "Received: connection: Failed to establish a new connection: [Errno 111] Connection refused. " in line
+    assert "Start the server that MLFLOW_TRACKING_URI names" in line
+
+
+def test_an_address_without_a_scheme(mlflow_store: Path) -> None:
+    assert "Set MLFLOW_TRACKING_URI to http://HOST:PORT" in said(BEGIN, MLFLOW_TRACKING_URI="127.0.0.1:9")
