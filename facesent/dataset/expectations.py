@@ -21,6 +21,17 @@ from facesent.dataset.suite import ROW_NAMES, Rule, rules, tables
 MAX_EXAMPLES = 10
 # Data Docs name their pages by the run's time; one that stands for none keeps their bytes the same.
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+_SHOWN_TIME = re.compile(r"1970-01-01(?: 00:00:00 UTC|T00:00:00Z)")
+# Scripts and styles come from other machines, which may be away and would learn who looks.
+_REMOTE = re.compile(r"<script\b.*?</script>|<link\b[^>]*href=\"https?://[^>]*>", re.DOTALL)
+_STYLE = """<style>
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 75em; margin: 2em auto; padding: 0 1em; color: #1b2a41; }
+table { border-collapse: collapse; margin: .5em 0; } td, th { border: 1px solid #c9d1da; padding: .3em .6em; }
+th { background: #eef2f6; text-align: left; } code, pre { background: #eef2f6; } img { max-height: 40px; }
+a { color: #1f5f99; } ul { padding-left: 1.2em; } .fa-check-circle::before { content: "✓"; color: #1a7f37; }
+.fa-times::before { content: "✗"; color: #b3261e; } .modal, footer, .navbar-toggler, .btn { display: none; }
+* { height: auto !important; } nav { margin-bottom: 1em; }
+</style></head>"""
 _REMOTE_LOGO = re.compile(r"https://great-expectations-web-assets[^\s\"']*logo-long\.png\?d=[^\s\"']*")
 _RANDOM_ID = re.compile(r"-body-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LOAD_TIME = re.compile(r">\d{8}T\d{6}\.\d{6}Z<")
@@ -81,25 +92,27 @@ def _run(suite: Sequence[Rule], data: Mapping[str, pd.DataFrame], folder: Path) 
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     source = context.data_sources.add_pandas("manifest")
     results = []
-    for table, its_rules in groupby(suite, key=lambda rule: rule.table):
-        expectations = [_configuration(rule, position) for position, rule in enumerate(its_rules)]
+    # A page each for what must hold and for what is only told, so that neither page's status is the other's.
+    numbered = sorted(enumerate(suite), key=lambda each: (each[1].table, each[1].severity))
+    for (table, severity), its_rules in groupby(numbered, key=lambda each: (each[1].table, each[1].severity)):
+        name = f"{table}-{severity}"
+        expectations = [_configuration(rule, position) for position, rule in its_rules]
         definition = gx.ValidationDefinition(
-            name=table,
-            data=source.add_dataframe_asset(table).add_batch_definition_whole_dataframe("all"),
-            suite=context.suites.add(gx.ExpectationSuite(table, expectations=expectations)),
+            name=name,
+            data=source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all"),
+            suite=context.suites.add(gx.ExpectationSuite(name, expectations=expectations)),
         )
         checkpoint = gx.Checkpoint(
-            name=table,
+            name=name,
             validation_definitions=[context.validation_definitions.add(definition)],
             result_format={"result_format": "COMPLETE", "unexpected_index_column_names": [ROW_NAMES[table]]},
         )
         run = context.checkpoints.add(checkpoint).run(
             {"dataframe": data[table]}, run_id=gx.RunIdentifier(run_name="validate", run_time=_NO_TIME)
         )
-        found = [result for validation in run.run_results.values() for result in validation.results]
-        results += sorted(found, key=_position)
+        results += [result for validation in run.run_results.values() for result in validation.results]
     context.build_data_docs()
-    return results
+    return sorted(results, key=_position)
 
 
 def _configuration(rule: Rule, position: int) -> dict[str, Any]:
@@ -163,13 +176,14 @@ def _copy_docs(site: Path, docs: Path) -> None:
 def _settle(text: str, home: str) -> str:
     # The logo is fetched with the time and an id, which would also tell its host who looks at the page.
     text = _REMOTE_LOGO.sub(f"{home}static/images/logo-long.png", text)
+    text = _SHOWN_TIME.sub("", _REMOTE.sub("", text)).replace("</head>", _STYLE, 1)
     ids: dict[str, str] = {}
     text = _RANDOM_ID.sub(lambda match: ids.setdefault(match[0], f"-body-{len(ids)}"), text)
     return _LOAD_TIME.sub("><", text)
 
 
 def _list_pages(docs: Path) -> None:
-    """Name the pages in plain HTML too: the index fills its tables with scripts that it fetches from the internet."""
+    """Name the pages in plain HTML: the index would fill its tables with scripts from other machines."""
     pages = sorted(page.relative_to(docs).as_posix() for page in docs.glob("validations/**/*.html"))
     links = "".join(f'<li><a href="{quote(page)}">{page.split("/")[1]}</a></li>' for page in pages)
     index = docs / "index.html"

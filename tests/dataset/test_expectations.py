@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -146,3 +147,16 @@ def test_pages_are_written_the_same_each_time_and_hold_no_paths(
         if path.parts[0] == "validations":
             assert path.as_posix() in index
     assert not (tmp_path / "home").exists()
+
+
+def test_what_is_only_told_has_pages_of_its_own_which_ask_no_other_machine(tmp_path: Path) -> None:
+    manifest = make_manifest({"Angry": 50, "Happy": 50})
+    manifest.loc[0, ["ok", "reason"]] = [False, f"{CONFLICT}: Happy/x.png"]
+    check_all(manifest, tmp_path / "docs")
+    pages = {page.parts[-4]: page.read_text() for page in (tmp_path / "docs" / "validations").rglob("*.html")}
+    status = {name: re.search(r"(Succeeded|Failed)\b", text)[1] for name, text in pages.items()}
+    assert status["images-critical"] == "Succeeded"
+    assert status["images-warning"] == "Failed"
+    for text in [*pages.values(), (tmp_path / "docs" / "index.html").read_text()]:
+        assert not re.search(r"<script|<link[^>]+https?:|1970-01-01", text)
+        assert "<style>" in text
