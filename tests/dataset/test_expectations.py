@@ -34,7 +34,15 @@ def make_manifest(counts: dict[str, int]) -> pd.DataFrame:
     names = [f"{label}/{index:04d}.png" for index, label in enumerate(labels)]
     count = len(labels)
     text = {"file_name": names, "label": labels, "sha256": [f"{index:064x}" for index in range(count)]}
-    constant = {"group": None, "split": None, "mode": "RGB", "format": "PNG", "phash": "0" * 16, "reason": None}
+    constant = {
+        "group": None,
+        "split": None,
+        "mode": "RGB",
+        "format": "PNG",
+        "phash": "0" * 16,
+        "phash_mirrored": "1" * 16,
+        "reason": None,
+    }
     numbers = {"width": 100, "height": 100, "bytes": 1000, "brightness": 120.0, "contrast": 50.0, "sharpness": 9.0}
     table = pd.DataFrame({**text, **constant, **numbers, "ok": True})
     return table.astype({**dict.fromkeys([*text, *constant], "str"), "width": "Int64", "height": "Int64"})[
