@@ -1,5 +1,7 @@
 """``facesent``: the commands for people."""
 
+from typing import Any
+
 import click
 
 from facesent.commands.app import app
@@ -12,10 +14,23 @@ from facesent.commands.models import approve, models, promote, reject, rollback
 from facesent.commands.predict import predict
 from facesent.commands.preset import preset
 from facesent.commands.weights import weights
+from facesent.core.console import leave_at_once
+from facesent.core.lifeline import exit_when_told
 from facesent.registry.client import prepare
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Program(click.Group):
+    """The commands as a process of the terminal; who calls ``main.main`` in another process keeps its signals."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        exit_when_told()
+        try:
+            return super().__call__(*args, **kwargs)
+        finally:
+            leave_at_once()
+
+
+@click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="facesent")
 def main() -> None:
     """Facial-emotion recognition, from images to a served model.

@@ -5,12 +5,14 @@ Kept light: processes that measure images import this module again, as their mai
 
 import argparse
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facesent.core.console import run_main, say
 from facesent.core.files import images_in_use
 from facesent.core.paths import Project
+from facesent.core.surroundings import git_troubles, keras_troubles, refuse, settle
 
 if TYPE_CHECKING:
     from facesent.params import Params
@@ -85,7 +87,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.data and options.stage != "validate":
         parser.error(f"--data belongs to validate. Received: {options.stage}")
-    run_main(lambda: run(options.stage, Project(), options.data))
+
+    def act() -> None:
+        settle()
+        refuse(chain(git_troubles(Path()), keras_troubles()))
+        run(options.stage, Project(), options.data)
+
+    run_main(act)
 
 
 if __name__ == "__main__":

@@ -3,32 +3,40 @@
 import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from prefect.client.schemas.objects import State
 
+from facesent.core import surroundings
 from facesent.core.console import leave_at_once
 from facesent.core.errors import FacesentError
-from facesent.core.lifeline import exit_when_terminated
+from facesent.core.lifeline import exit_when_told
+from facesent.registry.client import address_troubles, prepare
+from flows.server import prefect_api
+
+Ready = Callable[[], None]
 
 
-def run_flow(name: str, flow: Callable[[], "State[Any]"], *, again: str) -> tuple[int, Any]:
+def run_flow(name: str, flow: Callable[[Ready], "State[Any]"], *, again: str) -> tuple[int, Any]:
     """Run a flow and say on stderr what kept it from its end.
 
     Args:
         name: of the flow.
-        flow: runs it and returns its state.
+        flow: runs it and returns its state; what it is given waits until Prefect answers.
         again: what a further run does after an interruption, as a sentence.
 
     Returns:
         The exit status, and what the flow returned if that is 0.
     """
-    # The default would skip what runs at exit, and so leave Prefect's temporary server behind.
-    exit_when_terminated()
+    exit_when_told(again)
     try:
-        state = flow()
-    except KeyboardInterrupt:
-        return _say(name, f"Interrupted. {again}", status=130), None
+        surroundings.require(Path())
+        prepare()
+        surroundings.refuse(address_troubles())
+        surroundings.leave_socks_proxies_out()
+        with prefect_api() as ready:
+            state = flow(ready)
     except FacesentError as error:
         return _say(name, str(error)), None
     except RuntimeError as error:
@@ -50,6 +58,6 @@ def positive(text: str) -> int:
     return number
 
 
-def _say(name: str, end: str, status: int = 1) -> int:
+def _say(name: str, end: str) -> int:
     print(f"\n{name}: {end}", file=sys.stderr)
-    return status
+    return 1

@@ -6,17 +6,14 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefect import flow
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
-from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Failed
 
 from facesent.core.errors import FacesentError
@@ -25,7 +22,7 @@ from facesent.core.programs import ended_together
 from facesent.registry.client import prepare
 from flows import artifacts
 from flows.clusters import LOCAL, task_runner
-from flows.command import positive, run_flow
+from flows.command import Ready, positive, run_flow
 from flows.folds import passed_on, train_fold
 
 if TYPE_CHECKING:
@@ -106,11 +103,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the flow and say how it ended; the exit status."""
     options = _parser().parse_args(arguments)
 
-    def run() -> "State[Any]":
-        # Dask's workers would each start a temporary server, where none is named.
-        with temporary_settings({PREFECT_API_URL: _get_ready()}):
-            chosen = cross_validation.with_options(task_runner=task_runner(options.dask, options.jobs))
-            return chosen(options.folds, return_state=True)
+    def run(ready: Ready) -> "State[Any]":
+        # While Prefect's temporary server starts.
+        for module in ("facesent.experiments.cross_validation", "facesent.registry.runs", "sklearn.model_selection"):
+            import_module(module)
+        ready()
+        chosen = cross_validation.with_options(task_runner=task_runner(options.dask, options.jobs))
+        return chosen(options.folds, return_state=True)
 
     status, summary = run_flow(NAME, run, again="Run it again to go on: finished folds and epochs are kept.")
     if summary:
@@ -151,16 +150,6 @@ def _parser() -> argparse.ArgumentParser:
         "cluster, whose workers should run one fold each: dask worker tcp://HOST:8786 --nthreads 1",
     )
     return parser
-
-
-def _get_ready() -> str:
-    """Let Prefect's temporary server start while the libraries of the plan load; the address of its API."""
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        # Making a client starts that server, unless Prefect is told of another one.
-        server = beside.submit(get_client, sync_client=True)
-        for module in ("facesent.experiments.cross_validation", "facesent.registry.runs", "sklearn.model_selection"):
-            import_module(module)
-        return str(server.result().api_url)
 
 
 def _print(summary: "FoldsSummary") -> None:

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
@@ -16,7 +15,6 @@ from threading import Thread
 from typing import Annotated, Any, cast
 
 from prefect import flow, get_run_logger
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
@@ -31,7 +29,7 @@ from facesent.registry.client import prepare
 from facesent.registry.lineage import FLOW_RUN_VARIABLE
 from flows import artifacts, notifications, tasks
 from flows.approval import wait_for_answer
-from flows.command import run_flow
+from flows.command import Ready, run_flow
 from flows.dvc_stages import pipeline_stages
 from flows.failures import failure_of
 from flows.summary import Steps, Summary, summarise
@@ -112,9 +110,8 @@ def main(*, draw: bool = False, approval_hours: float = APPROVAL_HOURS) -> int:
         approval_hours: how long to wait for a person, where one has to agree.
     """
 
-    def run() -> "State[Any]":
-        prepare()
-        _get_ready(draw)
+    def run(ready: Ready) -> "State[Any]":
+        _get_ready(ready, draw)
         return cast("State[Any]", pipeline(approval_hours, return_state=True))
 
     again = "Run it again to go on: finished stages are cached."
@@ -124,14 +121,11 @@ def main(*, draw: bool = False, approval_hours: float = APPROVAL_HOURS) -> int:
     return status
 
 
-def _get_ready(draw: bool) -> None:
-    """Let Prefect's temporary server start while images are drawn, and the last tasks' libraries load after it."""
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        # Making a client starts that server, unless Prefect is told of another one.
-        server = beside.submit(get_client, sync_client=True)
-        if draw:
-            bring(Project())
-        server.result()
+def _get_ready(ready: Ready, draw: bool) -> None:
+    """Draw images while Prefect's temporary server starts; the last tasks' libraries load after both."""
+    if draw:
+        bring(Project())
+    ready()
     # MLflow takes seconds to import, and while DVC runs the stages this process only waits.
     # In one thread: two that import MLflow at once find halves of it.
     Thread(target=lambda: [import_module(module) for module in _NEEDED_LAST]).start()

@@ -23,7 +23,7 @@ from facesent.params import Params, load_params
 from facesent.registry.client import prepare
 from facesent.section import ParamsError
 from flows import artifacts, tasks
-from flows.command import positive, run_flow
+from flows.command import Ready, positive, run_flow
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -99,8 +99,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the flow and say how it ended; the exit status."""
     options = _parser().parse_args(arguments)
 
-    def run() -> "State[Any]":
+    def run(ready: Ready) -> "State[Any]":
         _params(Project(), options.trials)  # before Prefect's server takes its seconds
+        ready()
         return sweep(options.trials, options.metric, options.apply, return_state=True)
 
     status, results = run_flow(NAME, run, again="Run it again to go on: finished trials and epochs are kept.")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facesent.commands.errors import readable_errors
+from facesent.commands.errors import anywhere
 
 if TYPE_CHECKING:
     from facesent.doctor.finding import Finding
@@ -15,7 +15,7 @@ _COLOURS = {"ok": "green", "note": "yellow", "problem": "red"}
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for machines.")
-@readable_errors
+@anywhere
 def doctor(as_json: bool) -> None:
     """Say what is installed, configured and reachable, and what to do about the rest.
 

@@ -1,22 +1,41 @@
-"""Expected errors as one message and status 1."""
+"""What a command needs, looked at before it begins; expected errors as one message and status 1."""
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import ParamSpec
 
 import click
 
+from facesent.core import surroundings
 from facesent.core.errors import FacesentError, in_words
+from facesent.registry.client import address_troubles
 
 P = ParamSpec("P")
 
 
 def readable_errors(command: Callable[P, None]) -> Callable[P, None]:
-    """Let a command end with the message of what a person can put right."""
+    """Let a command that works with git and DVC end with the message of what a person can put right."""
+    return _told(command, surroundings.require)
 
+
+def reading(command: Callable[P, None]) -> Callable[P, None]:
+    """The same for a command that asks MLflow alone: what is wrong with git or DVC does not concern it."""
+    return _told(command, surroundings.require_project)
+
+
+def anywhere(command: Callable[P, None]) -> Callable[P, None]:
+    """The same for a command that says itself what is wrong here."""
+    return _told(command, None)
+
+
+def _told(command: Callable[P, None], require: Callable[[Path], None] | None) -> Callable[P, None]:
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
+            if require:
+                require(Path())
+                surroundings.refuse(address_troubles())
             command(*args, **kwargs)
         except FacesentError as error:
             raise click.ClickException(str(error)) from None

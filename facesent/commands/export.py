@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facesent.commands.errors import readable_errors
+from facesent.commands.errors import reading
 
 if TYPE_CHECKING:
     from facesent.serving.export.version import Exported
@@ -19,7 +19,7 @@ _FORMATS = ("savedmodel", "onnx", "litert")
 @click.option(
     "--to", type=click.Path(file_okay=False, path_type=Path), help="Also copy the files here, into a folder a format."
 )
-@readable_errors
+@reading
 def export(version: str, chosen: str, to: Path | None) -> None:
     """Write a registered version as SavedModel, ONNX or LiteRT, and attach it to the version's run.
 

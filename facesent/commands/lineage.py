@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facesent.commands.errors import readable_errors
+from facesent.commands.errors import readable_errors, reading
 
 if TYPE_CHECKING:
     from facesent.lineage.chain import Chain, Made
@@ -20,7 +20,7 @@ _SHOWN_CHANGES = 12
 @click.command()
 @click.argument("what", metavar="VERSION|RUN|COMMIT|ANSWER")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-@readable_errors
+@reading
 def lineage(what: str, as_json: bool) -> None:
     """Show what a served model comes from, or what came of a run or a commit.
 
@@ -58,12 +58,9 @@ def reproduce(version: str) -> None:
     \b
     Example: facesent reproduce champion
     """
-    from facesent.core.lifeline import exit_when_terminated
     from facesent.core.paths import Project
     from facesent.lineage import reproduce
 
-    # Raised where it can be cleaned up after.
-    exit_when_terminated()
     result = reproduce.reproduce(Project(), version, click.echo)
     _show_reproduction(result)
     if not result.same:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from facesent.commands.errors import readable_errors
+from facesent.commands.errors import readable_errors, reading
 
 if TYPE_CHECKING:
     from facesent.promotion.aliases import Promotion
@@ -62,7 +62,7 @@ def promote(replace_incomparable: bool) -> None:
 @click.command()
 @click.argument("version", metavar="[VERSION|ALIAS]", required=False)
 @click.option("--reason", default="", help="For the history that facesent models shows.")
-@readable_errors
+@reading
 def rollback(version: str | None, reason: str) -> None:
     """Make the previous champion the champion again, or another version if it passed the gate once.
 
@@ -84,7 +84,7 @@ def rollback(version: str | None, reason: str) -> None:
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="For machines: with all tags and each promotion.")
-@readable_errors
+@reading
 def models(as_json: bool) -> None:
     """List the registered versions: aliases, test accuracy with its interval, mean recall, verdict, when and why.
 
@@ -180,7 +180,7 @@ _by = click.option("--by", help="Who decides; by default the user of this termin
 @click.argument("version", metavar="VERSION|ALIAS")
 @_by
 @click.option("--reason", default="", help="For the history that facesent models shows.")
-@readable_errors
+@reading
 def approve(version: str, by: str | None, reason: str) -> None:
     """Agree that a version, which passed the gate, is served, and make it champion.
 
@@ -203,7 +203,7 @@ def approve(version: str, by: str | None, reason: str) -> None:
 @click.argument("version", metavar="VERSION|ALIAS")
 @_by
 @click.option("--reason", required=True, help="What is wrong with it.")
-@readable_errors
+@reading
 def reject(version: str, by: str | None, reason: str) -> None:
     """Keep VERSION, which waits for approval, from being served; a flow that waits for it ends.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from facesent.commands.errors import readable_errors
+from facesent.commands.errors import reading
 from facesent.core.console import Progress, progress_of
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _BATCH = 32
     help="Look at the largest face of a photo alone, if one is found.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for machines.")
-@readable_errors
+@reading
 def predict(
     photos: tuple[Path, ...],
     version: str | None,

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from facesent.commands.errors import readable_errors
+from facesent.commands.errors import reading
 
 
 @click.command()
 @click.argument("name", required=False)
-@readable_errors
+@reading
 def preset(name: str | None) -> None:
     """Write params.yaml as presets/NAME.yaml says; without NAME, list the presets.
 

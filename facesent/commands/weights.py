@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facesent.commands.errors import readable_errors
+from facesent.commands.errors import reading
 from facesent.core.errors import FacesentError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _TERMS = "The licence is what the package states; the training data's own terms 
     "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     help=f"Where to write the weights; weights/NAME{_SUFFIX} by default.",
 )  # fmt: skip
-@readable_errors
+@reading
 def weights(name: str | None, archive: Path | None, output: Path | None) -> None:
     """Fetch the pretrained backbone NAME for model.weights; without NAME, list those that there are.
 

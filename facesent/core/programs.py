@@ -14,6 +14,7 @@ from typing import IO, cast
 
 import psutil
 
+from facesent.core import lifeline as lifelines
 from facesent.core.errors import FacesentError
 
 SHOWN_LINES = 20
@@ -23,6 +24,8 @@ _GRACE_SECONDS = 10.0
 _PYTHON = [sys.executable, "-P", "-m"]
 Log = Callable[[str], None]
 Process = subprocess.Popen[str]
+
+_running = set[Process]()
 
 
 class ProgramError(FacesentError):
@@ -101,6 +104,11 @@ def dvc(*arguments: str) -> list[str]:
     return python("dvc", *arguments)
 
 
+def tied(command: list[str]) -> list[str]:
+    """The command of ``python`` or ``dvc``, for a ``process_group`` with a lifeline: it need not watch that itself."""
+    return [sys.executable, "-P", lifelines.__file__, *command[len(_PYTHON) :]]
+
+
 def environment(further: Mapping[str, str] | None = None, *, without: tuple[str, ...] = ()) -> dict[str, str]:
     """This process's variables for another one, without those that begin like one of ``without``, and ``further``."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(without)}
@@ -117,8 +125,8 @@ def process_group(
     env: Mapping[str, str],
     *,
     lifeline: bool = False,
-    stdout: int | IO[bytes] = subprocess.PIPE,
-    stderr: int | IO[bytes] = subprocess.STDOUT,
+    stdout: int | IO[bytes] | None = subprocess.PIPE,
+    stderr: int | IO[bytes] | None = subprocess.STDOUT,
     grace_seconds: float = _GRACE_SECONDS,
 ) -> Iterator[Process]:
     """Run ``command``; whatever ends this block, an exception or a signal turned into one, also ends its children.
@@ -130,8 +138,8 @@ def process_group(
         folder: in which it runs.
         env: its variables.
         lifeline: give it a standard input that ends when this process does, even if that is killed. It has to watch
-            it: ``lifeline.end_with_stdin``.
-        stdout: where its output goes.
+            it, by ``lifeline.end_with_stdin`` or as a command that is ``tied``.
+        stdout: where its output goes; None for where that of this process goes.
         stderr: where its errors go.
         grace_seconds: for which it may put things in order where it is ended.
     """
@@ -150,27 +158,36 @@ def process_group(
         process_group=0,
     ) as process:
         try:
+            _running.add(process)
             if family:
                 family.add(process)
             yield process
         finally:
             end(process, grace_seconds)
+            _running.discard(process)
             if family:
                 family.remove(process)
 
 
 def run(command: list[str], folder: Path, env: Mapping[str, str], log: Log) -> None:
-    """Run a program and pass on each line that it prints; whatever ends this ends the program and its children.
+    """Run a command of ``python`` or ``dvc`` and pass on each line that it prints.
+
+    Whatever ends this, even a SIGKILL, ends the program and its children.
 
     Raises:
         ProgramError: it failed.
     """
-    with process_group(command, folder, env) as process:
-        follow(process, log)
+    with process_group(tied(command), folder, env, lifeline=True) as process:
+        follow(process, log, command)
 
 
-def follow(process: Process, log: Log) -> None:
+def follow(process: Process, log: Log, command: list[str] | None = None) -> None:
     """Pass on what a process prints, line by line, until it ends.
+
+    Args:
+        process: to follow.
+        log: receives each line.
+        command: as an error names it; by default the process's.
 
     Raises:
         ProgramError: it failed.
@@ -180,7 +197,7 @@ def follow(process: Process, log: Log) -> None:
         log(line)
         last.append(line)
     if status := process.wait():
-        raise ProgramError(cast("list[str]", process.args), status, list(last))
+        raise ProgramError(command or cast("list[str]", process.args), status, list(last))
 
 
 def end(process: Process, grace_seconds: float = _GRACE_SECONDS) -> None:
@@ -193,6 +210,14 @@ def end(process: Process, grace_seconds: float = _GRACE_SECONDS) -> None:
             process.wait(grace_seconds)
         # Not the first one: its exit status is for Popen.
         psutil.wait_procs([member for member in members(process.pid) if member.pid != process.pid], grace_seconds)
+
+
+def _kill_all() -> None:
+    for process in list(_running):
+        _signal(process, signal.SIGKILL)
+
+
+lifelines.end_at_last(_kill_all)
 
 
 def members(group: int) -> list[psutil.Process]:

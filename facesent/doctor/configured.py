@@ -2,16 +2,20 @@
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
+from facesent.core import surroundings
 from facesent.core.errors import DataError, FacesentError
 from facesent.core.paths import Project
 from facesent.core.programs import dvc
 from facesent.dataset.files import describe
-from facesent.doctor.finding import Finding
+from facesent.doctor.finding import Finding, problem
 from facesent.params import load_params
+from facesent.registry.client import EXPORT_LOCAL_STORE
 from facesent.registry.lineage import preset_of
 from facesent.sources.dvc import Tracking, tracking
 
@@ -19,12 +23,34 @@ _SECONDS = 120
 
 
 def findings(project: Project) -> Iterator[Finding]:
-    """Look at ``params.yaml``, ``data/``, the stages, the DVC remote and Kaggle's credentials."""
+    """Look at git, ``params.yaml``, ``data/``, the stages, the DVC remote and Kaggle's credentials."""
+    troubles = list(surroundings.troubles(project.root))
+    yield _folder(project)
+    yield from map(problem, troubles)
+    if not any(trouble.subject == "git" for trouble in troubles):
+        yield Finding("git", "ok", str(shutil.which("git")))
     yield _settings(project)
-    yield _images(project)
-    yield _stages(project)
-    yield _remote(project)
+    # DVC would only say the same in other words.
+    if not troubles:
+        yield _images(project)
+        yield _stages(project)
+        yield _remote(project)
     yield _kaggle()
+
+
+def _folder(project: Project) -> Finding:
+    try:
+        surroundings.require_project(project.root)
+    except FacesentError as error:
+        return Finding("project", "problem", str(error), "facesent commands and flows work there alone")
+    folder = str(project.root.absolute())
+    if unlike := [letter for letter in folder if quote(letter) != letter]:
+        what = (
+            f"{folder}: for its {' '.join(map(repr, dict.fromkeys(unlike)))} the command mlflow looks in another folder"
+        )
+        advice = f"before mlflow ui and mlflow models serve: {EXPORT_LOCAL_STORE}"
+        return Finding("project", "note", what, advice)
+    return Finding("project", "ok", folder)
 
 
 def _settings(project: Project) -> Finding:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from facesent.core.surroundings import Trouble
+
 State = Literal["ok", "note", "problem"]
 
 
@@ -21,3 +23,8 @@ class Finding:
     state: State
     what: str
     advice: str = ""
+
+
+def problem(found: Trouble) -> Finding:
+    """What would also keep a command from its work."""
+    return Finding(found.subject, "problem", found.what, found.advice)

@@ -14,8 +14,7 @@ from facesent.doctor.finding import Finding
 
 # Optional packages by what they are for.
 _EXTRAS = {"app": "facesent app", "export": "facesent export", "benchmarks": "python -m benchmarks"}
-_PROGRAMS = {"git": "commits, lineage, dvc exp", "npm": "facesent weights vggface2_mobilenet"}
-_NEEDED = ("git",)
+_PROGRAMS = {"npm": "facesent weights vggface2_mobilenet"}
 _FREE_GB = 5
 _MEMORY_GB = 4
 
@@ -69,7 +68,7 @@ def _unsatisfied(needed: Requirement) -> str:
 def _program(name: str) -> Finding:
     if path := shutil.which(name):
         return Finding(name, "ok", path)
-    return Finding(name, "problem" if name in _NEEDED else "note", "not on PATH", f"needed for {_PROGRAMS[name]}")
+    return Finding(name, "note", "not on PATH", f"needed for {_PROGRAMS[name]}")
 
 
 def _machine() -> Iterator[Finding]:

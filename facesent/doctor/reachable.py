@@ -5,11 +5,15 @@ from collections.abc import Iterator
 
 from facesent.core.errors import FacesentError
 from facesent.core.paths import Project
-from facesent.doctor.finding import Finding
+from facesent.core.surroundings import socks_proxies
+from facesent.doctor import prefect_home
+from facesent.doctor.finding import Finding, problem
 from facesent.registry.addresses import sqlite_file
+from facesent.registry.client import address_troubles, named_store
 from facesent.registry.credentials import without_credentials
 
 _SECONDS = 5
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
 def findings(project: Project) -> Iterator[Finding]:
@@ -18,23 +22,23 @@ def findings(project: Project) -> Iterator[Finding]:
     yield tracking
     if tracking.state == "ok":
         yield _champion()
-    yield _prefect()
+    yield _prefect(project)
+    yield from _proxies()
 
 
 def _tracking(project: Project) -> Finding:
-    address = os.environ.get("MLFLOW_TRACKING_URI")
+    for trouble in address_troubles():
+        return problem(trouble)
+    address = named_store()
     if not address and not (project.root / "mlflow.db").is_file():
         return Finding("MLflow", "note", "no mlflow.db yet", "the first training writes it: python -m flows.pipeline")
     shown = without_credentials(address) if address else "mlflow.db in this folder"
-    if address and "://" not in address:
-        advice = "set MLFLOW_TRACKING_URI to http://HOST:PORT or sqlite:///mlflow.db, or unset it"
-        return Finding("MLflow", "problem", f"{shown}: expected an address with a scheme", advice)
     file = sqlite_file()
     if file and file.exists() and not os.access(file, os.W_OK):
         return Finding("MLflow", "problem", f"{shown}: read-only", "give yourself the right to write it and its folder")
-    if address and address.startswith("http") and (problem := _refused(address.rstrip("/") + "/health")):
+    if address and address.startswith("http") and (refusal := _refused(address.rstrip("/") + "/health")):
         advice = "start the server that MLFLOW_TRACKING_URI names, or unset it to use mlflow.db in this folder"
-        return Finding("MLflow", "problem", f"{shown}: {problem}", advice)
+        return Finding("MLflow", "problem", f"{shown}: {refusal}", advice)
     return Finding("MLflow", "ok", shown)
 
 
@@ -54,15 +58,26 @@ def _champion() -> Finding:
     return Finding("registry", "ok", f"{count}; champion: version {champion}")
 
 
-def _prefect() -> Finding:
+def _prefect(project: Project) -> Finding:
     address = os.environ.get("PREFECT_API_URL")
+    for trouble in prefect_home.address_troubles(address) if address else prefect_home.troubles(project.root):
+        return problem(trouble)
     if not address:
         what = "PREFECT_API_URL is not set: flows start a temporary server"
         return Finding("Prefect", "ok", what)
-    if problem := _refused(address.rstrip("/") + "/health"):
+    if refusal := _refused(address.rstrip("/") + "/health"):
         advice = "start it with `prefect server start`, or unset PREFECT_API_URL"
-        return Finding("Prefect", "problem", f"{without_credentials(address)}: {problem}", advice)
+        return Finding("Prefect", "problem", f"{without_credentials(address)}: {refusal}", advice)
     return Finding("Prefect", "ok", without_credentials(address))
+
+
+def _proxies() -> Iterator[Finding]:
+    named = [name for each in _PROXIES for name in (each, each.lower()) if os.environ.get(name)]
+    if socks := socks_proxies():
+        what = f"{', '.join(socks)}: a SOCKS proxy, for which packages are missing; flows go without it"
+        yield Finding("proxy", "note", what, "pip install socksio pysocks")
+    elif named:
+        yield Finding("proxy", "ok", f"{', '.join(named)}; what is on this machine is asked without")
 
 
 def _refused(address: str) -> str:

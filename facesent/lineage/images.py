@@ -1,5 +1,6 @@
 """The images of a version in a checkout: linked from DVC's cache, or the drawn faces drawn anew."""
 
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,8 +31,11 @@ def share_cache(project: Project, copy: Project) -> None:
     try:
         with Repo(str(project.root)) as repo:
             cache = str(repo.cache.local_cache_dir)
+        # By a name of ASCII, as DVC cannot write others into its settings; it makes it relative to its own folder.
+        link = copy.root / ".dvc" / "shared"
+        link.symlink_to(cache)
         with Config(str(copy.root / ".dvc")).edit("local") as settings:
-            settings["cache"].update(dir=cache, type=_LINKS)
+            settings["cache"].update(dir=os.path.relpath(link), type=_LINKS)
     except DvcException as error:
         raise ReproductionError(f"Expected a DVC project in {project.root.absolute()}. Received: {error}") from None
 

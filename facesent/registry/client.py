@@ -2,8 +2,10 @@
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from facesent.core.errors import TrackingError
 from facesent.registry.credentials import move_credentials, without_credentials
@@ -11,6 +13,13 @@ from facesent.registry.credentials import move_credentials, without_credentials
 # What MLflow answers where a run, a model, a version or an alias is not there.
 MISSING = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
+if TYPE_CHECKING:
+    from facesent.core.surroundings import Trouble
+
+# MLflow's own default is the same file by its absolute path, percent-encoded: with a space in it, in another folder.
+LOCAL_STORE = "sqlite:///mlflow.db"
+# For the command mlflow, as people type it: its pages read the second one.
+EXPORT_LOCAL_STORE = f"export MLFLOW_TRACKING_URI={LOCAL_STORE} MLFLOW_BACKEND_STORE_URI={LOCAL_STORE}"
 _SETTINGS = {
     # No usage statistics leave the machine, and stages print lines of their own.
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -23,6 +32,11 @@ _SETTINGS = {
 
 def prepare() -> None:
     """Set what MLflow reads when it is imported, where the user has not; for a process's entry point."""
+    # Not above: with the code that serves a version comes what it imports.
+    from facesent.core.surroundings import settle
+
+    settle()
+    os.environ["MLFLOW_TRACKING_URI"] = os.environ.get("MLFLOW_TRACKING_URI") or LOCAL_STORE
     move_credentials(os.environ)
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
@@ -32,6 +46,24 @@ def prepare() -> None:
     from facesent.registry.addresses import make_relative
 
     make_relative()
+
+
+def named_store() -> str | None:
+    """The value of MLFLOW_TRACKING_URI, if it is not that of ``prepare``."""
+    address = os.environ.get("MLFLOW_TRACKING_URI")
+    return None if address in (None, "", LOCAL_STORE) else address
+
+
+def address_troubles() -> Iterator["Trouble"]:
+    """What is wrong with MLFLOW_TRACKING_URI: MLflow takes HOST:PORT, and http with one slash, for a folder."""
+    from facesent.core.surroundings import Trouble
+
+    shown = without_credentials(named_store() or "")
+    if re.match(r"https?:(?!//)", shown) or re.fullmatch(r"[\w.-]+:\d+(/.*)?", shown):
+        host = re.sub(r"^https?:/*", "", shown)
+        what = f"expected the form http://HOST:5000. Received: {shown}"
+        advice = f"Set it: export MLFLOW_TRACKING_URI=http://{host}, or unset it to use mlflow.db in this folder"
+        yield Trouble("MLFLOW_TRACKING_URI", what, advice)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from pathlib import Path
 from textwrap import shorten
 
 from facesent.registry.addresses import DATABASE, sqlite_file
+from facesent.registry.client import named_store
 from facesent.registry.credentials import without_credentials
 
 _LONGEST = 400
@@ -50,7 +51,7 @@ def message_of(error: Exception) -> str:
 
 
 def _store() -> str:
-    address = os.environ.get("MLFLOW_TRACKING_URI")
+    address = named_store()
     return f"{without_credentials(address)} (MLFLOW_TRACKING_URI)" if address else f"{DATABASE} in this folder"
 
 
@@ -63,7 +64,7 @@ def _advice(said: str) -> str:
         )
     if advice := next((advice for sign, advice in _ADVICE.items() if sign in said.lower()), ""):
         return advice
-    if os.environ.get("MLFLOW_TRACKING_URI") and "connect" in said.lower():
+    if named_store() and "connect" in said.lower():
         return f"Start the server that MLFLOW_TRACKING_URI names, or unset it: then {DATABASE} in this folder is used."
     return "See: facesent doctor"
 
@@ -81,5 +82,4 @@ def _about_schema(found: str) -> str:
 
 
 def _with_store() -> str:
-    address = os.environ.get("MLFLOW_TRACKING_URI")
-    return "" if address else f"MLFLOW_TRACKING_URI=sqlite:///{DATABASE} "
+    return "" if named_store() else f"MLFLOW_TRACKING_URI=sqlite:///{DATABASE} "

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "presets").mkdir()
+    (tmp_path / "dvc.yaml").touch()
     for preset in (ROOT / "presets").glob("*.yaml"):
         (tmp_path / "presets" / preset.name).write_bytes(preset.read_bytes())
     monkeypatch.chdir(tmp_path)

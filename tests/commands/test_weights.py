@@ -60,6 +60,7 @@ def stand_in(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     members = {"package/model.json": model, "package/model.bin": values}
     monkeypatch.setattr(catalogue, "SOURCES", {"stand_in": make_source(members)})
     monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))
+    (home / "dvc.yaml").touch()
     monkeypatch.chdir(home)
     return write_tarball(tmp_path / "stand-in-1.0.0.tgz", members)
 

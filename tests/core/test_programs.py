@@ -1,7 +1,9 @@
+import os
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import Context, copy_context
 from pathlib import Path
@@ -33,6 +35,11 @@ class Stopped(BaseException):
     """What a signal is turned into."""
 
 
+def run_code(code: str, folder: Path, log: Callable[[str], None]) -> None:
+    (folder / "code_of_the_test.py").write_text(code)
+    run(python("code_of_the_test"), folder, environment({"PYTHONPATH": os.pathsep.join([str(folder), *sys.path])}), log)
+
+
 def started(process: "subprocess.Popen[str]") -> list[psutil.Process]:
     assert process.stdout
     return [psutil.Process(pid) for pid in (process.pid, int(process.stdout.readline()))]
@@ -56,7 +63,7 @@ def test_what_a_program_printed_is_passed_on_and_ends_the_error(tmp_path: Path) 
     printed = list[str]()
     code = "for n in range(30): print(f'line {n}\\n')\nraise SystemExit(3)"
     with pytest.raises(ProgramError) as failed:
-        run([sys.executable, "-c", code], tmp_path, environment(), printed.append)
+        run_code(code, tmp_path, printed.append)
     assert printed == [f"line {number}" for number in range(30)]
     assert (failed.value.status, failed.value.last) == (3, printed[-20:])
     assert "status 3\nline 10\n" in str(failed.value)
@@ -132,10 +139,10 @@ def test_a_watched_standard_input_ends_with_the_starter_even_if_that_is_killed(t
 
 def test_a_second_signal_does_not_disturb_what_the_first_one_began(tmp_path: Path) -> None:
     code = (
-        "import os, signal; from facesent.core.lifeline import exit_when_terminated; exit_when_terminated()\n"
+        "import os, signal; from facesent.core.lifeline import exit_when_told; exit_when_told()\n"
         "try: os.kill(os.getpid(), signal.SIGTERM); signal.pause()\n"
         "finally: os.kill(os.getpid(), signal.SIGTERM); print('in order')"
     )
     with pytest.raises(ProgramError) as failed:
-        run([sys.executable, "-c", code], tmp_path, environment(), print)
+        run_code(code, tmp_path, print)
     assert (failed.value.status, failed.value.last) == (128 + signal.SIGTERM, ["in order"])

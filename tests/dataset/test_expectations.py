@@ -162,7 +162,7 @@ def test_what_is_only_told_has_pages_of_its_own_which_ask_no_other_machine(tmp_p
     manifest.loc[0, ["ok", "reason"]] = [False, f"{CONFLICT}: Happy/x.png"]
     check_all(manifest, tmp_path / "docs")
     pages = {page.parts[-4]: page.read_text() for page in (tmp_path / "docs" / "validations").rglob("*.html")}
-    status = {name: re.search(r"(Succeeded|Failed)\b", text)[1] for name, text in pages.items()}
+    status = {name: re.search(r"Status:.*?(Succeeded|Failed)\b", text, re.DOTALL)[1] for name, text in pages.items()}
     assert status["images-critical"] == "Succeeded"
     assert status["images-warning"] == "Failed"
     for text in [*pages.values(), (tmp_path / "docs" / "index.html").read_text()]:

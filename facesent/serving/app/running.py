@@ -1,11 +1,10 @@
 """Starting the page's server."""
 
 import importlib.util
-import subprocess
-import sys
 from pathlib import Path
 
 from facesent.core.errors import FacesentError
+from facesent.core.programs import environment, process_group, python, tied
 
 PAGE = Path(__file__).with_name("page.py")
 MAX_MEGABYTES = 20
@@ -16,7 +15,7 @@ class AppError(FacesentError):
 
 
 def run(port: int, version: str | None, *, browser: bool) -> int:
-    """Serve the page on this machine until it is interrupted; the server's exit status.
+    """Serve the page on this machine until it ends or this process does; its exit status.
 
     Args:
         port: on 127.0.0.1.
@@ -28,10 +27,9 @@ def run(port: int, version: str | None, *, browser: bool) -> int:
     """
     if importlib.util.find_spec("streamlit") is None:
         raise AppError("Expected the package streamlit. Received: none. Run: pip install -e '.[app]'")
-    try:
-        return subprocess.run(command(port, version, browser=browser), check=False).returncode
-    except KeyboardInterrupt:
-        return 0
+    shown = command(port, version, browser=browser)
+    with process_group(tied(shown), Path(), environment(), lifeline=True, stdout=None, stderr=None) as server:
+        return server.wait()
 
 
 def command(port: int, version: str | None, *, browser: bool) -> list[str]:
@@ -48,4 +46,4 @@ def command(port: int, version: str | None, *, browser: bool) -> list[str]:
     }
     options = [f"--{name}={value}" for name, value in settings.items()]
     given = [] if version is None else ["--", version]
-    return [sys.executable, "-m", "streamlit", "run", str(PAGE), *options, *given]
+    return python("streamlit", "run", str(PAGE), *options, *given)

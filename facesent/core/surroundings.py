@@ -1,0 +1,205 @@
+"""What a process needs around it: looked at before work is done, and put right where that is nobody else's matter."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from facesent.core.errors import FacesentError
+from facesent.core.paths import Project
+
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+_BACKENDS = ("tensorflow", "jax", "torch")
+_WRITTEN = ("dvc.yaml", "dvc.lock", "data.dvc", "params.yaml", "assignment.csv")
+_MARKS = ("<<<<<<< ", ">>>>>>> ")
+_NO_REPOSITORY = "not a git repository"
+_SECONDS_OF_A_WRITE = 0.2
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What keeps the project from working here.
+
+    Attributes:
+        subject: what was looked at.
+        what: what was found.
+        advice: what to do.
+    """
+
+    subject: str
+    what: str
+    advice: str
+
+
+def settle() -> None:
+    """Let this process and those that it starts ask this machine without a proxy, and read no other project's Keras.
+
+    For a process's entry point, before it speaks to anyone.
+    """
+    for name in ("NO_PROXY", "no_proxy"):
+        given = os.environ.get(name) or os.environ.get(name.swapcase()) or ""
+        hosts = [host.strip() for host in given.split(",") if host.strip()]
+        os.environ[name] = ",".join([*hosts, *(host for host in _THIS_MACHINE if host not in hosts)])
+    # Its keras.json in the home may say another backend, data format or precision.
+    os.environ.setdefault("KERAS_HOME", str((Project().outputs / "cache" / "keras").absolute()))
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # A terminal that knows ASCII alone shows what it can.
+            stream.reconfigure(errors="replace")
+
+
+def socks_proxies() -> list[str]:
+    """The variables that name a SOCKS proxy, for which the package is missing that Prefect's client needs."""
+    if find_spec("socksio"):
+        return []
+    names = [name for each in _PROXIES for name in (each, each.upper())]
+    return [name for name in names if os.environ.get(name, "").startswith("socks")]
+
+
+def leave_socks_proxies_out() -> None:
+    """Go without the proxies that would end every client at its start, also of this machine; say so on stderr."""
+    if names := socks_proxies():
+        for name in names:
+            del os.environ[name]
+        print(
+            f"Without the SOCKS proxy of {', '.join(names)}: it needs `pip install socksio pysocks`.", file=sys.stderr
+        )
+
+
+def require_project(root: Path) -> None:
+    """Refuse to work outside a project.
+
+    Raises:
+        FacesentError: neither dvc.yaml nor DVC's folder is in ``root``.
+    """
+    if _is_project(root):
+        return
+    above = next((str(folder) for folder in root.absolute().parents if _is_project(folder)), "where dvc.yaml is")
+    raise FacesentError(
+        f"Expected a project's folder, with dvc.yaml. Received: {root.absolute()}. "
+        f"Run it in the project's root folder: {above}"
+    )
+
+
+def require(root: Path) -> None:
+    """Refuse to begin what would fail later.
+
+    Raises:
+        FacesentError: outside a project, or the first of the ``troubles``.
+    """
+    require_project(root)
+    refuse(troubles(root))
+
+
+def refuse(found: Iterable[Trouble]) -> None:
+    """Refuse to begin with the first of these.
+
+    Raises:
+        FacesentError: with what it is and what to do.
+    """
+    for trouble in found:
+        raise FacesentError(f"{trouble.subject}: {trouble.what}. {trouble.advice}")
+
+
+def troubles(root: Path) -> Iterator[Trouble]:
+    """What of git, of DVC, of Keras keeps the project in ``root`` from working."""
+    yield from git_troubles(root)
+    yield from _no_repository(root)
+    yield from _conflicts(root)
+    yield from _broken_rwlock(root)
+    yield from _linked_images(root)
+    yield from keras_troubles()
+
+
+def git_troubles(root: Path) -> Iterator[Trouble]:
+    """Git is missing, or refuses to read the repository; whether there is one is DVC's matter."""
+    if shutil.which("git") is None:
+        yield Trouble("git", "not on PATH", "Install it: DVC and the lineage of models need it")
+    elif said := _refusal(root):
+        if "dubious ownership" in said:
+            advice = f"If you trust it: git config --global --add safe.directory '{_repository(root)}'"
+            yield Trouble("git", "this checkout belongs to another user", advice)
+        elif _NO_REPOSITORY not in said:
+            yield Trouble("git", said.partition("\n")[0], "See what `git status` says")
+
+
+def keras_troubles() -> Iterator[Trouble]:
+    """KERAS_BACKEND, perhaps of another project, names what is not there."""
+    backend = os.environ.get("KERAS_BACKEND") or _BACKENDS[0]
+    if backend not in _BACKENDS or find_spec(backend) is None:
+        what = f"expected {', '.join(_BACKENDS[:-1])} or {_BACKENDS[-1]}, installed. Received: {backend}"
+        yield Trouble("KERAS_BACKEND", what, "Unset it to use tensorflow, or install what it names")
+
+
+def _is_project(root: Path) -> bool:
+    return (root / "dvc.yaml").is_file() or (root / ".dvc").is_dir()
+
+
+def _refusal(root: Path) -> str:
+    """Why git cannot read the repository; empty where it can."""
+    asked = subprocess.run(["git", "rev-parse", "--git-dir"], cwd=root, capture_output=True, text=True, check=False)
+    return asked.stderr.strip() if asked.returncode else ""
+
+
+def _no_repository(root: Path) -> Iterator[Trouble]:
+    if shutil.which("git") and _NO_REPOSITORY in _refusal(root) and not _says_no_scm(root):
+        advice = "Clone the project, or make one: git init && git add --all && git commit --message Start"
+        yield Trouble("git", "no repository around this folder, which DVC needs", advice)
+
+
+def _says_no_scm(root: Path) -> bool:
+    files = [root / ".dvc" / "config", root / ".dvc" / "config.local"]
+    return any("no_scm = true" in file.read_text(encoding="utf-8").lower() for file in files if file.is_file())
+
+
+def _repository(root: Path) -> Path:
+    here = root.resolve()
+    return next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
+
+
+def _conflicts(root: Path) -> Iterator[Trouble]:
+    for name in _WRITTEN:
+        file = root / name
+        if not file.is_file():
+            continue
+        with file.open(encoding="utf-8", errors="replace") as lines:
+            marked = next((number for number, line in enumerate(lines, 1) if line.startswith(_MARKS)), None)
+        if marked:
+            advice = (
+                f"Take one side, `git checkout --ours {name}` or `--theirs`, or mend it by hand; then git add {name}"
+            )
+            yield Trouble(name, f"git's marks of a conflict, from line {marked}", advice)
+
+
+def _broken_rwlock(root: Path) -> Iterator[Trouble]:
+    file = root / ".dvc" / "tmp" / "rwlock"
+    if _is_json(file):
+        return
+    # DVC may be writing it just now.
+    time.sleep(_SECONDS_OF_A_WRITE)
+    if not _is_json(file):
+        advice = f"While no DVC command runs, delete it: rm {file}"
+        yield Trouble("DVC's lock file", f"{file} is broken, as a full disk or a crash leaves it", advice)
+
+
+def _is_json(file: Path) -> bool:
+    try:
+        return isinstance(json.loads(file.read_text(encoding="utf-8")), dict)
+    except FileNotFoundError:
+        return True
+    except ValueError:
+        return False
+
+
+def _linked_images(root: Path) -> Iterator[Trouble]:
+    first = next((path for path in Project(root).data.glob("*/*") if not path.name.startswith(".")), None)
+    if first and first.is_symlink() and "/files/md5/" in os.path.realpath(first):
+        advice = "Copy or reflink them: dvc config --local cache.type reflink,copy && dvc checkout --relink data.dvc"
+        yield Trouble("data/", "symbolic links to DVC's cache, which count as links to elsewhere", advice)

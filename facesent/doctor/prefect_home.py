@@ -1,0 +1,77 @@
+"""What Prefect keeps on this machine and how its server is named, as far as that can be told without Prefect."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from facesent.core.surroundings import Trouble
+from facesent.registry.credentials import without_credentials
+
+_DATABASE = "prefect.db"
+# Where the name of each file has a revision of the database's schema that the installed Prefect knows.
+_REVISIONS = ("server", "database", "_migrations", "versions", "sqlite")
+
+
+def database(root: Path) -> Path:
+    """The history of flow runs that the temporary server writes: ``prefect.toml`` has it beside the project."""
+    return Path(os.environ.get("PREFECT_HOME", root / ".prefect")).expanduser() / _DATABASE
+
+
+def advice(root: Path = Path()) -> str:
+    """How to begin without that history."""
+    # Not the file alone: what SQLite keeps beside it would be taken for the new one's.
+    folder = database(root).parent
+    return f"It holds the history of flow runs alone. To begin a new one: mv {folder} {folder}.old"
+
+
+def troubles(root: Path) -> Iterator[Trouble]:
+    """Why the temporary server cannot use its database."""
+    file = database(root)
+    if file.parent.exists() and not file.parent.is_dir():
+        yield Trouble(
+            "Prefect", f"expected a folder {file.parent}. Received: a file", f"Move it away: mv {file.parent} old"
+        )
+    elif "PREFECT_API_DATABASE_CONNECTION_URL" not in os.environ and file.is_file() and (wrong := _unreadable(file)):
+        yield Trouble("Prefect", f"expected a database {file} that it can use. Received: {wrong}", advice(root))
+
+
+def address_troubles(address: str) -> Iterator[Trouble]:
+    """What is wrong with a value of PREFECT_API_URL."""
+    shown = without_credentials(address)
+    parts = urlsplit(shown if "://" in shown else f"http://{shown}")
+    path = [part for part in parts.path.split("/") if part]
+    # Prefect Cloud's has the names of account and workspace behind it.
+    if not shown.startswith(("http://", "https://")) or "api" not in path:
+        scheme = parts.scheme if parts.scheme == "https" else "http"
+        right = "/".join([f"{scheme}://{parts.netloc}", *(path if "api" in path else [*path, "api"])])
+        what = f"expected the form http://HOST:4200/api. Received: {shown}"
+        advice = f"Set it: export PREFECT_API_URL={right}, or unset it to run without a server"
+        yield Trouble("PREFECT_API_URL", what, advice)
+
+
+def _unreadable(file: Path) -> str:
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as opened:
+            tables = {name for (name,) in opened.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            revisions = list(opened.execute("SELECT version_num FROM alembic_version")) if tables else []
+            broken = opened.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.OperationalError as error:
+        # Another process may hold it; whether that lasts shows later.
+        return "" if "locked" in str(error) else str(error)
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    if broken != "ok":
+        return f"half a file ({broken.splitlines()[0]})"
+    known = _known_revisions()
+    unknown = [revision for (revision,) in revisions if known and not any(f"_{revision}_" in name for name in known)]
+    return f"the schema {unknown[0]} of a newer Prefect than the installed one" if unknown else ""
+
+
+def _known_revisions() -> list[str]:
+    spec = find_spec("prefect")
+    places = spec.submodule_search_locations if spec else None
+    return [file.name for place in places or () for file in Path(place).joinpath(*_REVISIONS).glob("*.py")]
