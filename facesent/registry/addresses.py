@@ -8,8 +8,11 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+from facesent.core.errors import TrackingError
 
 DATABASE, _FOLDER = "mlflow.db", "mlruns"
 
@@ -46,6 +49,33 @@ def make_relative() -> None:
         return
     if left:
         print(f"{database.name} was made in {', '.join(sorted(left))}: now it names the files here.", file=sys.stderr)
+
+
+def check_folder() -> None:
+    """Refuse to use a store from another folder than the one that its addresses are relative to.
+
+    Raises:
+        TrackingError: if so.
+    """
+    if database := sqlite_file():
+        _check_folder(database.resolve(), Path.cwd().resolve())
+
+
+@cache
+def _check_folder(database: Path, here: Path) -> None:
+    if database.parent == here or not database.is_file():
+        return
+    query = f"SELECT 1 FROM experiments WHERE artifact_location LIKE '{_FOLDER}/%'"  # noqa: S608
+    try:
+        with closing(sqlite3.connect(database, timeout=_BUSY_SECONDS)) as connection:
+            belongs_there = connection.execute(query).fetchone()
+    except sqlite3.Error:
+        return
+    if belongs_there:
+        raise TrackingError(
+            f"Expected to run in {database.parent}, the folder of the store that MLFLOW_TRACKING_URI names, where its "
+            f"files lie. Received: {here}. Run it there, or unset MLFLOW_TRACKING_URI."
+        )
 
 
 def _rewrite(connection: sqlite3.Connection) -> set[str]:

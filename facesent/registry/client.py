@@ -73,6 +73,9 @@ def mlflow_answers() -> Iterator[None]:
     from requests import RequestException
     from sqlalchemy.exc import SQLAlchemyError
 
+    from facesent.registry.addresses import check_folder
+
+    check_folder()
     try:
         yield
     # MLflow lets errors of its database and of uploads through as they are.

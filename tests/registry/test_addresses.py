@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from facesent.core.errors import TrackingError
 from facesent.core.paths import Project
 from facesent.registry import runs
 from facesent.registry.addresses import make_relative
@@ -114,6 +115,15 @@ def test_files_kept_elsewhere_on_purpose_stay_there(old: Path, tmp_path: Path) -
     make_absolute(old, tmp_path / "disk")
     make_relative()
     assert f"{tmp_path}/disk/mlruns/1" in addresses(old)
+
+
+def test_a_store_is_used_from_its_own_folder_alone(old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first_run(old)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{old}/mlflow.db")
+    with pytest.raises(TrackingError, match=f"Expected to run in {old}"):
+        runs.begin("run", {})
+    assert not (tmp_path / "mlruns").exists()
 
 
 def test_two_at_once_find_one_store(old: Path) -> None:
