@@ -216,8 +216,7 @@ def resplit() -> None:
     git checkout assignment.csv
 
     \b
-    Example:
-      facesent data resplit
+    Example: facesent data resplit
     """
     from facesent.core.errors import DataError
     from facesent.core.paths import Project

@@ -65,8 +65,8 @@ def test_servers_that_do_not_answer_are_problems_and_show_no_password(
 
 def test_an_address_of_mlflow_without_a_scheme_is_a_problem(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "127.0.0.1:5000")
-    tracking = by_subject(reachable.findings(Project(project)))["MLflow"]
-    assert (tracking.state, "http://HOST:PORT" in tracking.advice) == ("problem", True)
+    tracking = by_subject(reachable.findings(Project(project)))["MLFLOW_TRACKING_URI"]
+    assert (tracking.state, "http://127.0.0.1:5000" in tracking.advice) == ("problem", True)
 
 
 def test_a_registry_without_a_champion_is_a_note(project: Path, mlflow_store: Path) -> None:
