@@ -50,7 +50,7 @@ def _show(finding: "Finding") -> None:
 
     # rich and not click, which knows nothing of NO_COLOR.
     console = Console(soft_wrap=True)
-    line = Text.assemble((f"{finding.state:8}", _COLOURS[finding.state]), f"{finding.subject:17}{finding.what}")
+    line = Text.assemble((f"{finding.state:8}", _COLOURS[finding.state]), f"{finding.subject:16} {finding.what}")
     console.print(line)
     if finding.advice:
         console.print(f"{'':25}→ {finding.advice}", markup=False, highlight=False)

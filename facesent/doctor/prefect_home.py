@@ -66,12 +66,13 @@ def _unreadable(file: Path) -> str:
         return str(error)
     if broken != "ok":
         return f"half a file ({broken.splitlines()[0]})"
-    known = _known_revisions()
+    known = known_revisions()
     unknown = [revision for (revision,) in revisions if known and not any(f"_{revision}_" in name for name in known)]
     return f"the schema {unknown[0]} of a newer Prefect than the installed one" if unknown else ""
 
 
-def _known_revisions() -> list[str]:
+def known_revisions() -> list[str]:
+    """Names of files, each with the revision in it."""
     spec = find_spec("prefect")
     places = spec.submodule_search_locations if spec else None
     return [file.name for place in places or () for file in Path(place).joinpath(*_REVISIONS).glob("*.py")]

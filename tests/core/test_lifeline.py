@@ -1,0 +1,89 @@
+"""Ctrl-C on a real terminal, and programs that end with who started them."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from facesent.core.programs import environment
+from tests.helpers.processes import survivors
+from tests.helpers.terminals import interrupt
+
+# People wait three seconds; this machine may be busy.
+MOST_SECONDS = 6.0
+
+STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
+)
+# Its main thread is outside Python, where no handler of a signal can run: a mutex that is locked twice.
+STUCK = f"""
+import ctypes, sys, threading
+from pathlib import Path
+from facesent.core.lifeline import exit_when_told
+from facesent.core.programs import environment, process_group
+
+exit_when_told("Run it again.")
+with process_group([sys.executable, "-c", {STUBBORN!r}], Path(), environment()) as process:
+    print("child:", process.stdout.readline(), flush=True)
+    mutex, lock = ctypes.create_string_buffer(128), ctypes.CDLL(None).pthread_mutex_lock
+    lock(mutex), lock(mutex)
+"""
+
+
+def variables() -> dict[str, str]:
+    return environment({"PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
+
+
+@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize("code", [STUCK, STUCK.replace("lock(mutex), lock(mutex)", "process.wait()")])
+def test_ctrl_c_ends_a_process_and_its_children_whatever_they_do(tmp_path: Path, code: str, times: int) -> None:
+    ended = interrupt([sys.executable, "-c", code], tmp_path, variables(), "child: up", times=times)
+    assert ended.status == 130, ended.printed
+    assert ended.printed.count("Interrupted. Run it again.") == 1
+    assert "Traceback" not in ended.printed
+    assert ended.seconds < MOST_SECONDS
+    assert len(ended.family) == 1
+    assert survivors(ended.family) == []
+
+
+def test_a_program_that_knows_nothing_of_it_ends_when_its_starter_is_killed(tmp_path: Path) -> None:
+    # A stage of DVC's is such a one: a child of the program.
+    (tmp_path / "stubborn.py").write_text(
+        "import subprocess, sys\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {STUBBORN!r}])\n"
+        "print(child.pid, sys.argv[1:], repr(sys.stdin.read()), flush=True); child.wait()"
+    )
+    starting = (
+        "import os; from pathlib import Path; from facesent.core.programs import environment, python, run\n"
+        "run(python('stubborn', 'a', '-b'), Path(), environment(), lambda line: print(line, flush=True))"
+    )
+    env = variables() | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])}
+    command = [sys.executable, "-c", starting]
+    with subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout
+        told = {starter.stdout.readline().strip() for _ in range(2)}
+        family = psutil.Process(starter.pid).children(recursive=True)
+        starter.kill()
+    assert told == {"up", f"{family[-1].pid} ['a', '-b'] ''"}, "its arguments, and an empty standard input"
+    assert len(family) == 2
+    assert survivors(family) == []
+
+
+@pytest.mark.slow
+def test_the_page_ends_with_the_command_that_serves_it(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    code = f"from facesent.serving.app.running import run; run({port}, None, browser=False)"
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, cwd=tmp_path, env=variables(), stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout
+        assert any(str(port) in line for line in starter.stdout)
+        family = psutil.Process(starter.pid).children(recursive=True)
+        starter.kill()
+    assert len(family) == 1
+    assert survivors(family) == []

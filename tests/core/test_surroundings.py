@@ -1,0 +1,132 @@
+"""What keeps the project from working on a machine is one line before work is done."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from facesent.core import surroundings
+from facesent.core.errors import FacesentError
+
+
+def conflict(project: Path) -> None:
+    (project / "dvc.lock").write_text("schema: '2.0'\n<<<<<<< HEAD\na: 1\n=======\na: 2\n>>>>>>> other\n")
+
+
+def half_an_rwlock(project: Path) -> None:
+    (project / ".dvc" / "tmp").mkdir()
+    (project / ".dvc" / "tmp" / "rwlock").write_text('{"x')
+
+
+def empty_rwlock(project: Path) -> None:
+    half_an_rwlock(project)
+    (project / ".dvc" / "tmp" / "rwlock").write_text("")
+
+
+def links_to_the_cache(project: Path) -> None:
+    cached = project / ".dvc" / "cache" / "files" / "md5" / "ab" / "cdef"
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(b"an image")
+    (project / "data" / "Happy").mkdir(parents=True)
+    (project / "data" / "Happy" / "a.png").symlink_to(cached)
+
+
+def no_repository(project: Path) -> None:
+    (project / ".git").rename(project / "git")
+
+
+def broken_repository(project: Path) -> None:
+    (project / ".git" / "config").write_text("[core")
+
+
+@pytest.mark.parametrize(
+    ("break_it", "named"),
+    [
+        (conflict, "dvc.lock: git's marks of a conflict, from line 2. Take one side"),
+        (half_an_rwlock, "rm .dvc/tmp/rwlock"),
+        (empty_rwlock, "rm .dvc/tmp/rwlock"),
+        (links_to_the_cache, "dvc checkout --relink data.dvc"),
+        (no_repository, "git init"),
+        (broken_repository, "git status"),
+    ],
+)
+def test_a_project_that_cannot_work_is_refused_with_the_way_out(
+    project: Path, break_it: Callable[[Path], None], named: str
+) -> None:
+    surroundings.require(Path())
+    break_it(project)
+    with pytest.raises(FacesentError) as refused:
+        surroundings.require(Path())
+    assert named in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_lock_file_that_dvc_wrote_is_none_of_our_business(project: Path) -> None:
+    half_an_rwlock(project)
+    (project / ".dvc" / "tmp" / "rwlock").write_text(json.dumps({"read": {}, "write": {}}))
+    surroundings.require(Path())
+
+
+def test_without_git_the_line_says_what_it_is_for(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(project))
+    with pytest.raises(FacesentError, match="git: not on PATH"):
+        surroundings.require(Path())
+
+
+def test_a_checkout_of_another_user_is_told_how_to_trust_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As git's own tests do, since this process may not give files away.
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    with pytest.raises(FacesentError, match=f"safe.directory '{project}'"):
+        surroundings.require(Path())
+
+
+@pytest.mark.parametrize("backend", ["theano", "tensorflow-metal"])
+def test_a_backend_of_another_project_is_named(project: Path, monkeypatch: pytest.MonkeyPatch, backend: str) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    with pytest.raises(FacesentError, match=f"KERAS_BACKEND: expected .* Received: {backend}. Unset it"):
+        surroundings.require(Path())
+
+
+def test_in_a_folder_of_the_project_its_root_is_named(project: Path) -> None:
+    (project / "notebooks").mkdir()
+    with pytest.raises(FacesentError, match=f"root folder: {project}$"):
+        surroundings.require(project / "notebooks")
+
+
+def settled(code: str, **variables: str) -> str:
+    """What code prints in a process of its own, after its entry point's preparation."""
+    program = f"from facesent.registry.client import prepare; prepare()\n{code}"
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), **variables}
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.mark.parametrize("given", ["", "localhost", "localhost,127.0.0.1", "intranet.example, 127.0.0.1"])
+@pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
+def test_what_is_on_this_machine_is_asked_without_a_proxy(given: str, name: str) -> None:
+    code = (
+        "import httpx, requests, urllib.request as u\n"
+        "urls = [f'http://{host}:1234/' for host in ('localhost', '127.0.0.1', '[::1]')]\n"
+        "pool = httpx.Client()\n"
+        "print(all(pool._transport_for_url(httpx.URL(url)) is pool._transport for url in urls),\n"
+        "      any(requests.utils.get_environ_proxies(url) for url in urls[:2]), u.proxy_bypass('127.0.0.1'),\n"
+        "      bool(requests.utils.get_environ_proxies('http://example.org')), u.proxy_bypass('intranet.example'))"
+    )
+    proxy = "http://127.0.0.1:9"
+    found = settled(code, HTTP_PROXY=proxy, http_proxy=proxy, HTTPS_PROXY=proxy, **{name: given})
+    assert found == f"True False True True {'intranet' in given}"
+
+
+def test_settings_of_another_projects_keras_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / ".keras").mkdir()
+    (tmp_path / ".keras" / "keras.json").write_text('{"image_data_format": "channels_first", "floatx": "float16"}')
+    code = "import os; print(os.path.exists(os.environ['KERAS_HOME'] + '/keras.json'))"
+    assert settled(code, HOME=str(tmp_path)) == "False"
+
+
+def test_text_that_the_terminal_does_not_know_ends_nothing() -> None:
+    assert settled("print('→ Größe')", PYTHONIOENCODING="ascii") == "? Gr??e"

@@ -1,0 +1,137 @@
+"""Prefect's temporary server: what keeps it from starting is said at once, and it ends with the flow."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+import pytest
+
+from facesent.doctor import prefect_home
+from tests.helpers.processes import survivors
+from tests.helpers.terminals import interrupt
+
+ROOT = Path(__file__).parents[2]
+WAIT = "python -c \"import time; print('started', flush=True); time.sleep(600)\""
+FLOW = [sys.executable, "-m", "flows.pipeline"]
+
+
+def database(project: Path, revision: str) -> Path:
+    """One without tables, of a schema of this name."""
+    file = project / ".prefect" / "prefect.db"
+    file.parent.mkdir(exist_ok=True)
+    with closing(sqlite3.connect(file)) as opened:
+        opened.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        opened.execute("INSERT INTO alembic_version VALUES (?)", [revision])
+        opened.commit()
+    return file
+
+
+def newer(project: Path) -> None:
+    database(project, "ffffffffffff")
+
+
+def half(project: Path) -> None:
+    file = database(project, "x" * 20000)
+    file.write_bytes(file.read_bytes()[:10000])
+
+
+def no_database(project: Path) -> None:
+    file = database(project, "x")
+    file.write_text("<html>")
+
+
+def no_folder(project: Path) -> None:
+    (project / ".prefect").touch()
+
+
+@pytest.fixture
+def variables(project: Path) -> dict[str, str]:
+    """Of a process that has no server, in a project with one stage that does not end."""
+    (project / "dvc.yaml").write_text(f"stages: {{first: {{cmd: {WAIT!r}, outs: [one]}}}}".replace("\\'", "''"))
+    (project / "prefect.toml").write_bytes((ROOT / "prefect.toml").read_bytes())
+    return {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+
+
+@pytest.mark.parametrize("spoil", [newer, half, no_database, no_folder])
+def test_a_database_that_prefect_cannot_use_is_named_with_the_way_out(
+    project: Path, spoil: Callable[[Path], None]
+) -> None:
+    assert list(prefect_home.troubles(project)) == []
+    spoil(project)
+    (trouble,) = prefect_home.troubles(project)
+    assert str(project / ".prefect") in trouble.what
+    assert f"mv {project / '.prefect'} " in trouble.advice
+
+
+@pytest.mark.parametrize(
+    ("given", "right"),
+    [
+        ("http://127.0.0.1:4200", "http://127.0.0.1:4200/api"),
+        ("127.0.0.1:4200/api", "http://127.0.0.1:4200/api"),
+        ("https://me:hidden-word@host/prefect/", "https://host/prefect/api"),
+    ],
+)
+def test_an_address_that_cannot_be_right_is_told_in_its_right_form(given: str, right: str) -> None:
+    (trouble,) = prefect_home.address_troubles(given)
+    assert f"PREFECT_API_URL={right}," in trouble.advice
+    assert "hidden-word" not in str(trouble)
+    assert list(prefect_home.address_troubles(right)) == []
+    assert list(prefect_home.address_troubles("https://api.prefect.cloud/api/accounts/1/workspaces/2")) == []
+
+
+def refused(variables: dict[str, str], project: Path) -> str:
+    done = subprocess.run(FLOW, cwd=project, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+@pytest.mark.slow
+def test_a_flow_says_so_too(variables: dict[str, str], project: Path) -> None:
+    address = refused(variables | {"PREFECT_API_URL": "http://127.0.0.1:4200"}, project)
+    assert "Set it: export PREFECT_API_URL=http://127.0.0.1:4200/api" in address
+    newer(project)
+    assert "of a newer Prefect" in refused(variables, project)
+
+
+@pytest.mark.slow
+def test_a_server_that_dies_at_its_start_is_not_waited_for(variables: dict[str, str], project: Path) -> None:
+    first = next(name for name in sorted(prefect_home.known_revisions()) if name[0].isdigit()).split("_")[4]
+    database(project, first)
+    said = refused(variables, project)
+    assert "Expected Prefect's temporary server to start. Received: it ended with status 3" in said
+    assert "no such table" in said
+    assert "mv .prefect .prefect.old" in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("times", [1, 3])
+def test_ctrl_c_on_a_terminal_ends_a_flow_with_all_that_it_started(
+    variables: dict[str, str], project: Path, times: int
+) -> None:
+    ended = interrupt(FLOW, project, variables, "started\r\n", times=times)
+    assert ended.status == 130, ended.printed
+    assert ended.printed.count("Interrupted. Run it again to go on") == 1
+    assert "Traceback" not in ended.printed
+    assert ended.seconds < 6, "three where nothing else runs"
+    assert len(ended.family) >= 3, "the temporary server, DVC and the stage"
+    assert survivors(ended.family) == []
+
+
+@pytest.mark.slow
+def test_a_killed_flow_leaves_neither_stage_nor_server(variables: dict[str, str], project: Path) -> None:
+    with subprocess.Popen(
+        FLOW, cwd=project, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, process_group=0
+    ) as process:
+        assert process.stdout
+        assert any(line.endswith("started\n") for line in process.stdout)
+        family = psutil.Process(process.pid).children(recursive=True)
+        os.killpg(process.pid, signal.SIGKILL)
+    assert len(family) >= 3, "the temporary server, DVC and the stage"
+    assert survivors(family) == []
