@@ -14,7 +14,18 @@ STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 # Says, finds and starts, and decides nothing: no stage depends on it.
 DECIDES_NOTHING = {
     f"facesent/core/{name}.py"
-    for name in ("console", "errors", "files", "markdown", "nested", "paths", "programs", "text", "watching")
+    for name in (
+        "console",
+        "errors",
+        "files",
+        "lifeline",
+        "markdown",
+        "nested",
+        "paths",
+        "programs",
+        "text",
+        "watching",
+    )
 }
 
 
