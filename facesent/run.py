@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facesent.core.console import run_main, say
+from facesent.core.lifeline import exit_when_told
 from facesent.core.paths import Project
 from facesent.core.surroundings import git_troubles, keras_troubles, refuse, settle
 
@@ -90,6 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         refuse(chain(git_troubles(Path()), keras_troubles()))
         run(options.stage, Project(), options.data)
 
+    exit_when_told()
     run_main(act)
 
 
