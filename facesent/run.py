@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from facesent.core.console import run_main, say
 from facesent.core.files import images_in_use
+from facesent.core.lifeline import exit_when_told
 from facesent.core.paths import Project
 from facesent.core.surroundings import git_troubles, keras_troubles, refuse, settle
 
@@ -93,6 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         refuse(chain(git_troubles(Path()), keras_troubles()))
         run(options.stage, Project(), options.data)
 
+    exit_when_told()
     run_main(act)
 
 

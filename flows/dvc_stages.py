@@ -111,7 +111,8 @@ def _error(stage: str, error: ProgramError) -> StageError:
         return DvcBusyError("\n".join(lines))
     # DVC's own last line repeats the command, which says nothing after what the stage itself said.
     said = [line for line in lines if not line.startswith(("> ", "ERROR: failed to reproduce"))]
-    if number := _signal_of(errors):
+    # Of DVC itself, or of the stage as DVC tells it.
+    if number := signal.Signals(-error.status) if error.status < 0 else _signal_of(errors):
         killed = f"Stage {stage} was ended by {number.name}: by somebody, or by the system for want of memory."
         return StageKilledError("\n".join([killed, *said]))
     # What comes before a stage's own message is in the log.

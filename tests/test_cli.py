@@ -1,6 +1,8 @@
 import subprocess
 import sys
+from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -29,3 +31,24 @@ def test_every_command_has_help_with_an_example(command: list[str]) -> None:
     result = CliRunner().invoke(main, [*command, "--help"])
     assert result.exit_code == 0
     assert "Example: " in result.output
+
+
+@pytest.mark.parametrize("command", [each for each in commands() if each not in (["data"], ["doctor"])], ids=" ".join)
+def test_outside_a_project_every_command_says_where_to_run_it_and_leaves_nothing(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = tmp_path / "photo.png"
+    photo.touch()
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    found: click.Command = main
+    for name in command:
+        found = found.commands[name]
+    required = [each for each in found.params if each.required]
+    options = [word for each in required if isinstance(each, click.Option) for word in (each.opts[0], "x")]
+    arguments = [str(photo) for each in required if isinstance(each, click.Argument)]
+    result = CliRunner().invoke(main, [*command, *options, *arguments])
+    assert result.exit_code == 1
+    assert "Run it in the project's root folder" in result.output
+    assert list(folder.iterdir()) == []

@@ -20,10 +20,6 @@ def say(line: str) -> None:
 
 def run_main(act: Callable[[], object]) -> None:
     """Run a process's main; what a person can put right, also a full disk, ends it with a message and status 1."""
-    # Not above: with the code that serves a version comes what it imports.
-    from facesent.core.lifeline import exit_when_told
-
-    exit_when_told()
     try:
         act()
     except (FacesentError, OSError) as error:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -10,10 +11,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import gettempdir
 
 from facesent.core.errors import FacesentError
 from facesent.core.paths import Project
 
+_CACHE = Project().outputs / "cache"
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 _BACKENDS = ("tensorflow", "jax", "torch")
@@ -43,16 +46,29 @@ def settle() -> None:
 
     For a process's entry point, before it speaks to anyone.
     """
+    name_user()
     for name in ("NO_PROXY", "no_proxy"):
         given = os.environ.get(name) or os.environ.get(name.swapcase()) or ""
         hosts = [host.strip() for host in given.split(",") if host.strip()]
         os.environ[name] = ",".join([*hosts, *(host for host in _THIS_MACHINE if host not in hosts)])
     # Its keras.json in the home may say another backend, data format or precision.
-    os.environ.setdefault("KERAS_HOME", str((Project().outputs / "cache" / "keras").absolute()))
+    os.environ.setdefault("KERAS_HOME", str((_CACHE / "keras").absolute()))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             # A terminal that knows ASCII alone shows what it can.
             stream.reconfigure(errors="replace")
+
+
+def name_user() -> None:
+    """Give a user id without a name, as containers have it, what libraries end without: a name, and a home."""
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        os.environ.setdefault("USER", f"user-{os.getuid()}")
+        if "HOME" not in os.environ:
+            home = (_CACHE / "home").absolute() if _is_project(Path()) else Path(gettempdir())
+            home.mkdir(parents=True, exist_ok=True)
+            os.environ["HOME"] = str(home)
 
 
 def socks_proxies() -> list[str]:

@@ -25,7 +25,7 @@ def advice(root: Path = Path()) -> str:
     """How to begin without that history."""
     # Not the file alone: what SQLite keeps beside it would be taken for the new one's.
     folder = database(root).parent
-    return f"It holds the history of flow runs alone. To begin a new one: mv {folder} {folder}.old"
+    return f"{folder} holds the history of flow runs alone. To begin a new one: mv {folder} {folder}.old"
 
 
 def troubles(root: Path) -> Iterator[Trouble]:

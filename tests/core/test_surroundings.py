@@ -130,3 +130,33 @@ def test_settings_of_another_projects_keras_are_not_read(tmp_path: Path) -> None
 
 def test_text_that_the_terminal_does_not_know_ends_nothing() -> None:
     assert settled("print('→ Größe')", PYTHONIOENCODING="ascii") == "? Gr??e"
+
+
+@pytest.mark.slow
+def test_a_user_id_without_a_name_runs_flows_and_commands(project: Path) -> None:
+    (project / "dvc.yaml").write_text('stages: {first: {cmd: "touch one", outs: [one]}}')
+    # In a user namespace of its own, so that it may be any id.
+    (project / "prefect.toml").write_bytes((Path(__file__).parents[2] / "prefect.toml").read_bytes())
+    nameless = ["unshare", "--user", "--map-user=12345", "env", "--unset=HOME", "--unset=USER", "--unset=LOGNAME"]
+    if subprocess.run([*nameless, "true"], capture_output=True).returncode:
+        pytest.skip("this machine allows no user namespaces")
+    python = [*nameless, sys.executable, "-m"]
+    asked = subprocess.run([*python, "facesent.cli", "models"], capture_output=True, text=True)
+    assert (asked.returncode, asked.stderr) == (0, "")
+    assert "No version is registered yet" in asked.stdout
+    flow = subprocess.run([*python, "flows.pipeline"], capture_output=True, text=True)
+    assert (project / "one").exists(), flow.stderr
+    assert "Traceback" not in flow.stderr
+
+
+@pytest.mark.slow
+def test_mlflows_database_lies_in_the_projects_folder_whatever_that_is_called(project: Path) -> None:
+    folder = project.parent / "Größe & más #1 100% it's" / "a b?"
+    folder.parent.mkdir()
+    project.rename(folder)
+    before = sorted(path.name for path in project.parent.iterdir())
+    # The working folder was moved too.
+    subprocess.run([sys.executable, "-m", "facesent.cli", "models"], cwd=folder, check=True)
+    assert (folder / "mlflow.db").is_file()
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+    assert sorted(path.name for path in project.parent.iterdir()) == before

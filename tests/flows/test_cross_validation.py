@@ -59,6 +59,8 @@ def project(own_home: Path, tmp_path_factory: pytest.TempPathFactory, empty_mlfl
     """The working folder, with a tracking store of its own."""
     root = tmp_path_factory.mktemp("folds")
     (root / "mlflow.db").write_bytes(empty_mlflow_database.read_bytes())
+    (root / "dvc.yaml").touch()
+    subprocess.run(["git", "init", "--quiet"], cwd=root, check=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root / 'mlflow.db'}")

@@ -136,6 +136,12 @@ def test_a_stage_that_a_signal_ended_says_so_with_its_last_lines(
         repro("look", root, print)
 
 
+def test_a_kill_of_dvc_alone_is_named_too(pipeline_of: PipelineOf) -> None:
+    root = pipeline_of({"look": {"cmd": "echo epoch 1; kill -9 $PPID"}})
+    with pytest.raises(StageKilledError, match=r"^Stage look was ended by SIGKILL: "):
+        repro("look", root, print)
+
+
 def test_a_failure_without_words_names_dvcs_reason(pipeline_of: PipelineOf) -> None:
     root = pipeline_of({"look": {"cmd": "exit 3"}})
     with pytest.raises(StageError, match="exited with 3"):
