@@ -68,7 +68,8 @@ def pipeline(approval_hours: Hours = APPROVAL_HOURS) -> "State[Any]":
     artifacts.publish_link("mlflow-run", summary.places["MLflow run"], "the run in MLflow")
     if summary.event:
         tell(summary.event, summary.sentence)
-    return Completed(message=summary.sentence, data=summary)
+    # Told apart in Prefect's list of runs.
+    return Completed(name=summary.rows["verdict"].capitalize(), message=summary.sentence, data=summary)
 
 
 def run_stages(project: Project, steps: Steps | None = None) -> dict[str, str]:

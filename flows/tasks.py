@@ -75,7 +75,9 @@ def register(project: Project) -> "Candidate":
     """Make the trained model a version of the registered model ``facesent``, unless it is one already."""
     from facesent.promotion import register
 
+    get_run_logger().info("Registering the model in MLflow")
     candidate = register.register(project)
+    get_run_logger().info("Version %d: %s", candidate.version, "registered" if candidate.created else "known already")
     artifacts.publish("register", pages.registered(candidate))
     return candidate
 
@@ -85,6 +87,7 @@ def canary(project: Project, candidate: "Candidate") -> "CanaryReport":
     """Let the real server answer with the candidate; one that cannot be served is rejected by the gate."""
     from facesent.promotion.canary import trial
 
+    get_run_logger().info("Starting the real server with version %d, and asking it", candidate.version)
     report = trial.canary(project, candidate)
     artifacts.publish("canary", report.to_markdown())
     return report
@@ -95,7 +98,9 @@ def gate(project: Project, candidate: "Candidate", canary: "CanaryReport") -> "V
     """Judge the candidate; a rejection is a verdict, no failure."""
     from facesent.promotion import judge
 
+    get_run_logger().info("Scoring the test images with version %d and with the champion", candidate.version)
     verdict = judge.judge(project, candidate, canary)
+    get_run_logger().info("%s: %s", verdict.outcome, verdict.reason)
     artifacts.publish("verdict", verdict.to_markdown())
     return verdict
 

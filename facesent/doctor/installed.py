@@ -3,9 +3,11 @@
 import os
 import platform
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.util import find_spec
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -26,6 +28,7 @@ def findings() -> Iterator[Finding]:
     yield from map(_extra, _EXTRAS)
     yield from map(_program, _PROGRAMS)
     yield from _machine()
+    yield _gpu()
 
 
 def _packages() -> Finding:
@@ -83,3 +86,18 @@ def _machine() -> Iterator[Finding]:
     full = free < _FREE_GB
     advice = "dvc gc -w, or remove old runs with mlflow gc" if full else ""
     yield Finding("disk", "note" if full else "ok", f"{free:.0f} GB free in this folder", advice)
+
+
+def _gpu() -> Finding:
+    smi = shutil.which("nvidia-smi")
+    found = subprocess.run([smi, "-L"], capture_output=True, text=True, check=False) if smi else None
+    cards = (
+        [line.partition(" (UUID")[0] for line in found.stdout.splitlines()] if found and not found.returncode else []
+    )
+    if not cards:
+        return Finding("GPU", "ok", "none of NVIDIA's: trainings run on the CPU")
+    if find_spec("nvidia") is None:
+        return Finding(
+            "GPU", "note", f"{', '.join(cards)}, not used", "install CUDA's libraries: pip install -e '.[gpu]'"
+        )
+    return Finding("GPU", "ok", ", ".join(cards))

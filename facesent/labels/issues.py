@@ -61,6 +61,7 @@ def find_label_issues(predictions: pd.DataFrame) -> pd.DataFrame:
     classes = np.array(classes_of(table))
     probabilities = probabilities_of(table)
     given = pd.Index(classes).get_indexer(table["label"])
+    _check_better_than_chance(given, probabilities)
     # One process: the work is milliseconds, and a forked one would copy what the caller holds.
     wrong: NDArray[np.bool_] = issues(given, probabilities, filter_by="prune_by_noise_rate", n_jobs=1)
     # Of cleanlab's scores the one that ranks planted errors best on photos of faces.
@@ -75,6 +76,19 @@ def find_label_issues(predictions: pd.DataFrame) -> pd.DataFrame:
         }
     )
     return found.loc[wrong].sort_values("self_confidence", kind="stable", ignore_index=True)
+
+
+def _check_better_than_chance(given: NDArray[np.intp], probabilities: NDArray[np.float64]) -> None:
+    """Models that tell nothing apart say nothing about labels either."""
+    right, commonest = (
+        float((probabilities.argmax(axis=1) == given).mean()),
+        float(np.bincount(given).max() / len(given)),
+    )
+    if right <= commonest:
+        raise PredictionsError(
+            f"Expected predictions that are right more often than always saying the commonest class ({commonest:.0%}). "
+            f"Received: {right:.0%}. Train the folds for longer, then run `python -m flows.cross_validation` again."
+        )
 
 
 def summarise(predictions: pd.DataFrame, issues: pd.DataFrame) -> pd.DataFrame:

@@ -90,7 +90,7 @@ def _known(version: int) -> Approval:
     if known is None:
         waiting = ", ".join(map(str, decisions.waiting())) or "none"
         raise RegistryError(
-            f"Expected a version that waits for approval. Received: {version}, about which nobody asked. "
+            f"Expected a version that waits for approval. Received: version {version}, for which nobody has asked. "
             f"Waiting: {waiting}. With gate.approval: true, facesent promote asks."
         )
     return known

@@ -1,6 +1,6 @@
 """The gate with what it needs: the candidate and the champion on the same test images."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from textwrap import shorten
 from typing import TYPE_CHECKING
@@ -52,12 +52,13 @@ def judge(project: Project, candidate: Candidate, canary: CanaryReport | None) -
     params = load_params(project.params)
     champion = versions.version_with_alias(CHAMPION)
     # The same weights with another min_confidence are no rival to beat.
-    if champion is not None and versions.model_sha256_of(champion) == candidate.model_sha256:
-        champion = None
+    twin = champion if champion and versions.model_sha256_of(champion) == candidate.model_sha256 else None
     path = project.split("test")
     test = _Test(project, read_split(path) if path.is_file() else pd.DataFrame(), params)
     with images_in_use(project.data):
-        verdict = _judge(test, candidate.version, champion, canary)
+        verdict = _judge(test, candidate.version, None if twin else champion, canary)
+        if twin and verdict.outcome == "VALIDATED":
+            verdict = replace(verdict, reason=f"Passes all checks; it has the weights of champion version {twin}.")
     _write(project, candidate, verdict)
     return verdict
 

@@ -68,7 +68,7 @@ def _answer(asked: Asked, content: bytes, *, crop: bool, min_confidence: float) 
         st.error(f"This is no photo that can be read. {error}")
         return
     if crop and seen.box is None:
-        st.warning("No face was found: the whole photo was looked at, which the model was not trained for.")
+        st.warning("No face was found: this is the answer for the whole photo.")
     label, confidence = seen.prediction.label, seen.prediction.confidence
     if label == UNCERTAIN:
         st.subheader(f"Uncertain: its best guess has {confidence:.0%}")
