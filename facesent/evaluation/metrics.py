@@ -50,7 +50,7 @@ def measure(
         log_loss=float(log_loss(targets, _normalised(probabilities), labels=indices)),
         ece=expected_calibration_error(confidence, correct, bins),
         ece_debiased=debiased_calibration_error(confidence, correct, bins),
-        ece_noise=calibration_noise(confidence, bins, settings.seed),
+        ece_noise=calibration_noise(confidence, bins, settings.bootstrap_resamples, settings.seed),
         classes={
             label: ClassMeasures(float(precision[i]), float(recall[i]), float(f1[i]), int(support[i]))
             for i, label in enumerate(labels)

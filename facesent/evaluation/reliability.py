@@ -11,7 +11,6 @@ Confidence = NDArray[np.floating[Any]]
 Correct = NDArray[np.bool_]
 
 _IMAGES_A_BIN = 20
-_DRAWS = 1000
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def debiased_calibration_error(confidence: Confidence, correct: Correct, bins: i
     return max(0.0, float(grouped.weights @ (2 * gaps - expected)))
 
 
-def calibration_noise(confidence: Confidence, bins: int, seed: int) -> float:
+def calibration_noise(confidence: Confidence, bins: int, resamples: int, seed: int) -> float:
     """The mean ``expected_calibration_error`` of as many answers, as sure as these, that are perfectly calibrated.
 
     Source: Bröcker and Smith, Increasing the Reliability of Reliability Diagrams, 2007 (consistency resampling).
@@ -101,6 +100,7 @@ def calibration_noise(confidence: Confidence, bins: int, seed: int) -> float:
     Args:
         confidence: ``(n,)``, the largest probability of each image.
         bins: number of bins over 0..1.
+        resamples: how often answers are drawn.
         seed: of the resampling.
     """
     member = _interval(confidence, bins)
@@ -108,7 +108,7 @@ def calibration_noise(confidence: Confidence, bins: int, seed: int) -> float:
     chance = np.random.default_rng(seed)
     errors = [
         np.abs(sure - np.bincount(member, chance.random(len(confidence)) < confidence, bins)).sum()
-        for _ in range(_DRAWS)
+        for _ in range(resamples)
     ]
     return float(np.mean(errors) / len(confidence))
 

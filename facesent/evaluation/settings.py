@@ -1,9 +1,9 @@
 """Measuring, judging and answering."""
 
 from collections.abc import Collection
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from facesent.section import Below1, Fraction, Positive, Section
 
@@ -35,6 +35,7 @@ class Evaluate(Section):
     """Measuring on the test split.
 
     Attributes:
+        bootstrap_resamples: of what calibration would be by chance alone.
         smiling_class: the class that is told by its mouth; None, or none of the classes: no image is scored with its
             mouth covered.
         reference: whose accuracy stands beside the model's where the images are its own.
@@ -42,20 +43,11 @@ class Evaluate(Section):
 
     batch_size: Positive
     confidence_level: Fraction
+    bootstrap_resamples: Annotated[int, Field(ge=100)]
     calibration_bins: Positive
     seed: int
     smiling_class: str | None = None
     reference: Reference | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_resamples(cls, values: Any) -> Any:
-        """Older files ask for a bootstrap that accuracy's interval does without."""
-        return (
-            {key: value for key, value in values.items() if key != "bootstrap_resamples"}
-            if isinstance(values, dict)
-            else values
-        )
 
 
 class Serve(Section):

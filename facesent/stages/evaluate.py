@@ -200,3 +200,12 @@ def _draw_confusion(project: Project, matrix: NDArray[np.int64], labels: list[st
 def _bins(targets: NDArray[np.int64], scores: NDArray[np.floating], settings: Evaluate) -> Bins:
     number = settings.calibration_bins
     return equal_width_bins(scores.max(axis=1), scores.argmax(axis=1) == targets, number)
+
+
+if __name__ == "__main__":
+    # As dvc.yaml called it before `python -m facesent.run`, which knows who watches.
+    import runpy
+    import sys
+
+    sys.argv.insert(1, "evaluate")
+    runpy.run_module("facesent.run", run_name="__main__")

@@ -58,3 +58,12 @@ def _memory(project: Project) -> pd.DataFrame:
                 "facesent data resplit"
             )
     return read_assignment(path)
+
+
+if __name__ == "__main__":
+    # As dvc.yaml called it before `python -m facesent.run`, which knows who watches.
+    import runpy
+    import sys
+
+    sys.argv.insert(1, "split")
+    runpy.run_module("facesent.run", run_name="__main__")

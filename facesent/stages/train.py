@@ -46,3 +46,12 @@ def _write(project: Project, trained: Trained, labels: Sequence[str]) -> None:
         **trained.history[trained.best_epoch],
     }
     project.training_metrics.write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    # As dvc.yaml called it before `python -m facesent.run`, which knows who watches.
+    import runpy
+    import sys
+
+    sys.argv.insert(1, "train")
+    runpy.run_module("facesent.run", run_name="__main__")

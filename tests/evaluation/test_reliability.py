@@ -71,10 +71,10 @@ def test_on_many_images_both_errors_are_the_truth() -> None:
 def test_the_noise_is_the_error_of_calibrated_answers() -> None:
     samples = [draws(100, 0.0, seed) for seed in range(200)]
     plain = np.mean([expected_calibration_error(*sample, 15) for sample in samples])
-    assert calibration_noise(samples[0][0], 15, seed=7) == pytest.approx(plain, rel=0.1)
-    assert calibration_noise(draws(10_000, 0.0, 1)[0], 15, seed=7) < 0.02
+    assert calibration_noise(samples[0][0], 15, 1000, seed=7) == pytest.approx(plain, rel=0.1)
+    assert calibration_noise(draws(10_000, 0.0, 1)[0], 15, 1000, seed=7) < 0.02
 
 
 def test_certain_answers_are_not_noisy() -> None:
-    assert calibration_noise(np.ones(10), 15, seed=7) == 0
+    assert calibration_noise(np.ones(10), 15, 1000, seed=7) == 0
     assert debiased_calibration_error(np.ones(10), np.ones(10, bool), 15) == 0

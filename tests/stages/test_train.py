@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -132,3 +133,12 @@ def test_a_disk_without_room_for_the_states_stops_the_training_before_its_first_
         assert divided.params.read_bytes() != b"a step was taken"
     finally:
         subprocess.run(["umount", disk], check=True)
+
+
+def test_called_as_it_was_before_it_still_runs(make_project: Callable[..., Project]) -> None:
+    project = make_project()
+    project.params.unlink()
+    command = [sys.executable, "-m", "facesent.stages.train"]
+    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Expected the settings in params.yaml" in done.stderr

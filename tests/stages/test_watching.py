@@ -21,6 +21,7 @@ STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages
 SMALL: dict[str, dict[str, Any]] = {
     "model": {"image_size": 16},
     "train": {"epochs": 2, "batch_size": 16, "precision": "float32"},
+    "evaluate": {"bootstrap_resamples": 100},
 }
 # Port 9 discards what it is sent, where anything listens there at all.
 NOWHERE = "http://127.0.0.1:9"
