@@ -152,7 +152,7 @@ def _place(
     class whose test images are gone.
     """
     if (placed != "").all():
-        _check_not_empty(placed)
+        _check_not_empty(placed, len(np.unique(group)))
         _check_trained(labels, placed)
         return placed
     for attempt in range(_ATTEMPTS):
@@ -183,12 +183,14 @@ def _missing(labels: pd.Series, names: Names) -> list[tuple[str, str]]:
     return [(str(label), name) for label in table.index for name in SPLITS if not table.loc[label, name]]
 
 
-def _check_not_empty(names: Names) -> None:
+def _check_not_empty(names: Names, groups: int) -> None:
     for name in SPLITS:
         if name not in names:
             raise SplitError(
-                f"Expected images in train, val and test. Received: a split for each in metadata.csv, and none {name}. "
-                f"Give some images the split {name}, or leave the split of some empty: those are drawn."
+                f"Expected images in train, val and test. Received: none {name}; {len(names)} images in {groups} groups "
+                "(an image, its duplicates and its person are one), each of which metadata.csv or assignment.csv places. "
+                f"Give some images the split {name} in metadata.csv, lower split.near_duplicate_distance in params.yaml "
+                "where similar pictures join too many, or draw new splits: facesent data resplit"
             )
 
 
