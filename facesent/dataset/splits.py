@@ -91,6 +91,11 @@ def split(
         raise SplitError(f"Expected images that can be used. Received: all {len(manifest)} are quarantined.")
     nodes = _nodes(images, memory)
     links = _links(nodes, near_duplicate_distance)
+    if len(memory) and not _related(nodes, memory, links["near duplicates"]):
+        # Of other images: that people are called alike there says nothing.
+        memory = memory.iloc[:0]
+        nodes = _nodes(images, memory)
+        links = {name: labels[: len(images)] for name, labels in links.items()}
     group = join(len(nodes), list(links.values()))
     settled = settle(nodes, group, near_duplicate_distance, keep_given=torn == "keep")
     left_out = {str(images["file_name"][row]): why for row, why in settled.left_out.items()}
@@ -132,6 +137,12 @@ def _nodes(images: pd.DataFrame, memory: pd.DataFrame) -> pd.DataFrame:
     gone = gone[gone["_merge"] == "left_only"].drop(columns="_merge").assign(image=False, given=False)
     # Of what is gone the mirror image is not known; an image that mirrors it has its own.
     return pd.concat([known, gone.assign(mirrored=gone["phash"])], ignore_index=True)
+
+
+def _related(nodes: pd.DataFrame, memory: pd.DataFrame, near: Labels) -> bool:
+    """Whether any image, or nearly the same picture, is remembered."""
+    image = nodes["image"].to_numpy(dtype=bool)
+    return bool(nodes["content"][image].isin(memory["content"]).any() or np.isin(near[image], near[~image]).any())
 
 
 def _links(nodes: pd.DataFrame, distance: int) -> dict[str, Labels]:
@@ -187,9 +198,9 @@ def _check_not_empty(names: Names, groups: int) -> None:
     for name in SPLITS:
         if name not in names:
             raise SplitError(
-                f"Expected images in train, val and test. Received: none {name}; {len(names)} images in {groups} groups "
-                "(an image, its duplicates and its person are one), each of which metadata.csv or assignment.csv places. "
-                f"Give some images the split {name} in metadata.csv, lower split.near_duplicate_distance in params.yaml "
+                f"Expected images in train, val and test. Received: none {name}; the {len(names)} images make {groups} "
+                "groups (an image, its duplicates and its person are one), and metadata.csv or assignment.csv places "
+                f"each of them. Give some images the split {name} in metadata.csv, lower split.near_duplicate_distance "
                 "where similar pictures join too many, or draw new splits: facesent data resplit"
             )
 

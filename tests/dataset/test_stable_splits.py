@@ -241,3 +241,10 @@ def test_what_a_model_has_seen_is_known_by_content_person_and_picture() -> None:
         columns=["content", "person", "phash"],
     )  # fmt: skip
     assert unseen(images, seen, 4).tolist() == [False, False, False, True, True]
+
+
+def test_people_who_are_called_alike_among_other_images_say_nothing() -> None:
+    _, _, memory = divide(Collection(np.random.default_rng(5)).manifest, NOTHING)
+    others = Collection(np.random.default_rng(6)).manifest
+    result, _, _ = divide(others, memory)
+    assert result.equals(divide(others, NOTHING)[0])
