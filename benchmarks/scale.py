@@ -69,9 +69,19 @@ def _scan(scratch: Path, size: Size, images: int) -> Callable[[], object]:
 
 
 def _split(images: int, person: int) -> Callable[[], object]:
+    from facesent.dataset.assignment import read_assignment
     from facesent.dataset.splits import split
 
-    return partial(split, _manifest(images, person), val=0.1, test=0.1, seed=7, near_duplicate_distance=4)
+    return partial(
+        split,
+        _manifest(images, person),
+        read_assignment(Path("none")),
+        val=0.1,
+        test=0.1,
+        seed=7,
+        near_duplicate_distance=4,
+        torn="leave_out",
+    )
 
 
 def _manifest(images: int, person: int) -> "pd.DataFrame":

@@ -59,7 +59,9 @@ def prepare(root: Path, data: Path | None, changes: Changes, drawing: Sequence[s
     if data:
         (root / "data").symlink_to(data.resolve(), target_is_directory=True)
     else:
-        _run(root, ["-m", "facesent.cli", "data", "draw", *drawing])
+        # From here: the copy is no project of its own.
+        command = [sys.executable, "-m", "facesent.cli", "data", "draw", "--data", str(root / "data"), *drawing]
+        subprocess.run(command, cwd=ROOT, env=environment(root), check=True, stdout=2)
     configure(root, "quick", changes)
     stage(root, "validate")
     stage(root, "split")

@@ -97,7 +97,3 @@ def test_a_server_that_is_away_is_the_one_that_the_variable_names(mlflow_store: 
     assert "http://127.0.0.1:9 (MLFLOW_TRACKING_URI)" in line
     assert "Received: connection: Failed to establish a new connection: [Errno 111] Connection refused. " in line
     assert "Start the server that MLFLOW_TRACKING_URI names" in line
-
-
-def test_an_address_without_a_scheme(mlflow_store: Path) -> None:
-    assert "Set MLFLOW_TRACKING_URI to http://HOST:PORT" in said(BEGIN, MLFLOW_TRACKING_URI="127.0.0.1:9")
