@@ -50,6 +50,7 @@ def run(project: Path, environment: Mapping[str, str], *command: str) -> tuple[i
     return done.returncode, done.stdout
 
 
+@pytest.mark.long
 def test_a_whole_flow_leaves_no_secret_anywhere(
     small_project: Path, own_home: Path, environment: Mapping[str, str], tmp_path: Path
 ) -> None:

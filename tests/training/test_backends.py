@@ -73,6 +73,7 @@ def train_in(folder: Path, copy: Path | None = None) -> Any:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_another_backend_takes_the_same_step_and_resumes_to_the_same_weights(
     backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -154,7 +154,7 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("to_the_end", [False, True])
+@pytest.mark.parametrize("to_the_end", [pytest.param(False, marks=pytest.mark.long), True])
 def test_a_disk_that_is_full_when_the_best_epoch_ends_costs_no_weights(
     tmp_path: Path, whole: Callable[[str], Path], to_the_end: bool
 ) -> None:
