@@ -120,8 +120,14 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Scratch:
     return scratch
 
 
+# The README takes the whole way; the others' commands run with all tests.
+_RUN = [page for page in PAGES if any(block.mark == "run" for block in blocks(page))]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [page for page in PAGES if any(block.mark == "run" for block in blocks(page))])
+@pytest.mark.parametrize(
+    "page", [page if page == "README.md" else pytest.param(page, marks=pytest.mark.long) for page in _RUN]
+)
 def test_what_a_page_says_runs(page: str, scratch: Scratch) -> None:
     printed = "".join(scratch.run_block(block) for block in blocks(page) if block.mark == "run")
     if page == "README.md":
