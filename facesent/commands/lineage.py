@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from facesent.registry.versions import Version
 
 _SHOWN_CHANGES = 12
+_SECONDS_TO_CLEAN_UP = 20.0
 
 
 @click.command()
@@ -58,9 +59,12 @@ def reproduce(version: str) -> None:
     \b
     Example: facesent reproduce champion
     """
+    from facesent.core.lifeline import leave_time
     from facesent.core.paths import Project
     from facesent.lineage import reproduce
 
+    # A worktree is to be taken back, which git does in its own time.
+    leave_time(_SECONDS_TO_CLEAN_UP)
     result = reproduce.reproduce(Project(), version, click.echo)
     _show_reproduction(result)
     if not result.same:

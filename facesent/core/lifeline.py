@@ -17,7 +17,7 @@ from typing import NoReturn
 
 _GRACE_SECONDS = 10.0
 # People wait three for what they interrupted.
-_INTERRUPT_SECONDS = 1.5
+_INTERRUPT_SECONDS = 2.2
 
 _at_last: list[Callable[[], None]] = []
 
@@ -25,6 +25,7 @@ _at_last: list[Callable[[], None]] = []
 class _Interruption:
     """What is said once when Ctrl-C comes, and the thread that waits for it."""
 
+    seconds = _INTERRUPT_SECONDS
     again = ""
     told = False
     watched = False
@@ -48,7 +49,7 @@ class _Interruption:
     def _bound(self, signals: int) -> None:
         while signal.SIGINT not in os.read(signals, 1024):
             pass
-        time.sleep(_INTERRUPT_SECONDS)
+        time.sleep(self.seconds)
         self.tell()
         for act in _at_last:
             act()
@@ -56,6 +57,11 @@ class _Interruption:
 
 
 _interruption = _Interruption()
+
+
+def leave_time(seconds: float) -> None:
+    """Let what is interrupted from now on put things in order for so long."""
+    _interruption.seconds = seconds
 
 
 def exit_when_told(again: str = "Run it again to go on.") -> None:
