@@ -22,7 +22,7 @@ from facesent.labels.review import (
     was_applied,
 )
 from facesent.sources.dvc import repository
-from facesent.sources.store import Installed, carry, install, settle, staging
+from facesent.sources.store import Installed, by_size, carry, install, settle, staging
 
 
 @dataclass(frozen=True)
@@ -84,17 +84,16 @@ def expanded(decisions: Sequence[Decision], data_dir: Path) -> list[Decision]:
     """
     if not any(row.everywhere for row in decisions):
         return list(decisions)
-    images = [image for image in image_files(data_dir) if image.stamp is not None and not image.refusal]
-    by_size: dict[int, list[ImageFile]] = {}
-    for image in images:
-        by_size.setdefault(image.stamp.size if image.stamp else 0, []).append(image)
-    sizes = {image.name: image.stamp.size for image in images if image.stamp}
-    return [each for row in decisions for each in (_of_content(row, by_size, sizes) if row.everywhere else [row])]
+    alike = {image.name: images for images in by_size(image_files(data_dir)).values() for image in images}
+    return [
+        each
+        for row in decisions
+        for each in (_of_content(row, alike.get(row.file_name, ())) if row.everywhere else [row])
+    ]
 
 
-def _of_content(row: Decision, by_size: Mapping[int, Sequence[ImageFile]], sizes: Mapping[str, int]) -> list[Decision]:
+def _of_content(row: Decision, same: Sequence[ImageFile]) -> list[Decision]:
     # Where the first place is gone, the row stays as it is: done before, or a problem that is told by its line.
-    same = by_size.get(sizes.get(row.file_name, -1), ())
     places = sorted(image.name for image in same if sha256(Path(image.path)) == row.sha256)
     if not places or row.choice == KEEP:
         return [row]

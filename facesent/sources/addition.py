@@ -9,7 +9,7 @@ from facesent.core.files import sha256
 from facesent.dataset.files import METADATA, image_files, walk_files
 from facesent.dataset.metadata import Metadata, Row, read_metadata
 from facesent.sources.dvc import repository
-from facesent.sources.store import carry
+from facesent.sources.store import by_size, carry
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,7 @@ def add(new: Path, data_dir: Path, incoming: Path) -> Added:
     link = repository(data_dir) is not None
     for name, _ in walk_files(data_dir):
         carry(data_dir / name, incoming / name, link=link and name != METADATA)
-    by_size: dict[int, list[Path]] = {}
-    for image in here:
-        if image.stamp is not None and not image.refusal:
-            by_size.setdefault(image.stamp.size, []).append(data_dir / image.name)
+    of_size = {size: [data_dir / image.name for image in images] for size, images in by_size(here).items()}
 
     renamed: dict[str, str] = {}
     known, conflicts = [], []
@@ -56,7 +53,7 @@ def add(new: Path, data_dir: Path, incoming: Path) -> Added:
     for image in image_files(new):
         file = new / image.name
         content, size = sha256(file), file.stat().st_size
-        same = [other for other in by_size.get(size, ()) if sha256(other) == content]
+        same = [other for other in of_size.get(size, ()) if sha256(other) == content]
         labels = {other.parent.name for other in same}
         if file.parent.name in labels:
             known.append(image.name)
@@ -64,7 +61,7 @@ def add(new: Path, data_dir: Path, incoming: Path) -> Added:
         name = next(each for each in _names(image.name, content) if each.casefold() not in taken)
         taken.add(name.casefold())
         carry(file, incoming / name, link=link)
-        by_size.setdefault(size, []).append(file)
+        of_size.setdefault(size, []).append(file)
         renamed[image.name] = name
         conflicts += [(name, f"{other.parent.name}/{other.name}") for other in same[:1]]
     _join_metadata(new, data_dir, incoming, renamed)

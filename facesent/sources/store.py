@@ -7,7 +7,7 @@ it: a kill before that leaves, after the next call of `staging`, what was there 
 import filecmp
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from facesent.core.errors import DataError
 from facesent.core.files import images_alone
-from facesent.dataset.files import Contents, describe, walk_files
+from facesent.dataset.files import Contents, ImageFile, describe, walk_files
 from facesent.sources import dvc
 from facesent.sources.dvc import Tracking
 
@@ -123,6 +123,15 @@ def install(incoming: Path, data_dir: Path, *, replace: bool) -> Installed:
         if kept:
             way_back = f"mv {data_dir} {data_dir}.new && mv {kept} {data_dir}"
     return Installed(describe(data_dir), changed=True, tracked=tracked, way_back=way_back)
+
+
+def by_size(images: Iterable[ImageFile]) -> dict[int, list[ImageFile]]:
+    """The images that may be read, by their bytes: only those of one size can have one content."""
+    found: dict[int, list[ImageFile]] = {}
+    for image in images:
+        if image.stamp is not None and not image.refusal:
+            found.setdefault(image.stamp.size, []).append(image)
+    return found
 
 
 def carry(source: Path, target: Path, *, link: bool) -> None:
