@@ -13,6 +13,7 @@ from facesent.commands.lineage import lineage, reproduce
 from facesent.commands.models import approve, models, promote, reject, rollback
 from facesent.commands.predict import predict
 from facesent.commands.preset import preset
+from facesent.commands.serve import serve
 from facesent.commands.weights import weights
 from facesent.core.console import leave_at_once
 from facesent.core.lifeline import exit_when_told
@@ -43,6 +44,7 @@ def main() -> None:
     Train:            dvc repro, or python -m flows.pipeline for all of it
     Serve:            facesent promote, then facesent predict PHOTO
     Try:              facesent app
+    Answer over HTTP: facesent serve
     Serve elsewhere:  facesent export champion
     Look back:        facesent lineage champion, facesent reproduce champion
     In doubt:         facesent doctor
@@ -55,7 +57,8 @@ for command in (conflicts, label_issues, relabel):
 
 
 for command in (
-    data, preset, weights, promote, approve, reject, rollback, models, predict, app, export, lineage, reproduce, doctor,
+    data, preset, weights, promote, approve, reject, rollback, models, predict, app, serve, export, lineage, reproduce,
+    doctor,
 ):  # fmt: skip
     main.add_command(command)
 

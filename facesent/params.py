@@ -12,6 +12,7 @@ from facesent.experiments.settings import CrossValidation, Sweep
 from facesent.model.settings import Model
 from facesent.promotion.settings import Gate
 from facesent.section import ParamsError, Section, explained, read_yaml
+from facesent.serving.settings import Server
 from facesent.training.settings import Train
 
 Event = Literal["failed", "rejected", "promoted", "waiting"]
@@ -40,6 +41,7 @@ class Params(Section):
     evaluate: Evaluate
     gate: Gate
     serve: Serve
+    server: Server
     report: Reporting
     notify: Notify
     cross_validation: CrossValidation
@@ -50,8 +52,8 @@ class Params(Section):
         return self.model_dump(by_alias=True)
 
     def flat(self) -> dict[str, Any]:
-        """``section.key`` to value, of what decides about results: who is told of them is not for every run to show."""
-        return flatten({name: section for name, section in self.nested().items() if name != "notify"})
+        """``section.key`` to value, of what decides about results: not who is told of them, nor how they are served."""
+        return flatten({name: section for name, section in self.nested().items() if name not in ("notify", "server")})
 
 
 def load_params(path: Path) -> Params:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from PIL import Image
 
 from facesent.core.errors import FacesentError
 from facesent.core.files import images_in_use
@@ -21,10 +22,14 @@ from facesent.promotion.register import Candidate
 from facesent.registry import runs, versions
 from facesent.registry.client import mlflow_answers
 from facesent.registry.versions import CHAMPION
+from facesent.serving.questions import Questions, as_png, keep_questions
 from facesent.serving.server import ServerError, served
+from facesent.sources.drawn_faces.expression import CLASSES
+from facesent.sources.drawn_faces.portrait import draw_portrait
 
 if TYPE_CHECKING:
     from facesent.model.inference import Probabilities
+    from facesent.prediction.classifier import Classifier
 
 PHOTOS_A_CLASS = 4
 TAG = "canary"
@@ -32,6 +37,8 @@ PASSED = "passed"
 REPORT = "gate/canary.json"
 
 _MEGA = 1e6
+_DRAWN = 11
+_DRAWN_SIDE = 96
 # What a run's or a version's tag holds with every store.
 _TAG_CHARACTERS = 1000
 
@@ -53,8 +60,9 @@ def canary(project: Project, candidate: Candidate) -> CanaryReport:
     paths = [project.data / name for name in chosen]
     with images_in_use(project.data):
         photos = [_content(path) for path in paths]
-        labels, expected = _expected(project, paths, photos)
-    return try_version(candidate.version, photos, expected, labels)
+    classifier = _classifier(project)
+    keep_questions(candidate.version, _questions(classifier))
+    return try_version(candidate.version, photos, _expected(classifier, paths, photos), classifier.labels)
 
 
 @mlflow_answers()
@@ -151,13 +159,24 @@ def _content(path: Path) -> bytes:
         raise FacesentError(f"Expected the test image {path}. Received: {error.strerror}. Run: dvc checkout") from None
 
 
-def _expected(project: Project, paths: Sequence[Path], photos: Sequence[bytes]) -> "tuple[list[str], Probabilities]":
-    """The classes, and the probabilities ``(photos, classes)`` by the file that the training wrote."""
+def _classifier(project: Project) -> "Classifier":
+    """By the file that the training wrote."""
     from facesent.prediction.classifier import Classifier
 
-    classifier = Classifier.load(project.model, project.labels)
+    return Classifier.load(project.model, project.labels)
+
+
+def _expected(classifier: "Classifier", paths: Sequence[Path], photos: Sequence[bytes]) -> "Probabilities":
     images = []
     for path, photo in zip(paths, photos, strict=True):
         with naming(path):
             images.append(classifier.read(photo))
-    return classifier.labels, classifier.probabilities(np.array(images))
+    return classifier.probabilities(np.array(images))
+
+
+def _questions(classifier: "Classifier") -> Questions:
+    """Drawn faces, as a server elsewhere has no images and none of a person should travel."""
+    drawn = [draw_portrait(_DRAWN, person, 1, label, _DRAWN_SIDE) for person, label in enumerate(CLASSES)]
+    photos = [as_png(Image.fromarray(pixels)) for pixels in drawn]
+    answers = classifier.predict([classifier.read(photo) for photo in photos])
+    return Questions(photos, [answer.probabilities for answer in answers])

@@ -1,0 +1,40 @@
+"""``facesent serve``: the champion over HTTP."""
+
+from pathlib import Path
+
+import click
+
+from facesent.commands.errors import reading
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="An address of this machine to listen at.")
+@click.option("--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="0 for any free one.")
+@click.option("--allow-host", "hosts", multiple=True, metavar="NAME", help="A further name that clients call it by.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that answer.")
+@click.option("--version", metavar="VERSION|ALIAS", help="Without it, the champion. An alias is followed.")
+@reading
+def serve(host: str, port: int, hosts: tuple[str, ...], workers: int, version: str | None) -> None:
+    """Serve the champion, and the next one as soon as it is promoted.
+
+    Answers what `mlflow models serve` answers, byte for byte, at POST /invocations. When the alias moves, the new
+    version is loaded beside the old one and tried; then it takes over between two requests. GET /docs says how to
+    ask, /health what is served, /metrics is for Prometheus. The bounds are in params.yaml, section server.
+
+    \b
+    Tokens, each in a variable; without any, everybody on this machine may ask:
+      FACESENT_TOKEN          to ask for answers
+      FACESENT_TOKEN_CORRECT  to correct answers
+      FACESENT_TOKEN_OPERATE  to read /metrics
+
+    \b
+    Example: facesent serve --workers 2
+    """
+    from facesent.params import load_params
+    from facesent.registry.versions import model_uri, version_named
+    from facesent.serving import follow
+    from facesent.serving.questions import questions_of
+
+    bounds = load_params(Path("params.yaml")).server
+    registry = follow.Registry(wanted=lambda: version_named(version).number, questions=questions_of, uri=model_uri)
+    raise SystemExit(follow.serve(follow.Address(host, port, hosts), workers, bounds, registry, click.echo))

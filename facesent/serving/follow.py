@@ -1,0 +1,318 @@
+"""``facesent serve``: the champion of the moment behind one address, without a gap when it changes."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from facesent.core.errors import FacesentError
+from facesent.core.files import replaced
+from facesent.serving.gateway.settings import TOKEN_VARIABLES, GatewaySettings
+from facesent.serving.questions import Questions, wrong_answer
+from facesent.serving.settings import Server
+from facesent.serving.workers import Worker, WorkerError
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+# A version that could not be loaded is tried again after so long, and then after twice as long each time.
+_RETRY_SECONDS = 30.0
+_MOST_RETRY_SECONDS = 600.0
+_ENDING_SECONDS = 2.0
+
+
+class ServeError(FacesentError):
+    """The server cannot start."""
+
+
+@dataclass(frozen=True)
+class Registry:
+    """What the server has to know of the registry; both may take a while and raise ``FacesentError``.
+
+    Attributes:
+        wanted: the number of the version to serve now.
+        questions: what a version has to answer before it takes over.
+        uri: MLflow's of a version.
+    """
+
+    wanted: Callable[[], int]
+    questions: Callable[[int], Questions]
+    uri: Callable[[int], str]
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the server listens, and who is let in.
+
+    Attributes:
+        host: an address of this machine.
+        port: 0 for any free one.
+        hosts: further names that clients may call it by.
+    """
+
+    host: str
+    port: int
+    hosts: Sequence[str] = ()
+
+    def listen(self) -> socket.socket:
+        """The listening socket.
+
+        Raises:
+            ServeError: the address is taken, or not one of this machine.
+        """
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        try:
+            return socket.create_server((self.host, self.port), family=family, backlog=socket.SOMAXCONN)
+        except OSError as error:
+            raise ServeError(
+                f"Expected {self.host}:{self.port} to be free. Received: {error.strerror}. Choose another: --port"
+            ) from None
+
+    def names(self) -> tuple[str, ...]:
+        """What a client may write into the header ``Host``; empty for anything, where a token decides."""
+        return tuple({*LOOPBACK, self.host, *self.hosts}) if self.host in LOOPBACK or self.hosts else ()
+
+
+@dataclass
+class _Failure:
+    """A version that could not take over."""
+
+    version: int
+    why: str
+    retry_seconds: float = _RETRY_SECONDS
+    since: float = field(default_factory=time.monotonic)
+
+    def due(self) -> bool:
+        return time.monotonic() - self.since > self.retry_seconds
+
+
+def serve(address: Address, workers: int, bounds: Server, registry: Registry, log: Callable[[str], None]) -> int:
+    """Serve until SIGTERM or Ctrl-C, which let it answer what it has; the exit status.
+
+    Args:
+        address: where.
+        workers: processes for a version.
+        bounds: of requests.
+        registry: what is to be served.
+        log: takes a line about each change.
+
+    Raises:
+        ServeError: it cannot start.
+        FacesentError: the registry has no such version.
+    """
+    check_tokens(address.host)
+    with TemporaryDirectory(prefix="facesent-serve-") as folder, address.listen() as listener:
+        (metrics := Path(folder) / "metrics").mkdir()
+        # Read when the library is imported.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
+        return asyncio.run(_Follower(address, listener, workers, bounds, registry, log, Path(folder)).run())
+
+
+def check_tokens(host: str) -> None:
+    """Refuse to be open to a network where nobody has to show a token.
+
+    Raises:
+        ServeError: if so.
+    """
+    if host not in LOOPBACK and not os.environ.get(TOKEN_VARIABLES["ask"]):
+        raise ServeError(
+            f"Expected a token where others than this machine may ask. Received: --host {host} without one. "
+            f"Set it: export {TOKEN_VARIABLES['ask']}=$(openssl rand -hex 32)"
+        )
+
+
+class _Follower:
+    """Keeps processes of the wanted version at the address."""
+
+    def __init__(
+        self, address: Address, listener: socket.socket, workers: int, bounds: Server, registry: Registry,
+        log: Callable[[str], None], folder: Path,
+    ) -> None:  # fmt: skip
+        self._listener, self._count, self._registry, self._log, self._folder = listener, workers, registry, log, folder
+        self._poll_seconds, self._request_seconds = bounds.poll_seconds, bounds.request_seconds
+        self._settings = GatewaySettings(
+            max_body_bytes=int(bounds.max_body_mb * 1e6),
+            max_rows=bounds.max_rows,
+            max_requests=bounds.max_requests,
+            request_seconds=bounds.request_seconds,
+            hosts=address.names(),
+            state_file=str(folder / "state.json"),
+        )
+        self._started = 0
+        self._version = 0
+        self._since = ""
+        self._serving: list[Worker] = []
+        self._alive: set[Worker] = set()
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._failure: _Failure | None = None
+        self._unreachable: str | None = None
+        self._stop = asyncio.Event()
+        self._status = 0
+
+    async def run(self) -> int:
+        self._listen_to_signals()
+        work = asyncio.create_task(self._work())
+        stop = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                await work
+            self._log("Ending: what was asked is still answered.")
+        finally:
+            work.cancel()
+            stop.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            await asyncio.gather(*(self._end(worker, self._request_seconds) for worker in set(self._alive)))
+        return self._status
+
+    async def _work(self) -> None:
+        await self._begin()
+        while True:
+            await self._replace_ended()
+            await self._follow()
+            await asyncio.sleep(self._poll_seconds)
+
+    def _listen_to_signals(self) -> None:
+        def stop(status: int) -> None:
+            self._status = status
+            self._stop.set()
+
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, stop, 0)
+        loop.add_signal_handler(signal.SIGINT, stop, 128 + signal.SIGINT)
+
+    async def _begin(self) -> None:
+        # They import while the registry is asked.
+        workers = [await self._start() for _ in range(self._count)]
+        version = await asyncio.to_thread(self._registry.wanted)
+        try:
+            await self._prepare(workers, version)
+        except WorkerError as error:
+            raise ServeError(f"Expected version {version} to be served. Received: {error}") from None
+        await self._take_over(version, workers)
+        host, port = self._listener.getsockname()[:2]
+        self._log(f"Version {version} answers at http://{host}:{port}. How to ask: http://{host}:{port}/docs")
+
+    async def _follow(self) -> None:
+        """Change to the version that is wanted now, if it is another and can be."""
+        try:
+            wanted = await asyncio.to_thread(self._registry.wanted)
+            self._say_reachable(None)
+        except FacesentError as error:
+            self._say_reachable(str(error))
+            return
+        if self._failure and self._failure.version != wanted:
+            self._failure = None
+        if wanted == self._version or (self._failure and not self._failure.due()):
+            self._write_state()
+            return
+        self._log(f"Version {wanted} is to take over from version {self._version} ...")
+        workers = [await self._start() for _ in range(self._count)]
+        try:
+            await self._prepare(workers, wanted)
+        except FacesentError as error:
+            await asyncio.gather(*(self._end(worker) for worker in workers))
+            self._fail(wanted, str(error))
+            return
+        before = self._serving
+        await self._take_over(wanted, workers)
+        for worker in before:
+            self._let_leave(worker)
+
+    async def _replace_ended(self) -> None:
+        from facesent.serving.gateway import metrics
+
+        for worker in [worker for worker in self._serving if worker.status is not None]:
+            self._log(f"A process of version {self._version} ended with status {worker.status}; another one starts.")
+            metrics.restarts.inc()
+            await self._end(worker)
+            another = await self._start()
+            self._serving[self._serving.index(worker)] = another
+            try:
+                await self._prepare([another], self._version)
+                await another.accept()
+            except FacesentError as error:
+                # It has ended, and the next turn finds it so.
+                self._log(f"It could not: {error}")
+                await self._end(another)
+
+    async def _start(self) -> Worker:
+        self._started += 1
+        scratch = self._folder / f"worker-{self._started}"
+        worker = await Worker.start(self._listener, self._settings, scratch, self._folder / "metrics")
+        self._alive.add(worker)
+        return worker
+
+    async def _prepare(self, workers: Sequence[Worker], version: int) -> None:
+        """Load the version and try it; nobody is answered by it yet."""
+        questions = await asyncio.to_thread(self._registry.questions, version)
+        token = os.environ.get(TOKEN_VARIABLES["ask"])
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        for port in await asyncio.gather(*(worker.load(self._registry.uri(version)) for worker in workers)):
+            if wrong := await asyncio.to_thread(wrong_answer, port, questions, headers):
+                raise WorkerError(wrong)
+
+    async def _take_over(self, version: int, workers: list[Worker]) -> None:
+        from facesent.serving.gateway import metrics
+
+        if self._version:
+            metrics.swaps.inc()
+            self._log(f"Version {version} answers now; version {self._version} ends when its clients are answered.")
+        metrics.version_served.set(version)
+        self._version, self._serving, self._failure = version, workers, None
+        self._since = datetime.now(UTC).isoformat(timespec="seconds")
+        self._write_state()
+        for worker in workers:
+            await worker.accept()
+
+    def _fail(self, version: int, why: str) -> None:
+        from facesent.serving.gateway import metrics
+
+        metrics.failed_swaps.inc()
+        before = self._failure
+        seconds = min(2 * before.retry_seconds, _MOST_RETRY_SECONDS) if before else _RETRY_SECONDS
+        self._failure = _Failure(version, why, seconds)
+        self._log(f"Version {version} could not take over, version {self._version} still answers: {why}")
+        self._write_state()
+
+    def _say_reachable(self, why_not: str | None) -> None:
+        if why_not and not self._unreachable:
+            self._log(f"The registry does not answer, version {self._version} still does: {why_not}")
+        elif self._unreachable and not why_not:
+            self._log("The registry answers again.")
+        self._unreachable = why_not
+        self._write_state()
+
+    def _let_leave(self, worker: Worker) -> None:
+        async def leave() -> None:
+            await worker.drain(2 * self._request_seconds)
+            await self._end(worker)
+
+        task = asyncio.create_task(leave())
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    async def _end(self, worker: Worker, seconds: float = _ENDING_SECONDS) -> None:
+        from prometheus_client.multiprocess import mark_process_dead
+
+        await worker.end(seconds)
+        mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+        self._alive.discard(worker)
+
+    def _write_state(self) -> None:
+        failure = self._failure and {"version": self._failure.version, "why": self._failure.why}
+        state = {
+            "status": "ok",
+            "version": self._version,
+            "since": self._since,
+            "workers": len(self._serving),
+            "failed": failure,
+            "registry": self._unreachable or "ok",
+        }
+        with replaced(Path(self._settings.state_file)) as file:
+            file.write_text(json.dumps(state), encoding="utf-8")

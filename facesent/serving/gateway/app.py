@@ -1,0 +1,135 @@
+"""The ASGI application: MLflow's paths with MLflow's bytes, and ``/health``, ``/metrics`` and ``/docs``."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from mlflow.version import VERSION
+
+from . import metrics
+from .asking import Answer, Model, ask
+from .doors import Doors, Receive
+from .refusals import Refusal
+from .settings import GatewaySettings, Scope
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+_DOCS = Path(__file__).with_name("docs.html")
+_JSON = "application/json"
+# They decode photos at once; the network's passes take turns.
+_THREADS = 16
+
+
+@dataclass(frozen=True)
+class _Response:
+    status: HTTPStatus
+    body: bytes
+    media_type: str
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+class Gateway:
+    """Answers for one model until its process ends.
+
+    Args:
+        model: what MLflow loaded.
+        settings: bounds and tokens.
+    """
+
+    def __init__(self, model: Model, settings: GatewaySettings) -> None:
+        self._model, self._settings, self._doors = model, settings, Doors(settings)
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="answer")
+        self.closing = False
+        """Whether clients are told to connect anew for their next request."""
+        self._pages: Mapping[str, tuple[Scope | None, Callable[[], tuple[bytes, str]]]] = {
+            # The first two as MLflow's server says them.
+            "/ping": (None, lambda: (b"\n", _JSON)),
+            "/version": (None, lambda: (VERSION.encode(), _JSON)),
+            "/health": (None, lambda: (Path(settings.state_file).read_bytes(), _JSON)),
+            "/metrics": ("operate", lambda: (metrics.exposition(), "text/plain; version=0.0.4; charset=utf-8")),
+            "/docs": (None, lambda: (_DOCS.read_bytes(), "text/html; charset=utf-8")),
+        }
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one request of HTTP."""
+        if scope["type"] != "http":
+            return
+        try:
+            response = await self._response(scope, receive)
+        except Refusal as refusal:
+            retry = () if refusal.retry_seconds is None else ((b"retry-after", str(refusal.retry_seconds).encode()),)
+            response = _Response(refusal.status, refusal.body(), _JSON, retry)
+        except ConnectionError:
+            return
+        await self._send(send, response)
+
+    async def _response(self, scope: Mapping[str, Any], receive: Receive) -> _Response:
+        headers, path, method = dict(scope["headers"]), scope["path"], scope["method"]
+        if path == "/invocations":
+            _check_method(method, "POST")
+            return await self._counted(headers, receive)
+        if path not in self._pages:
+            raise Refusal(HTTPStatus.NOT_FOUND, "path", f"Expected /invocations or {', '.join(self._pages)}.")
+        _check_method(method, "GET")
+        asked_for, page = self._pages[path]
+        if asked_for:
+            self._doors.check_sender(headers, asked_for)
+        body, media_type = await asyncio.to_thread(page)
+        return _Response(HTTPStatus.OK, body, media_type)
+
+    async def _counted(self, headers: Mapping[bytes, bytes], receive: Receive) -> _Response:
+        try:
+            answer = await self._answer(headers, receive)
+        except Refusal as refusal:
+            metrics.count_request(refusal.status, refusal.reason)
+            raise
+        metrics.count_request(HTTPStatus.OK)
+        metrics.count_answers(answer.predictions)
+        return _Response(HTTPStatus.OK, answer.body, answer.media_type)
+
+    async def _answer(self, headers: Mapping[bytes, bytes], receive: Receive) -> Answer:
+        self._doors.check_sender(headers, "ask")
+        content_type = headers.get(b"content-type", b"").decode("latin-1")
+        if not content_type:
+            message = "Expected a Content-Type, such as application/json. Received: none."
+            raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content type", message)
+        with ExitStack() as place:
+            place.enter_context(self._doors.a_place())
+            body = await self._doors.body(headers, receive)
+            start = time.perf_counter()
+            call = partial(ask, self._model, body, content_type, self._settings.max_rows)
+            work = asyncio.get_running_loop().run_in_executor(self._pool, call)
+            try:
+                async with asyncio.timeout(self._settings.request_seconds):
+                    answer = await asyncio.shield(work)
+            except TimeoutError:
+                # Its thread works on, in its place.
+                held = place.pop_all()
+                work.add_done_callback(lambda _: held.close())
+                message = f"Expected the model to answer within {self._settings.request_seconds:g} seconds."
+                raise Refusal(HTTPStatus.GATEWAY_TIMEOUT, "timeout", message) from None
+            metrics.seconds.observe(time.perf_counter() - start)
+            return answer
+
+    async def _send(self, send: Send, response: _Response) -> None:
+        headers = [
+            (b"content-length", str(len(response.body)).encode()),
+            (b"content-type", response.media_type.encode()),
+            *response.headers,
+        ]
+        if self.closing:
+            headers.append((b"connection", b"close"))
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": response.body})
+
+
+def _check_method(method: str, expected: str) -> None:
+    if method != expected:
+        raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "method", f"Expected {expected}. Received: {method}.")

@@ -1,0 +1,152 @@
+"""A process that serves one version: it is told on standard input what to load, when to accept and when to end.
+
+Each line of the dialogue is JSON. To it: ``{"load": URI}``, ``{"accept": true}``, ``{"drain": true}``; from it:
+``{"asked_at": PORT}``, where it can be tried before it accepts at the address of all, or ``{"failed": WHY}``. It also
+ends when its standard input does, with the process that started it.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+from threading import Thread
+from typing import IO, Any, cast
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from .app import Gateway
+from .asking import Model
+from .settings import TOKEN_VARIABLES, GatewaySettings, Scope
+
+_HOST = "127.0.0.1"
+_KEEP_ALIVE_SECONDS = 15
+# A client that says nothing has its connection for so long.
+_SILENCE_SECONDS = 10.0
+_PAUSE_SECONDS = 0.05
+_CONNECTIONS = 1024
+
+
+class _Protocol(HttpToolsProtocol):
+    """HTTP with a bound on how long the headers of a request may take."""
+
+    _silence: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait_for_headers()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._wait_for_headers()
+
+    def on_headers_complete(self) -> None:
+        self._stop_waiting()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _wait_for_headers(self) -> None:
+        self._stop_waiting()
+        self._silence = self.loop.call_later(_SILENCE_SECONDS, self.transport.close)
+
+    def _stop_waiting(self) -> None:
+        if self._silence:
+            self._silence.cancel()
+
+
+class _Server(uvicorn.Server):
+    """One that can take a further address, and leave it to others again."""
+
+    async def accept(self, listener: socket.socket) -> None:
+        private = self.servers
+        await self.startup(sockets=[listener])
+        self.servers += private
+
+    async def leave(self, gateway: Gateway) -> None:
+        """Let others accept, answer who is connected here, and end."""
+        gateway.closing = True
+        for server in self.servers:
+            server.close()
+        while self.server_state.connections:
+            await asyncio.sleep(_PAUSE_SECONDS)
+        self.should_exit = True
+
+
+def main(arguments: list[str]) -> None:
+    """Run until told to end.
+
+    Args:
+        arguments: the file descriptor of the common listening socket, and ``GatewaySettings`` as JSON.
+    """
+    # Whatever libraries print is no part of the dialogue.
+    dialogue = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    # Ctrl-C is the starter's, which tells its processes.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    settings = GatewaySettings.from_json(arguments[1], _tokens())
+    model = _loaded(dialogue)
+    if model is not None:
+        asyncio.run(_serve(Gateway(model, settings), socket.socket(fileno=int(arguments[0])), dialogue))
+
+
+def _tokens() -> dict[Scope, str]:
+    return {scope: token for scope, name in TOKEN_VARIABLES.items() if (token := os.environ.pop(name, ""))}
+
+
+def _loaded(dialogue: IO[str]) -> Model | None:
+    """The model that standard input names; None where it does not, or it could not be loaded."""
+    # Imported while the starter asks the registry what to serve.
+    import tensorflow  # noqa: F401
+    from mlflow.pyfunc import load_model
+
+    if not (line := sys.stdin.readline()):
+        return None
+    try:
+        return cast(Model, load_model(json.loads(line)["load"]))
+    except Exception as error:
+        _say(dialogue, failed=f"{type(error).__name__}: {error}")
+        return None
+
+
+async def _serve(gateway: Gateway, listener: socket.socket, dialogue: IO[str]) -> None:
+    loop = asyncio.get_running_loop()
+    private = socket.create_server((_HOST, 0))
+    config = uvicorn.Config(
+        gateway, http=_Protocol, lifespan="off", ws="none", access_log=False, log_level="error",
+        server_header=False, timeout_keep_alive=_KEEP_ALIVE_SECONDS, limit_concurrency=_CONNECTIONS,
+    )  # fmt: skip
+    server = _Server(config)
+
+    def listen() -> None:
+        for line in sys.stdin:
+            loop.call_soon_threadsafe(obey, json.loads(line))
+        loop.call_soon_threadsafe(obey, {"end": True})
+
+    def obey(command: dict[str, Any]) -> None:
+        if "accept" in command:
+            tasks.add(loop.create_task(server.accept(listener)))
+        elif "drain" in command:
+            tasks.add(loop.create_task(server.leave(gateway)))
+        else:
+            server.should_exit = True
+
+    async def say_where() -> None:
+        while not server.started:
+            await asyncio.sleep(_PAUSE_SECONDS)
+        _say(dialogue, asked_at=private.getsockname()[1])
+
+    tasks = {loop.create_task(say_where())}
+    Thread(target=listen, name="dialogue", daemon=True).start()
+    await server.serve(sockets=[private])
+
+
+def _say(dialogue: IO[str], **words: Any) -> None:
+    dialogue.write(json.dumps(words) + "\n")
+    dialogue.flush()

@@ -1,0 +1,96 @@
+"""What a version answered when it was tried: it has to answer the same wherever it is served."""
+
+import base64
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+
+from PIL import Image
+
+from facesent.registry import runs, versions
+from facesent.registry.client import mlflow_answers
+
+TOLERANCE = 1e-5
+_ARTIFACT = "canary/questions.json"
+_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Photos of nobody, and what the training's code says of them.
+
+    Attributes:
+        photos: the bytes of image files.
+        probabilities: of each label, a photo each.
+    """
+
+    photos: Sequence[bytes]
+    probabilities: Sequence[Mapping[str, float]]
+
+    def to_json(self) -> str:
+        """As a file of a version's run holds them."""
+        photos = [base64.b64encode(photo).decode() for photo in self.photos]
+        return json.dumps({"photos": photos, "probabilities": list(self.probabilities)})
+
+    @classmethod
+    def from_json(cls, text: str) -> "Questions":
+        """What ``to_json`` wrote."""
+        values = json.loads(text)
+        return cls([base64.b64decode(photo) for photo in values["photos"]], values["probabilities"])
+
+
+@mlflow_answers()
+def keep_questions(version: int, questions: Questions) -> None:
+    """Keep with the run of a version what it has to answer wherever it is served."""
+    if run_id := versions.run_of(version):
+        runs.log_bytes(run_id, _ARTIFACT, questions.to_json().encode())
+
+
+@mlflow_answers()
+def questions_of(version: int) -> Questions:
+    """What a version has to answer; for one of before such were kept, a grey photo that it answers anyhow.
+
+    Raises:
+        RegistryError: there is no such version.
+    """
+    run_id = versions.run_of(version)
+    text = runs.read_text(run_id, _ARTIFACT) if run_id else None
+    return Questions.from_json(text) if text else Questions([as_png(Image.new("RGB", (64, 64), "grey"))], [{}])
+
+
+def as_png(image: Image.Image) -> bytes:
+    """The file of a picture."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def wrong_answer(port: int, questions: Questions, headers: Mapping[str, str]) -> str | None:
+    """What is wrong with the answers of a server on this machine, as a sentence; None where nothing is.
+
+    Args:
+        port: where it listens.
+        questions: what to ask.
+        headers: to send along, such as a token.
+    """
+    body = json.dumps({"inputs": {"image": [base64.b64encode(photo).decode() for photo in questions.photos]}})
+    connection = HTTPConnection("127.0.0.1", port, timeout=_SECONDS)
+    try:
+        connection.request("POST", "/invocations", body, {"Content-Type": "application/json", **headers})
+        response = connection.getresponse()
+        text = response.read()
+    except (OSError, HTTPException) as error:
+        return f"Expected answers about {len(questions.photos)} photos. Received: {type(error).__name__}: {error}"
+    finally:
+        connection.close()
+    try:
+        served = [answer["probabilities"] for answer in json.loads(text)["predictions"]]
+        pairs = list(zip(served, questions.probabilities, strict=True))
+        differences = [abs(mine[label] - theirs[label]) for mine, theirs in pairs for label in theirs]
+    except (ValueError, KeyError, TypeError):
+        return f"Expected answers about {len(questions.photos)} photos. Received: {response.status} {text[:300]!r}"
+    if not max(differences, default=0.0) <= TOLERANCE:
+        return f"Expected the probabilities it had when it was tried. Received: others, by {max(differences):.3g}."
+    return None

@@ -1,0 +1,125 @@
+"""Processes that serve a version each, beside the code of that version, at one address."""
+
+import asyncio
+import json
+import shutil
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from socket import socket
+from typing import Any
+
+from facesent.core.errors import FacesentError
+from facesent.core.programs import environment
+from facesent.serving.gateway.settings import GatewaySettings
+
+_GATEWAY = Path(__file__).with_name("gateway")
+# Under a name of its own, as the version brings a facesent.
+_PROGRAM = """
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+
+folder = sys.argv[1]
+spec = spec_from_file_location("facesent_gateway", folder + "/__init__.py", submodule_search_locations=[folder])
+sys.modules[spec.name] = module_from_spec(spec)
+spec.loader.exec_module(sys.modules[spec.name])
+from facesent_gateway.worker import main
+
+main(sys.argv[2:])
+"""
+_LOAD_SECONDS = 300.0
+_GRACE_SECONDS = 5.0
+
+
+class WorkerError(FacesentError):
+    """A process could not load a version, or ended while it did."""
+
+
+class Worker:
+    """One process, from its start to its end."""
+
+    def __init__(self, process: asyncio.subprocess.Process, scratch: Path) -> None:
+        if process.stdin is None or process.stdout is None:
+            raise ValueError("Expected a process with pipes for its input and output.")
+        self._process, self._scratch = process, scratch
+        self._told, self._said = process.stdin, process.stdout
+
+    @classmethod
+    async def start(cls, listener: socket, settings: GatewaySettings, scratch: Path, metrics: Path) -> "Worker":
+        """Start a process that has no version yet; it imports what it will need.
+
+        Args:
+            listener: the address of all, at which it will accept.
+            settings: its bounds.
+            scratch: a folder of its own for temporary files, removed with it.
+            metrics: where the processes of a server keep their counts.
+        """
+        scratch.mkdir()
+        variables = {"PROMETHEUS_MULTIPROC_DIR": str(metrics), "TMPDIR": str(scratch), "TF_CPP_MIN_LOG_LEVEL": "3"}
+        fileno = listener.fileno()
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-c", _PROGRAM, str(_GATEWAY), str(fileno), settings.to_json()),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env=environment(variables),
+            pass_fds=[fileno],
+            process_group=0,
+        )
+        return cls(process, scratch)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
+    def status(self) -> int | None:
+        """Its exit status once it has ended."""
+        return self._process.returncode
+
+    async def load(self, uri: str) -> int:
+        """Let it load a version; the port at which it can be asked before it accepts.
+
+        Raises:
+            WorkerError: it cannot.
+        """
+        await self._tell(load=uri)
+        try:
+            async with asyncio.timeout(_LOAD_SECONDS):
+                line = await self._said.readline()
+        except TimeoutError:
+            raise WorkerError(f"Expected it to load within {_LOAD_SECONDS:.0f} seconds.") from None
+        said: Mapping[str, Any] = json.loads(line or "{}")
+        if "asked_at" not in said:
+            raise WorkerError(said.get("failed") or f"The process ended with status {await self._process.wait()}.")
+        return int(said["asked_at"])
+
+    async def accept(self) -> None:
+        """Let it accept at the address of all."""
+        await self._tell(accept=True)
+
+    async def drain(self, seconds: float) -> None:
+        """Let it answer those who are connected to it, accept nobody else, and end; wait for that so long."""
+        await self._tell(drain=True)
+        await self._wait(seconds)
+
+    async def end(self, seconds: float = _GRACE_SECONDS) -> None:
+        """Let it end with what it is answering, for which it has so long."""
+        self._told.close()
+        await self._wait(seconds)
+        with suppress(ProcessLookupError):
+            self._process.kill()
+        await self._process.wait()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    async def _wait(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._process.wait()
+
+    async def _tell(self, **words: Any) -> None:
+        # One that has ended is found by its status.
+        with suppress(ConnectionError):
+            self._told.write(json.dumps(words).encode() + b"\n")
+            await self._told.drain()
