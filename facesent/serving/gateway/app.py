@@ -46,8 +46,10 @@ class Gateway:
     def __init__(self, model: Model, settings: GatewaySettings) -> None:
         self._model, self._settings, self._doors = model, settings, Doors(settings)
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="answer")
+        self.in_service = False
+        """Whether answers are counted: those of a trial are not."""
         self.closing = False
-        """Whether clients are told to connect anew for their next request."""
+        """Whether clients are told to connect again for their next request."""
         self._pages: Mapping[str, tuple[Scope | None, Callable[[], tuple[bytes, str]]]] = {
             # The first two as MLflow's server says them.
             "/ping": (None, lambda: (b"\n", _JSON)),
@@ -90,8 +92,9 @@ class Gateway:
         except Refusal as refusal:
             metrics.count_request(refusal.status, refusal.reason)
             raise
-        metrics.count_request(HTTPStatus.OK)
-        metrics.count_answers(answer.predictions)
+        if self.in_service:
+            metrics.count_request(HTTPStatus.OK)
+            metrics.count_answers(answer.predictions)
         return _Response(HTTPStatus.OK, answer.body, answer.media_type)
 
     async def _answer(self, headers: Mapping[bytes, bytes], receive: Receive) -> Answer:

@@ -12,6 +12,9 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from threading import Thread
 from typing import IO, Any, cast
 
@@ -102,17 +105,31 @@ def _tokens() -> dict[Scope, str]:
 
 def _loaded(dialogue: IO[str]) -> Model | None:
     """The model that standard input names; None where it does not, or it could not be loaded."""
-    # Imported while the starter asks the registry what to serve.
-    import tensorflow  # noqa: F401
-    from mlflow.pyfunc import load_model
+    with _quiet():
+        # Imported while the starter asks the registry what to serve.
+        import tensorflow  # noqa: F401
+        from mlflow.pyfunc import load_model
 
-    if not (line := sys.stdin.readline()):
-        return None
+        if not (line := sys.stdin.readline()):
+            return None
+        try:
+            return cast(Model, load_model(json.loads(line)["load"]))
+        except Exception as error:
+            _say(dialogue, failed=f"{type(error).__name__}: {error}")
+            return None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Drop what TensorFlow notes about this machine, which no variable keeps it from; errors are told by hand."""
+    kept = os.dup(2)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
     try:
-        return cast(Model, load_model(json.loads(line)["load"]))
-    except Exception as error:
-        _say(dialogue, failed=f"{type(error).__name__}: {error}")
-        return None
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 async def _serve(gateway: Gateway, listener: socket.socket, dialogue: IO[str]) -> None:
@@ -131,6 +148,7 @@ async def _serve(gateway: Gateway, listener: socket.socket, dialogue: IO[str]) -
 
     def obey(command: dict[str, Any]) -> None:
         if "accept" in command:
+            gateway.in_service = True
             tasks.add(loop.create_task(server.accept(listener)))
         elif "drain" in command:
             tasks.add(loop.create_task(server.leave(gateway)))
