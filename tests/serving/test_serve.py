@@ -98,7 +98,7 @@ def wait_until(so: Callable[[], bool], server: Server, seconds: float = 120) -> 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, empty_mlflow_database: Path) -> Iterator[Path]:
-    """Versions 1 and 2 with a code of their own each, one without weights, and one that answers otherwise than it did."""
+    """Versions 1 and 2 with a code of their own each, one without weights, one that answers otherwise than before."""
     root = tmp_path_factory.mktemp("served")
     shutil.copy(empty_mlflow_database, root / "mlflow.db")
     with pytest.MonkeyPatch.context() as patch:
