@@ -1,6 +1,6 @@
 """Corrections as their owner decides them, and the answers that were marked for an audit."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -74,13 +74,16 @@ def waiting(store: Store) -> list[Waiting]:
         return _waiting(connection, store.folder)
 
 
-def decide(store: Store, numbers: Collection[int] | None, *, accept: bool) -> list[Waiting]:
+def decide(
+    store: Store, numbers: Collection[int] | None, *, accept: bool, first: Callable[[Sequence[Waiting]], object] = len
+) -> list[Waiting]:
     """Accept corrections, or reject them: all that are named, or none.
 
     Args:
         store: the opened log.
         numbers: of the corrections; None for all that wait.
         accept: or reject.
+        first: is done with them before they count as decided, so that a kill loses nothing.
 
     Raises:
         LogError: a number is of none that waits, or two labels would be accepted for an answer.
@@ -93,6 +96,7 @@ def decide(store: Store, numbers: Collection[int] | None, *, accept: bool) -> li
             raise LogError(f"Expected numbers of corrections that wait, see `facesent feedback`. Received: {listed}")
         if accept:
             _refuse_contradictions(connection, chosen)
+        first(chosen)
         decided = update(corrections).where(corrections.c.id.in_([found.number for found in chosen]))
         connection.execute(decided.values(status=ACCEPTED if accept else REJECTED))
     return chosen
@@ -137,18 +141,27 @@ def photo_of(folder: Path, photo: str | None) -> Path | None:
 
 def _waiting(connection: Connection, folder: Path) -> list[Waiting]:
     found: Select[Any] = (
-        select(corrections, answers.c[("version", "subject", "photo", "box")], answers.c.label.label("answered"))
-        .add_columns(answers.c.client.label("asker"))
+        select(corrections, answers.c.label.label("answered"), answers.c.client.label("asker"))
+        .add_columns(answers.c.version, answers.c.subject, answers.c.photo, answers.c.box)
         .join(answers, answers.c.id == corrections.c.answer_id)
         .where(corrections.c.status == WAITING)
         .order_by(corrections.c.id)
     )
     return [
         Waiting(
-            number=row.id, time=row.time, answer_id=row.answer_id, answered=row.answered, version=row.version,
-            label=row.label, note=row.note, source=row.source, client=row.asker, subject=row.subject, box=row.box,
+            number=row.id,
+            time=row.time,
+            answer_id=row.answer_id,
+            answered=row.answered,
+            version=row.version,
+            label=row.label,
+            note=row.note,
+            source=row.source,
+            client=row.asker,
+            subject=row.subject,
+            box=row.box,
             photo=photo_of(folder, row.photo),
-        )  # fmt: skip
+        )
         for row in connection.execute(found)
     ]
 

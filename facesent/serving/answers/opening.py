@@ -20,12 +20,17 @@ def kept(log: Log) -> LogSettings | None:
     return LogSettings(**log.model_dump(exclude={"enabled"})) if log.enabled else None
 
 
+class UnreachableError(LogError):
+    """The log's database does not answer now."""
+
+
 @contextmanager
 def opened(log: Log) -> Iterator[Store]:
     """The log, without what is older than it is to be kept.
 
     Raises:
-        LogError: it cannot be reached or used, or the block asked for what is not in it.
+        UnreachableError: it cannot be reached.
+        LogError: it cannot be used, or the block asked for what is not in it.
     """
     try:
         with closing(Store(address())) as store:
@@ -34,4 +39,4 @@ def opened(log: Log) -> Iterator[Store]:
     except AnswersError as error:
         raise LogError(str(error)) from None
     except DatabaseError as error:
-        raise LogError(f"Expected the log of answers to be reachable. Received: {reason(error)}") from None
+        raise UnreachableError(f"Expected the log of answers to be reachable. Received: {reason(error)}") from None

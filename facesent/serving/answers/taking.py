@@ -1,6 +1,7 @@
 """Photos of accepted corrections as a folder that `facesent data add` takes."""
 
 import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,8 +10,8 @@ from PIL import Image
 from facesent.core.files import replaced
 from facesent.dataset.files import METADATA
 from facesent.dataset.metadata import read_metadata
-from facesent.images.kinds import kind_of_file
-from facesent.images.reading import ImageError, decode
+from facesent.images.kinds import kind_of
+from facesent.images.reading import ImageError, Pixels, decode
 from facesent.prediction.faces import Box, crop_to
 from facesent.serving.answers.deciding import Waiting
 
@@ -43,18 +44,24 @@ def _rows(output: Path) -> Sequence[dict[str, str]]:
 
 
 def _copied(found: Waiting, photo: Path, output: Path) -> str | None:
-    suffix = _SUFFIXES.get(kind_of_file(photo) or "")
-    name = f"{found.label}/{found.answer_id}{suffix if suffix and not found.box else '.png'}"
-    with replaced(output / name) as draft:
-        if suffix and not found.box:
-            draft.write_bytes(photo.read_bytes())
-            return name
+    content = photo.read_bytes()
+    suffix = None if found.box else _SUFFIXES.get(kind_of(content) or "")
+    name = f"{found.label}/{found.answer_id}{suffix or '.png'}"
+    if suffix is None:
         try:
-            pixels = decode(photo.read_bytes(), None)
+            pixels = decode(content, None)
         except ImageError:
             return None
-        Image.fromarray(crop_to(pixels, Box(**found.box)) if found.box else pixels).save(draft)
+        content = _as_png(crop_to(pixels, Box(**found.box)) if found.box else pixels)
+    with replaced(output / name) as draft:
+        draft.write_bytes(content)
     return name
+
+
+def _as_png(pixels: Pixels) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def _group(found: Waiting) -> str:

@@ -20,6 +20,7 @@ from .tables import UNREGISTERED, versions
 _DATA_URL = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
 _URL_SAFE = str.maketrans("-_", "+/")
 _AUDIT_DIGITS = 8
+_AUDIT_ENDS = 1 << 4 * _AUDIT_DIGITS
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def rows_of(answered: Answered, settings: LogSettings, folder: Path) -> list[dic
     rows = len(answered.predictions)
     client = answered.client and client_of(answered.client, folder, answered.time)
     observed = answered.observed if len(answered.observed) == rows else [{}] * rows
-    common = {"time": answered.time, "client": client, "subject": answered.subject}
+    common: dict[str, Any] = {"time": answered.time, "client": client, "subject": answered.subject}
     if answered.seconds is not None:
         common["latency_ms"] = 1000 * answered.seconds
     found = zip(answered.ids, answered.predictions, observed, _photos(answered), strict=True)
@@ -75,7 +76,7 @@ def know_version(connection: Connection, version: int, classes: Sequence[str]) -
 
 def is_audited(id_: str, share: float) -> bool:
     """Whether an answer is one of those that a person is to look at: at random, as its id is."""
-    return int(id_[:_AUDIT_DIGITS], 16) < share * 16**_AUDIT_DIGITS
+    return int(id_[:_AUDIT_DIGITS], 16) < share * _AUDIT_ENDS
 
 
 def _answer(prediction: Mapping[str, Any]) -> dict[str, Any]:
