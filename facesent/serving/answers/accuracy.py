@@ -22,7 +22,7 @@ class InService:
 
     Attributes:
         version: its number.
-        answers: that it gave.
+        answers: that it gave over HTTP.
         expected: how often it should be right if nothing changed since its calibration, by ``SOURCE``; None where that
             is not to be said.
         marked: answers that the audit drew.
@@ -53,6 +53,8 @@ def in_service(store: Store, confidence_level: float, *, alarm: bool = False) ->
             func.avg(answers.c.confidence).label("confidence"),
             func.sum(cast(answers.c.audit, Integer)).label("marked"),
         )
+        # The app keeps what was corrected alone.
+        .where(answers.c.source == "server")
         .group_by(answers.c.version)
         .order_by(answers.c.version.desc())
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from sqlalchemy import Connection, insert, select
@@ -34,6 +34,9 @@ class Answered:
         seconds: that the answer took.
         client: its address.
         subject: the pseudonym of the person that the client sent.
+        time: of the answer.
+        ids: of the predictions, once the log has taken them.
+        source: who answered.
     """
 
     predictions: Sequence[Mapping[str, Any]]
@@ -44,6 +47,7 @@ class Answered:
     subject: str | None = None
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
     ids: Sequence[str] = ()
+    source: Literal["server", "app"] = "server"
 
 
 def rows_of(answered: Answered, settings: LogSettings, folder: Path) -> list[dict[str, Any]]:
@@ -57,7 +61,12 @@ def rows_of(answered: Answered, settings: LogSettings, folder: Path) -> list[dic
     rows = len(answered.predictions)
     client = answered.client and client_of(answered.client, folder, answered.time)
     observed = answered.observed if len(answered.observed) == rows else [{}] * rows
-    common: dict[str, Any] = {"time": answered.time, "client": client, "subject": answered.subject}
+    common: dict[str, Any] = {
+        "time": answered.time,
+        "client": client,
+        "subject": answered.subject,
+        "source": answered.source,
+    }
     if answered.seconds is not None:
         common["latency_ms"] = 1000 * answered.seconds
     found = zip(answered.ids, answered.predictions, observed, _photos(answered), strict=True)

@@ -47,6 +47,8 @@ answers = Table(
     metadata,
     Column("id", String(32), primary_key=True),
     Column("time", Utc, nullable=False, index=True),
+    # server, or app: there only answers that were corrected are kept.
+    Column("source", String(8), nullable=False),
     Column("version", Integer, nullable=False, index=True),
     Column("label", Text, nullable=False),
     Column("confidence", Float, nullable=False),

@@ -13,6 +13,7 @@ def upgrade() -> None:
         "answers",
         sa.Column("id", sa.String(32), primary_key=True),
         sa.Column("time", sa.DateTime(timezone=True), nullable=False, index=True),
+        sa.Column("source", sa.String(8), nullable=False),
         sa.Column("version", sa.Integer, nullable=False, index=True),
         sa.Column("label", sa.Text, nullable=False),
         sa.Column("confidence", sa.Float, nullable=False),
