@@ -24,7 +24,7 @@ _BATCH_ROWS = 500
 # Answers of so long share a transaction.
 _TURN_SECONDS = 0.1
 _IDLE_SECONDS = 5.0
-_MOST_PAUSE_SECONDS = 30.0
+_LEAST_PAUSE_SECONDS, _MOST_PAUSE_SECONDS = 1.0, 30.0
 _FORGET_SECONDS = 3600.0
 # Of photos that wait to be written; more answers are written without theirs.
 _MAX_PHOTO_BYTES = 128_000_000
@@ -47,7 +47,7 @@ class AnswerLog:
         self._known: set[int] = set()
         self._classes: tuple[str, ...] = ()
         self._failed = False
-        self._dropped_badly = False
+        self._left_out = False
         self._forget_at = 0.0
         self._closing = Event()
         self._thread = Thread(target=self._work, name="answers", daemon=True)
@@ -85,27 +85,25 @@ class AnswerLog:
         self._thread.join(seconds)
 
     def _work(self) -> None:
-        pause = 1.0
+        pause = _LEAST_PAUSE_SECONDS
+        # At first the database is opened, so that what is wrong with it is said before there are answers.
         batch: list[Answered] = []
         while True:
-            batch = batch or self._next_batch()
             try:
                 self._turn(batch)
             except (DatabaseError, AnswersError, OSError) as error:
-                if self._store:
-                    self._store.close()
-                self._store = None
-                self._say_failed(error)
+                self._fail(error)
                 if self._closing.wait(pause):
-                    self._drop(batch, None)
+                    self._drop_all(batch)
                     return
                 pause = min(2 * pause, _MOST_PAUSE_SECONDS)
                 continue
             self._say_works()
             self._release(batch)
-            batch, pause = [], 1.0
+            pause = _LEAST_PAUSE_SECONDS
             if self._closing.is_set() and self._queue.empty():
                 return
+            batch = self._next_batch()
 
     def _next_batch(self) -> list[Answered]:
         """What waits; nothing after a while without answers."""
@@ -144,11 +142,15 @@ class AnswerLog:
             self._write_apart(store, batch, error)
 
     def _write_apart(self, store: Store, batch: list[Answered], error: Exception) -> None:
-        if len(batch) == 1:
-            self._drop([], error, rows=len(batch[0].predictions))
+        if len(batch) > 1:
+            for answered in batch:
+                self._write(store, [answered])
             return
-        for answered in batch:
-            self._write(store, [answered])
+        metrics.log_dropped.labels("answer").inc(len(batch[0].predictions))
+        if not self._left_out:
+            self._left_out = True
+            # Without the message, which may quote the answer.
+            _log.error("An answer cannot be logged and is left out, as others like it: %s.", type(error).__name__)
 
     def _insert(self, store: Store, batch: list[Answered]) -> None:
         rows = [row for answered in batch for row in rows_of(answered, self._settings, store.folder)]
@@ -166,16 +168,16 @@ class AnswerLog:
                 self._rows -= len(answered.predictions)
                 self._photo_bytes -= sum(len(photo) for photo in answered.photos if isinstance(photo, str))
 
-    def _drop(self, batch: list[Answered], error: Exception | None, *, rows: int = 0) -> None:
-        """Count what is lost; an error that is the row's own, without its message, which may quote it, is said once."""
-        while not self._queue.empty() and error is None:
+    def _drop_all(self, batch: list[Answered]) -> None:
+        while not self._queue.empty():
             batch.append(self._queue.get_nowait())
-        metrics.log_dropped.labels("answer").inc(rows + sum(len(answered.predictions) for answered in batch))
-        if error is not None and not self._dropped_badly:
-            self._dropped_badly = True
-            _log.error("An answer cannot be logged and is left out, as others like it: %s.", type(error).__name__)
+        metrics.log_dropped.labels("answer").inc(sum(len(answered.predictions) for answered in batch))
 
-    def _say_failed(self, error: Exception) -> None:
+    def _fail(self, error: Exception) -> None:
+        """Count a failure, say the first one, and open the database anew next time."""
+        if self._store:
+            self._store.close()
+            self._store = None
         metrics.log_failures.inc()
         if not self._failed:
             self._failed = True
