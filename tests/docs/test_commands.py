@@ -72,7 +72,7 @@ def _facesent(arguments: Sequence[str]) -> None:
 
 def _click(command: click.Command, arguments: Sequence[str]) -> None:
     context = click.Context(command)
-    while isinstance(command, click.Group):
+    while isinstance(command, click.Group) and (arguments or not command.invoke_without_command):
         # Refuses what the group does not know; one of them takes the id of an answer in a command's place.
         _, found, arguments = command.resolve_command(context, list(arguments))
         assert found
