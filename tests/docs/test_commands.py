@@ -14,7 +14,10 @@ import pytest
 from tests.helpers.documents import PAGES, ROOT, Block, Scratch, blocks
 
 # The shell's own, and programs that others make.
-_GIVEN = {"cat", "cd", "curl", "export", "head", "mlflow", "prefect", "source", "ulimit", "xdg-open"}
+_GIVEN = {
+    "cat", "cd", "curl", "export", "head", "mlflow", "prefect", "prometheus", "promtool", "source", "ulimit",
+    "xdg-open",
+}  # fmt: skip
 _COMMANDS = [block for page in PAGES for block in blocks(page) if block.language != "text"]
 
 

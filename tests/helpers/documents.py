@@ -27,8 +27,9 @@ from facesent.sources.drawn_faces.dataset import draw_dataset
 ROOT = Path(__file__).parents[2]
 # In the order in which they run: training replaces the model that the others serve.
 PAGES = [
-    "README.md", "docs/index.md", "docs/data.md", "docs/deployments.md", "docs/serving.md", "docs/tracking.md",
-    "docs/training.md", "docs/results.md", "docs/design.md", "docs/structure.md", "benchmarks/README.md",
+    "README.md", "docs/index.md", "docs/data.md", "docs/deployments.md", "docs/serving.md", "docs/live.md",
+    "docs/tracking.md", "docs/training.md", "docs/results.md", "docs/design.md", "docs/structure.md",
+    "benchmarks/README.md",
 ]  # fmt: skip
 
 _FENCE = re.compile(r"^(?:<!-- (?P<mark>.*?) -->\n)?```(?P<language>\S*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -59,6 +60,7 @@ class Server:
 _SERVERS = (
     Server("mlflow ui", "127.0.0.1:5000", "/health"),
     Server("mlflow models serve", "127.0.0.1:5000", "/ping"),
+    Server("facesent serve", "127.0.0.1:5000", "/ping"),
     Server("facesent app", "127.0.0.1:8501", "/_stcore/health", "--no-browser"),
 )
 

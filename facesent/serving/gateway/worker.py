@@ -30,6 +30,7 @@ _KEEP_ALIVE_SECONDS = 15
 # A client that says nothing has its connection for so long.
 _SILENCE_SECONDS = 10.0
 _PAUSE_SECONDS = 0.05
+_QUIET_SECONDS = 0.5
 _CONNECTIONS = 1024
 
 
@@ -74,10 +75,14 @@ class _Server(uvicorn.Server):
     async def leave(self, gateway: Gateway) -> None:
         """Let others accept, answer who is connected here, and end."""
         gateway.closing = True
+        # Not close at once: asyncio would drop those that are accepted and have no transport yet.
         for server in self.servers:
-            server.close()
-        while self.server_state.connections:
+            for listener in server.sockets:
+                asyncio.get_running_loop().remove_reader(listener.fileno())
+        quiet = 0.0
+        while quiet < _QUIET_SECONDS:
             await asyncio.sleep(_PAUSE_SECONDS)
+            quiet = 0.0 if self.server_state.connections else quiet + _PAUSE_SECONDS
         self.should_exit = True
 
 

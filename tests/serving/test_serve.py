@@ -1,0 +1,292 @@
+"""`facesent serve` as a process, while versions are promoted, rolled back, broken and killed."""
+
+import base64
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+import yaml
+from mlflow.tracking import MlflowClient
+from PIL import Image
+
+from facesent.promotion import register
+from facesent.registry import versions
+from facesent.registry.versions import CHAMPION, NAME
+from facesent.run import run as run_stage
+from facesent.serving.questions import Questions, keep_questions
+from tests.helpers.processes import survivors
+from tests.helpers.tracking_server import free_port
+from tests.helpers.trained_project import REPOSITORY, make_project, write_model
+
+pytestmark = pytest.mark.slow
+
+MONITORING = Path(__file__).parents[2] / "monitoring"
+CLIENTS = 8
+# The word of the code that a version brought along: the versions differ in nothing but this.
+WORDS = {1: "uncertain", 2: "unsure"}
+BROKEN, OTHER = 3, 4
+CLIENT, OPERATOR = "for-clients-72", "for-operators-73"
+
+
+def photo(brightness: int) -> str:
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 30), (brightness,) * 3).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+DARK = photo(60)
+
+
+@dataclass
+class Server:
+    """A running server.
+
+    Attributes:
+        said: its lines so far.
+    """
+
+    process: "subprocess.Popen[str]"
+    said: list[str]
+    address: str = ""
+
+    def ask(self, session: Any = requests, rows: int = 1) -> dict[str, Any]:
+        body = {"inputs": {"image": [DARK] * rows}, "params": {"min_confidence": 0.999}}
+        response = session.post(f"{self.address}/invocations", json=body, timeout=60)
+        assert response.status_code == 200, response.text
+        answer: dict[str, Any] = response.json()["predictions"][0]
+        return answer
+
+    def get(self, path: str) -> requests.Response:
+        return requests.get(self.address + path, timeout=60)
+
+    def wait_for_version(self, version: int) -> None:
+        wait_until(lambda: self.get("/health").json()["version"] == version, self)
+
+    def health_when_failed(self, version: int) -> dict[str, Any]:
+        wait_until(lambda: (self.get("/health").json()["failed"] or {}).get("version") == version, self)
+        health: dict[str, Any] = self.get("/health").json()
+        return health
+
+    def children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+
+def wait_until(so: Callable[[], bool], server: Server, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not so():
+        assert time.monotonic() < deadline, server.said
+        assert server.process.poll() is None, server.said
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, empty_mlflow_database: Path) -> Iterator[Path]:
+    """Versions 1 and 2 with a code of their own each, one without weights, one that answers otherwise than before."""
+    root = tmp_path_factory.mktemp("served")
+    shutil.copy(empty_mlflow_database, root / "mlflow.db")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        patch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+        made = make_project(root)
+        shutil.copy(REPOSITORY / "dvc.yaml", root)
+        register.register(made)
+        write_model(made, ("Dark", "Light"), 0.1)
+        run_stage("evaluate", made)
+        register.register(made)
+        change_code(2)
+        copied = copy_of(1, root / "copied")
+        (copied / "artifacts" / "model.keras").unlink()
+        client = MlflowClient()
+        client.create_model_version(NAME, source=str(copied))
+        client.create_model_version(NAME, source=str(folder_of(2)), run_id=versions.run_of(2))
+        yield root
+
+
+def folder_of(version: int) -> Path:
+    return Path(MlflowClient().get_model_version(NAME, str(version)).source.removeprefix("file://"))
+
+
+def copy_of(version: int, target: Path) -> Path:
+    return Path(shutil.copytree(folder_of(version), target))
+
+
+def change_code(version: int) -> None:
+    file = folder_of(version) / "code" / "facesent" / "images" / "rows.py"
+    text = file.read_text()
+    assert f'"{WORDS[1]}"' in text
+    file.write_text(text.replace(f'"{WORDS[1]}"', f'"{WORDS[version]}"'))
+
+
+@pytest.fixture
+def serving(project: Path) -> Callable[..., Any]:
+    versions.set_alias(CHAMPION, 1)
+    return partial(running, project)
+
+
+@contextmanager
+def running(project: Path, *options: str, **variables: str) -> Iterator[Server]:
+    command = [sys.executable, "-m", "facesent.cli", "serve", "--port", "0", *options]
+    process = subprocess.Popen(
+        command, cwd=project, env={**os.environ, **variables}, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, process_group=0,
+    )  # fmt: skip
+    server = Server(process, [])
+    reader = threading.Thread(target=lambda: server.said.extend(iter(process.stdout.readline, "")))
+    reader.start()
+    try:
+        wait_until(lambda: any(" answers at " in line for line in server.said), server)
+        [server.address] = re.findall(r"answers at (http://\S+?)\.?\s", " ".join(server.said))
+        yield server
+    finally:
+        process.terminate()
+        process.wait(60)
+        reader.join()
+
+
+def test_it_follows_the_champion_and_loses_no_request(serving: Callable[..., Any]) -> None:
+    changes(serving, [2], 300)
+
+
+@pytest.mark.long
+def test_a_thousand_requests_meet_five_promotions_and_two_rollbacks(serving: Callable[..., Any]) -> None:
+    changes(serving, [2, 1, 2, 1, 2, 1, 2], 1000)
+
+
+def changes(serving: Callable[..., Any], wanted: list[int], least: int) -> None:
+    """Clients ask without a pause while the alias moves to each version that is wanted."""
+    stop = threading.Event()
+
+    def client(server: Server) -> list[dict[str, Any]]:
+        with requests.Session() as session:
+            return list(iter(lambda: None if stop.is_set() else server.ask(session), None))
+
+    with serving("--workers", "1") as server, ThreadPoolExecutor(CLIENTS) as pool:
+        before = len(server.children())
+        clients = [pool.submit(client, server) for _ in range(CLIENTS)]
+        try:
+            for version in wanted:
+                versions.set_alias(CHAMPION, version)
+                server.wait_for_version(version)
+            wait_until(lambda: len(server.children()) == before, server)
+        finally:
+            stop.set()
+        answers = [answer for asked in clients for answer in asked.result()]
+        requests.post(f"{server.address}/invocations", data="", timeout=60)
+        exposed = server.get("/metrics").text
+    assert f"facesent_swaps_total {len(wanted)}.0" in exposed
+    counted = re.findall(r'facesent_requests_total\{status="(\d+)"\} (\d+)', exposed)
+    assert len(answers) >= least
+    assert {(answer["version"], answer["label"]) for answer in answers} == {
+        (version, WORDS[version]) for version in {1, *wanted}
+    }
+    assert dict(counted) == {"200": str(len(answers)), "415": "1"}
+    assert names_on_the_dashboard() <= set(re.findall(r"^(\w+?)(?:\{| )", exposed, re.MULTILINE))
+    assert len({(answer["version"], answer["confidence"]) for answer in answers}) == len({1, *wanted})
+
+
+def test_a_version_that_cannot_take_over_leaves_the_old_one_answering(serving: Callable[..., Any]) -> None:
+    keep_questions(OTHER, Questions([base64.b64decode(DARK)], [{"Dark": 0.1, "Light": 0.9}]))
+    with serving() as server:
+        for version, why in ((BROKEN, "model.keras"), (OTHER, "Expected the probabilities it had")):
+            versions.set_alias(CHAMPION, version)
+            health = server.health_when_failed(version)
+            assert health["version"] == 1
+            assert why in health["failed"]["why"]
+            assert server.ask()["version"] == 1
+        assert "facesent_failed_swaps_total 2.0" in server.get("/metrics").text
+        # A process that dies is replaced, and who asks meanwhile waits.
+        versions.set_alias(CHAMPION, 1)
+        [worker] = server.children()
+        worker.kill()
+        assert server.ask()["version"] == 1
+        assert "facesent_restarts_total 1.0" in server.get("/metrics").text
+
+
+def test_ended_it_answers_what_was_asked_and_leaves_nothing(serving: Callable[..., Any]) -> None:
+    with serving("--workers", "2") as server, ThreadPoolExecutor(4) as pool:
+        children = server.children()
+        assert len(children) == 2
+        asked = [pool.submit(server.ask, rows=200) for _ in range(4)]
+        wait_until(lambda: "facesent_open_requests 0.0" not in server.get("/metrics").text, server)
+        server.process.send_signal(signal.SIGTERM)
+        assert [answer.result()["version"] for answer in asked] == [1] * 4
+        assert server.process.wait(30) == 0
+        assert survivors(children) == []
+
+
+@pytest.mark.long
+def test_killed_it_leaves_no_process(serving: Callable[..., Any]) -> None:
+    with serving() as server:
+        children = server.children()
+        server.process.kill()
+        assert survivors(children) == []
+
+
+def test_it_is_open_to_a_network_only_with_a_token(project: Path) -> None:
+    command = [sys.executable, "-m", "facesent.cli", "serve", "--host", "0.0.0.0", "--port", "0"]  # noqa: S104
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "FACESENT_TOKEN" in done.stderr
+
+
+@pytest.mark.skipif(shutil.which("prometheus") is None, reason="Prometheus is not installed: apt install prometheus")
+def test_prometheus_scrapes_it_with_a_token_and_takes_the_rules(serving: Callable[..., Any], tmp_path: Path) -> None:
+    with serving(**{"FACESENT_TOKEN": CLIENT, "FACESENT_TOKEN_OPERATE": OPERATOR}) as server:
+        config = yaml.safe_load((MONITORING / "prometheus.yml").read_text())
+        config["global"]["scrape_interval"] = "1s"
+        [job] = config["scrape_configs"]
+        job["static_configs"] = [{"targets": [server.address.removeprefix("http://")]}]
+        job["authorization"] = {"credentials": OPERATOR}
+        shutil.copy(MONITORING / "alerts.yml", tmp_path)
+        (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(config))
+        assert requests.post(f"{server.address}/invocations", json={}, timeout=60).status_code == 401
+        with prometheus(tmp_path) as address:
+            wait_until(lambda: value(address, 'facesent_refusals_total{reason="token"}') == 1.0, server)
+            assert value(address, 'up{job="facesent"}') == 1.0
+            rules = requests.get(f"{address}/api/v1/rules", timeout=60).json()["data"]["groups"]
+            assert {rule["health"] for group in rules for rule in group["rules"]} <= {"ok", "unknown"}
+
+
+@contextmanager
+def prometheus(folder: Path) -> Iterator[str]:
+    port = free_port()
+    command = [
+        "prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+def value(address: str, query: str) -> float | None:
+    try:
+        found = requests.get(f"{address}/api/v1/query", params={"query": query}, timeout=60).json()["data"]["result"]
+    except requests.ConnectionError:
+        return None
+    return float(found[0]["value"][1]) if found else None
+
+
+def names_on_the_dashboard() -> set[str]:
+    panels = json.loads((MONITORING / "dashboard.json").read_text())["panels"]
+    asked = " ".join(target["expr"] for panel in panels for target in panel["targets"])
+    return set(re.findall(r"\bfacesent_\w+", asked + (MONITORING / "alerts.yml").read_text()))
