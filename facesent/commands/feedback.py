@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from facesent.evaluation.intervals import Estimate
     from facesent.params import Params
 
-_SHOWN_DIGITS = 12
+_SHOWN_DIGITS = 8
 
 
 class _Feedback(click.Group):
@@ -42,7 +42,7 @@ def feedback(context: click.Context) -> None:
 @reading
 def _list() -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from facesent.serving.answers.deciding import waiting
     from facesent.serving.answers.opening import opened
@@ -52,7 +52,8 @@ def _list() -> None:
     if not found:
         click.echo("No correction waits.")
         return
-    table = Table("No.", "Answer", "When", "Version", "Said", "Right is", "By", "Note", "Photo", title="Corrections")
+    columns = ("No.", Column("Answer", no_wrap=True), "When", "Version", "Said", "Right is", "By", "Note", "Photo")
+    table = Table(*columns, title="Corrections")
     for one in found:
         when = f"{one.time.astimezone():%Y-%m-%d %H:%M}"
         photo = "kept" if one.photo else ""

@@ -78,7 +78,11 @@ def answering(settings: GatewaySettings = SETTINGS, **variables: str) -> Iterato
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
+                **variables,
+            },
             pass_fds=[listener.fileno()],
         )
         try:

@@ -1,13 +1,20 @@
 """The log of answers, written by a server's real process."""
 
 import hmac
+import importlib.util
 import os
+import shutil
+import socket
 import sqlite3
 import stat
+import subprocess
+import tempfile
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -16,6 +23,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import select, text
 
+from facesent.serving.answers.accuracy import in_service
+from facesent.serving.answers.deciding import decide, waiting
 from facesent.serving.gateway.answers.log import AnswerLog
 from facesent.serving.gateway.answers.rows import Answered, is_audited
 from facesent.serving.gateway.answers.store import DEFAULT_ADDRESS, AnswersError, Store
@@ -34,7 +43,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def rows() -> list:
+def rows() -> list[Any]:
     with Store(DEFAULT_ADDRESS).reading() as connection:
         return connection.execute(select(answers).order_by(answers.c.time)).all()
 
@@ -191,3 +200,51 @@ def test_the_audit_draws_its_share() -> None:
     assert sum(is_audited(id_, 0.02) for id_ in ids) == pytest.approx(400, abs=100)
     assert all(is_audited(id_, 1.0) for id_ in ids)
     assert not any(is_audited(id_, 0.0) for id_ in ids)
+
+
+@pytest.fixture
+def postgres() -> Iterator[str]:
+    """A server of its own; PostgreSQL does not run as root."""
+    if importlib.util.find_spec("psycopg") is None:
+        pytest.skip("psycopg is not installed: pip install -e '.[postgres]'")
+    found = sorted(
+        [*filter(None, [shutil.which("initdb")]), *map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb"))]
+    )
+    if not found:
+        pytest.skip("PostgreSQL's initdb is not on this machine")
+    programs = Path(found[-1]).resolve().parent
+    user = {"user": "nobody", "extra_groups": []} if os.geteuid() == 0 else {}
+    with tempfile.TemporaryDirectory(prefix="facesent-postgres-", ignore_cleanup_errors=True) as name:
+        if user:
+            shutil.chown(name, "nobody")
+        subprocess.run([programs / "initdb", "-A", "trust", "-U", "facesent", name], check=True, cwd=name, **user)
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = str(probe.getsockname()[1])
+        control = [programs / "pg_ctl", "-D", name, "-l", f"{name}/log", "-w"]
+        options = f"-k {name} -h 127.0.0.1 -p {port}"
+        subprocess.run([*control, "-o", options, "start"], check=True, cwd=name, **user)
+        try:
+            yield f"postgresql://facesent@127.0.0.1:{port}/postgres"
+        finally:
+            subprocess.run([*control, "-m", "fast", "stop"], check=True, cwd=name, **user)
+
+
+@pytest.mark.slow
+@pytest.mark.long
+def test_a_team_logs_into_postgresql(postgres: str) -> None:
+    with answering(FACESENT_ANSWERS_URI=postgres) as one, answering(FACESENT_ANSWERS_URI=postgres) as other:
+        ids = [server.ask(2).headers["X-Facesent-Id"].split(",")[0] for server in (one, other)]
+        assert not one.end()
+        corrected = requests.post(f"{other.address}/feedback", json={"id": ids[0], "label": "Sad"}, timeout=30)
+        assert corrected.status_code == 202
+        assert not other.end()
+    store = Store(postgres)
+    with store.reading() as connection:
+        assert {row.id for row in connection.execute(select(answers))} > set(ids)
+        context = MigrationContext.configure(connection, opts={"version_table": "facesent_answers_version"})
+        assert compare_metadata(context, metadata) == []
+    [found] = waiting(store)
+    assert (found.answer_id, found.label) == (ids[0], "Sad")
+    assert [one.version for one in in_service(store, 0.95)] == [3]
+    assert len(decide(store, None, accept=True)) == 1
+    assert store.forget_older(0) == 4

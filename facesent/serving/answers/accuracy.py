@@ -12,7 +12,7 @@ from facesent.serving.answers.deciding import AUDIT_LABEL
 from facesent.serving.gateway.answers.store import Store
 from facesent.serving.gateway.answers.tables import ACCEPTED, answers, corrections
 
-SOURCE = "mean confidence of its answers, as it was calibrated on validation"
+SOURCE = "mean confidence of its answers, calibrated on validation where train.calibrate was true"
 """Where the accuracy that is expected comes from."""
 
 

@@ -4,13 +4,15 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert
+from sqlalchemy.exc import IntegrityError
 
 from ..settings import LogSettings
 from .keys import client_of, content_of, private
@@ -79,7 +81,7 @@ def rows_of(answered: Answered, settings: LogSettings, folder: Path) -> list[dic
 
 def know_version(connection: Connection, version: int, classes: Sequence[str]) -> None:
     """Note the classes of a version, unless they are known: a correction has to be one of them."""
-    if connection.execute(select(versions).where(versions.c.version == version)).first() is None:
+    with suppress(IntegrityError), connection.begin_nested():
         connection.execute(insert(versions).values(version=version, classes=sorted(classes)))
 
 
