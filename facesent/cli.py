@@ -45,7 +45,7 @@ def main() -> None:
     Train:            dvc repro, or python -m flows.pipeline for all of it
     Serve:            facesent promote, then facesent predict PHOTO
     Try:              facesent app
-    Answer over HTTP: facesent serve
+    Answer over HTTP: facesent serve, then facesent watch
     Correct answers:  facesent feedback
     Serve elsewhere:  facesent export champion
     Look back:        facesent lineage champion, facesent reproduce champion

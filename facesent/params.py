@@ -14,10 +14,11 @@ from facesent.promotion.settings import Gate
 from facesent.section import ParamsError, Section, explained, read_yaml
 from facesent.serving.settings import Log, Server
 from facesent.training.settings import Train
+from facesent.watch.settings import Watch
 
-_ABOUT_SERVING = ("notify", "server", "log")
+_ABOUT_SERVING = ("notify", "server", "log", "watch")
 
-Event = Literal["failed", "rejected", "promoted", "waiting"]
+Event = Literal["failed", "rejected", "promoted", "waiting", "alarm"]
 
 
 class Notify(Section):
@@ -26,7 +27,8 @@ class Notify(Section):
     Attributes:
         urls: of Apprise (https://github.com/caronc/apprise/wiki); ``${NAME}`` is taken from the environment, so that no
             secret stands in this file.
-        events: a run failed, a candidate was rejected or could not be judged, one was promoted, one waits for approval.
+        events: a run failed, a candidate was rejected or could not be judged, one was promoted, one waits for approval, or
+            the answers in service have changed.
     """
 
     urls: list[str]
@@ -45,6 +47,7 @@ class Params(Section):
     serve: Serve
     server: Server
     log: Log
+    watch: Watch
     report: Reporting
     notify: Notify
     cross_validation: CrossValidation

@@ -14,6 +14,7 @@ from typing import Any
 from mlflow.version import VERSION
 
 from . import metrics
+from .answers.store import FOLDER, WATCHED
 from .asking import Answer, Model, ask
 from .doors import Doors, Receive
 from .feedback import Feedback, client_address, subject_of
@@ -59,7 +60,10 @@ class Gateway:
             "/ping": (None, lambda: (b"\n", _JSON)),
             "/version": (None, lambda: (VERSION.encode(), _JSON)),
             "/health": (None, lambda: (Path(settings.state_file).read_bytes(), _JSON)),
-            "/metrics": ("operate", lambda: (metrics.exposition(), "text/plain; version=0.0.4; charset=utf-8")),
+            "/metrics": (
+                "operate",
+                lambda: (metrics.exposition(FOLDER / WATCHED), "text/plain; version=0.0.4; charset=utf-8"),
+            ),
             "/docs": (None, lambda: (_DOCS.read_bytes(), "text/html; charset=utf-8")),
         }
 

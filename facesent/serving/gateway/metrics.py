@@ -1,7 +1,10 @@
 """What Prometheus scrapes: counts of all processes of this server, also of those that have ended."""
 
+import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -25,6 +28,14 @@ corrections = Counter("facesent_corrections_total", "Corrections that clients se
 version_served = Gauge("facesent_version", "Number of the version that answers.", multiprocess_mode="mostrecent")
 swaps = Counter("facesent_swaps_total", "Changes of the version that answers.")
 failed_swaps = Counter("facesent_failed_swaps_total", "Versions that could not take over.")
+# Of the last look at the log, by a process that is not the server's.
+WATCHED = {
+    "version": "Version that was looked at.",
+    "sum": "How far answers have moved from the baseline.",
+    "threshold": "From which on it is an alarm; 0 without a baseline.",
+    "alarm": "1 during an alarm.",
+    "time": "When, in seconds since 1970.",
+}
 restarts = Counter("facesent_restarts_total", "Processes that ended unasked and were started again.")
 
 
@@ -43,8 +54,21 @@ def count_request(status: HTTPStatus, reason: str | None = None) -> None:
         refusals.labels(reason).inc()
 
 
-def exposition() -> bytes:
-    """All metrics in Prometheus's text format."""
+def exposition(watched: Path) -> bytes:
+    """All metrics in Prometheus's text format.
+
+    Args:
+        watched: what the last `facesent watch` found, if there was one.
+    """
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return generate_latest(registry)
+    return generate_latest(registry) + generate_latest(_watched(watched))
+
+
+def _watched(file: Path) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    with suppress(OSError, ValueError):
+        found = json.loads(file.read_text(encoding="utf-8"))
+        for name, text in WATCHED.items():
+            Gauge(f"facesent_watch_{name}", text, registry=registry).set(float(found[name]))
+    return registry

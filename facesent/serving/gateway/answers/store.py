@@ -23,6 +23,8 @@ DEFAULT_ADDRESS = "sqlite:///answers.db"
 FOLDER = Path("answers")
 """Beside the database: photos, if they are kept, and keys."""
 PHOTOS = "photos"
+WATCHED = "watched.json"
+"""What the last look at the log found."""
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _VERSION_TABLE = "facesent_answers_version"

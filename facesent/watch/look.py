@@ -1,0 +1,206 @@
+"""The state of the version in service: still collecting, as it was, or changed."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from facesent.core.errors import FacesentError
+from facesent.core.files import replaced
+from facesent.registry import runs, versions
+from facesent.registry.client import mlflow_answers
+from facesent.serving.gateway.answers.store import WATCHED, Store
+from facesent.watch.alarm import Alarm, Normal, learn
+from facesent.watch.hours import Hours, answers_of, hours_of
+from facesent.watch.settings import Watch
+
+State = Literal["collecting", "ready", "quiet", "alarm"]
+
+_BASELINE, _NOTE = "watch/baseline.json", "watch/alarm.json"
+
+
+class WatchError(FacesentError):
+    """There is nothing to watch, or too little to accept."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What was accepted as usual.
+
+    Attributes:
+        since: its first hour.
+        until: its last hour.
+        names: of the features.
+        alarm: learnt from it.
+    """
+
+    since: datetime
+    until: datetime
+    names: Sequence[str]
+    alarm: Alarm
+
+    def to_json(self) -> str:
+        """As the version's run keeps it."""
+        normal = self.alarm.normal
+        return json.dumps(
+            {
+                "since": self.since.isoformat(),
+                "until": self.until.isoformat(),
+                "names": list(self.names),
+                "mean": normal.mean.tolist(),
+                "whitening": normal.whitening.tolist(),
+                "allowance": self.alarm.allowance,
+                "threshold": self.alarm.threshold,
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> "Baseline":
+        """What ``to_json`` wrote."""
+        values: dict[str, Any] = json.loads(text)
+        normal = Normal(np.array(values["mean"]), np.array(values["whitening"]))
+        alarm = Alarm(normal, values["allowance"], values["threshold"])
+        return cls(
+            datetime.fromisoformat(values["since"]), datetime.fromisoformat(values["until"]), values["names"], alarm
+        )
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen.
+
+    Attributes:
+        version: the one in service.
+        state: of it.
+        sentence: the state in words, and what to do.
+        hours: all with enough answers.
+        baseline: what they are compared with, once it was accepted.
+        sums: after each hour since the baseline; above its threshold is an alarm.
+        since: the hour of the alarm.
+    """
+
+    version: int
+    state: State
+    sentence: str
+    hours: Hours
+    baseline: Baseline | None = None
+    sums: Sequence[float] = ()
+    since: datetime | None = None
+
+
+@mlflow_answers()
+def look(store: Store, version: int, labels: Sequence[str], settings: Watch) -> Look:
+    """Compare the answers of a version with its baseline.
+
+    Args:
+        store: the opened log.
+        version: its number.
+        labels: its classes.
+        settings: of the watch.
+
+    Raises:
+        RegistryError: there is no such version.
+        TrackingError: MLflow cannot be reached.
+    """
+    hours = hours_of(answers_of(store, version), labels)
+    text = runs.read_text(versions.run_of(version), _BASELINE)
+    if text is None:
+        return _without_baseline(version, hours, settings)
+    baseline = Baseline.from_json(text)
+    if list(baseline.names) != list(hours.names):
+        sentence = (
+            f"Version {version} logs other values than its baseline has. Accept it again: facesent watch --accept"
+        )
+        return Look(version, "ready", sentence, hours, baseline)
+    sums = baseline.alarm.sums(hours.after(baseline.until).means).tolist()
+    over = [place for place, total in enumerate(sums) if total > baseline.alarm.threshold]
+    if not over:
+        return Look(version, "quiet", f"Version {version} is asked as usual.", hours, baseline, sums)
+    since = hours.after(baseline.until).starts[over[0]]
+    names = ", ".join(_changed(hours.after(baseline.until), baseline))
+    sentence = (
+        f"Since {since:%Y-%m-%d %H:%M} UTC version {version} is asked about other photos than before: {names}. "
+        "If that is fine: facesent watch --accept. If not, label some: facesent feedback audit"
+    )
+    return Look(version, "alarm", sentence, hours, baseline, sums, since)
+
+
+def _without_baseline(version: int, hours: Hours, settings: Watch) -> Look:
+    count = len(hours.starts)
+    if count < settings.baseline_hours:
+        sentence = (
+            f"Version {version} has {count} hours with enough answers; a baseline needs {settings.baseline_hours}."
+        )
+        return Look(version, "collecting", sentence, hours)
+    sentence = f"Version {version} has {count} hours. If they were as usual: facesent watch --accept"
+    return Look(version, "ready", sentence, hours)
+
+
+def _changed(hours: Hours, baseline: Baseline, most: int = 3) -> list[str]:
+    """The features that moved most in the last day, in units of what they do by themselves."""
+    recent = hours.means[-24:].mean(axis=0) - baseline.alarm.normal.mean
+    # Of uncorrelated differences, back in each feature's own direction.
+    usual = np.sqrt(np.diag(np.linalg.pinv(baseline.alarm.normal.whitening @ baseline.alarm.normal.whitening.T)))
+    order = np.argsort(-np.abs(recent / np.maximum(usual, 1e-9)))[:most]
+    return [f"{baseline.names[place]} {'up' if recent[place] > 0 else 'down'}" for place in order]
+
+
+@mlflow_answers()
+def accept(seen: Look, settings: Watch) -> Baseline:
+    """Take all hours so far as usual, from now on.
+
+    Raises:
+        WatchError: they are too few, or the version has no run to keep it.
+    """
+    count = len(seen.hours.starts)
+    if count < settings.baseline_hours:
+        raise WatchError(f"Expected {settings.baseline_hours} hours with enough answers. Received: {count}.")
+    run_id = versions.run_of(seen.version)
+    if not run_id:
+        raise WatchError(f"Expected the run of version {seen.version}, to keep it there. Received: a version without.")
+    alarm = learn(
+        seen.hours.means,
+        quiet_hours=settings.quiet_hours,
+        block_hours=settings.block_hours,
+        resamples=settings.resamples,
+        seed=settings.seed,
+    )
+    baseline = Baseline(seen.hours.starts[0], seen.hours.starts[-1], seen.hours.names, alarm)
+    runs.log_bytes(run_id, _BASELINE, baseline.to_json().encode())
+    runs.log_bytes(run_id, _NOTE, b"{}")
+    return baseline
+
+
+def note(seen: Look, folder: Path) -> None:
+    """Leave the state where the server's ``/metrics`` finds it.
+
+    Args:
+        seen: what was seen.
+        folder: of the log.
+    """
+    folder.mkdir(mode=0o700, exist_ok=True)
+    state = {
+        "version": seen.version,
+        "sum": seen.sums[-1] if seen.sums else 0.0,
+        "threshold": seen.baseline.alarm.threshold if seen.baseline else 0.0,
+        "alarm": int(seen.state == "alarm"),
+        "time": time.time(),
+    }
+    with replaced(folder / WATCHED) as draft:
+        draft.write_text(json.dumps(state), encoding="utf-8")
+
+
+@mlflow_answers()
+def done_before(seen: Look, what: Literal["told", "retrained"]) -> bool:
+    """Whether this was done about the alarm before; from now on it was."""
+    run_id = versions.run_of(seen.version)
+    before = json.loads(runs.read_text(run_id, _NOTE) or "{}")
+    if before.get(what):
+        return True
+    runs.log_bytes(run_id, _NOTE, json.dumps({**before, what: datetime.now(UTC).isoformat()}).encode())
+    return False

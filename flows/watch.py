@@ -1,0 +1,93 @@
+"""The flow ``facesent-watch``: one look at the answers in service, and what follows from an alarm.
+
+``python -m flows.watch`` runs it once; ``prefect.yaml`` runs it every hour, and starts the pipeline at its event.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from prefect import flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.events import emit_event
+from prefect.states import Completed, Failed
+
+from facesent.core.errors import FacesentError
+from facesent.core.paths import Project
+from facesent.core.programs import environment, python, run
+from facesent.params import load_params
+from facesent.registry.client import prepare
+from flows import artifacts, notifications
+from flows.command import Ready, run_flow
+
+if TYPE_CHECKING:
+    from facesent.watch.look import Look
+
+NAME = "facesent-watch"
+RETRAIN = "facesent.retrain"
+"""The event at which a deployment of the pipeline starts."""
+LABELLED = Path("outputs/feedback")
+"""Photos of accepted corrections."""
+PAGE = Path("outputs/watch/watch.html")
+
+
+@flow(name=NAME)
+def watch() -> "State[Any]":
+    """Look at the answers in service; at an alarm, have the pipeline started with labelled photos, or ask for some."""
+    prepare()
+    project = Project()
+    try:
+        seen = look(project)
+        artifacts.publish("watch", f"## {seen.state.capitalize()}\n\n{seen.sentence}\n\nThe page: `{PAGE}`")
+        if seen.state == "alarm":
+            _answer(project, seen)
+    except FacesentError as error:
+        return Failed(message=str(error))
+    return Completed(name=seen.state.capitalize(), message=seen.sentence)
+
+
+@task(cache_policy=NO_CACHE)
+def look(project: Project) -> "Look":
+    """Compare the answers with the baseline."""
+    from facesent.watch.watching import watching
+
+    return watching(load_params(project.params), project.root / PAGE)
+
+
+@task(cache_policy=NO_CACHE)
+def take(project: Project) -> None:
+    """Add the photos of accepted corrections to the data."""
+    command = python("facesent.cli", "data", "add", str(LABELLED))
+    run(command, project.root, environment(), get_run_logger().info)
+
+
+def _answer(project: Project, seen: "Look") -> None:
+    """Once an alarm: retrain where people have labelled photos, else ask them to."""
+    from facesent.watch.look import done_before
+
+    if any((project.root / LABELLED).glob("*/*")):
+        if not done_before(seen, "retrained"):
+            take(project)
+            emit_event(
+                RETRAIN, {"prefect.resource.id": f"facesent.version.{seen.version}"}, payload={"why": seen.sentence}
+            )
+    elif not done_before(seen, "told"):
+        notifications.tell(project, get_run_logger().warning, "alarm", seen.sentence)
+
+
+def main() -> int:
+    """Run the flow and say how it ended; the exit status."""
+
+    def start(ready: Ready) -> "State[Any]":
+        ready()
+        return cast("State[Any]", watch(return_state=True))
+
+    status, _ = run_flow(NAME, start, again="Run it again.")
+    return status
+
+
+if __name__ == "__main__":
+    argparse.ArgumentParser(prog="python -m flows.watch", description=sys.modules[__name__].watch.__doc__).parse_args()
+    raise SystemExit(main())
