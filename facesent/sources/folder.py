@@ -93,8 +93,8 @@ def import_folder(
     counts = Counter(name.split("/")[0] for name in places)
     if len(counts) < least_classes:
         raise DataError(
-            f"Expected images of at least {'two classes' if least_classes > 1 else 'one class'} as "
-            f"{source}/<Class>/*.jpg, .png, .webp, .bmp or .gif. "
+            f"Expected images of at least {'two classes' if least_classes > 1 else 'one class'}, as "
+            "<Class>/*.jpg, .png, .webp, .bmp or .gif. "
             f"Received: {some(f'{name} ({count})' for name, count in counts.items()) or 'none'}"
             + (f"; skipped {some([f'{name} ({reason})' for name, reason in skipped])}" if skipped else "")
             + ". Put the images of each class into a folder of its name."

@@ -9,7 +9,6 @@ from PIL import Image
 
 from facesent.core.console import Progress
 from facesent.core.errors import DataError
-from facesent.core.text import some
 from facesent.dataset.files import is_ignored, is_image_name, leaves, walk_files
 from facesent.sources.store import carry
 
@@ -66,7 +65,7 @@ def lay_out(source: Path, listed: Path, folder: Path, progress: Progress | None 
             if progress:
                 progress(done, 0)
     if not done:
-        received = some(f"{name}: {trouble}" for name, trouble in skipped) or "none"
+        received = f"{len(skipped)} that are wrong, such as {': '.join(skipped[0])}" if skipped else "none"
         raise DataError(f"Expected rows of images in {listed}. Received: {received}.")
     return skipped
 
