@@ -38,6 +38,7 @@ def main() -> None:
 
     \b
     Get images:       facesent data draw | download | import DIR | add DIR
+    Who is who:       facesent data people
     Review labels:    facesent data conflicts | label-issues, then facesent data relabel QUEUE.csv
     Choose settings:  facesent preset quick | reference | best
     Pretrained start: facesent weights

@@ -276,6 +276,7 @@ def _show(data_dir: Path, contents: "Contents") -> None:
         table.add_row(Text(name), str(images))
     Console().print(table)
     groups = f", {contents.groups} groups" if contents.groups else ""
+    groups += f", {contents.proposed} of them proposed" if contents.proposed else ""
     others = f", {contents.other_files} other files" if contents.other_files else ""
     click.echo(f"{contents.bytes / 1e6:.1f} MB{groups}{others}.")
 
@@ -319,5 +320,6 @@ def _as_dict(data_dir: Path, contents: "Contents", state: "Tracking") -> dict[st
         "other_files": contents.other_files,
         "bytes": contents.bytes,
         "groups": contents.groups,
+        "proposed_groups": contents.proposed,
         "tracking": state.value,
     }
