@@ -159,6 +159,8 @@ def add(folder: Path, data_dir: Path, without: tuple[str, ...]) -> None:
         )
     _show(data_dir, installed.contents)
     show_outcome(data_dir, installed)
+    if installed.contents.proposed:
+        click.echo("People here are proposed by their faces. For the new images: facesent data people")
 
 
 def _require_apart(folder: Path, data_dir: Path) -> None:
