@@ -11,7 +11,6 @@ from facesent.commands.errors import readable_errors
 if TYPE_CHECKING:
     import pandas as pd
 
-    from facesent.core.paths import Project
     from facesent.people.grouping import Faces
     from facesent.people.proposal import Embeddings, Proposal
 
@@ -20,7 +19,8 @@ if TYPE_CHECKING:
 @data_option
 @click.option("--dry-run", is_flag=True, help="Write the table and the pictures to look at, and change nothing.")
 @click.option("--measure", "measuring", is_flag=True, help="See how well it finds the people that metadata.csv names.")
-@click.option("--resplit", is_flag=True, help="Forget the splits so far too, where people are in two of them.")
+@click.option("--resplit", is_flag=True, help="Where people are in two splits so far, forget the splits.")
+@click.option("--keep-splits", is_flag=True, help="Keep them, and have their images in train left out.")
 @click.option("--no-cache", is_flag=True, help="Delete the embeddings of earlier runs, and keep none.")
 @click.option(
     "--weights", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
@@ -33,13 +33,15 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @readable_errors
 def people(
-    data_dir: Path, dry_run: bool, measuring: bool, resplit: bool, no_cache: bool, weights: Path, output: Path
-) -> None:
+    data_dir: Path, dry_run: bool, measuring: bool, resplit: bool, keep_splits: bool, no_cache: bool, weights: Path,
+    output: Path,
+) -> None:  # fmt: skip
     """Propose who is the same person, by their faces, as the column group of data/metadata.csv.
 
     Images of one group never sit in two splits. Groups are chosen so that few photos of a person are missed: strangers
     who look alike are put together too, which only costs balance. Groups that are there stay as they are; a new image
-    joins one of them or founds another. Run it before the first dvc repro: with splits so far, it needs --resplit.
+    joins one of them or founds another. Run it before the first dvc repro: where splits so far have a person in two of
+    them, it needs --resplit or --keep-splits.
 
     It takes 10 to 50 milliseconds an image without a GPU; what was seen before is in outputs/cache/people.db.
 
@@ -47,11 +49,13 @@ def people(
     Example: facesent weights vggface2_mobilenet
              facesent data people --dry-run
     """
+    from facesent.core.errors import DataError
     from facesent.core.files import images_in_use
     from facesent.core.paths import Project
+    from facesent.dataset.assignment import forget, read_assignment
     from facesent.params import load_params
     from facesent.people.pages import save_pages
-    from facesent.people.proposal import propose
+    from facesent.people.proposal import apply, propose
 
     project = Project()
     params = load_params(project.params)
@@ -69,7 +73,24 @@ def people(
             return
         table, pages = save_pages(proposal, data_dir, output, hidden=params.report.no_thumbnails)
     click.echo(f"All groups: {table}. Look at the largest: {', '.join(map(str, pages))}")
-    _act(proposal, data_dir, project, dry_run=dry_run, resplit=resplit)
+    torn = proposal.torn(read_assignment(project.assignment))
+    if len(torn):
+        _show_torn(torn)
+    if dry_run:
+        click.echo("Dry run: nothing was changed.")
+        return
+    if len(torn) and resplit == keep_splits:
+        raise DataError(
+            "Expected one of --resplit and --keep-splits. Received: "
+            f"{'both' if resplit else 'none'}. Nothing was changed."
+        )
+    installed = apply(proposal, data_dir)
+    if len(torn) and resplit:
+        click.echo(
+            f"Forgot the splits of {forget(project.assignment):,} images. To undo it: "
+            f"git checkout {project.assignment}. After dvc repro: facesent promote --replace-incomparable"
+        )
+    show_outcome(data_dir, installed)
 
 
 def _scanned(data_dir: Path, max_pixels: int) -> "pd.DataFrame":
@@ -147,30 +168,9 @@ def _show(proposal: "Proposal") -> None:
     )
 
 
-def _act(proposal: "Proposal", data_dir: Path, project: "Project", *, dry_run: bool, resplit: bool) -> None:
-    from facesent.core.errors import DataError
-    from facesent.dataset.assignment import forget, read_assignment
-    from facesent.people.proposal import apply
-
-    torn = proposal.torn(read_assignment(project.assignment))
-    needs = (
-        f"{len(torn):,} groups have images in several splits so far, {torn.sum():,} images in all. Only new splits put "
-        "them right, on which no model so far can be compared"
+def _show_torn(torn: "pd.Series") -> None:
+    click.echo(
+        f"{len(torn):,} groups have images in several splits so far, {torn.sum():,} images in all. --resplit draws new "
+        "splits, on which no model so far can be compared; --keep-splits leaves out those that are in train beside val "
+        "or test, or in val beside test."
     )
-    if dry_run:
-        if len(torn):
-            click.echo(f"{needs}: it will need --resplit.")
-        click.echo("Dry run: nothing was changed.")
-        return
-    if len(torn) and not resplit:
-        raise DataError(
-            f"Expected people that are each in one split of {project.assignment}. Received: {needs}. To forget the "
-            "splits so far, as facesent data resplit does, add --resplit. Nothing was changed."
-        )
-    installed = apply(proposal, data_dir)
-    if len(torn):
-        click.echo(
-            f"Forgot the splits of {forget(project.assignment):,} images. To undo it: "
-            f"git checkout {project.assignment}. After dvc repro: facesent promote --replace-incomparable"
-        )
-    show_outcome(data_dir, installed)

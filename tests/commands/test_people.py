@@ -86,8 +86,11 @@ def test_from_a_look_to_groups_that_need_new_splits(photos: Path, monkeypatch: p
     refused = call()
     assert refused.exit_code == 1
     assert "1 groups have images in several splits so far, 2 images in all" in refused.output
-    assert "add --resplit" in refused.output
+    assert "Expected one of --resplit and --keep-splits. Received: none." in refused.output
     assert contents(photos) == before
+    assert call("--keep-splits").exit_code == 0
+    assert len(read_assignment(Path("assignment.csv"))) == 2
+    (photos / "metadata.csv").unlink()
 
     done = call("--resplit", "--no-cache")
     assert done.exit_code == 0, done.output
