@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Write the table and the pictures to look at, and change nothing.")
 @click.option("--measure", "measuring", is_flag=True, help="See how well it finds the people that metadata.csv names.")
 @click.option("--resplit", is_flag=True, help="Where people are in two splits so far, forget the splits.")
-@click.option("--keep-splits", is_flag=True, help="Keep them, and have their images in train left out.")
+@click.option("--keep-splits", is_flag=True, help="Keep them, and have images left out that tie two together.")
 @click.option("--no-cache", is_flag=True, help="Delete the embeddings of earlier runs, and keep none.")
 @click.option(
     "--weights", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
@@ -171,6 +171,6 @@ def _show(proposal: "Proposal") -> None:
 def _show_torn(torn: "pd.Series") -> None:
     click.echo(
         f"{len(torn):,} groups have images in several splits so far, {torn.sum():,} images in all. --resplit draws new "
-        "splits, on which no model so far can be compared; --keep-splits leaves out those that are in train beside val "
-        "or test, or in val beside test."
+        "splits, on which no model so far can be compared; with --keep-splits, those that tie two splits together are "
+        "left out, which suits a few new images."
     )
