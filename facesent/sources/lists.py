@@ -140,5 +140,8 @@ def _raf_row(row: Sequence[str], images: dict[str, Path], source: Path, folder: 
     if file is None or leaves(source.resolve(), file):
         return "there is no such image"
     part = name.name.split("_")[0] if parted else ""
-    carry(file, folder / part / _RAF_CLASSES[int(row[1]) - 1] / file.name, link=True)
+    target = folder / part / _RAF_CLASSES[int(row[1]) - 1] / file.name
+    if target.exists():
+        return "it is there twice"
+    carry(file, target, link=True)
     return ""

@@ -50,7 +50,7 @@ def test_rows_that_are_wrong_are_left_out_by_number(tmp_path: Path) -> None:
     wrong = [
         f"7,{PIXELS},Training", f"x,{PIXELS},Training", f"0,{PIXELS},Nothing", f"0,{PIXELS[:-4]},Training",
         f"0,{PIXELS.replace('255', '256')},Training", f"0,{PIXELS.replace('255', '-25')},Training",
-        "0", f"0,{'1 ' * 50_000},Training", "\0",
+        "0,,Training", f"0,{'1 ' * 50_000},Training", "\0",
     ]  # fmt: skip
     source = tmp_path / "fer2013.csv"
     source.write_text("\n".join(["emotion,pixels,Usage", *wrong, "", f"0,{PIXELS},Training", f"3,{PIXELS},Training"]))
@@ -86,10 +86,12 @@ def test_raf_db_gets_its_classes_and_parts_from_its_list(tmp_path: Path) -> None
     for name in ("original/train_1.jpg", "aligned/train_1_aligned.jpg", "aligned/test_1_aligned.jpg"):
         make(source / "Image" / name)
     (source / "EmoLabel").mkdir()
-    (source / "EmoLabel" / "list_patition_label.txt").write_text("train_1.jpg 4\ntest_1.jpg 5\ntrain_2.jpg 1\ntest_2\n")
+    (source / "EmoLabel" / "list_patition_label.txt").write_text(
+        "train_1.jpg 4\ntest_1.jpg 5\ntrain_2.jpg 1\ntest_2\ntrain_1.jpg 4\n"
+    )
     before = {path: path.stat().st_nlink for path in source.rglob("*.jpg")}
     names, splits, skipped = take(source, tmp_path)
     assert names == ["Happy/train_1_aligned.jpg", "Sad/test_1_aligned.jpg"]
     assert splits == {"Sad/test_1_aligned.jpg": "test"}
-    assert [name.rpartition(" ")[2] for name, _ in skipped] == ["3", "4"]
+    assert [name.rpartition(" ")[2] for name, _ in skipped] == ["3", "4", "5"]
     assert {path: path.stat().st_nlink for path in source.rglob("*.jpg")} == before
