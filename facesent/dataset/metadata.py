@@ -15,6 +15,8 @@ from facesent.core.paths import SPLITS
 from facesent.core.text import some
 
 Row = Mapping[str, str]
+PROPOSED = "proposed-"
+"""What the groups begin with that nobody gave: `facesent data people` found them by the faces."""
 _COLUMNS = ("file_name", "group", "split")
 _DELIMITERS = ",;\t|"
 
