@@ -45,12 +45,12 @@ def share_above(limit: float, draws: int, *, seed: int, **options: object) -> fl
     ],
 )
 def test_equal_values_seldom_seem_to_differ(options: dict[str, object]) -> None:
-    assert share_above(0.0, 400, seed=7, **options) <= 0.05
+    assert share_above(0.0, 200, seed=7, **options) <= 0.05
 
 
 @pytest.mark.parametrize("accuracies", [[0.9, 0.5], [0.8] * 5 + [0.4]])
 def test_a_gap_of_forty_points_is_found_with_forty_people_a_value(accuracies: list[float]) -> None:
-    assert share_above(LIMIT, 200, seed=8, accuracies=accuracies, people=40, photos=2) >= 0.8
+    assert share_above(LIMIT, 100, seed=8, accuracies=accuracies, people=40, photos=2) >= 0.8
 
 
 @pytest.mark.long
