@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from facesent.evaluation.intervals import share_of, share_of_groups
+from facesent.evaluation.intervals import recall_of_groups, share_of, share_of_groups
 
 
 def test_wilsons_interval() -> None:
@@ -43,6 +43,23 @@ def test_photos_of_one_person_say_less_than_photos_of_many() -> None:
     assert alone.value == together.value == 0.75
     assert together.high - together.low > 2 * (alone.high - alone.low)
     assert share_of_groups(right, ["one"] * 60, 0.95).low == 0
+
+
+def test_macro_recall_covers_what_is_true_and_weighs_classes_alike() -> None:
+    rng = np.random.default_rng(5)
+    covered = []
+    for _ in range(200):
+        # 40 people, each with four photos that are right or wrong much alike; one class is rare and hard.
+        skill = np.repeat(rng.normal(0, 0.15, 40), 4)
+        labels = np.where(rng.random(160) < 0.8, "Happy", "Sad")
+        right = rng.random(160) < np.where(labels == "Happy", 0.8, 0.5) + skill
+        found = recall_of_groups(right, list(labels), [str(photo // 4) for photo in range(160)], 0.95)
+        covered.append(found.low <= 0.65 <= found.high)
+    assert np.mean(covered) > 0.92
+    certain = recall_of_groups(np.full(20, True), ["Happy", "Sad"] * 10, [str(photo // 2) for photo in range(20)], 0.95)
+    assert certain.value == certain.high == 1
+    assert 0.6 < certain.low < 0.75
+    assert recall_of_groups(np.full(20, True), ["Happy"] * 20, ["one"] * 20, 0.95).low == 0
 
 
 def test_all_right_is_not_certain_either() -> None:
