@@ -8,6 +8,7 @@ from facesent.commands.app import app
 from facesent.commands.data import data
 from facesent.commands.doctor import doctor
 from facesent.commands.export import export
+from facesent.commands.feedback import feedback
 from facesent.commands.labels import conflicts, label_issues, relabel
 from facesent.commands.lineage import lineage, reproduce
 from facesent.commands.models import approve, models, promote, reject, rollback
@@ -47,6 +48,7 @@ def main() -> None:
     Serve:            facesent promote, then facesent predict PHOTO
     Try:              facesent app
     Answer over HTTP: facesent serve
+    Correct answers:  facesent feedback
     Serve elsewhere:  facesent export champion
     Look back:        facesent lineage champion, facesent reproduce champion
     In doubt:         facesent doctor
@@ -59,8 +61,8 @@ for command in (conflicts, label_issues, people, relabel):
 
 
 for command in (
-    data, preset, weights, promote, approve, reject, rollback, models, predict, app, serve, export, lineage, reproduce,
-    doctor,
+    data, preset, weights, promote, approve, reject, rollback, models, predict, app, serve, feedback, export,
+    lineage, reproduce, doctor,
 ):  # fmt: skip
     main.add_command(command)
 

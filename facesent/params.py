@@ -12,8 +12,10 @@ from facesent.experiments.settings import CrossValidation, Sweep
 from facesent.model.settings import Model
 from facesent.promotion.settings import Gate
 from facesent.section import ParamsError, Section, explained, read_yaml
-from facesent.serving.settings import Server
+from facesent.serving.settings import Log, Server
 from facesent.training.settings import Train
+
+_ABOUT_SERVING = ("notify", "server", "log")
 
 Event = Literal["failed", "rejected", "promoted", "waiting"]
 
@@ -42,6 +44,7 @@ class Params(Section):
     gate: Gate
     serve: Serve
     server: Server
+    log: Log
     report: Reporting
     notify: Notify
     cross_validation: CrossValidation
@@ -53,7 +56,7 @@ class Params(Section):
 
     def flat(self) -> dict[str, Any]:
         """``section.key`` to value, of what decides about results: not who is told of them, nor how they are served."""
-        return flatten({name: section for name, section in self.nested().items() if name not in ("notify", "server")})
+        return flatten({name: section for name, section in self.nested().items() if name not in _ABOUT_SERVING})
 
 
 def load_params(path: Path) -> Params:

@@ -1,5 +1,6 @@
 """``facesent serve``: the champion over HTTP."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -19,7 +20,8 @@ def serve(host: str, port: int, hosts: tuple[str, ...], workers: int, version: s
 
     Answers what `mlflow models serve` answers, byte for byte, at POST /invocations. When the alias moves, the new
     version is loaded beside the old one and tried; then it takes over between two requests. GET /docs says how to
-    ask, /health what is served, /metrics is for Prometheus. The bounds are in params.yaml, section server.
+    ask, /health what is served, /metrics is for Prometheus. The bounds are in params.yaml, section server; what is kept
+    of the answers is in section log. FACESENT_ANSWERS_URI names another database for them.
 
     \b
     Tokens, each in a variable; without any, everybody on this machine may ask:
@@ -33,8 +35,15 @@ def serve(host: str, port: int, hosts: tuple[str, ...], workers: int, version: s
     from facesent.params import load_params
     from facesent.registry.versions import model_uri, version_named
     from facesent.serving import follow
+    from facesent.serving.answers.opening import UnreachableError, kept, opened
     from facesent.serving.questions import questions_of
 
-    bounds = load_params(Path("params.yaml")).server
+    params = load_params(Path("params.yaml"))
+    if params.log.enabled:
+        # A wrong address is told before anything starts; a database that comes back is waited for by the server.
+        with suppress(UnreachableError), opened(params.log):
+            pass
     registry = follow.Registry(wanted=lambda: version_named(version).number, questions=questions_of, uri=model_uri)
-    raise SystemExit(follow.serve(follow.Address(host, port, hosts), workers, bounds, registry, click.echo))
+    raise SystemExit(
+        follow.serve(follow.Address(host, port, hosts), workers, params.server, registry, click.echo, kept(params.log))
+    )

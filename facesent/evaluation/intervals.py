@@ -49,7 +49,12 @@ def share_of(right: int, images: int, confidence_level: float) -> Estimate:
     return Estimate(images, right / images, low, high)
 
 
-def share_of_groups(correct: NDArray[np.bool_], groups: Sequence[str], confidence_level: float) -> Estimate:
+def share_of_groups(
+    correct: NDArray[np.bool_],
+    groups: Sequence[str],
+    confidence_level: float,
+    weights: NDArray[np.float64] | None = None,
+) -> Estimate:
     """The share of images that are right, with an interval that knows that images of one person go together.
 
     Ten photos of a person say less than one photo each of ten people. So Wilson's interval is taken with as many images
@@ -61,18 +66,23 @@ def share_of_groups(correct: NDArray[np.bool_], groups: Sequence[str], confidenc
         correct: ``(n,)``, whether each image is answered right.
         groups: ``n`` names; images of one person, or nearly the same picture, share one.
         confidence_level: of the interval, between 0 and 1.
+        weights: ``(n,)``, how many images each stands for, the inverse of the probability that it was drawn with; one
+            each by default. Unequal ones say less (Kish: the sum's square by the sum of squares).
     """
     images, people = len(correct), len(set(groups))
-    share = float(correct.mean()) if images else 0.0
+    weight = np.ones(images) if weights is None else weights
+    total = float(weight.sum())
+    share = float(weight @ correct) / total if images else 0.0
     if people < 2:
         return Estimate(images, share, 0.0, 1.0)
     group = np.unique(np.asarray(groups), return_inverse=True)[1]
-    residuals = np.bincount(group, correct) - share * np.bincount(group)
-    variance = people / (people - 1) * float(residuals @ residuals) / images**2
-    simple = share * (1 - share) / images
+    residuals = np.bincount(group, weight * correct) - share * np.bincount(group, weight)
+    variance = people / (people - 1) * float(residuals @ residuals) / total**2
+    independent = total**2 / float(weight @ weight)
+    simple = share * (1 - share) / independent
     # Where all are right, or none, nothing can be said of the people's part: each then counts once.
-    effect = variance / simple if simple else images / people
-    return _wilson(images, share, images / max(effect, 1.0), people, confidence_level)
+    effect = variance / simple if simple else independent / people
+    return _wilson(images, share, independent / max(effect, 1.0), people, confidence_level)
 
 
 def recall_of_groups(

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from facesent.core.errors import FacesentError
 from facesent.core.files import replaced
-from facesent.serving.gateway.settings import TOKEN_VARIABLES, GatewaySettings
+from facesent.serving.gateway.settings import TOKEN_VARIABLES, GatewaySettings, LogSettings
 from facesent.serving.questions import Questions, wrong_answer
 from facesent.serving.settings import Server
 from facesent.serving.workers import Worker, WorkerError
@@ -91,7 +91,10 @@ class _Failure:
         return time.monotonic() - self.since > self.retry_seconds
 
 
-def serve(address: Address, workers: int, bounds: Server, registry: Registry, log: Callable[[str], None]) -> int:
+def serve(
+    address: Address, workers: int, bounds: Server, registry: Registry, log: Callable[[str], None],
+    kept: LogSettings | None = None,
+) -> int:  # fmt: skip
     """Serve until SIGTERM or Ctrl-C, which let it answer what it has; the exit status.
 
     Args:
@@ -100,6 +103,7 @@ def serve(address: Address, workers: int, bounds: Server, registry: Registry, lo
         bounds: of requests.
         registry: what is to be served.
         log: takes a line about each change.
+        kept: of the answers; None for nothing.
 
     Raises:
         ServeError: it cannot start.
@@ -110,7 +114,7 @@ def serve(address: Address, workers: int, bounds: Server, registry: Registry, lo
         (metrics := Path(folder) / "metrics").mkdir()
         # Read when the library is imported.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
-        return asyncio.run(_Follower(address, listener, workers, bounds, registry, log, Path(folder)).run())
+        return asyncio.run(_Follower(address, listener, workers, bounds, registry, log, Path(folder), kept).run())
 
 
 def check_tokens(host: str) -> None:
@@ -131,7 +135,7 @@ class _Follower:
 
     def __init__(
         self, address: Address, listener: socket.socket, workers: int, bounds: Server, registry: Registry,
-        log: Callable[[str], None], folder: Path,
+        log: Callable[[str], None], folder: Path, kept: LogSettings | None,
     ) -> None:  # fmt: skip
         self._listener, self._count, self._registry, self._log, self._folder = listener, workers, registry, log, folder
         self._poll_seconds, self._request_seconds = bounds.poll_seconds, bounds.request_seconds
@@ -141,6 +145,7 @@ class _Follower:
             max_requests=bounds.max_requests,
             request_seconds=bounds.request_seconds,
             hosts=address.names(),
+            log=kept,
             state_file=str(folder / "state.json"),
         )
         self._started = 0

@@ -75,10 +75,10 @@ def _facesent(arguments: Sequence[str]) -> None:
 
 def _click(command: click.Command, arguments: Sequence[str]) -> None:
     context = click.Context(command)
-    while isinstance(command, click.Group):
-        name, *arguments = arguments
-        found = command.get_command(context, name)
-        assert found, f"{command.name} has no command {name}"
+    while isinstance(command, click.Group) and (arguments or not command.invoke_without_command):
+        # Refuses what the group does not know; one of them takes the id of an answer in a command's place.
+        _, found, arguments = command.resolve_command(context, list(arguments))
+        assert found
         command = found
     assert _options(arguments) <= {name for parameter in command.params for name in parameter.opts}
 

@@ -1,3 +1,5 @@
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 
@@ -66,3 +68,13 @@ def test_all_right_is_not_certain_either() -> None:
     estimate = share_of_groups(np.full(60, True), [str(photo // 4) for photo in range(60)], 0.95)
     assert 0.7 < estimate.low < 0.8
     assert estimate.high == 1
+
+
+def test_equal_weights_say_nothing_and_unequal_ones_make_it_wider() -> None:
+    correct = np.array([True, False, True, True] * 10)
+    groups = [str(number) for number in range(40)]
+    plain = share_of_groups(correct, groups, 0.95)
+    assert astuple(share_of_groups(correct, groups, 0.95, np.full(40, 50.0))) == pytest.approx(astuple(plain))
+    unequal = share_of_groups(correct, groups, 0.95, np.array([1.0] * 20 + [9.0] * 20))
+    assert unequal.value == plain.value
+    assert unequal.high - unequal.low > plain.high - plain.low

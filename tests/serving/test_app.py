@@ -9,7 +9,10 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from facesent.core.paths import Project
+from facesent.params import load_params
 from facesent.promotion.register import register
+from facesent.serving.answers.deciding import waiting
+from facesent.serving.answers.opening import opened
 from facesent.serving.app.running import PAGE, command
 from tests.helpers.trained_project import SIDE, make_project
 
@@ -78,3 +81,16 @@ def test_the_server_listens_on_this_machine_alone_and_sends_no_statistics() -> N
     line = command(8501, None, browser=False)
     assert "--server.address=127.0.0.1" in line
     assert "--browser.gatherUsageStats=false" in line
+
+
+def test_a_wrong_answer_is_noted_and_waits(page: AppTest, made: Project) -> None:
+    shown = with_file(page, "photo.jpg", grey_photo(20))
+    shown.selectbox[0].set_value("Light").run()
+    shown.button[0].click().run()
+    assert not shown.exception
+    assert "waits" in shown.success[0].value
+    with opened(load_params(made.params).log) as store:
+        [found] = waiting(store)
+    assert (found.version, found.answered, found.label, found.source) == (1, "Dark", "Light", "app")
+    # No photo unless it is asked for.
+    assert found.photo is None

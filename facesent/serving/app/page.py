@@ -4,17 +4,22 @@
 """
 
 import sys
+from dataclasses import asdict
+from pathlib import Path
 from threading import Lock
 
 import streamlit as st
 
 from facesent.core.errors import FacesentError
 from facesent.images.rows import UNCERTAIN
+from facesent.params import load_params
+from facesent.serving.answers.wrong import note_wrong
 from facesent.serving.app.look import Asked, Look, load, look_at
+from facesent.serving.settings import Log
 
 _INTENT = (
     "For trying a model, not for deciding about people. A face does not show what a person feels: the labels are what "
-    "other people called a picture. Photos stay on this machine and are not kept."
+    "other people called a picture. Photos stay on this machine and are not kept"
 )
 
 
@@ -35,6 +40,7 @@ def main() -> None:
     st.title("Which expression is this?")
     try:
         asked = _asked(sys.argv[1] if len(sys.argv) > 1 else None)
+        log = load_params(Path("params.yaml")).log
     except FacesentError as error:
         st.error(str(error))
         st.stop()
@@ -43,9 +49,12 @@ def main() -> None:
     crop = st.toggle("Look at the largest face alone", value=True, help="Off: the whole photo goes into the network.")
     least = st.slider("Say “uncertain” below a confidence of", 0.0, 1.0, asked.min_confidence, 0.05)
     if content is not None:
-        _answer(asked, content, crop=crop, min_confidence=least)
+        seen = _answer(asked, content, crop=crop, min_confidence=least)
+        if seen is not None and log.enabled:
+            _correction(asked, seen, content, log)
     st.divider()
-    st.caption(_INTENT)
+    kept = log.enabled and log.photos
+    st.caption(_INTENT + (f", except where you correct an answer, for {log.keep_days:g} days." if kept else "."))
 
 
 def _photo() -> bytes | None:
@@ -60,13 +69,13 @@ def _photo() -> bytes | None:
     return given.getvalue() if given else None
 
 
-def _answer(asked: Asked, content: bytes, *, crop: bool, min_confidence: float) -> None:
+def _answer(asked: Asked, content: bytes, *, crop: bool, min_confidence: float) -> Look | None:
     try:
         with st.spinner("Looking at the photo"), _one_at_a_time():
             seen = look_at(asked, content, crop=crop, min_confidence=min_confidence)
     except FacesentError as error:
         st.error(f"This is no photo that can be read. {error}")
-        return
+        return None
     if crop and seen.box is None:
         st.warning("No face was found: this is the answer for the whole photo.")
     label, confidence = seen.prediction.label, seen.prediction.confidence
@@ -77,6 +86,20 @@ def _answer(asked: Asked, content: bytes, *, crop: bool, min_confidence: float) 
     for name, probability in sorted(seen.prediction.probabilities.items(), key=lambda item: -item[1]):
         st.progress(probability, text=f"{name} {probability:.1%}")
     _pictures(seen)
+    return seen
+
+
+def _correction(asked: Asked, seen: Look, content: bytes, log: Log) -> None:
+    right = st.selectbox("Wrong? It is …", sorted(seen.prediction.probabilities), index=None)
+    if right is None or not st.button("Note it"):
+        return
+    box = asdict(seen.box) if seen.box else None
+    try:
+        note_wrong(log, {**vars(seen.prediction), "version": asked.number, "box": box}, content, right)
+    except FacesentError as error:
+        st.error(str(error))
+        return
+    st.success("Noted. It waits until it is accepted: facesent feedback")
 
 
 def _pictures(seen: Look) -> None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -16,6 +16,8 @@ from mlflow.version import VERSION
 from . import metrics
 from .asking import Answer, Model, ask
 from .doors import Doors, Receive
+from .feedback import Feedback, client_address, subject_of
+from .observing import Observer
 from .refusals import Refusal
 from .settings import GatewaySettings, Scope
 
@@ -45,6 +47,8 @@ class Gateway:
 
     def __init__(self, model: Model, settings: GatewaySettings) -> None:
         self._model, self._settings, self._doors = model, settings, Doors(settings)
+        self._observer = Observer(model)
+        self._feedback = Feedback(settings.log) if settings.log else None
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="answer")
         self.in_service = False
         """Whether answers are counted: those of a trial are not."""
@@ -76,9 +80,12 @@ class Gateway:
         headers, path, method = dict(scope["headers"]), scope["path"], scope["method"]
         if path == "/invocations":
             _check_method(method, "POST")
-            return await self._counted(headers, receive)
+            return await self._counted(headers, receive, client_address(scope))
+        if path == "/feedback":
+            _check_method(method, "POST")
+            return await self._corrected(headers, receive, client_address(scope))
         if path not in self._pages:
-            raise Refusal(HTTPStatus.NOT_FOUND, "path", f"Expected /invocations or {', '.join(self._pages)}.")
+            raise Refusal(HTTPStatus.NOT_FOUND, "path", f"Expected /invocations, /feedback, {', '.join(self._pages)}.")
         _check_method(method, "GET")
         asked_for, page = self._pages[path]
         if asked_for:
@@ -86,8 +93,14 @@ class Gateway:
         body, media_type = await asyncio.to_thread(page)
         return _Response(HTTPStatus.OK, body, media_type)
 
-    async def _counted(self, headers: Mapping[bytes, bytes], receive: Receive) -> _Response:
+    def close(self) -> None:
+        """Write what is still to be written of answers that were given."""
+        if self._feedback:
+            self._feedback.close()
+
+    async def _counted(self, headers: Mapping[bytes, bytes], receive: Receive, client: str | None) -> _Response:
         try:
+            subject = subject_of(headers)
             answer = await self._answer(headers, receive)
         except Refusal as refusal:
             metrics.count_request(refusal.status, refusal.reason)
@@ -95,7 +108,26 @@ class Gateway:
         if self.in_service:
             metrics.count_request(HTTPStatus.OK)
             metrics.count_answers(answer.predictions)
-        return _Response(HTTPStatus.OK, answer.body, answer.media_type)
+        return _Response(HTTPStatus.OK, answer.body, answer.media_type, self._logged(answer, client, subject))
+
+    def _logged(self, answer: Answer, client: str | None, subject: str | None) -> tuple[tuple[bytes, bytes], ...]:
+        if not self._feedback:
+            return ()
+        if not self.in_service:
+            self._feedback.learn(answer.predictions)
+            return ()
+        return self._feedback.put(answer, client, subject)
+
+    async def _corrected(self, headers: Mapping[bytes, bytes], receive: Receive, client: str | None) -> _Response:
+        self._doors.check_sender(headers, "correct")
+        if not self._feedback:
+            raise Refusal(
+                HTTPStatus.NOT_FOUND, "log", "Expected log.enabled: true in params.yaml where the server runs."
+            )
+        with self._doors.a_place():
+            body = await self._doors.body(headers, receive)
+            await asyncio.to_thread(self._feedback.correct, headers, body, client)
+        return _Response(HTTPStatus.ACCEPTED, b'{"status": "waiting"}', _JSON)
 
     async def _answer(self, headers: Mapping[bytes, bytes], receive: Receive) -> Answer:
         self._doors.check_sender(headers, "ask")
@@ -107,7 +139,7 @@ class Gateway:
             place.enter_context(self._doors.a_place())
             body = await self._doors.body(headers, receive)
             start = time.perf_counter()
-            call = partial(ask, self._model, body, content_type, self._settings.max_rows)
+            call = partial(ask, self._model, body, content_type, self._settings.max_rows, self._observer)
             work = asyncio.get_running_loop().run_in_executor(self._pool, call)
             try:
                 async with asyncio.timeout(self._settings.request_seconds):
@@ -118,8 +150,9 @@ class Gateway:
                 work.add_done_callback(lambda _: held.close())
                 message = f"Expected the model to answer within {self._settings.request_seconds:g} seconds."
                 raise Refusal(HTTPStatus.GATEWAY_TIMEOUT, "timeout", message) from None
-            metrics.seconds.observe(time.perf_counter() - start)
-            return answer
+            seconds = time.perf_counter() - start
+            metrics.seconds.observe(seconds)
+            return replace(answer, seconds=seconds)
 
     async def _send(self, send: Send, response: _Response) -> None:
         headers = [

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from mlflow.pyfunc.scoring_server import invocations
 
+from .observing import Observer
 from .refusals import Refusal, malformed, unanswerable
 
 _log = logging.getLogger(__name__)
@@ -32,11 +33,17 @@ class Answer:
         body: of the response.
         media_type: of it.
         predictions: of which the body was written, one a face.
+        photos: as they were sent.
+        observed: what the version noted beside each prediction; empty where it notes nothing.
+        seconds: from the request's last byte to the answer.
     """
 
     body: bytes
     media_type: str
     predictions: Sequence[Mapping[str, Any]] = field(repr=False)
+    photos: Sequence[Any] = field(default=(), repr=False)
+    observed: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
+    seconds: float | None = None
 
 
 class _Asked:
@@ -45,12 +52,14 @@ class _Asked:
     def __init__(self, model: Model, max_rows: int) -> None:
         self.metadata, self._model, self._max_rows = model.metadata, model, max_rows
         self.predictions: Sequence[Mapping[str, Any]] = ()
+        self.photos: Sequence[Any] = ()
         # As it is: MLflow makes one of its own of most of them.
         self.error: Exception | None = None
 
     def predict(self, data: Any, params: dict[str, Any] | None = None) -> Any:
         try:
             self._check(_rows(data))
+            self.photos = _photos(data)
             self.predictions = self._model.predict(data, params=params)
         except Exception as error:
             self.error = error
@@ -63,7 +72,7 @@ class _Asked:
             raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "rows", message)
 
 
-def ask(model: Model, body: bytes, content_type: str, max_rows: int) -> Answer:
+def ask(model: Model, body: bytes, content_type: str, max_rows: int, observer: Observer | None = None) -> Answer:
     """Answer one request.
 
     Args:
@@ -71,11 +80,15 @@ def ask(model: Model, body: bytes, content_type: str, max_rows: int) -> Answer:
         body: of the request.
         content_type: of it.
         max_rows: that it may hold.
+        observer: of what the model notes.
 
     Raises:
         Refusal: it cannot be answered.
     """
     asked = _Asked(model, max_rows)
+    if observer:
+        # Of a request before that failed.
+        observer.taken()
     try:
         schema = model.metadata.get_input_schema()
         response = invocations(body, content_type, asked, schema)  # type: ignore[no-untyped-call]
@@ -88,7 +101,8 @@ def ask(model: Model, body: bytes, content_type: str, max_rows: int) -> Answer:
         raise refusal from None
     if response.status != HTTPStatus.OK:
         raise Refusal(HTTPStatus(response.status), "content type", response.response)
-    return Answer(response.response.encode(), response.mimetype, asked.predictions)
+    observed = observer.taken() if observer else ()
+    return Answer(response.response.encode(), response.mimetype, asked.predictions, asked.photos, observed)
 
 
 def _rows(data: Any) -> int:
@@ -96,6 +110,12 @@ def _rows(data: Any) -> int:
     if isinstance(data, Mapping):
         return max((_rows(column) for column in data.values()), default=0)
     return len(data) if hasattr(data, "__len__") and not isinstance(data, str | bytes) else 1
+
+
+def _photos(data: Any) -> Sequence[Any]:
+    """The first column of a table or of a dictionary of columns, where the photos are."""
+    columns = [data[name] for name in data] if hasattr(data, "keys") else []
+    return list(columns[0]) if columns and hasattr(columns[0], "__len__") else ()
 
 
 def _where(error: Exception) -> str:

@@ -18,6 +18,9 @@ open_requests = Gauge("facesent_open_requests", "Worked on or waiting now.", mul
 refusals = Counter("facesent_refusals_total", "Requests that were refused, by reason.", ["reason"])
 answers = Counter("facesent_answers_total", "Faces answered, by version and label.", ["version", "label"])
 confidence = Histogram("facesent_confidence", "Probability of the likeliest label.", ["version"], buckets=_SHARES)
+log_dropped = Counter("facesent_log_dropped_total", "Answers and photos that were not logged.", ["what"])
+log_failures = Counter("facesent_log_failures_total", "Failed attempts to write the log of answers.")
+corrections = Counter("facesent_corrections_total", "Corrections that clients sent, and that wait.")
 # The starter's own.
 version_served = Gauge("facesent_version", "Number of the version that answers.", multiprocess_mode="mostrecent")
 swaps = Counter("facesent_swaps_total", "Changes of the version that answers.")

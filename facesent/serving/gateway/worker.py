@@ -168,6 +168,7 @@ async def _serve(gateway: Gateway, listener: socket.socket, dialogue: IO[str]) -
     tasks = {loop.create_task(say_where())}
     Thread(target=listen, name="dialogue", daemon=True).start()
     await server.serve(sockets=[private])
+    gateway.close()
 
 
 def _say(dialogue: IO[str], **words: Any) -> None:

@@ -1,0 +1,1 @@
+"""The log of answers as its owner uses it: corrections decided, photos taken over, accuracy in service."""

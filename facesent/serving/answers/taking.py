@@ -1,0 +1,70 @@
+"""Photos of accepted corrections as a folder that `facesent data add` takes."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from facesent.core.files import replaced
+from facesent.dataset.files import METADATA
+from facesent.dataset.metadata import read_metadata
+from facesent.images.kinds import kind_of
+from facesent.images.reading import ImageError, Pixels, decode
+from facesent.prediction.faces import Box, crop_to
+from facesent.serving.answers.deciding import Waiting
+
+_SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "BMP": ".bmp"}
+
+
+def take_photos(accepted: Sequence[Waiting], output: Path) -> int:
+    """Copy the photos into ``output/<Class>/``, with the person of each in ``metadata.csv``; how many.
+
+    A photo of which one face was answered is cut to it. Photos of a person, or of a client where no person is named,
+    are one group: they cannot come into two splits.
+
+    Args:
+        accepted: the corrections.
+        output: is made; what is there stays.
+    """
+    rows = {row["file_name"]: row.get("group", "") for row in _rows(output)}
+    for found in accepted:
+        if found.photo and (name := _copied(found, found.photo, output)):
+            rows[name] = _group(found)
+    if rows:
+        with replaced(output / METADATA) as draft, draft.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([("file_name", "group"), *sorted(rows.items())])
+    return len(rows)
+
+
+def _rows(output: Path) -> Sequence[dict[str, str]]:
+    images = [path.relative_to(output).as_posix() for path in sorted(output.glob("*/*"))]
+    return [dict(row) for row in read_metadata(output / METADATA, images).rows]
+
+
+def _copied(found: Waiting, photo: Path, output: Path) -> str | None:
+    content = photo.read_bytes()
+    suffix = None if found.box else _SUFFIXES.get(kind_of(content) or "")
+    name = f"{found.label}/{found.answer_id}{suffix or '.png'}"
+    if suffix is None:
+        try:
+            pixels = decode(content, None)
+        except ImageError:
+            return None
+        content = _as_png(crop_to(pixels, Box(**found.box)) if found.box else pixels)
+    with replaced(output / name) as draft:
+        draft.write_bytes(content)
+    return name
+
+
+def _as_png(pixels: Pixels) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _group(found: Waiting) -> str:
+    if found.subject:
+        return f"subject-{found.subject}"
+    return f"client-{found.client}" if found.client else f"answer-{found.answer_id}"
