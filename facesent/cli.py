@@ -12,6 +12,7 @@ from facesent.commands.feedback import feedback
 from facesent.commands.labels import conflicts, label_issues, relabel
 from facesent.commands.lineage import lineage, reproduce
 from facesent.commands.models import approve, models, promote, reject, rollback
+from facesent.commands.people import people
 from facesent.commands.predict import predict
 from facesent.commands.preset import preset
 from facesent.commands.serve import serve
@@ -39,6 +40,7 @@ def main() -> None:
 
     \b
     Get images:       facesent data draw | download | import DIR | add DIR
+    Who is who:       facesent data people
     Review labels:    facesent data conflicts | label-issues, then facesent data relabel QUEUE.csv
     Choose settings:  facesent preset quick | reference | best
     Pretrained start: facesent weights
@@ -54,7 +56,7 @@ def main() -> None:
     prepare()
 
 
-for command in (conflicts, label_issues, relabel):
+for command in (conflicts, label_issues, people, relabel):
     data.add_command(command)
 
 

@@ -27,8 +27,8 @@ class Notify(Section):
     Attributes:
         urls: of Apprise (https://github.com/caronc/apprise/wiki); ``${NAME}`` is taken from the environment, so that no
             secret stands in this file.
-        events: a run failed, a candidate was rejected or could not be judged, one was promoted, one waits for approval, or
-            the answers in service have changed.
+        events: a run failed, a candidate was rejected or could not be judged, one was promoted, one waits for approval,
+            or the answers in service have changed.
     """
 
     urls: list[str]
@@ -66,16 +66,22 @@ def load_params(path: Path) -> Params:
     """Read and check ``path``.
 
     Raises:
-        ParamsError: naming every key that is missing, unknown or out of range.
+        ParamsError: naming every key that is missing, unknown or out of range, or that asks about what is not there.
     """
     raw = read_yaml(path)
     try:
-        return Params.model_validate(raw)
+        params = Params.model_validate(raw)
     except ValidationError as error:
         missing = [
             str(item["loc"][0]) for item in error.errors() if item["type"] == "missing" and len(item["loc"]) == 1
         ]
         raise ParamsError(f"{path} is not valid:\n{explained(error, Params)}{_lines_to_add(path, missing)}") from None
+    if params.gate.max_slice_gap is not None and not params.evaluate.slices:
+        raise ParamsError(
+            f"Expected columns of metadata.csv in evaluate.slices of {path}, which gate.max_slice_gap asks about. "
+            "Received: none. Name some, or set gate.max_slice_gap: null."
+        )
+    return params
 
 
 def _lines_to_add(path: Path, sections: list[str]) -> str:

@@ -32,6 +32,10 @@ def run(stage: str, project: Project, data: Path | None = None) -> None:
     from facesent.params import load_params
 
     params = load_params(project.params)
+    if params.evaluate.slices and data is None:
+        from facesent.evaluation.columns import check_columns
+
+        check_columns(project.data, params.evaluate.slices)
     if stage == "split":
         from facesent.stages.split import split
 

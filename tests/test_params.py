@@ -79,14 +79,20 @@ def test_shares_that_leave_no_training_images_are_refused(tmp_path: Path) -> Non
         load_params(written(tmp_path, split__val=0.6, split__test=0.4))
 
 
+def test_a_gap_between_slices_needs_slices(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match=r"^Expected columns .* in evaluate\.slices .* Received: none\."):
+        load_params(written(tmp_path, gate__max_slice_gap=0.1))
+
+
 def test_a_file_from_before_facts_of_a_dataset_were_settings_still_loads(tmp_path: Path) -> None:
     settings = yaml.safe_load((ROOT / "params.yaml").read_text())
-    for key in ("smiling_class", "reference"):
+    for key in ("smiling_class", "reference", "slices"):
         del settings["evaluate"][key]
+    del settings["gate"]["max_slice_gap"]
     path = tmp_path / "params.yaml"
     path.write_text(yaml.safe_dump(settings))
     evaluate = load_params(path).evaluate
-    assert (evaluate.smiling_class, evaluate.reference) == (None, None)
+    assert (evaluate.smiling_class, evaluate.reference, evaluate.slices) == (None, None, [])
 
 
 def test_settings_are_frozen() -> None:

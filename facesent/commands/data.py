@@ -107,10 +107,13 @@ def download(data_dir: Path, replace: bool, without: tuple[str, ...], handle: st
 def import_(folder: Path, data_dir: Path, replace: bool, without: tuple[str, ...], link: bool) -> None:
     """Take the images of DIR/<Class>/, with DIR/metadata.csv if there is one; DIR may be a zip.
 
-    Class folders in DIR/train/, DIR/val/ and DIR/test/ keep that split.
+    Class folders in DIR/train/, DIR/val/ and DIR/test/ keep that split. DIR may be fer2013.csv, a table with the
+    columns emotion, pixels and Usage, or a folder with it: Training, PublicTest and PrivateTest become train, val and
+    test. It may be RAF-DB, with its list_patition_label.txt.
 
     \b
     Example: facesent data import ~/faces --replace
+             facesent data import fer2013.csv --replace
     """
     _require_apart(folder, data_dir)
     link = link and _may_link(data_dir)
@@ -156,6 +159,8 @@ def add(folder: Path, data_dir: Path, without: tuple[str, ...]) -> None:
         )
     _show(data_dir, installed.contents)
     show_outcome(data_dir, installed)
+    if installed.contents.proposed:
+        click.echo("People here are proposed by their faces. For the new images: facesent data people")
 
 
 def _require_apart(folder: Path, data_dir: Path) -> None:
@@ -176,12 +181,11 @@ def _may_link(data_dir: Path) -> bool:
 
 
 def _import(folder: Path, incoming: Path, **options: Any) -> "Imported":
-    from facesent.sources.folder import import_archive, import_folder
+    from facesent.sources.folder import import_archive, import_source
 
+    take, scratch = (import_archive, "unpacked") if zipfile.is_zipfile(folder) else (import_source, "listed")
     with progress_of("Importing") as progress:
-        if zipfile.is_zipfile(folder):
-            return import_archive(folder, incoming, incoming.with_name("unpacked"), progress=progress, **options)
-        return import_folder(folder, incoming, progress=progress, **options)
+        return take(folder, incoming, incoming.with_name(scratch), progress=progress, **options)
 
 
 @data.command()
@@ -274,6 +278,7 @@ def _show(data_dir: Path, contents: "Contents") -> None:
         table.add_row(Text(name), str(images))
     Console().print(table)
     groups = f", {contents.groups} groups" if contents.groups else ""
+    groups += f", {contents.proposed} of them proposed" if contents.proposed else ""
     others = f", {contents.other_files} other files" if contents.other_files else ""
     click.echo(f"{contents.bytes / 1e6:.1f} MB{groups}{others}.")
 
@@ -317,5 +322,6 @@ def _as_dict(data_dir: Path, contents: "Contents", state: "Tracking") -> dict[st
         "other_files": contents.other_files,
         "bytes": contents.bytes,
         "groups": contents.groups,
+        "proposed_groups": contents.proposed,
         "tracking": state.value,
     }

@@ -1,5 +1,6 @@
 """Markdown that also reads well on a terminal."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from tabulate import tabulate
@@ -14,6 +15,12 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     # Its own guesses would take a class called 1e5 for a number, and write it anew.
     written: str = tabulate(others, first, "pipe", colalign=aligned if others else None, disable_numparse=True)
     return written
+
+
+def escaped(text: str) -> str:
+    """People's own words on a line of markdown: no link, picture, tag or emphasis comes of them."""
+    harmless = text.replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"[\\`*~\[\]]|(?<!\w)_|_(?!\w)", r"\\\g<0>", harmless)
 
 
 def bullets(lines: Sequence[str]) -> str:

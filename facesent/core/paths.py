@@ -87,6 +87,11 @@ class Project:
         return self.outputs / "cache" / "scan.parquet"
 
     @property
+    def people_cache(self) -> Path:
+        """Embeddings of faces, of this machine alone: no output of a stage."""
+        return self.outputs / "cache" / "people.db"
+
+    @property
     def checkpoint(self) -> Path:
         """The state of a training under way; no output of a stage, so that DVC leaves it to a restart."""
         return self.outputs / "checkpoint"

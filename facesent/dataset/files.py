@@ -11,7 +11,7 @@ from unicodedata import normalize
 
 from facesent.core.errors import DataError
 from facesent.core.text import printable
-from facesent.dataset.metadata import parse
+from facesent.dataset.metadata import PROPOSED, parse
 from facesent.images.rows import UNCERTAIN
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif"})
@@ -31,6 +31,8 @@ class Contents:
     other_files: int = 0
     bytes: int = 0
     groups: int | None = None
+    proposed: int = 0
+    """How many of the groups nobody gave."""
 
     @property
     def images(self) -> int:
@@ -63,7 +65,9 @@ def describe(data_dir: Path) -> Contents:
             classes[folder] += 1
         elif name != METADATA:
             others += 1
-    return Contents(True, dict(sorted(classes.items())), others, size, _count_groups(data_dir / METADATA))
+    groups = _groups(data_dir / METADATA)
+    proposed = sum(group.startswith(PROPOSED) for group in groups)
+    return Contents(True, dict(sorted(classes.items())), others, size, len(groups) or None, proposed)
 
 
 def is_image_name(name: str) -> bool:
@@ -87,12 +91,11 @@ def walk_files(folder: Path, prefix: str = "") -> Iterator[tuple[str, int]]:
                 yield f"{prefix}{entry.name}", entry.stat(follow_symlinks=Path(entry.path).is_file()).st_size
 
 
-def _count_groups(metadata: Path) -> int | None:
+def _groups(metadata: Path) -> set[str]:
     try:
-        groups = {row.get("group") for row in parse(metadata)[1]} - {"", None}
+        return {row.get("group", "") for row in parse(metadata)[1]} - {""}
     except DataError:
-        return None
-    return len(groups) or None
+        return set()
 
 
 class Stamp(NamedTuple):

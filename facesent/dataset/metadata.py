@@ -15,7 +15,9 @@ from facesent.core.paths import SPLITS
 from facesent.core.text import some
 
 Row = Mapping[str, str]
-_COLUMNS = ("file_name", "group", "split")
+PROPOSED = "proposed-"
+"""What the groups begin with that nobody gave: `facesent data people` found them by the faces."""
+COLUMNS = ("file_name", "group", "split")
 _DELIMITERS = ",;\t|"
 
 
@@ -23,7 +25,7 @@ _DELIMITERS = ",;\t|"
 class Metadata:
     """The rows of a ``metadata.csv``, their images called as they are on the disk."""
 
-    columns: tuple[str, ...] = _COLUMNS
+    columns: tuple[str, ...] = COLUMNS
     rows: tuple[Row, ...] = ()
     """Of images that are there; missing cells are empty."""
     unmatched: tuple[Row, ...] = ()
@@ -50,7 +52,7 @@ class Metadata:
             )
         elif names:
             yield f"{len(names)} rows of metadata.csv name no image, such as {names[0]}."
-        others = [name for name in self.columns if name not in _COLUMNS]
+        others = [name for name in self.columns if name not in COLUMNS]
         if others and "group" not in self.columns:
             yield f"metadata.csv has no column group, which keeps people apart; not used: {some(others)}."
 
@@ -112,7 +114,7 @@ def parse(path: Path) -> tuple[tuple[str, ...], list[Row]]:
                 "A name that holds the separator is put between double quotes."
             )
         row = dict.fromkeys(columns, "") | {name: cell for name, cell in zip(header, cells, strict=False) if name}
-        rows.append(row | {name: _clean(row[name]) for name in _COLUMNS[1:] if name in row})
+        rows.append(row | {name: _clean(row[name]) for name in COLUMNS[1:] if name in row})
         if not row["file_name"].strip():
             raise DataError(f"Expected a file_name in each row of {path}. Received: row {number} without one.")
     return columns, rows
@@ -171,7 +173,7 @@ def read_cells(path: Path) -> list[list[str]]:
 
 def _column(cell: str) -> str:
     name = cell.strip()
-    return name.lower() if name.lower() in _COLUMNS else name
+    return name.lower() if name.lower() in COLUMNS else name
 
 
 def _clean(cell: str) -> str:

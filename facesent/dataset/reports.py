@@ -13,6 +13,11 @@ from facesent.dataset.splits import SplitReport
 if TYPE_CHECKING:
     from facesent.dataset.expectations import Checked
 
+_PROPOSED = (
+    "The people of {} images are proposed, by their faces (`facesent data people`), not given: some photos of a person "
+    "are missed, and some strangers are taken for one."
+)
+
 
 def split_summary(report: SplitReport, quarantined: int) -> dict[str, Any]:
     """The report as values for JSON."""
@@ -47,6 +52,7 @@ def split_markdown(report: SplitReport, quarantined: int) -> str:
         split_counts(report),
         f"{report.images} images in {report.groups} groups, the largest of {report.largest_group}; "
         f"{report.given} have a split in metadata.csv; {quarantined} quarantined images are left out.",
+        *([_PROPOSED.format(report.proposed)] if report.proposed else []),
         *(f"**Warning:** {warning}" for warning in report.warnings),
         "## Leaks",
         "Linked images sit in one split. *Pairs torn* and *held out* say what a random split of the same seed, which "

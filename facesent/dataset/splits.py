@@ -12,11 +12,13 @@ from facesent.core.paths import SPLITS
 from facesent.core.text import some
 from facesent.dataset.assignment import identities
 from facesent.dataset.folds import Names, draw
+from facesent.dataset.metadata import PROPOSED
 from facesent.dataset.similarity import Labels, LinkKind, describe_link, groups_of, join, near_duplicates
 from facesent.dataset.torn import NAME, settle
 
 COLUMNS = ("file_name", "label", "group", "sha256", "split")
 GIANT_SHARE = 0.2
+_PERSON = "same person"
 _ATTEMPTS = 20
 _FAR_FROM_SHARE = 0.05
 _WAYS_ON = (
@@ -38,6 +40,8 @@ class SplitReport:
     images: int
     given: int
     """Images whose split ``metadata.csv`` gives."""
+    proposed: int
+    """Images whose group nobody gave: `facesent data people` proposed it."""
     left_out: Mapping[str, str]
     """Why images are in no split, by file name."""
     counts: Mapping[str, Mapping[str, int]]
@@ -112,14 +116,17 @@ def split(
     result = pd.concat([result[list(COLUMNS)], nodes[["content", "person", "phash"]]], axis=1)
     given = np.where(nodes["given"], nodes["split"], "").astype(NAME)
     ungrouped = _ungrouped(given, goals, seed)
+    proposed = int(images["group"].fillna("").str.startswith(PROPOSED).sum())
+    shown = {f"{name}, proposed" if proposed and name == _PERSON else name: labels for name, labels in links.items()}
     report = SplitReport(
         images=len(images),
         given=int((given != "").sum()),
+        proposed=proposed,
         left_out=left_out,
         counts=_counts(result),
         groups=len(np.unique(group)),
         largest_group=int(np.bincount(group).max()),
-        links=tuple(describe_link(name, labels, names, ungrouped) for name, labels in links.items()),
+        links=tuple(describe_link(name, labels, names, ungrouped) for name, labels in shown.items()),
         torn=_torn(result, group),
         warnings=tuple(_warnings(result, group, links, {"val": val, "test": test}, near_duplicate_distance, left_out)),
     )
@@ -150,7 +157,7 @@ def _links(nodes: pd.DataFrame, distance: int) -> dict[str, Labels]:
     return {
         "same content": groups_of(nodes["content"]),
         "near duplicates": near_duplicates(nodes["phash"], nodes["mirrored"], distance),
-        "same person": groups_of(nodes["person"].mask(nodes["person"] == "")),
+        _PERSON: groups_of(nodes["person"].mask(nodes["person"] == "")),
     }
 
 

@@ -5,7 +5,9 @@ Source of the sections: Mitchell et al., Model Cards for Model Reporting, 2019 (
 
 from importlib.resources import files
 
+from facesent.core.markdown import escaped
 from facesent.evaluation.report.content import Report
+from facesent.evaluation.tables import slices_markdown
 
 NAME = "facesent"
 # What MLflow keeps as the description of a registered model or a version.
@@ -55,7 +57,15 @@ def model_card(report: Report, contact: str) -> str:
     # Those of the classes have a table of their own.
     slices = [part for part in report.slices if part.attribute != "class"][:_SHOWN_SLICES]
     template = _TEMPLATE.read_text(encoding="utf-8")
-    card = ModelCard.from_template(metadata, template_str=template, r=report, contact=contact, slices=slices)
+    card = ModelCard.from_template(
+        metadata,
+        template_str=template,
+        r=report,
+        contact=contact,
+        slices=slices,
+        columns=slices_markdown(report.columns).strip(),
+        tested=", ".join(escaped(column.name) for column in report.columns),
+    )
     return str(card).strip() + "\n"
 
 

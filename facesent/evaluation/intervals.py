@@ -82,7 +82,44 @@ def share_of_groups(
     simple = share * (1 - share) / independent
     # Where all are right, or none, nothing can be said of the people's part: each then counts once.
     effect = variance / simple if simple else independent / people
-    effective = independent / max(effect, 1.0)
+    return _wilson(images, share, independent / max(effect, 1.0), people, confidence_level)
+
+
+def recall_of_groups(
+    correct: NDArray[np.bool_], labels: Sequence[str], groups: Sequence[str], confidence_level: float
+) -> Estimate:
+    """Macro recall with an interval like that of `share_of_groups`.
+
+    It is the share of images that are right where each class weighs the same, and its variance that of a ratio in each
+    class, by Taylor's series, people still being what is counted (Wolter, Introduction to Variance Estimation, 2007).
+
+    Args:
+        correct: ``(n,)``, whether each image is answered right; at least one.
+        labels: ``n`` true classes.
+        groups: ``n`` names; images of one person share one.
+        confidence_level: of the interval, between 0 and 1.
+    """
+    people = len(set(groups))
+    of_class, images = np.unique(np.asarray(labels), return_inverse=True, return_counts=True)[1:]
+    recalls = np.bincount(of_class, correct) / images
+    share = float(recalls.mean())
+    if people < 2:
+        return Estimate(len(correct), share, 0.0, 1.0)
+    weights = 1 / (len(images) * images[of_class])
+    group = np.unique(np.asarray(groups), return_inverse=True)[1]
+    residuals = np.bincount(group, weights * (correct - recalls[of_class]))
+    variance = people / (people - 1) * float(residuals @ residuals)
+    # As many images of equal weight say as much (Kish): no more than that, whatever the people.
+    independent = 1 / float(weights @ weights)
+    if 0 < share < 1:
+        effective = min(independent, share * (1 - share) / variance) if variance else independent
+    else:
+        effective = 1 / float((np.bincount(group, weights) ** 2).sum())
+    return _wilson(len(correct), share, effective, people, confidence_level)
+
+
+def _wilson(images: int, share: float, effective: float, people: int, confidence_level: float) -> Estimate:
+    """Wilson's interval as of ``effective`` images, with Student's t for so many people."""
     quantile = float(t.ppf((1 + confidence_level) / 2, people - 1)) ** 2 / effective
     centre = (share + quantile / 2) / (1 + quantile)
     half = (quantile * (share * (1 - share) + quantile / 4)) ** 0.5 / (1 + quantile)

@@ -39,6 +39,7 @@ class Evaluate(Section):
         smiling_class: the class that is told by its mouth; None, or none of the classes: no image is scored with its
             mouth covered.
         reference: whose accuracy stands beside the model's where the images are its own.
+        slices: columns of metadata.csv by whose values the test images are cut.
     """
 
     batch_size: Positive
@@ -48,6 +49,7 @@ class Evaluate(Section):
     seed: int
     smiling_class: str | None = None
     reference: Reference | None = None
+    slices: list[str] = Field(default_factory=list)
 
 
 class Serve(Section):

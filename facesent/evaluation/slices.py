@@ -57,7 +57,7 @@ def slices(facts: pd.DataFrame, correct: NDArray[np.bool_], confidence_level: fl
     found = []
     for attribute, name, bounds, member in _parts(facts):
         accuracy = share_of(int(correct[member].sum()), int(member.sum()), confidence_level)
-        found.append(Slice(attribute, name, bounds, accuracy, _finding(accuracy, overall)))
+        found.append(Slice(attribute, name, bounds, accuracy, finding_of(accuracy, overall, accuracy.images)))
     return sorted(found, key=lambda part: (part.finding == "too few", part.accuracy.value, part.attribute, part.name))
 
 
@@ -87,8 +87,9 @@ def _thirds(values: "pd.Series[float]") -> "pd.Series[float]":
     return pd.Series(pd.qcut(values, _PARTS, labels=False, duplicates="drop"), values.index)
 
 
-def _finding(accuracy: Estimate, overall: float) -> Finding:
-    if accuracy.images < LEAST_IMAGES:
+def finding_of(accuracy: Estimate, overall: float, counted: int, least: int = LEAST_IMAGES) -> Finding:
+    """What can be said of a part, of which ``counted`` images or people are known."""
+    if counted < least:
         return "too few"
     if accuracy.high < overall:
         return "weaker"

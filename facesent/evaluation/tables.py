@@ -1,13 +1,17 @@
 """Measures as tables that people read."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
 
 import pandas as pd
 
-from facesent.core.markdown import table
+from facesent.core.markdown import escaped, table
 from facesent.core.text import cell
 from facesent.evaluation.behaviour import Behaviour
 from facesent.evaluation.examination import Answered, Examination
+from facesent.evaluation.gaps import LEAST_PEOPLE, ColumnResult
+from facesent.evaluation.intervals import Estimate
 from facesent.evaluation.measures import Measures
 from facesent.evaluation.settings import Reference
 from facesent.images.rows import UNCERTAIN
@@ -25,6 +29,62 @@ def headline(splits: Mapping[str, Measures]) -> dict[str, dict[str, float]]:
     of_test = {name: round(float(getattr(splits["test"], name)), 4) for name in shown}
     others = {name: {"accuracy": round(measures.accuracy, 4)} for name, measures in splits.items() if name != "test"}
     return {"test": of_test, **others}
+
+
+def headline_of_slices(columns: Iterable[ColumnResult]) -> dict[str, dict[str, dict[str, float]]]:
+    """Of each column's gap the same: empty without columns."""
+    gaps = {
+        column.name: {"gap": round(gap.value, 4), "gap_low": round(gap.low, 4), "gap_high": round(gap.high, 4)}
+        for column in columns
+        if (gap := column.gap)
+    }
+    return {"slices": gaps} if gaps else {}
+
+
+def slices_dict(columns: Iterable[ColumnResult]) -> dict[str, dict[str, Any]]:
+    """The columns as plain values by name, for JSON."""
+    return {
+        column.name: {
+            "gap": asdict(column.gap) if column.gap else None,
+            "values": {value.name: asdict(value) for value in column.values},
+        }
+        for column in columns
+    }
+
+
+def slices_markdown(columns: Iterable[ColumnResult]) -> str:
+    """A table and a sentence a column."""
+    return "".join(f"\n{_column_table(column)}\n\n{gap_sentence(column)}\n" for column in columns)
+
+
+def _column_table(column: ColumnResult) -> str:
+    rows = (
+        (
+            value.name,
+            value.people,
+            value.accuracy.images,
+            *map(_estimate, (value.accuracy, value.macro_recall)),
+            value.finding,
+        )
+        for value in column.values
+    )
+    headers = (column.name, "people", "images", "accuracy", "macro recall", "against all test images")
+    return table([escaped(name) for name in headers], ([escaped(str(cell)) for cell in row] for row in rows))
+
+
+def _estimate(estimate: Estimate | None) -> str:
+    return f"{estimate.value:.1%} ({estimate.low:.1%} to {estimate.high:.1%})" if estimate else "too few"
+
+
+def gap_sentence(column: ColumnResult) -> str:
+    """What is known of how far the values are apart, as markdown."""
+    name, gap = escaped(column.name), column.gap
+    if gap is None:
+        return f"Fewer than two values of {name} have {LEAST_PEOPLE} people: how far they are apart is not known."
+    return (
+        f"By {name}, accuracy differs by {gap.value:.1%} between {escaped(gap.worst)} and {escaped(gap.best)} "
+        f"({gap.low:.1%} to {gap.high:.1%}, with all pairs of values taken into account)."
+    )
 
 
 def comparison_markdown(splits: Mapping[str, Measures], reference: Reference | None = None) -> str:

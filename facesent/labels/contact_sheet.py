@@ -33,8 +33,8 @@ class Tile:
     picture: Pixels | None
 
 
-def save_page(tiles: Sequence[Tile], title: str, path: Path) -> None:
-    """Draw up to ``PER_PAGE`` tiles, row by row, as a PNG.
+def save_page(tiles: Sequence[Tile | None], title: str, path: Path) -> None:
+    """Draw up to ``PER_PAGE`` tiles, row by row, as a PNG; None leaves a place empty.
 
     Raises:
         ValueError: more tiles than a page holds.
@@ -48,7 +48,8 @@ def save_page(tiles: Sequence[Tile], title: str, path: Path) -> None:
     for index, tile in enumerate(tiles):
         row, column = divmod(index, COLUMNS)
         bottom = height - _CAPTION - (row + 1) * (_TILE + _CAPTION) + _CAPTION
-        _draw(figure, tile, left=column / COLUMNS, bottom=bottom / height, height=_TILE / height)
+        if tile:
+            _draw(figure, tile, left=column / COLUMNS, bottom=bottom / height, height=_TILE / height)
     FigureCanvasAgg(figure)
     figure.savefig(path, dpi=120, metadata={"Software": None})
 

@@ -1,11 +1,12 @@
 """The gate: what a candidate must reach before it is served."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from facesent.core.text import some
+from facesent.evaluation.gaps import LEAST_PEOPLE, ColumnResult, Gap
 from facesent.evaluation.measures import Measures
 from facesent.promotion.canary.report import CanaryReport
 from facesent.promotion.settings import Gate
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from facesent.promotion.comparison import Comparison, Difference
 
 _BUDGETS = ("max_latency_ms", "max_size_mb", "max_memory_mb")
-_THRESHOLDS = ("min_accuracy", "min_macro_recall", "min_class_recall", "max_ece", "min_gain", *_BUDGETS)
+_FLOORS = ("min_accuracy", "min_macro_recall", "min_class_recall", "max_ece", "max_slice_gap")
+_THRESHOLDS = (*_FLOORS, "min_gain", *_BUDGETS)
 _CANARY = "problems of the canary"
 _PROBLEMS_SHOWN = 3
 # Of the reason, which is a sentence; the table has all.
@@ -45,14 +47,19 @@ Rival = Champion | Incomparable | None
 
 
 def judge(
-    candidate: int, measures: Measures | None, rival: Rival, canary: CanaryReport | None, settings: Gate
+    candidate: int,
+    measures: Measures | None,
+    rival: Rival,
+    canary: CanaryReport | None,
+    settings: Gate,
+    columns: Sequence[ColumnResult] = (),
 ) -> Verdict:
     """Hold a candidate against the thresholds, and against the champion where another model is served.
 
     A failed check rejects, whatever else is unknown. A champion is replaced only by what beats it: the gain in macro
     recall is above 0, the lower end of its interval above ``min_gain`` where that is set, and no class is worse beyond
     its own interval. Budgets without a canary's measurements leave the verdict open: nothing failed, but nothing was
-    shown either.
+    shown either. So does a gap between slices that is shown neither to be above ``max_slice_gap`` nor below it.
 
     Args:
         candidate: the candidate's version.
@@ -60,6 +67,7 @@ def judge(
         rival: the champion; None where none is served, or it has the candidate's weights.
         canary: what the real server with the candidate gave; None where it was not tried.
         settings: what is asked for.
+        columns: those of ``evaluate.slices``, at the gate's level.
 
     Raises:
         ValueError: if the canary is of another version.
@@ -68,10 +76,11 @@ def judge(
         raise ValueError(f"Expected the canary of version {candidate}. Received: that of version {canary.version}.")
     checks = [
         *(_floors(measures, settings) if measures else ()),
+        *_gaps(columns, settings),
         *(_against(rival, settings) if isinstance(rival, Champion) else ()),
         *(_served(canary, settings) if canary else ()),
     ]
-    open_points = list(_open_points(measures, canary, settings))
+    open_points = [*_open_points(measures, canary, settings), *_open_gaps(columns, settings)]
     incomparable = isinstance(rival, Incomparable) and not open_points
     if isinstance(rival, Incomparable):
         open_points.append(f"It cannot be compared with champion version {rival.version}: {rival.why}")
@@ -94,7 +103,7 @@ def judge(
 def _outcome(checks: list[Check], open_points: list[str], rival: Rival, settings: Gate) -> tuple[Outcome, str]:
     # What cannot be served comes before what is not good enough.
     ordered = sorted(checks, key=lambda check: check.metric != _CANARY)
-    if failed := [check.sentence() for check in ordered if not check.passed]:
+    if failed := [check.sentence() for check in ordered if check.passed is False]:
         more = len(failed) - _FAILURES_SHOWN
         return "REJECTED", f"Failed: {'; '.join(failed[:_FAILURES_SHOWN])}{f'; and {more} more' if more > 0 else ''}."
     if open_points:
@@ -135,6 +144,41 @@ def _floors(measures: Measures, settings: Gate) -> Iterator[Check]:
     yield from _asked("expected calibration error", measures.ece, "at most", settings.max_ece, chance)
 
 
+def _gaps(columns: Sequence[ColumnResult], settings: Gate) -> Iterator[Check]:
+    """A gap is above the limit where its lower end is, and below it where its upper end is and no value is left out."""
+    limit = settings.max_slice_gap
+    if limit is None:
+        return
+    for column in columns:
+        name, gap = f"gap in accuracy by {column.name}", column.gap
+        if gap is None:
+            yield Check(name, None, "at most", limit, None, f"fewer than two values have {LEAST_PEOPLE} people")
+            continue
+        within = True if gap.high <= limit and not column.too_few else None
+        note = f"{gap.worst} to {gap.best}, {_interval(gap, settings)}"
+        yield Check(name, gap.value, "at most", limit, False if gap.low > limit else within, note)
+
+
+def _open_gaps(columns: Sequence[ColumnResult], settings: Gate) -> Iterator[str]:
+    limit = settings.max_slice_gap
+    if limit is None:
+        return
+    for column in columns:
+        name, gap = column.name, column.gap
+        if column.too_few or not gap:
+            few = some(f"{value.name} ({value.people})" for value in column.too_few) or "any second value"
+            yield (
+                f"Of {name}, fewer than {LEAST_PEOPLE} people are in the test images with {few}: join values in "
+                "metadata.csv, or empty the cells of those that are not asked about."
+            )
+        if gap and gap.low <= limit < gap.high:
+            enough = f"; were they equal, about {gap.people_for(limit)} people a value would show it" if limit else ""
+            yield (
+                f"Whether accuracy differs by at most gate.max_slice_gap by {name} is not known: the gap may be "
+                f"{gap.low:.4f} to {gap.high:.4f} with {gap.people} people in the smallest value{enough}."
+            )
+
+
 def _against(champion: Champion, settings: Gate) -> Iterator[Check]:
     """Equal is not enough: a champion stays until something is better, also where a loss would be put up with."""
     gain, than = champion.comparison.macro_recall, f"over version {champion.version}"
@@ -173,5 +217,5 @@ def _on(rival: Champion) -> str:
     return f", on the {images} of {images + seen} test images that neither has seen in training" if seen else ""
 
 
-def _interval(difference: "Difference", settings: Gate) -> str:
+def _interval(difference: "Difference | Gap", settings: Gate) -> str:
     return f"{100 * settings.confidence_level:g}% interval {difference.low:.4f} to {difference.high:.4f}"

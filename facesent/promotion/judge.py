@@ -26,6 +26,7 @@ from facesent.registry.client import mlflow_answers
 from facesent.registry.versions import CHAMPION
 
 if TYPE_CHECKING:
+    from facesent.evaluation.gaps import ColumnResult
     from facesent.prediction.classifier import Classifier
 
 # Keras's errors can be pages long.
@@ -97,12 +98,23 @@ def _judge(test: _Test, candidate: int, champion: int | None, canary: CanaryRepo
     examples = test.read(classifier)
     scores = test.score(classifier, examples)
     rival: Rival = None
+    right = scores.argmax(axis=1) == examples.targets
     if champion is not None:
-        right = scores.argmax(axis=1) == examples.targets
         rival = _compare(test, examples, right, candidate, champion, classifier.labels)
     groups = list(test.split["group"])
     measures = measure(examples.targets, scores, groups, classifier.labels, test.params.evaluate)
-    return judge_measures(candidate, measures, rival, canary, gate)
+    return judge_measures(candidate, measures, rival, canary, gate, _columns(test, right))
+
+
+def _columns(test: _Test, right: NDArray[np.bool_]) -> list["ColumnResult"]:
+    """The columns of ``evaluate.slices``, where the gate asks about them."""
+    if test.params.gate.max_slice_gap is None:
+        return []
+    from facesent.evaluation.columns import read_columns
+    from facesent.evaluation.gaps import compare_values
+
+    columns = read_columns(test.project, test.params.evaluate.slices, test.split)
+    return compare_values(columns, test.split, right, test.params.gate.confidence_level)
 
 
 def _compare(

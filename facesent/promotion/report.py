@@ -14,7 +14,7 @@ from facesent.promotion.aliases import Promotion
 from facesent.promotion.canary.report import CanaryReport
 from facesent.promotion.comparison import Comparison
 from facesent.promotion.register import Candidate
-from facesent.promotion.verdict import Verdict
+from facesent.promotion.verdict import Check, Verdict
 from facesent.registry import runs
 from facesent.registry.client import mlflow_answers
 
@@ -81,7 +81,7 @@ def write_judged_report(
         champion_accuracy=verdict.champion_accuracy,
         served=promotion.champion,
         differences=list(_differences(verdict.comparison)) if verdict.comparison else [],
-        checks=[_row(*check.row()) for check in verdict.checks],
+        checks=[_row(check) for check in verdict.checks],
         cost=dict(_cost(canary, training_minutes)),
         problems=list(canary.problems) if canary else [],
         lineage=dict(lineage),
@@ -105,8 +105,9 @@ def _differences(comparison: Comparison) -> Iterator[DifferenceRow]:
         yield DifferenceRow(f"recall of {label}", change.estimate, change.low, change.high)
 
 
-def _row(metric: str, value: str, threshold: str, passed: str, note: str) -> Row:
-    return Row(metric, value, threshold, passed == "yes", note)
+def _row(check: Check) -> Row:
+    metric, value, threshold, _, note = check.row()
+    return Row(metric, value, threshold, check.passed, note)
 
 
 def _cost(canary: CanaryReport | None, training_minutes: float | None) -> Iterator[tuple[str, str]]:

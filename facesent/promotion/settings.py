@@ -15,11 +15,12 @@ class Gate(Section):
         min_macro_recall: the same of the mean recall of the classes.
         min_class_recall: the same of the worst class's recall.
         max_ece: ceiling of the expected calibration error.
+        max_slice_gap: ceiling of the difference in accuracy between two values of a column of ``evaluate.slices``.
         min_unseen: people (images, where nobody is known) of each class that must be left to compare on where the
             candidate or the champion has seen some of the test images, or their people, in training.
         min_gain: what the lower end of the interval of the gain in macro recall over the champion must exceed; below 0
             it is the loss that is put up with.
-        confidence_level: of the intervals of paired differences.
+        confidence_level: of the intervals of paired differences and of the gaps between slices.
         bootstrap_resamples: of the same.
         seed: of the same.
         max_latency_ms: 95th percentile of the time that the real server takes for a photo.
@@ -32,6 +33,7 @@ class Gate(Section):
     min_macro_recall: Share | None
     min_class_recall: Share | None
     max_ece: Share | None
+    max_slice_gap: Share | None = None
     min_gain: Annotated[float, Field(gt=-1, lt=1)] | None
     min_unseen: Positive | None = 6
     confidence_level: Fraction

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from facesent.core.markdown import table
+from facesent.core.markdown import escaped, table
 from facesent.evaluation.intervals import Estimate
 from facesent.promotion.comparison import Comparison
 
@@ -16,6 +16,7 @@ Outcome = Literal["VALIDATED", "REJECTED", "UNKNOWN"]
 Bound = Literal["at least", "above", "at most"]
 
 HEADERS = ("metric", "value", "threshold", "passed", "note")
+_PASSED = {True: "yes", False: "no", None: "not known"}
 _HOLDS = {"at least": operator.ge, "above": operator.gt, "at most": operator.le}
 
 
@@ -28,7 +29,7 @@ class Check:
         value: None where the measurement gave no number.
         bound: how the value has to stand to the threshold.
         threshold: what was asked for.
-        passed: never with a value of None.
+        passed: None where it is not known; not True with a value of None.
         note: what people read beside it, such as an interval; may be empty.
     """
 
@@ -36,7 +37,7 @@ class Check:
     value: float | None
     bound: Bound
     threshold: float
-    passed: bool
+    passed: bool | None
     note: str = ""
 
     @classmethod
@@ -49,7 +50,7 @@ class Check:
     def row(self) -> tuple[str, str, str, str, str]:
         """The check under ``HEADERS``."""
         limit = f"{self.bound} {_number(self.threshold)}"
-        return self.metric, _number(self.value), limit, "yes" if self.passed else "no", self.note
+        return self.metric, _number(self.value), limit, _PASSED[self.passed], self.note
 
     def sentence(self) -> str:
         """The check in words, without a full stop."""
@@ -94,8 +95,9 @@ class Verdict:
 
     def to_markdown(self) -> str:
         """The verdict as a heading, a sentence and a table."""
-        head = f"**{self.outcome}**: version {self.candidate}. {self.reason}\n"
-        return head + (f"\n{table(HEADERS, [check.row() for check in self.checks])}\n" if self.checks else "")
+        head = f"**{self.outcome}**: version {self.candidate}. {escaped(self.reason)}\n"
+        rows = ([escaped(cell) for cell in check.row()] for check in self.checks)
+        return head + (f"\n{table(HEADERS, rows)}\n" if self.checks else "")
 
 
 def _number(value: float | None) -> str:

@@ -221,9 +221,10 @@ def _sha256_of(folder: Path) -> str:
 def _evaluation_metrics(splits: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     """Names and values for MLflow: the whole of the test split, the accuracies of the others."""
     test = dict(splits["test"])
-    classes = test.pop("classes")
+    classes, slices = test.pop("classes"), test.pop("slices", {})
     # MLflow's pages group them by what stands before the slash.
     metrics = {f"test_{name}": float(value) for name, value in flatten(test, "/").items()}
     for label, of_class in classes.items():
         metrics |= {f"test_{name}/{label}": float(value) for name, value in of_class.items()}
+    metrics |= {f"test_slice_gap/{name}": of["gap"]["value"] for name, of in slices.items() if of["gap"]}
     return metrics | {f"final_{name}_accuracy": float(splits[name]["accuracy"]) for name in SPLITS if name != "test"}

@@ -1,4 +1,4 @@
-"""Where images come from: a folder of class folders, or Kaggle."""
+"""Where images come from: a folder of class folders, a list of them, a zip of either, or Kaggle."""
 
 import os
 import shutil
@@ -18,6 +18,7 @@ from facesent.images.limits import MAX_BYTES
 from facesent.sources.archive import DamagedArchiveError, unpack
 from facesent.sources.kaggle import fetch_archive
 from facesent.sources.layouts import levels, parts
+from facesent.sources.lists import find_list, lay_out
 
 KAGGLE_DATASET = "sujaykapadnis/emotion-recognition-dataset"
 
@@ -72,7 +73,10 @@ def import_folder(
     """
     if not source.is_dir():
         what = "a file" if source.is_file() else "no such folder"
-        raise DataError(f"Expected a folder of class folders of images, or a zip of one. Received: {source}, {what}.")
+        raise DataError(
+            "Expected a folder of class folders of images, a zip of one, or a CSV with the columns emotion and pixels. "
+            f"Received: {source}, {what}."
+        )
     above = levels(source)
     places: dict[str, _Place] = {}
     skipped: list[tuple[str, str]] = []
@@ -89,8 +93,8 @@ def import_folder(
     counts = Counter(name.split("/")[0] for name in places)
     if len(counts) < least_classes:
         raise DataError(
-            f"Expected images of at least {'two classes' if least_classes > 1 else 'one class'} as "
-            f"{source}/<Class>/*.jpg, .png, .webp, .bmp or .gif. "
+            f"Expected images of at least {'two classes' if least_classes > 1 else 'one class'}, as "
+            "<Class>/*.jpg, .png, .webp, .bmp or .gif. "
             f"Received: {some(f'{name} ({count})' for name, count in counts.items()) or 'none'}"
             + (f"; skipped {some([f'{name} ({reason})' for name, reason in skipped])}" if skipped else "")
             + ". Put the images of each class into a folder of its name."
@@ -107,17 +111,38 @@ def import_folder(
     return Imported(len(places), linked, tuple(skipped), unmatched)
 
 
+def import_source(
+    source: Path, incoming: Path, laid_out: Path, *, progress: Progress | None = None, **options: Any
+) -> Imported:
+    """As `import_folder`, also of a dataset whose classes stand in a list, which lies in ``laid_out`` meanwhile.
+
+    Raises:
+        DataError: see `lay_out` and `import_folder`.
+    """
+    listed = find_list(source)
+    if listed is None:
+        return import_folder(source, incoming, progress=progress, **options)
+    if laid_out.exists():
+        shutil.rmtree(laid_out)
+    try:
+        skipped = lay_out(source, listed, laid_out, progress)
+        imported = import_folder(laid_out, incoming, progress=progress, **options)
+        return replace(imported, skipped=(*imported.skipped, *skipped))
+    finally:
+        shutil.rmtree(laid_out, ignore_errors=True)
+
+
 def import_archive(archive: Path, incoming: Path, unpacked: Path, **options: Any) -> Imported:
     """As `import_folder`, with its options, of a zip, which is unpacked into the folder ``unpacked`` meanwhile.
 
     Raises:
-        DataError: see `unpack` and `import_folder`.
+        DataError: see `unpack` and `import_source`.
     """
     if unpacked.exists():
         shutil.rmtree(unpacked)
     try:
         too_long = [(f"{name[:40]}…", "its name is too long") for name in unpack(archive, unpacked)]
-        imported = import_folder(unpacked, incoming, **{**options, "link": True})
+        imported = import_source(unpacked, incoming, unpacked.with_name("listed"), **{**options, "link": True})
         return replace(imported, skipped=(*imported.skipped, *too_long))
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
@@ -141,7 +166,7 @@ def download_kaggle(
         progress: called with (bytes done, bytes in all).
 
     Raises:
-        DataError: see `fetch_archive`, `unpack` and `import_folder`.
+        DataError: see `fetch_archive` and `import_archive`.
     """
     archive = fetch_archive(handle, downloads, progress=progress)
     try:

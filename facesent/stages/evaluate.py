@@ -14,7 +14,9 @@ from facesent.core.paths import SPLITS, Project
 from facesent.core.text import cell
 from facesent.evaluation.behaviour import measure_behaviour
 from facesent.evaluation.card import model_card
+from facesent.evaluation.columns import read_columns
 from facesent.evaluation.examination import Examination, answered
+from facesent.evaluation.gaps import compare_values
 from facesent.evaluation.heat_map import NoHeatMapError, heat_maps
 from facesent.evaluation.measures import Measures
 from facesent.evaluation.metrics import confusion, measure
@@ -33,8 +35,16 @@ from facesent.evaluation.report.collect import (
 )
 from facesent.evaluation.report.page import render
 from facesent.evaluation.report.pictures import ScoredImages
-from facesent.evaluation.settings import Evaluate, Reference, Reporting
-from facesent.evaluation.tables import class_table, comparison_markdown, evaluation_markdown, headline
+from facesent.evaluation.settings import Evaluate, Reporting
+from facesent.evaluation.tables import (
+    class_table,
+    comparison_markdown,
+    evaluation_markdown,
+    headline,
+    headline_of_slices,
+    slices_dict,
+    slices_markdown,
+)
 from facesent.images.batches import Examples, read_examples
 from facesent.images.reading import Pixels
 from facesent.images.rows import read_split
@@ -67,8 +77,9 @@ def evaluate(project: Project) -> None:
     raw = measure(examples["test"].targets, uncalibrated, list(frames["test"]["group"]), classifier.labels, settings)
     test = _examine(classifier, examples["test"], scores["test"], raw, measures["test"], settings, min_confidence)
     project.evaluate.mkdir(parents=True, exist_ok=True)
-    background = _background(project, settings, model, frames)
-    _write_measures(project, measures, test, background.reference)
+    right = examples["test"].targets == scores["test"].argmax(axis=1)
+    background = _background(project, settings, model, frames, right)
+    _write_measures(project, measures, test, background)
     _write_predictions(project, frames["test"], scores["test"], classifier.labels)
     matrix = confusion(examples["test"].targets, scores["test"], len(classifier.labels))
     _draw_confusion(project, matrix, classifier.labels)
@@ -116,14 +127,17 @@ def _examine(
 
 
 def _write_measures(
-    project: Project, measures: Mapping[str, Measures], test: Examination, reference: Reference | None
+    project: Project, measures: Mapping[str, Measures], test: Examination, background: Background
 ) -> None:
-    metrics = {**{name: split.as_dict() for name, split in measures.items()}, "test": test.as_dict()}
+    columns, reference = background.columns, background.reference
+    of_slices = {"slices": slices_dict(columns)} if columns else {}
+    metrics = {**{name: split.as_dict() for name, split in measures.items()}, "test": test.as_dict() | of_slices}
     text = json.dumps(metrics, indent=1, ensure_ascii=False) + "\n"
     project.metrics.write_text(text, encoding="utf-8")
-    text = json.dumps(headline(measures), indent=1) + "\n"
+    text = json.dumps(headline(measures) | headline_of_slices(columns), indent=1, ensure_ascii=False) + "\n"
     (project.evaluate / "summary.json").write_text(text, encoding="utf-8")
-    (project.evaluate / "report.md").write_text(evaluation_markdown(measures, test, reference), encoding="utf-8")
+    markdown = evaluation_markdown(measures, test, reference) + slices_markdown(columns)
+    (project.evaluate / "report.md").write_text(markdown, encoding="utf-8")
     class_table(measures["test"]).to_csv(project.evaluate / "classes.csv", index=False)
 
 
@@ -145,16 +159,22 @@ def _kept(project: Project) -> int:
 
 
 def _background(
-    project: Project, settings: Evaluate, model: "keras.Model", frames: Mapping[str, pd.DataFrame]
+    project: Project,
+    settings: Evaluate,
+    model: "keras.Model",
+    frames: Mapping[str, pd.DataFrame],
+    right: NDArray[np.bool_],
 ) -> Background:
+    test = frames["test"]
     manifest = pd.read_parquet(project.manifest) if project.manifest.is_file() else None
     history = pd.read_csv(project.history)
     size = project.model.stat().st_size
     return Background(
         data_of(frames, manifest, _read_json(project.split_report)),
         training_of(Network(model.name, model.input_shape[1], model.count_params(), size), history, _kept(project)),
-        facts_of(frames["test"], manifest),
+        facts_of(test, manifest),
         reference_of(settings, frames, manifest),
+        compare_values(read_columns(project, settings.slices, test), test, right, settings.confidence_level),
     )
 
 

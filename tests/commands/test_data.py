@@ -88,6 +88,16 @@ def test_a_zip_is_imported_as_the_folder_in_it(project: Path, source: Path) -> N
     assert not list(Path().glob(".data-*"))
 
 
+def test_a_table_of_pixels_is_imported_without_rows_that_are_wrong(project: Path) -> None:
+    pixels = " ".join(["7"] * 48 * 48)
+    Path("fer2013.csv").write_text(f"emotion,pixels\n0,{pixels}\n3,{pixels} 7\n3,{pixels}\n")
+    result = call("import", "fer2013.csv")
+    assert result.exit_code == 0, result.output
+    assert "Skipped fer2013.csv row 3: its pixels are not 48 x 48 numbers from 0 to 255." in result.output
+    assert sorted(path.name for path in Path("data").rglob("*.png")) == ["00002.png", "00004.png"]
+    assert not list(Path().glob(".data-*"))
+
+
 def test_status_shows_names_of_classes_as_they_are(project: Path) -> None:
     make(Path("data"), "Happy [old]/1.jpg", "[red]/1.jpg")
     output = call("status").output
@@ -165,6 +175,7 @@ def test_resplit_forgets_who_was_where_and_says_how_to_undo_it(project: Path) ->
 
 
 def test_add_brings_further_images_and_says_what_was_there(project: Path, source: Path, tmp_path: Path) -> None:
+    (source / "metadata.csv").write_text("file_name,group\nHappy/1.jpg,proposed-1\n")
     call("import", str(source))
     more = make(tmp_path / "more", "Happy/1.jpg", "Happy/9.jpg")
     (more / "Sad").mkdir()
@@ -174,7 +185,10 @@ def test_add_brings_further_images_and_says_what_was_there(project: Path, source
     assert "Added 2 images. There already: 1." in result.output
     assert "facesent data conflicts" in result.output
     assert "To get the old content back" in result.output
-    assert json.loads(call("status", "--json").output)["classes"] == {"Happy": 3, "Sad": 2}
+    assert "For the new images: facesent data people" in result.output
+    status = json.loads(call("status", "--json").output)
+    assert status["classes"] == {"Happy": 3, "Sad": 2}
+    assert (status["groups"], status["proposed_groups"]) == (1, 1)
 
 
 def test_a_class_is_left_out_where_that_is_asked_for(project: Path, source: Path) -> None:

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from facesent.dataset.assignment import COLUMNS as ASSIGNED
+from facesent.dataset.reports import split_markdown
 from facesent.dataset.similarity import crossing
 from facesent.dataset.splits import COLUMNS, SplitError, SplitReport, Torn, split
 
@@ -52,6 +53,16 @@ def random_manifest(seed: int) -> pd.DataFrame:
     labels = [f"c{value}" for value in rng.choice(classes, count, p=shares)]
     groups = [None if value % 7 == 0 else f"p{value}" for value in people]
     return make_manifest(labels, groups=groups, seed=seed)
+
+
+def test_people_that_are_proposed_are_said_to_be() -> None:
+    given = make_manifest(["A", "B"] * 50, groups=[f"p{index // 2}" for index in range(100)])
+    proposed = given.assign(group=given["group"].where(given.index < 20, "proposed-" + given["group"]))
+    for manifest, count, name in ((given, 0, "same person"), (proposed, 80, "same person, proposed")):
+        report = divide(manifest)[1]
+        assert report.proposed == count
+        assert [kind.name for kind in report.links][-1] == name
+        assert (f"The people of {count} images are proposed" in split_markdown(report, 0)) == bool(count)
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -1,7 +1,9 @@
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 
-from facesent.evaluation.intervals import share_of, share_of_groups
+from facesent.evaluation.intervals import recall_of_groups, share_of, share_of_groups
 
 
 def test_wilsons_interval() -> None:
@@ -45,7 +47,34 @@ def test_photos_of_one_person_say_less_than_photos_of_many() -> None:
     assert share_of_groups(right, ["one"] * 60, 0.95).low == 0
 
 
+def test_macro_recall_covers_what_is_true_and_weighs_classes_alike() -> None:
+    rng = np.random.default_rng(5)
+    covered = []
+    for _ in range(200):
+        # 40 people, each with four photos that are right or wrong much alike; one class is rare and hard.
+        skill = np.repeat(rng.normal(0, 0.15, 40), 4)
+        labels = np.where(rng.random(160) < 0.8, "Happy", "Sad")
+        right = rng.random(160) < np.where(labels == "Happy", 0.8, 0.5) + skill
+        found = recall_of_groups(right, list(labels), [str(photo // 4) for photo in range(160)], 0.95)
+        covered.append(found.low <= 0.65 <= found.high)
+    assert np.mean(covered) > 0.92
+    certain = recall_of_groups(np.full(20, True), ["Happy", "Sad"] * 10, [str(photo // 2) for photo in range(20)], 0.95)
+    assert certain.value == certain.high == 1
+    assert 0.6 < certain.low < 0.75
+    assert recall_of_groups(np.full(20, True), ["Happy"] * 20, ["one"] * 20, 0.95).low == 0
+
+
 def test_all_right_is_not_certain_either() -> None:
     estimate = share_of_groups(np.full(60, True), [str(photo // 4) for photo in range(60)], 0.95)
     assert 0.7 < estimate.low < 0.8
     assert estimate.high == 1
+
+
+def test_equal_weights_say_nothing_and_unequal_ones_make_it_wider() -> None:
+    correct = np.array([True, False, True, True] * 10)
+    groups = [str(number) for number in range(40)]
+    plain = share_of_groups(correct, groups, 0.95)
+    assert astuple(share_of_groups(correct, groups, 0.95, np.full(40, 50.0))) == pytest.approx(astuple(plain))
+    unequal = share_of_groups(correct, groups, 0.95, np.array([1.0] * 20 + [9.0] * 20))
+    assert unequal.value == plain.value
+    assert unequal.high - unequal.low > plain.high - plain.low

@@ -163,6 +163,8 @@ def test_a_changed_setting_runs_what_it_must(
         ("facesent/evaluation/report/collect.py", {"evaluate"}),
         ("facesent/images/augmentation/geometry.py", {"validate", "train", "evaluate"}),
         ("facesent/training/optimizer.py", {"train"}),
+        # Its further columns are read by evaluate alone.
+        ("data/metadata.csv", {"validate", "evaluate"}),
         ("facesent/model/layers.py", {"train", "evaluate"}),
     ],
 )

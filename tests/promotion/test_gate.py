@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from facesent.evaluation.gaps import ColumnResult, Gap, ValueResult
 from facesent.evaluation.intervals import Estimate
 from facesent.evaluation.measures import ClassMeasures, Measures
 from facesent.promotion.canary.report import CanaryReport
@@ -13,8 +14,8 @@ from facesent.promotion.settings import Gate
 from facesent.promotion.verdict import Check, Verdict
 
 NOTHING: dict[str, Any] = dict.fromkeys((
-    "min_accuracy", "min_macro_recall", "min_class_recall", "max_ece", "min_gain", "max_latency_ms", "max_size_mb",
-    "max_memory_mb",
+    "min_accuracy", "min_macro_recall", "min_class_recall", "max_ece", "max_slice_gap", "min_gain", "max_latency_ms",
+    "max_size_mb", "max_memory_mb",
 ))  # fmt: skip
 CANARY = CanaryReport(2, (), 12, 5, 1e-7, latency_p95_ms=80.0, size_mb=30.0, memory_mb=900.0)
 SAME = Difference(0.0, 0.0, 0.0)
@@ -74,6 +75,40 @@ def test_a_threshold_holds_to_its_last_digit_and_is_named(
     assert verdict.outcome == "REJECTED"
     assert failed(verdict) == [metric]
     assert metric in verdict.reason
+
+
+def by_age(low: float, high: float, *too_few: str) -> ColumnResult:
+    values = [ValueResult(name, 4, Estimate(4, 1.0, 0.0, 1.0), None, "too few") for name in too_few]
+    return ColumnResult("age", values, Gap("60+", "18-30", (low + high) / 2, low, high, 40))
+
+
+@pytest.mark.parametrize(
+    ("column", "outcome", "said"),
+    [
+        (by_age(0.11, 0.5), "REJECTED", "gap in accuracy by age 0.3050, expected at most 0.1000 (60+ to 18-30, 95%"),
+        (
+            by_age(0.1, 0.5),
+            "UNKNOWN",
+            "0.1000 to 0.5000 with 40 people in the smallest value; were they equal, about 410",
+        ),
+        (by_age(0.0, 0.1), "VALIDATED", "Passes all checks"),
+        (
+            by_age(0.0, 0.1, "other"),
+            "UNKNOWN",
+            "fewer than 10 people are in the test images with other (4): join values",
+        ),
+        (by_age(0.2, 0.5, "other"), "REJECTED", "gap in accuracy by age"),
+        (ColumnResult("age", [], None), "UNKNOWN", "fewer than 10 people are in the test images with any second value"),
+    ],
+)
+def test_a_gap_between_slices_rejects_where_it_is_shown_and_passes_where_it_is_excluded(
+    column: ColumnResult, outcome: str, said: str
+) -> None:
+    verdict = judge(2, measures(), None, CANARY, gate(max_slice_gap=0.1), [column])
+    assert verdict.outcome == outcome
+    assert said in verdict.reason
+    assert Verdict.from_json(verdict.to_json()) == verdict
+    assert judge(2, measures(), None, CANARY, gate(min_accuracy=0.1), [column]).outcome == "VALIDATED"
 
 
 def test_where_nothing_is_asked_for_nothing_is_promoted() -> None:

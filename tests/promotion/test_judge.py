@@ -63,10 +63,10 @@ def tried(candidate: register.Candidate, *problems: str, latency: float = 80.0) 
     return CanaryReport(candidate.version, problems, 12, 5, 1e-7, latency_p95_ms=latency, size_mb=30.0, memory_mb=900.0)
 
 
-def configure(project: Project, **gate: Any) -> None:
+def configure(project: Project, section: str = "gate", **values: Any) -> None:
     yaml = YAML()
     settings = yaml.load(project.params)
-    settings["gate"].update(gate)
+    settings[section].update(values)
     yaml.dump(settings, project.params)
 
 
@@ -131,6 +131,25 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(judge, "read_examples", noted)
     return sizes
+
+
+def test_a_gap_between_slices_is_judged_from_the_candidate_s_own_answers(made: Project) -> None:
+    names = [f"{label}/{number:02d}.png,{label.lower()}" for label in LABELS for number in range(30)]
+    (made.data / "metadata.csv").write_text("\n".join(["file_name,skin tone", *names]), encoding="utf-8")
+    configure(made, "evaluate", slices=["skin tone"])
+    configure(made, max_slice_gap=0.3, min_accuracy=None, min_class_recall=None)
+    unfair = candidate_of(made, 0.95)
+    verdict = judge.judge(made, unfair, tried(unfair))
+    assert verdict.outcome == "REJECTED"
+    assert "gap in accuracy by skin tone 1.0000, expected at most 0.3000 (light to dark, 95% interval" in verdict.reason
+    # Twice ten people that are all answered right leave room for a gap of more.
+    equal = candidate_of(made, 0.0)
+    verdict = judge.judge(made, equal, tried(equal))
+    assert verdict.outcome == "UNKNOWN"
+    assert "Whether accuracy differs by at most gate.max_slice_gap by skin tone is not known" in verdict.reason
+    assert "| not known | " in verdict.to_markdown()
+    configure(made, max_slice_gap=0.5)
+    assert judge.judge(made, equal, tried(equal)).outcome == "VALIDATED"
 
 
 def test_photos_of_few_people_prove_no_gain(made: Project) -> None:

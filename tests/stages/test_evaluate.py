@@ -5,12 +5,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from facesent.core.errors import DataError
 from facesent.core.paths import Project
 from facesent.evaluation.report.content import Report
 from facesent.evaluation.report.page import render
 from facesent.prediction.classifier import NoAnswerError
 from facesent.run import run as run_stage
-from tests.helpers.trained_project import make_project, write_model
+from tests.helpers.trained_project import REPOSITORY, make_project, write_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("mlflow_store")]
 
@@ -130,6 +131,50 @@ def test_slices_and_leaks_come_from_the_earlier_stages(project: Path) -> None:
     weakest = next(part for part in report.slices if part.attribute == "brightness")
     assert (weakest.name, weakest.accuracy.value, weakest.finding) == ("bright", 0.1, "weaker")
     assert report.data.links[0].prevented == 5
+
+
+def test_the_columns_that_are_asked_for_are_in_every_result(project: Path) -> None:
+    import mlflow
+
+    made = make_project(project)
+    default = {file.name: file.read_bytes() for file in made.evaluate.iterdir()}
+    names = sorted(path.relative_to(made.data).as_posix() for path in made.data.glob("*/*.png"))
+    # As people write values, which a page must not take for its own; the network is wrong about all but some dark ones.
+    tone = "<b>[x](y)|z</b>"
+    rows = [f'{name},"{tone if name < "Light" else "other"}"' for name in names]
+    (made.data / "metadata.csv").write_text("\n".join(["file_name,skin tone", *rows]), encoding="utf-8")
+    run_stage("evaluate", made)
+    assert {file.name: file.read_bytes() for file in made.evaluate.iterdir()} == default
+    made.params.write_text(made.params.read_text().replace("slices: []", "slices: [skin tone]"))
+    write_model(made, ("Dark", "Light"), threshold=0.9)
+    run_stage("evaluate", made)
+    test = json.loads(made.metrics.read_text())["test"]
+    of_tone = test["slices"]["skin tone"]
+    assert (of_tone["gap"]["worst"], of_tone["gap"]["best"]) == ("other", tone)
+    assert of_tone["gap"]["value"] == pytest.approx(0.9)
+    assert (of_tone["values"]["other"]["people"], of_tone["values"]["other"]["finding"]) == (10, "weaker")
+    [column] = Report.from_json((made.evaluate / "report.json").read_bytes()).columns
+    assert column.gap
+    assert json.loads((made.evaluate / "summary.json").read_text())["slices"]["skin tone"]["gap"] == column.gap.value
+    page = (made.evaluate / "report.html").read_text()
+    assert "&lt;b&gt;[x](y)|z&lt;/b&gt;" in page
+    assert tone not in page
+    for file in ("report.md", "model_card.md"):
+        text = (made.evaluate / file).read_text()
+        assert r"| &lt;b>\[x\](y)\|z&lt;/b>" in text
+        assert "<b>" not in text
+    assert "How it does by skin tone is measured below." in (made.evaluate / "model_card.md").read_text()
+    [run, *_] = mlflow.search_runs(search_all_experiments=True, output_format="list", order_by=["start_time DESC"])
+    assert run.data.metrics["test_slice_gap/skin tone"] == pytest.approx(0.9)
+
+
+def test_a_column_that_is_not_there_stops_the_run_before_it_begins(project: Path) -> None:
+    made = Project(project)
+    made.data.mkdir()
+    (made.data / "metadata.csv").write_text("file_name,age\n")
+    made.params.write_text((REPOSITORY / "params.yaml").read_text().replace("slices: []", "slices: [ages]"))
+    with pytest.raises(DataError, match=r"Did you mean age\?"):
+        run_stage("train", made)
 
 
 def test_no_picture_of_a_class_that_is_not_shown(project: Path) -> None:

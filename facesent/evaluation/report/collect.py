@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from facesent.evaluation.examination import Examination
+from facesent.evaluation.gaps import ColumnResult
 from facesent.evaluation.intervals import share_of
 from facesent.evaluation.measures import Measures
 from facesent.evaluation.metrics import confusion
@@ -52,12 +53,14 @@ class Background:
         training: the model's making.
         facts: of the test images, as ``slices`` takes them.
         reference: as ``reference_of`` gives it.
+        columns: as ``compare_values`` gives them.
     """
 
     data: Data
     training: Training
     facts: pd.DataFrame
     reference: Reference | None = None
+    columns: Sequence[ColumnResult] = ()
 
 
 def make_report(
@@ -93,6 +96,7 @@ def make_report(
         no_thumbnails=list(hidden),
         pairs=hard_pairs(matrix, test.labels),
         reference=_known_result(background.reference),
+        columns=list(background.columns),
     )
 
 

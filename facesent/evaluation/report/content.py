@@ -1,9 +1,10 @@
 """What the report says, as plain values: stored by ``evaluate``, and shown again when the gate has judged."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import TypeAdapter
 
+from facesent.evaluation.gaps import ColumnResult
 from facesent.evaluation.intervals import Estimate
 from facesent.evaluation.slices import Slice
 
@@ -198,6 +199,7 @@ class Report:
         no_thumbnails: classes of which no picture is shown.
         pairs: the hardest first.
         reference: None where no other result on these images is known.
+        columns: those of ``evaluate.slices``.
     """
 
     confidence_level: float
@@ -220,10 +222,11 @@ class Report:
     no_thumbnails: list[str]
     pairs: list[HardPair]
     reference: KnownResult | None = None
+    columns: list[ColumnResult] = field(default_factory=list)
 
     def to_json(self) -> bytes:
         """The values as JSON, UTF-8."""
-        return TypeAdapter(Report).dump_json(self, indent=1) + b"\n"
+        return TypeAdapter(Report).dump_json(self, indent=1, exclude=None if self.columns else {"columns"}) + b"\n"
 
     @classmethod
     def from_json(cls, text: bytes) -> "Report":

@@ -7,12 +7,12 @@ from facesent.evaluation.intervals import Estimate
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison of the gate as people read it; ``note`` may be empty."""
+    """One comparison of the gate as people read it; ``note`` may be empty, ``passed`` is None where it is not known."""
 
     metric: str
     value: str
     threshold: str
-    passed: bool
+    passed: bool | None
     note: str
 
 

@@ -2,6 +2,7 @@
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from facesent.evaluation.gaps import LEAST_PEOPLE
 from facesent.evaluation.report import charts
 from facesent.evaluation.report.content import Report
 from facesent.evaluation.report.formats import FILTERS
@@ -35,6 +36,7 @@ def render(report: Report, judgement: Judgement | None = None) -> str:
             slices_of_photos=of_photos,
             not_cut_by=[attribute for attribute in ATTRIBUTES if attribute not in cut_by],
             least_images=LEAST_IMAGES,
+            least_people=LEAST_PEOPLE,
             curves=[charts.curves(report.training, name) for name in ("accuracy", "loss")],
             reliability=charts.reliability(report.calibration),
             width=charts.WIDTH,

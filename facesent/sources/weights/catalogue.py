@@ -39,6 +39,7 @@ class Source:
         model: ``model.name`` of the backbone that takes the weights.
         scaling: ``model.scaling`` that the weights expect.
         last_layer: ``model.last_layer`` that transfers best to expressions; empty: all of it.
+        sha256: of the weights file that is made of it, where something depends on these very weights.
     """
 
     package: Package
@@ -48,6 +49,7 @@ class Source:
     model: str
     scaling: Literal["tf", "torch", "caffe"]
     last_layer: str = ""
+    sha256: str = ""
 
 
 SOURCES: Mapping[str, Source] = {
@@ -70,6 +72,7 @@ SOURCES: Mapping[str, Source] = {
         model="mobilenet",
         scaling="caffe",
         last_layer="conv_pw_11_relu",
+        sha256="3d6296c515b852a08ff75acab342de12b8e1de85051afb4aa48e8efeca25c0e2",
     ),
 }
 

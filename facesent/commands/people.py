@@ -1,0 +1,176 @@
+"""``facesent data people``: who may be the same person, where nobody says so."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from facesent.commands.data import data_option, show_outcome
+from facesent.commands.errors import readable_errors
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from facesent.people.grouping import Faces
+    from facesent.people.proposal import Embeddings, Proposal
+
+
+@click.command()
+@data_option
+@click.option("--dry-run", is_flag=True, help="Write the table and the pictures to look at, and change nothing.")
+@click.option("--measure", "measuring", is_flag=True, help="See how well it finds the people that metadata.csv names.")
+@click.option("--resplit", is_flag=True, help="Where people are in two splits so far, forget the splits.")
+@click.option("--keep-splits", is_flag=True, help="Keep them, and have images left out that tie two together.")
+@click.option("--no-cache", is_flag=True, help="Delete the embeddings of earlier runs, and keep none.")
+@click.option(
+    "--weights", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    default=Path("weights/vggface2_mobilenet.weights.h5"), show_default=True,
+    help="As facesent weights vggface2_mobilenet makes it.",
+)  # fmt: skip
+@click.option(
+    "--output", type=click.Path(path_type=Path, file_okay=False), default=Path("outputs/people"), show_default=True,
+    help="Folder for the table and the pictures.",
+)  # fmt: skip
+@readable_errors
+def people(
+    data_dir: Path, dry_run: bool, measuring: bool, resplit: bool, keep_splits: bool, no_cache: bool, weights: Path,
+    output: Path,
+) -> None:  # fmt: skip
+    """Propose who is the same person, by their faces, as the column group of data/metadata.csv.
+
+    Images of one group never sit in two splits. Groups are chosen so that few photos of a person are missed: strangers
+    who look alike are put together too, which only costs balance. Groups that are there stay as they are; a new image
+    joins one of them or founds another. Run it before the first dvc repro: where splits so far have a person in two of
+    them, it needs --resplit or --keep-splits.
+
+    It takes 10 to 50 milliseconds an image without a GPU; what was seen before is in outputs/cache/people.db.
+
+    \b
+    Example: facesent weights vggface2_mobilenet
+             facesent data people --dry-run
+    """
+    from facesent.core.errors import DataError
+    from facesent.core.files import images_in_use
+    from facesent.core.paths import Project
+    from facesent.dataset.assignment import forget, read_assignment
+    from facesent.params import load_params
+    from facesent.people.pages import save_pages
+    from facesent.people.proposal import apply, propose
+
+    project = Project()
+    params = load_params(project.params)
+    if no_cache:
+        project.people_cache.unlink(missing_ok=True)
+    embeddings = _embeddings(weights, None if no_cache else project.people_cache)
+    with images_in_use(data_dir):
+        manifest = _scanned(data_dir, params.validate_.max_pixels)
+        if measuring:
+            _measure(manifest, data_dir, embeddings)
+            return
+        proposal = propose(manifest, data_dir, embeddings)
+        _show(proposal)
+        if proposal.new.empty:
+            return
+        table, pages = save_pages(proposal, data_dir, output, hidden=params.report.no_thumbnails)
+    click.echo(f"All groups: {table}. Look at the largest: {', '.join(map(str, pages))}")
+    torn = proposal.torn(read_assignment(project.assignment))
+    if len(torn):
+        _show_torn(torn)
+    if dry_run:
+        click.echo("Dry run: nothing was changed.")
+        return
+    if len(torn) and resplit == keep_splits:
+        raise DataError(
+            "Expected one of --resplit and --keep-splits. Received: "
+            f"{'both' if resplit else 'none'}. Nothing was changed."
+        )
+    installed = apply(proposal, data_dir)
+    if len(torn) and resplit:
+        click.echo(
+            f"Forgot the splits of {forget(project.assignment):,} images. To undo it: "
+            f"git checkout {project.assignment}. After dvc repro: facesent promote --replace-incomparable"
+        )
+    show_outcome(data_dir, installed)
+
+
+def _scanned(data_dir: Path, max_pixels: int) -> "pd.DataFrame":
+    from facesent.core.console import progress_of
+    from facesent.core.paths import Project
+    from facesent.dataset.manifest import scan
+    from facesent.dataset.scan_cache import ScanCache
+
+    cache = ScanCache.read(Project().scan_cache)
+    with progress_of("Looking") as progress:
+        return scan(data_dir, max_pixels=max_pixels, cache=cache, progress=progress)
+
+
+def _embeddings(weights: Path, cache: Path | None) -> "Embeddings":
+    from collections.abc import Mapping
+
+    from facesent.core.console import progress_of
+
+    def embed(files: Mapping[str, Path]) -> "Faces":
+        from facesent.people.embeddings import embeddings
+
+        with progress_of("Embedding") as progress:
+            return embeddings(files, weights, cache, progress)
+
+    return embed
+
+
+def _measure(manifest: "pd.DataFrame", data_dir: Path, embeddings: "Embeddings") -> None:
+    from facesent.people.proposal import LARGEST_SHARE, THRESHOLD, known_people
+    from facesent.people.quality import measure
+
+    files, numbers = known_people(manifest, data_dir)
+    found = measure(embeddings(files), numbers, threshold=THRESHOLD, largest_share=LARGEST_SHARE)
+    click.echo(
+        f"{found.images:,} images of known people, {found.people:,} of them with several photos.\n"
+        f"Of a person's pairs of photos {found.recall:.0%} are put together (each person counts the same).\n"
+        f"Of the pairs of two people {found.false_match_rate:.2%} are as alike as the threshold {THRESHOLD}.\n"
+        f"Put together: {found.found:.2f} right pairs an image, {found.wrong:.2f} wrong ones, which grow with the "
+        f"images to the power of {found.growth:.2f}; {found.precision(found.images):.0%} are right."
+    )
+
+
+def _show(proposal: "Proposal") -> None:
+    from facesent.core.text import some
+    from facesent.people.quality import MEASURED
+
+    images, new, joined, sizes = proposal.images, proposal.new, proposal.joined, proposal.sizes
+    had = int((images["before"] != "").sum())
+    unreadable = f", {proposal.unreadable:,} cannot be read" if proposal.unreadable else ""
+    click.echo(f"{len(images):,} images: {had:,} had a group before{unreadable}.")
+    if new.empty:
+        click.echo("Nothing is proposed: each image has a group, or is like no other.")
+        return
+    founded = new["group"].nunique() - joined["group"].nunique()
+    alone = int((images["group"] == "").sum())
+    click.echo(
+        f"Proposed: {len(new) - len(joined):,} images in {founded:,} new groups; {len(joined):,} join one that was "
+        f"there. {alone:,} are like no other."
+    )
+    if len(sizes):
+        largest = ", ".join(f"{size:,}" for size in sizes.head(5))
+        click.echo(f"The largest proposed groups have {largest} images, at most {sizes.iloc[0] / len(images):.1%}.")
+    if proposal.too_large:
+        click.echo(f"Groups that together would be too large were kept apart: {proposal.too_large:,} times.")
+    if proposal.bridges:
+        click.echo(
+            f"{len(proposal.bridges):,} images are like two groups that were there, and joined the more like one: "
+            f"{some(proposal.bridges)}. No two groups become one; if these are one person, give both one name."
+        )
+    click.echo(
+        f"Measured on {MEASURED.images:,} faces: {MEASURED.recall:.0%} of a person's pairs of photos are put together, "
+        f"and {MEASURED.false_match_rate:.1%} of the pairs of two people are as alike. Of the pairs put together "
+        f"{MEASURED.precision(MEASURED.images):.0%} were right; with {len(images):,} images about "
+        f"{MEASURED.precision(len(images)):.0%}, extrapolated. Wrong ones cost balance, missed ones leak."
+    )
+
+
+def _show_torn(torn: "pd.Series") -> None:
+    click.echo(
+        f"{len(torn):,} groups have images in several splits so far, {torn.sum():,} images in all. --resplit draws new "
+        "splits, on which no model so far can be compared; with --keep-splits, those that tie two splits together are "
+        "left out, which suits a few new images."
+    )

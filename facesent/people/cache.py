@@ -1,0 +1,77 @@
+"""Embeddings of faces that were seen before, on this machine alone: a file that neither git, DVC nor MLflow has.
+
+An embedding of a face tells who somebody is. The file can be read by its owner alone, and holds only faces that are in
+``data/`` still.
+"""
+
+import sqlite3
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Embedding = NDArray[np.float16]
+_TABLES = """
+PRAGMA secure_delete = ON;
+CREATE TABLE IF NOT EXISTS network (name TEXT PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS faces (content TEXT PRIMARY KEY, embedding BLOB NOT NULL) WITHOUT ROWID;
+"""
+
+
+class EmbeddingCache:
+    """Embeddings by the SHA-256 of the image's file."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def known(self, contents: Collection[str]) -> Iterator[tuple[str, Embedding]]:
+        """Those of ``contents`` that are there."""
+        for content, stored in self._connection.execute("SELECT content, embedding FROM faces"):
+            if content in contents:
+                yield content, np.frombuffer(stored, np.float16)
+
+    def add(self, contents: Sequence[str], embeddings: Embedding) -> None:
+        """Keep ``embeddings``, ``(n, d)``; what is kept stays, also if the process is killed."""
+        rows = [(content, row.tobytes()) for content, row in zip(contents, embeddings, strict=True)]
+        with self._connection:
+            self._connection.executemany("INSERT OR REPLACE INTO faces VALUES (?, ?)", rows)
+
+    def keep_only(self, contents: Collection[str]) -> None:
+        """Forget all others."""
+        gone = [row for row in self._connection.execute("SELECT content FROM faces") if row[0] not in contents]
+        with self._connection:
+            self._connection.executemany("DELETE FROM faces WHERE content = ?", gone)
+
+
+@contextmanager
+def opened(path: Path | None, network: str) -> Iterator[EmbeddingCache]:
+    """The embeddings that a network made; those of another one, and a damaged file, are removed.
+
+    Args:
+        path: of the file; None: in memory alone.
+        network: what tells it from others.
+    """
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        if not _made_by(path, network):
+            path.unlink()
+            path.touch(mode=0o600)
+    with closing(sqlite3.connect(path or ":memory:")) as connection:
+        connection.executescript(_TABLES)
+        with connection:
+            connection.execute("INSERT OR IGNORE INTO network VALUES (?)", (network,))
+        yield EmbeddingCache(connection)
+
+
+def _made_by(path: Path, network: str) -> bool:
+    try:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.executescript(_TABLES)
+            names = [name for (name,) in connection.execute("SELECT name FROM network")]
+            sound = connection.execute("PRAGMA quick_check").fetchone() == ("ok",)
+    except sqlite3.DatabaseError:
+        return False
+    return sound and names in ([], [network])

@@ -1,0 +1,147 @@
+"""Datasets whose classes stand in a list, laid out as class folders: FER2013's table of pixels, and RAF-DB."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image
+
+from facesent.core.console import Progress
+from facesent.core.errors import DataError
+from facesent.dataset.files import is_ignored, is_image_name, leaves, walk_files
+from facesent.sources.store import carry
+
+Skipped = list[tuple[str, str]]
+_FER_CLASSES = ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral")
+_FER_PARTS = {"training": "train", "publictest": "val", "privatetest": "test"}
+_FER_SIDE = 48
+_FER_LETTERS = frozenset("0123456789 ")
+# A row has at most 4 bytes a pixel, and few beside.
+_LONGEST_ROW = 16_384
+_RAF_LIST = "list_patition_label.txt"
+_RAF_CLASSES = ("Surprise", "Fear", "Disgust", "Happy", "Sad", "Angry", "Neutral")
+
+
+def find_list(source: Path) -> Path | None:
+    """The list in a folder, or the file itself, that says the classes of its images; None where there is none.
+
+    A table of pixels counts only in a folder without images: class folders say more.
+    """
+    if not source.is_dir():
+        return source if _has_pixels(source) else None
+    names = [name for name, _ in walk_files(source) if not any(map(is_ignored, PurePosixPath(name).parts))]
+    if found := next((name for name in names if PurePosixPath(name).name == _RAF_LIST), None):
+        return source / found
+    if any(map(is_image_name, names)):
+        return None
+    tables = sorted(source / name for name in names if name.lower().endswith(".csv"))
+    return next(filter(_has_pixels, tables), None)
+
+
+def lay_out(source: Path, listed: Path, folder: Path, progress: Progress | None = None) -> Skipped:
+    """Make class folders of what a list names, in ``folder``, and in ``train``, ``val`` and ``test`` there.
+
+    Args:
+        source: holds the images, if the list doesn't.
+        listed: the list, from ``find_list``.
+        folder: is made.
+        progress: called with (images done, 0).
+
+    Returns:
+        (row, why it was left out).
+
+    Raises:
+        DataError: no row can be used.
+    """
+    skipped: Skipped = []
+    rows = _raf_rows(source, listed, folder) if listed.name == _RAF_LIST else _fer_rows(listed, folder)
+    done = 0
+    for number, trouble in rows:
+        if trouble:
+            skipped.append((f"{listed.name} row {number}", trouble))
+        else:
+            done += 1
+            if progress:
+                progress(done, 0)
+    if not done:
+        received = f"{len(skipped)} that are wrong, such as {': '.join(skipped[0])}" if skipped else "none"
+        raise DataError(f"Expected rows of images in {listed}. Received: {received}.")
+    return skipped
+
+
+def _has_pixels(file: Path) -> bool:
+    return file.is_file() and {"emotion", "pixels"} <= set(_columns(next(_lines(file), "")))
+
+
+def _lines(file: Path) -> Iterator[str]:
+    """The lines, of one that is too long the first part; a file of one line of gigabytes is not taken into memory."""
+    with file.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
+        while line := lines.readline(_LONGEST_ROW):
+            yield line
+            while len(line) == _LONGEST_ROW and not line.endswith("\n"):
+                line = lines.readline(_LONGEST_ROW)
+
+
+def _cells(line: str) -> list[str]:
+    try:
+        return [cell.strip() for cell in next(csv.reader([line]), [])]
+    except csv.Error:
+        return []
+
+
+def _columns(line: str) -> list[str]:
+    return [cell.lower() for cell in _cells(line)]
+
+
+def _fer_rows(table: Path, folder: Path) -> Iterator[tuple[int, str]]:
+    """Write each row's image; its number in the file, and why it could not be."""
+    lines = _lines(table)
+    columns = _columns(next(lines))
+    for number, line in enumerate(lines, 2):
+        if line.strip():
+            row = dict.fromkeys(columns, "") | dict(zip(columns, _cells(line), strict=False))
+            yield number, _fer_row(row, number, folder)
+
+
+def _fer_row(row: dict[str, str], number: int, folder: Path) -> str:
+    emotion, usage = row["emotion"], row.get("usage", "training").lower()
+    if emotion not in map(str, range(len(_FER_CLASSES))):
+        return f"its emotion is no number from 0 to {len(_FER_CLASSES) - 1}"
+    if usage not in _FER_PARTS:
+        return "its usage is none of Training, PublicTest and PrivateTest"
+    pixels = (
+        np.fromstring(row["pixels"], sep=" ", dtype=np.int64) if set(row["pixels"]) <= _FER_LETTERS else np.zeros(0)
+    )
+    if len(pixels) != _FER_SIDE**2 or pixels.max() > 255:
+        return f"its pixels are not {_FER_SIDE} x {_FER_SIDE} numbers from 0 to 255"
+    file = folder / _FER_PARTS[usage] / _FER_CLASSES[int(emotion)] / f"{number:05}.png"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels.astype(np.uint8).reshape(_FER_SIDE, _FER_SIDE)).save(file)
+    return ""
+
+
+def _raf_rows(source: Path, listed: Path, folder: Path) -> Iterator[tuple[int, str]]:
+    """Link each row's image; its number in the file, and why it could not be."""
+    images = {PurePosixPath(name).name: source / name for name, _ in walk_files(source) if is_image_name(name)}
+    rows = [line.split() for line in listed.read_text(encoding="utf-8", errors="replace").splitlines()]
+    parted = all(row[0].startswith(("train_", "test_")) for row in rows if row)
+    for number, row in enumerate(rows, 1):
+        if row:
+            yield number, _raf_row(row, images, source, folder, parted=parted)
+
+
+def _raf_row(row: Sequence[str], images: dict[str, Path], source: Path, folder: Path, *, parted: bool) -> str:
+    if len(row) != 2 or row[1] not in map(str, range(1, len(_RAF_CLASSES) + 1)):
+        return f"it is no name with a number from 1 to {len(_RAF_CLASSES)}"
+    name = PurePosixPath(row[0])
+    # Faces cut out and turned upright are called so.
+    file = images.get(f"{name.stem}_aligned{name.suffix}") or images.get(row[0])
+    if file is None or leaves(source.resolve(), file):
+        return "there is no such image"
+    part = name.name.split("_")[0] if parted else ""
+    target = folder / part / _RAF_CLASSES[int(row[1]) - 1] / file.name
+    if target.exists():
+        return "it is there twice"
+    carry(file, target, link=True)
+    return ""
