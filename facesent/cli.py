@@ -16,6 +16,7 @@ from facesent.commands.people import people
 from facesent.commands.predict import predict
 from facesent.commands.preset import preset
 from facesent.commands.serve import serve
+from facesent.commands.watch import watch
 from facesent.commands.weights import weights
 from facesent.core.console import leave_at_once
 from facesent.core.lifeline import exit_when_told
@@ -61,7 +62,7 @@ for command in (conflicts, label_issues, people, relabel):
 
 
 for command in (
-    data, preset, weights, promote, approve, reject, rollback, models, predict, app, serve, feedback, export,
+    data, preset, weights, promote, approve, reject, rollback, models, predict, app, serve, watch, feedback, export,
     lineage, reproduce, doctor,
 ):  # fmt: skip
     main.add_command(command)

@@ -1,7 +1,7 @@
 """A multivariate cumulative sum over hours of how far their answers are from a frozen baseline.
 
 The means of an hour are compared with those of the baseline's hours, in units of the covariance between hours. The sums
-are Crosier's (1988, Technometrics 30): a vector that a lasting change lets grow in one direction, and that shrinks by an
+are Crosier's (1988, Technometrics 30): a vector that a lasting change lets grow in one direction, that shrinks by an
 allowance at each step. The allowance is what a day may be away by itself. The threshold is found by drawing blocks of
 hours from the baseline (Kunsch 1989, Annals of Statistics 17): each time a baseline is made of the drawn ones and the
 sums of those that were not drawn, so that what a short baseline does not know of itself raises the threshold too.
