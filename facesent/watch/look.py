@@ -146,7 +146,8 @@ def _changed(hours: Hours, baseline: Baseline, most: int = 3) -> list[str]:
     recent = hours.means[-24:].mean(axis=0) - baseline.alarm.normal.mean
     # Of uncorrelated differences, back in each feature's own direction.
     usual = np.sqrt(np.diag(np.linalg.pinv(baseline.alarm.normal.whitening @ baseline.alarm.normal.whitening.T)))
-    order = np.argsort(-np.abs(recent / np.maximum(usual, 1e-9)))[:most]
+    moved = np.abs(recent / np.maximum(usual, 1e-9))
+    order = [place for place in np.argsort(-moved)[:most] if moved[place] >= min(1.0, moved.max())]
     return [f"{baseline.names[place]} {'up' if recent[place] > 0 else 'down'}" for place in order]
 
 

@@ -15,7 +15,7 @@ from facesent.watch.hours import features
 from facesent.watch.look import Look
 
 STRANGEST = 12
-_WIDTH, _HEIGHT = 720.0, 180.0
+_WIDTH, _HEIGHT = 480.0, 140.0
 
 
 def strangest(

@@ -106,10 +106,11 @@ def test_a_deployed_schedule_runs_by_itself(machine: Machine, own_home: Path) ->
     machine.prefect("--no-prompt", "deploy", "--all")
     with temporary_settings({PREFECT_API_URL: machine.api}), get_client(sync_client=True) as client:
         deployments = {deployment.name: deployment for deployment in client.read_deployments()}
-        assert set(deployments) == {"nightly", "on-demand"}
+        assert set(deployments) == {"nightly", "on-demand", "hourly", "on-alarm"}
         assert all(deployment.concurrency_options for deployment in deployments.values())
         assert [schedule.active for schedule in deployments["nightly"].schedules] == [True]
         assert not deployments["on-demand"].schedules
+        assert not deployments["on-alarm"].schedules
         with machine.running("worker", "start", "--pool", "facesent", "--limit", "1"):
             run = finished_run(client, machine)
     assert run.auto_scheduled
@@ -120,9 +121,9 @@ def test_a_deployed_schedule_runs_by_itself(machine: Machine, own_home: Path) ->
     assert not (own_home / ".prefect").exists(), "prefect.toml keeps Prefect's state in the project"
 
 
-def finished_run(client: SyncPrefectClient, machine: Machine) -> FlowRun:
-    """The first scheduled run, once it has ended; the schedule is paused as soon as that run has begun."""
-    nightly = DeploymentFilter.model_validate({"name": {"any_": ["nightly"]}})
+def finished_run(client: SyncPrefectClient, machine: Machine, name: str = "nightly") -> FlowRun:
+    """A deployment's first run, once it has ended; it is paused as soon as that run has begun."""
+    nightly = DeploymentFilter.model_validate({"name": {"any_": [name]}})
     deadline = time.monotonic() + 480
     paused = False
     while time.monotonic() < deadline:

@@ -1,0 +1,149 @@
+"""The whole loop: shifted requests, an alarm, a person's labels, a triggered run, and the server follows by itself."""
+
+import base64
+import io
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import requests
+from PIL import Image, ImageEnhance
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from sqlalchemy import select, update
+
+from facesent.serving.gateway.answers.store import Store
+from facesent.serving.gateway.answers.tables import answers
+from tests.flows import test_deployments
+from tests.flows.test_deployments import Machine, finished_run
+
+pytestmark = [pytest.mark.slow, pytest.mark.long]
+machine = test_deployments.machine
+
+USUAL_HOURS, SHIFTED_HOURS, AN_HOUR = 60, 8, 12
+START = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=100)
+CHANGES: Mapping[str, Mapping[str, Any]] = {
+    "gate": {"min_gain": None, "min_unseen": None},
+    "log": {"photos": True},
+    "watch": {"baseline_hours": 48, "block_hours": 6, "quiet_hours": 48, "resamples": 20},
+    "server": {"poll_seconds": 1},
+}
+
+
+def run(machine: Machine, *command: str, status: int = 0) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=machine.project, env=machine.environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+    )  # fmt: skip
+    assert done.returncode == status, done.stdout
+    return done.stdout
+
+
+@contextmanager
+def serving(machine: Machine) -> Iterator[str]:
+    """`facesent serve`, untouched until the block ends; its address."""
+    command = [sys.executable, "-m", "facesent.cli", "serve", "--port", "0"]
+    said: list[str] = []
+    with subprocess.Popen(
+        command, cwd=machine.project, env=machine.environment, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:  # fmt: skip
+        reader = threading.Thread(target=lambda: said.extend(iter(process.stdout.readline, "")))
+        reader.start()
+        try:
+            wait_until(lambda: "How to ask" in "".join(said), lambda: "".join(said))
+            [address] = re.findall(r"answers at (http://[\d.:]+)", "".join(said))
+            yield address
+        finally:
+            process.terminate()
+            process.wait(60)
+            reader.join()
+
+
+def wait_until(so: Callable[[], bool], why: Callable[[], str], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not so():
+        assert time.monotonic() < deadline, why()
+        time.sleep(0.3)
+
+
+def ask(address: str, photos: list[Path], count: int, light: float) -> None:
+    """Ask about photos in turn, ten a request, with so much of their light."""
+    chance = np.random.default_rng(7)
+    for _ in range(-(-count // 10)):
+        rows = []
+        for path in chance.choice(np.array(photos, dtype=object), 10):
+            buffer = io.BytesIO()
+            ImageEnhance.Brightness(Image.open(path).convert("RGB")).enhance(light).save(buffer, "PNG")
+            rows.append(base64.b64encode(buffer.getvalue()).decode())
+        body = {"inputs": {"image": rows}}
+        requests.post(f"{address}/invocations", json=body, timeout=60).raise_for_status()
+
+
+def spread(machine: Machine, first_hour: int, expected: int) -> None:
+    """Let the answers of this moment be those of the hours from ``first_hour`` on, of three clients each."""
+    store = Store(f"sqlite:///{machine.project}/answers.db", machine.project / "answers")
+    new = select(answers.c.id).where(answers.c.time > START + timedelta(hours=99)).order_by(answers.c.time)
+    found: list[str] = []
+
+    def all_there() -> bool:
+        with store.reading() as connection:
+            found[:] = connection.execute(new).scalars()
+        return len(found) >= expected
+
+    wait_until(all_there, lambda: f"{len(found)} answers")
+    with store.writing() as connection:
+        for place, id_ in enumerate(found):
+            hour = START + timedelta(hours=first_hour + place // AN_HOUR, minutes=place % AN_HOUR)
+            client = f"client-{place % 3}"
+            connection.execute(update(answers).where(answers.c.id == id_).values(time=hour, client=client))
+    store.close()
+
+
+def test_a_change_leads_to_the_next_version_that_the_running_server_answers_with(
+    machine: Machine,
+    set_params: Callable[[Path, Mapping[str, Mapping[str, Any]]], None],
+) -> None:
+    set_params(machine.project, CHANGES)
+    machine.prefect("work-pool", "create", "facesent", "--type", "process")
+    machine.prefect("--no-prompt", "deploy", "--all")
+    run(machine, "flows.pipeline")
+    photos = sorted((machine.project / "data").glob("*/*.jpg"))
+    with serving(machine) as address:
+        ask(address, photos, USUAL_HOURS * AN_HOUR, light=1.0)
+        spread(machine, 0, USUAL_HOURS * AN_HOUR)
+        run(machine, "facesent.cli", "watch", "--accept")
+        ask(address, photos, SHIFTED_HOURS * AN_HOUR, light=0.4)
+        spread(machine, USUAL_HOURS, SHIFTED_HOURS * AN_HOUR)
+        assert "brightness down" in run(machine, "facesent.cli", "watch", status=3)
+        # An alarm alone asks for labels.
+        run(machine, "flows.watch")
+        # The one step that is a person's.
+        for line in run(machine, "facesent.cli", "feedback", "audit").splitlines()[:-1][-6:]:
+            run(machine, "facesent.cli", "feedback", line.split()[0], "Neutral")
+        run(machine, "facesent.cli", "feedback", "accept", "--all")
+        with (
+            temporary_settings({PREFECT_API_URL: machine.api}),
+            get_client(sync_client=True) as client,
+            machine.running("worker", "start", "--pool", "facesent", "--limit", "1"),
+        ):
+            run(machine, "flows.watch")
+            triggered = finished_run(client, machine, "on-alarm")
+        assert triggered.state
+        assert triggered.state.is_completed(), machine.log()
+        assert (triggered.state.message or "").startswith("VALIDATED: version 2"), triggered.state.message
+        wait_until(
+            lambda: requests.get(f"{address}/health", timeout=60).json()["version"] == 2,
+            lambda: requests.get(f"{address}/health", timeout=60).text,
+        )
+        ask(address, photos, 10, light=1.0)
+    assert run(machine, "facesent.cli", "data", "status")
