@@ -13,8 +13,9 @@ from facesent.core.errors import FacesentError
 from facesent.images.reading import Pixels, read_image
 from facesent.images.rows import UNCERTAIN
 from facesent.model.calibration import temperature_of
-from facesent.model.inference import Probabilities, compile_forward, in_batches
+from facesent.model.inference import Forward, Probabilities, compile_forward, in_batches
 from facesent.model.storage import load_labels, load_model
+from facesent.prediction.batching import Shared
 
 if TYPE_CHECKING:
     from facesent.model.backend import keras
@@ -53,7 +54,7 @@ class Classifier:
         self.labels = list(labels)
         self.image_size: int = model.input_shape[1]
         self.temperature = temperature_of(model)
-        self._forward = compile_forward(model)
+        self._forward: Forward = compile_forward(model)
 
     @classmethod
     def load(cls, model: Path, labels: Path) -> "Classifier":
@@ -99,6 +100,10 @@ class Classifier:
         """Run the network on batches of these sizes, so that the first answers are as quick as the others."""
         for size in sizes:
             self.probabilities(np.zeros((size, self.image_size, self.image_size, 3), np.uint8))
+
+    def share_passes(self) -> None:
+        """From now on let threads that ask at once share a pass of the network."""
+        self._forward = Shared(self._forward)
 
     def _prediction(self, row: NDArray[np.float32], min_confidence: float, top_k: int) -> Prediction:
         best = int(row.argmax())

@@ -54,18 +54,32 @@ def read_face(content: bytes, size: int, *, max_pixels: int = MAX_PIXELS) -> tup
     return resize(crop_to(photo, box), size), box
 
 
+def read_faces(content: bytes, size: int, *, max_pixels: int = MAX_PIXELS) -> list[tuple[Pixels, Box | None]]:
+    """The same for every face, the largest first; of a photo without one that could be found, the whole photo alone."""
+    photo = decode(content, None, max_pixels=max_pixels)
+    boxes = all_faces(photo)
+    if not boxes:
+        return [(read_image(content, size, max_pixels=max_pixels), None)]
+    return [(resize(crop_to(photo, box), size), box) for box in boxes]
+
+
 def largest_face(pixels: Pixels) -> Box | None:
     """Find the largest face of an upright RGB photo, ``(height, width, 3)``.
 
     A face is found from about a sixteenth of the photo's longer side on.
     """
+    return next(iter(all_faces(pixels)), None)
+
+
+def all_faces(pixels: Pixels) -> list[Box]:
+    """Find the faces of an upright RGB photo, ``(height, width, 3)``, the largest first."""
     height, width = pixels.shape[:2]
     scale = _SIDE / max(height, width)
     found = _detector().detect_faces(_letterboxed(pixels, scale))
     corners = [_corners(face["box"], scale, width, height) for face in found if face["confidence"] >= _MIN_CONFIDENCE]
     boxes = [Box(left, top, right - left, bottom - top) for left, top, right, bottom in corners]
     whole = [box for box in boxes if box.width > 0 and box.height > 0]
-    return max(whole, key=lambda box: box.width * box.height, default=None)
+    return sorted(whole, key=lambda box: box.width * box.height, reverse=True)
 
 
 def crop_to(pixels: Pixels, box: Box) -> Pixels:

@@ -6,7 +6,7 @@ MLflow runs this file instead of unpickling an object.
 import base64
 import binascii
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,11 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from mlflow.store.artifact.models_artifact_repo import REGISTERED_MODEL_META_FILE_NAME
 
+from facesent.images.light import brightness_and_sharpness
 from facesent.images.reading import ImageError, Pixels
 from facesent.images.threads import image_threads
 from facesent.prediction.classifier import Classifier
-from facesent.prediction.faces import Box, read_face
+from facesent.prediction.faces import Box, read_face, read_faces
 from facesent.registry.packaging import CROP, CROPS, MIN_CONFIDENCE, TOP_K
 
 COLUMN = "image"
@@ -63,14 +64,30 @@ class Refusal(MlflowException):
         self._first = self._first or text
 
 
+@dataclass(frozen=True)
+class _Face:
+    """A face or a whole photo, ready for the network."""
+
+    row: int
+    pixels: Pixels
+    box: Box | None
+
+
 class ServedModel(PythonModel):
-    """Answers each row of one text column ``image``, a photo's bytes in base64."""
+    """Answers each row of one text column ``image``, a photo's bytes in base64.
+
+    Attributes:
+        observe: told of each answer's light and sharpness, in the thread that asked, where a server sets it.
+    """
+
+    observe: Callable[[Sequence[Mapping[str, Any]]], None] | None = None
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the network once, and warm it up."""
         model = Path(context.artifacts["model"])
         self._classifier = Classifier.load(model, Path(context.artifacts["labels"]))
         self._classifier.warm_up()
+        self._classifier.share_passes()
         self._version = registered_version(model.parents[1])
         # No more than cores: a photo at the pixel limit takes hundreds of megabytes while it is decoded.
         self._readers = image_threads()
@@ -85,36 +102,47 @@ class ServedModel(PythonModel):
             model_input: one column, ``COLUMN``.
             params: ``min_confidence``, below which the label is "uncertain", by default the version's own; ``top_k``,
                 so many of the likeliest probabilities, ordered, or all with 0; ``crop``, "largest" to look at the
-                largest face alone, which ``box`` then says. ``box`` is null, and the answer is for the whole photo,
-                where none was found.
+                largest face alone, which ``box`` then says, or "all" for an answer for each face, with the ``row`` of
+                its photo. ``box`` is null, and the answer is for the whole photo, where none was found.
 
         Raises:
             Refusal: it names the first bad row and says what was expected.
         """
         asked = asked_for(params or {})
-        photos = self._read_all(model_input[COLUMN].tolist(), asked.crop)
+        faces = self._read_all(model_input[COLUMN].tolist(), asked.crop)
         predictions = self._classifier.predict(
-            [pixels for pixels, _ in photos], min_confidence=asked.min_confidence, top_k=asked.top_k
+            [face.pixels for face in faces], min_confidence=asked.min_confidence, top_k=asked.top_k
         )
+        if self.observe:
+            self.observe([_seen(face) for face in faces])
         return [
-            {**vars(prediction), "version": self._version, "box": asdict(box) if box else None}
-            for prediction, (_, box) in zip(predictions, photos, strict=True)
+            {**vars(prediction), "version": self._version, "box": asdict(face.box) if face.box else None}
+            | ({"row": face.row} if asked.crop == "all" else {})
+            for prediction, face in zip(predictions, faces, strict=True)
         ]
 
-    def _read_all(self, values: Sequence[object], crop: str) -> list[tuple[Pixels, Box | None]]:
+    def _read_all(self, values: Sequence[object], crop: str) -> list[_Face]:
         if len(values) == 1:
-            return [self._read(0, values[0], crop)]
+            return self._read(0, values[0], crop)
         # In order: the first bad row is the one that is named.
-        return list(self._readers.map(self._read, range(len(values)), values, [crop] * len(values)))
+        found = self._readers.map(self._read, range(len(values)), values, [crop] * len(values))
+        return [face for faces in found for face in faces]
 
-    def _read(self, row: int, value: object, crop: str) -> tuple[Pixels, Box | None]:
+    def _read(self, row: int, value: object, crop: str) -> list[_Face]:
         try:
             content = decode_photo(value)
+            if crop == "all":
+                return [_Face(row, *face) for face in read_faces(content, self._classifier.image_size)]
             if crop == "largest":
-                return read_face(content, self._classifier.image_size)
-            return self._classifier.read(content), None
+                return [_Face(row, *read_face(content, self._classifier.image_size))]
+            return [_Face(row, self._classifier.read(content), None)]
         except ImageError as error:
             raise Refusal(f"Row {row}: {error}") from None
+
+
+def _seen(face: _Face) -> dict[str, float]:
+    brightness, sharpness = brightness_and_sharpness(face.pixels)
+    return {"brightness": brightness, "sharpness": sharpness}
 
 
 def asked_for(params: Mapping[str, Any]) -> Options:

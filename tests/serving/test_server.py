@@ -142,6 +142,19 @@ def test_a_request_may_ask_about_the_face_alone(address: str) -> None:
     assert none == light
 
 
+def test_a_request_may_ask_about_every_face(address: str) -> None:
+    group = np.full((220, 520, 3), 230, np.uint8)
+    for left, person, side in ((20, 4, 160), (320, 9, 120)):
+        group[30 : 30 + side, left : left + side] = draw_portrait(7, person, 1, "Neutral", side)
+    buffer = io.BytesIO()
+    Image.fromarray(group).save(buffer, "PNG")
+    body = {"inputs": {"image": [DARK, base64.b64encode(buffer.getvalue()).decode()]}, "params": {"crop": "all"}}
+    whole, larger, smaller = requests.post(address, json=body, timeout=120).json()["predictions"]
+    assert [answer["row"] for answer in (whole, larger, smaller)] == [0, 1, 1]
+    assert whole["box"] is None
+    assert larger["box"]["left"] < 200 < 300 < smaller["box"]["left"]
+
+
 def test_many_rows_are_answered_in_their_order(address: str) -> None:
     body = {"inputs": {"image": [DARK, LIGHT, LIGHT] * 50}}
     answers = requests.post(address, json=body, timeout=60).json()["predictions"]
