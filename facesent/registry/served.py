@@ -19,11 +19,11 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from mlflow.store.artifact.models_artifact_repo import REGISTERED_MODEL_META_FILE_NAME
 
-from facesent.images.light import brightness_and_sharpness
 from facesent.images.reading import ImageError, Pixels
 from facesent.images.threads import image_threads
 from facesent.prediction.classifier import Classifier
 from facesent.prediction.faces import Box, read_face, read_faces
+from facesent.prediction.light import brightness_and_sharpness
 from facesent.registry.packaging import CROP, CROPS, MIN_CONFIDENCE, TOP_K
 
 COLUMN = "image"
