@@ -32,6 +32,22 @@ _LOAD_SECONDS = 300.0
 _GRACE_SECONDS = 5.0
 
 
+def worker_command(listener: socket, settings: GatewaySettings) -> list[str]:
+    """The command of a process that serves at ``listener``, of which it has to inherit the file descriptor."""
+    return [sys.executable, "-P", "-c", _PROGRAM, str(_GATEWAY), str(listener.fileno()), settings.to_json()]
+
+
+def worker_environment(scratch: Path, metrics: Path) -> dict[str, str]:
+    """Its variables.
+
+    Args:
+        scratch: its folder for temporary files.
+        metrics: where the processes of a server keep their counts.
+    """
+    variables = {"PROMETHEUS_MULTIPROC_DIR": str(metrics), "TMPDIR": str(scratch), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return environment(variables)
+
+
 class WorkerError(FacesentError):
     """A process could not load a version, or ended while it did."""
 
@@ -56,14 +72,12 @@ class Worker:
             metrics: where the processes of a server keep their counts.
         """
         scratch.mkdir()
-        variables = {"PROMETHEUS_MULTIPROC_DIR": str(metrics), "TMPDIR": str(scratch), "TF_CPP_MIN_LOG_LEVEL": "3"}
-        fileno = listener.fileno()
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-c", _PROGRAM, str(_GATEWAY), str(fileno), settings.to_json()),
+            *worker_command(listener, settings),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env=environment(variables),
-            pass_fds=[fileno],
+            env=worker_environment(scratch, metrics),
+            pass_fds=[listener.fileno()],
             process_group=0,
         )
         return cls(process, scratch)
