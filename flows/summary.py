@@ -144,7 +144,7 @@ def _gain(verdict: "Verdict") -> str:
     """The candidate's gain over the champion, if both were measured."""
     name = f"gain in macro recall over version {verdict.champion}"
     checks = [check for check in verdict.checks if check.metric == name and check.value is not None]
-    return "".join(f"macro recall {check.value:+.4f} ({check.note})" for check in checks)
+    return "".join(f"macro recall {check.row()[1]} ({check.note})" for check in checks)
 
 
 def _canary(report: "CanaryReport") -> str:

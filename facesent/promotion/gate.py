@@ -10,7 +10,7 @@ from facesent.evaluation.gaps import LEAST_PEOPLE, ColumnResult, Gap
 from facesent.evaluation.measures import Measures
 from facesent.promotion.canary.report import CanaryReport
 from facesent.promotion.settings import Gate
-from facesent.promotion.verdict import Bound, Check, Outcome, Verdict
+from facesent.promotion.verdict import Bound, Check, Outcome, Verdict, in_points
 
 if TYPE_CHECKING:
     from facesent.evaluation.intervals import Estimate
@@ -110,8 +110,11 @@ def _outcome(checks: list[Check], open_points: list[str], rival: Rival, settings
         return "UNKNOWN", f"{'Nothing failed. ' if checks else ''}{' '.join(open_points)}"
     if isinstance(rival, Champion):
         gain = rival.comparison.macro_recall
-        better = f"{gain.estimate:.4f} above version {rival.version}'s ({_interval(gain, settings)}){_on(rival)}"
-        return "VALIDATED", f"Passes all checks; its macro recall is {better}."
+        better = f"{100 * gain.estimate:.1f} points above version {rival.version}'s"
+        return (
+            "VALIDATED",
+            f"Passes all checks; its macro recall is {better} ({_interval(gain, settings)}){_on(rival)}.",
+        )
     return "VALIDATED", "Passes all checks; no other model is champion."
 
 
@@ -135,8 +138,8 @@ def _configured(settings: Gate, keys: tuple[str, ...]) -> list[str]:
 
 def _floors(measures: Measures, settings: Gate) -> Iterator[Check]:
     recalls = {label: each.recall for label, each in measures.classes.items() if each.support}
-    interval = f"interval {measures.accuracy_low:.4f} to {measures.accuracy_high:.4f}"
-    chance = f"{measures.ece_noise:.4f} by chance alone"
+    interval = f"interval {measures.accuracy_low:.1%} to {measures.accuracy_high:.1%}"
+    chance = f"{measures.ece_noise:.1%} by chance alone"
     yield from _asked("accuracy", measures.accuracy, "at least", settings.min_accuracy, interval)
     yield from _asked("macro recall", measures.macro_recall, "at least", settings.min_macro_recall)
     worst = min(recalls, key=lambda label: recalls[label])
@@ -175,7 +178,7 @@ def _open_gaps(columns: Sequence[ColumnResult], settings: Gate) -> Iterator[str]
             enough = f"; were they equal, about {gap.people_for(limit)} people a value would show it" if limit else ""
             yield (
                 f"Whether accuracy differs by at most gate.max_slice_gap by {name} is not known: the gap may be "
-                f"{gap.low:.4f} to {gap.high:.4f} with {gap.people} people in the smallest value{enough}."
+                f"{gap.low:.1%} to {gap.high:.1%} with {gap.people} people in the smallest value{enough}."
             )
 
 
@@ -186,7 +189,7 @@ def _against(champion: Champion, settings: Gate) -> Iterator[Check]:
     yield Check.of(f"gain in macro recall {than}", gain.estimate, "above", 0.0, interval)
     yield from _asked(f"gain in macro recall {than}, lower end", gain.low, "above", settings.min_gain, interval)
     for label, change in champion.comparison.classes.items():
-        note = f"{change.estimate:+.4f}, {_interval(change, settings)}"
+        note = f"{100 * change.estimate:+.1f}, {_interval(change, settings)}"
         yield Check.of(f"change in recall of {label}, upper end", change.high, "at least", 0.0, note)
 
 
@@ -218,4 +221,4 @@ def _on(rival: Champion) -> str:
 
 
 def _interval(difference: "Difference | Gap", settings: Gate) -> str:
-    return f"{100 * settings.confidence_level:g}% interval {difference.low:.4f} to {difference.high:.4f}"
+    return f"{100 * settings.confidence_level:g}% interval {in_points(difference.low, difference.high)}"

@@ -17,6 +17,8 @@ Bound = Literal["at least", "above", "at most"]
 
 HEADERS = ("metric", "value", "threshold", "passed", "note")
 _PASSED = {True: "yes", False: "no", None: "not known"}
+_WHOLE = (" in ms", " in MB")
+_DIFFERENCES = ("gain in ", "change in ")
 _HOLDS = {"at least": operator.ge, "above": operator.gt, "at most": operator.le}
 
 
@@ -49,8 +51,8 @@ class Check:
 
     def row(self) -> tuple[str, str, str, str, str]:
         """The check under ``HEADERS``."""
-        limit = f"{self.bound} {_number(self.threshold)}"
-        return self.metric, _number(self.value), limit, _PASSED[self.passed], self.note
+        limit = f"{self.bound} {_shown(self.metric, self.threshold)}"
+        return self.metric, _shown(self.metric, self.value), limit, _PASSED[self.passed], self.note
 
     def sentence(self) -> str:
         """The check in words, without a full stop."""
@@ -100,10 +102,19 @@ class Verdict:
         return head + (f"\n{table(HEADERS, rows)}\n" if self.checks else "")
 
 
-def _number(value: float | None) -> str:
-    """Shares with four decimals; milliseconds and megabytes need fewer, counts none."""
+def in_points(low: float, high: float) -> str:
+    """An interval of a difference of shares."""
+    return f"{100 * low:+.1f} to {100 * high:+.1f} points"
+
+
+def _shown(metric: str, value: float | None) -> str:
+    """A measurement with the digits that it deserves: counts, milliseconds and megabytes have no decimals."""
     if value is None:
         return "not measured"
     if isinstance(value, int):
         return str(value)
-    return f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}"
+    if metric.endswith(_WHOLE):
+        return f"{value:,.0f}"
+    if metric.startswith(_DIFFERENCES):
+        return f"{100 * value:+.1f} points" if value else "0"
+    return f"{value:.1%}"

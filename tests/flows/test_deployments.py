@@ -33,8 +33,8 @@ class Machine:
             self.port = free.getsockname()[1]
         self.api = f"http://127.0.0.1:{self.port}/api"
         path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
-        # PWD: prefect.yaml names the project's folder by it, as a shell sets it.
-        self.environment = {**os.environ, "PATH": path, "PWD": str(project), "PREFECT_API_URL": self.api}
+        # As from a tool that sets the working folder alone.
+        self.environment = {**os.environ, "PATH": path, "PWD": "/nowhere", "PREFECT_API_URL": self.api}
 
     def prefect(self, *arguments: str) -> str:
         done = subprocess.run(

@@ -46,7 +46,7 @@ def test_one_screen_tells_the_whole_run(measured: Project) -> None:
         "images": "2,000 (3 more are quarantined)",
         "splits": "train 1,600, val 200, test 200",
         "test accuracy": "80.0% (95% interval 70.0% to 90.0%)",
-        "against the champion": "macro recall +0.0210 (95% interval 0.0010 to 0.0400)",
+        "against the champion": "macro recall +2.1 points (95% interval 0.0010 to 0.0400)",
         "canary": "passed (a photo in 20 ms, 95th percentile)",
         "verdict": "VALIDATED",
         "model version": "2 (served: version 2)",

@@ -85,11 +85,11 @@ def by_age(low: float, high: float, *too_few: str) -> ColumnResult:
 @pytest.mark.parametrize(
     ("column", "outcome", "said"),
     [
-        (by_age(0.11, 0.5), "REJECTED", "gap in accuracy by age 0.3050, expected at most 0.1000 (60+ to 18-30, 95%"),
+        (by_age(0.11, 0.5), "REJECTED", "gap in accuracy by age 30.5%, expected at most 10.0% (60+ to 18-30, 95%"),
         (
             by_age(0.1, 0.5),
             "UNKNOWN",
-            "0.1000 to 0.5000 with 40 people in the smallest value; were they equal, about 410",
+            "10.0% to 50.0% with 40 people in the smallest value; were they equal, about 410",
         ),
         (by_age(0.0, 0.1), "VALIDATED", "Passes all checks"),
         (
@@ -123,7 +123,7 @@ def test_a_gain_beyond_chance_passes() -> None:
     verdict = judged(champion((0.05, 0.01, 0.09)), min_gain=0.0)
     assert verdict.outcome == "VALIDATED"
     assert verdict.champion == 1
-    assert "0.0500 above version 1's (95% interval 0.0100 to 0.0900)" in verdict.reason
+    assert "5.0 points above version 1's (95% interval +1.0 to +9.0 points)" in verdict.reason
 
 
 def test_a_gain_that_may_be_chance_does_not_pass() -> None:
@@ -152,7 +152,7 @@ def test_a_class_that_collapses_rejects_though_the_mean_gains() -> None:
     verdict = judged(champion((0.05, 0.02, 0.08), Sad=(-0.3, -0.4, -0.2), Happy=(-0.02, -0.1, 0.06)), min_gain=0.0)
     assert verdict.outcome == "REJECTED"
     assert failed(verdict) == ["change in recall of Sad, upper end"]
-    assert "-0.3000, 95% interval -0.4000 to -0.2000" in verdict.reason
+    assert "-30.0, 95% interval -40.0 to -20.0 points" in verdict.reason
 
 
 def test_a_champion_that_cannot_be_compared_leaves_it_unknown() -> None:
@@ -216,11 +216,11 @@ def test_the_verdict_survives_json_and_reads_as_a_table() -> None:
         "bound": "at least",
         "threshold": 0.6,
         "passed": True,
-        "note": "interval 0.1000 to 0.9000",
+        "note": "interval 10.0% to 90.0%",
     }
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in verdict.to_markdown().splitlines()]
-    assert ["accuracy", "0.7000", "at least 0.6000", "yes", "interval 0.1000 to 0.9000"] in cells
-    assert ["size in MB", "30.0", "at most 99.0", "yes", ""] in cells
+    assert ["accuracy", "70.0%", "at least 60.0%", "yes", "interval 10.0% to 90.0%"] in cells
+    assert ["size in MB", "30", "at most 99", "yes", ""] in cells
     assert ["problems of the canary", "0", "at most 0", "yes", "12 photos answered, 5 bad inputs refused"] in cells
 
 
@@ -230,7 +230,7 @@ def test_the_canary_of_another_version_is_no_evidence() -> None:
 
 
 def test_a_check_says_in_words_what_was_expected() -> None:
-    assert Check.of("accuracy", 0.5, "at least", 0.6).sentence() == "accuracy 0.5000, expected at least 0.6000"
+    assert Check.of("accuracy", 0.5, "at least", 0.6).sentence() == "accuracy 50.0%, expected at least 60.0%"
     assert not Check.of("gain", 0.0, "above", 0.0).passed
 
 

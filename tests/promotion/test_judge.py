@@ -89,7 +89,7 @@ def test_the_candidate_is_scored_anew_and_not_believed(made: Project) -> None:
     candidate = candidate_of(made, 0.95)
     verdict = judge.judge(made, candidate, tried(candidate))
     assert verdict.outcome == "REJECTED"
-    assert "accuracy 0.5000" in verdict.reason
+    assert "accuracy 50.0%" in verdict.reason
 
 
 def test_a_better_model_passes_and_the_same_images_are_read_once(
@@ -141,7 +141,7 @@ def test_a_gap_between_slices_is_judged_from_the_candidate_s_own_answers(made: P
     unfair = candidate_of(made, 0.95)
     verdict = judge.judge(made, unfair, tried(unfair))
     assert verdict.outcome == "REJECTED"
-    assert "gap in accuracy by skin tone 1.0000, expected at most 0.3000 (light to dark, 95% interval" in verdict.reason
+    assert "gap in accuracy by skin tone 100.0%, expected at most 30.0% (light to dark, 95% interval" in verdict.reason
     # Twice ten people that are all answered right leave room for a gap of more.
     equal = candidate_of(made, 0.0)
     verdict = judge.judge(made, equal, tried(equal))
@@ -160,7 +160,7 @@ def test_photos_of_few_people_prove_no_gain(made: Project) -> None:
     test.to_csv(made.split("test"), index=False)
     verdict = judge.judge(made, candidate, tried(candidate))
     assert verdict.outcome == "REJECTED"
-    assert "lower end -1.0000" in verdict.reason
+    assert "lower end -100.0 points" in verdict.reason
 
 
 def test_images_that_the_champion_was_trained_on_do_not_count(made: Project) -> None:
@@ -209,7 +209,7 @@ def test_a_worse_model_is_rejected_and_so_is_one_that_cannot_be_served(made: Pro
     candidate = candidate_of(made, 0.7)
     worse = judge.judge(made, candidate, tried(candidate))
     assert worse.outcome == "REJECTED"
-    assert "gain in macro recall over version 1 -0.2000" in worse.reason
+    assert "gain in macro recall over version 1 -20.0 points" in worse.reason
     unserved = judge.judge(made, candidate, tried(candidate, "It did not start."))
     assert unserved.outcome == "REJECTED"
     assert "It did not start." in unserved.reason
