@@ -58,11 +58,12 @@ def _train(project: Project, params: "Params") -> None:
     from facesent.registry.client import prepare
 
     prepare()
+    from facesent.prediction.device import device
     from facesent.registry.recorder import Recorder
     from facesent.stages.train import train
     from facesent.training.distribution import is_chief
 
-    watchers: list[Watcher] = [Terminal()]
+    watchers: list[Watcher] = [Terminal(device=device)]
     if is_chief(params.train.distribute):
         watchers.append(Recorder(project, params))
     with watched(*watchers) as watch:

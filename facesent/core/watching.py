@@ -81,18 +81,20 @@ class Terminal(Watcher):
 
     Args:
         line: takes each line; by default stdout.
+        device: says what it computes on, once that is known.
     """
 
-    def __init__(self, line: Callable[[str], None] = say) -> None:
-        self._line = line
+    def __init__(self, line: Callable[[str], None] = say, device: Callable[[], str] | None = None) -> None:
+        self._line, self._device = line, device
         self._of = ""
         self._bar = bar_of("training")
         self._advance: Callable[[int, int], None] | None = None
 
     def started(self, start: Start) -> None:
-        """Say what it computes in, and where it goes on."""
+        """Say what it computes on and in, and where it goes on."""
         self._of = f"/{start.epochs}"
-        self._line(f"computing in {start.precision}")
+        device = f"on {self._device()} " if self._device else ""
+        self._line(f"computing {device}in {start.precision}")
         if start.finished:
             self._line(f"resuming after epoch {len(start.finished)} of {start.epochs}")
 

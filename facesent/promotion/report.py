@@ -39,8 +39,15 @@ def report(
     """
     tags = runs.run_tags(candidate.run_id)
     known = {name: tags[tag] for tag, name in _LINEAGE.items() if tags.get(tag)}
-    lineage = {"Version": str(candidate.version), "MLflow run": candidate.run_id, **known}
-    page = write_judged_report(project, verdict, promotion, canary, lineage)
+    trained = runs.when(candidate.run_id)
+    lineage = {
+        "Version": str(candidate.version),
+        "Trained": f"{trained:%Y-%m-%d %H:%M} UTC",
+        "MLflow run": candidate.run_id,
+        **known,
+    }
+    settings = runs.params_of(candidate.run_id)
+    page = write_judged_report(project, verdict, promotion, canary, lineage, settings=settings)
     runs.log_files(candidate.run_id, [page], "gate")
     return page
 
@@ -52,6 +59,7 @@ def write_judged_report(
     canary: CanaryReport | None,
     lineage: Mapping[str, str],
     *,
+    settings: Mapping[str, str] | None = None,
     training_minutes: float | None = None,
 ) -> Path:
     """Write ``report.html`` beside the verdict.
@@ -62,6 +70,7 @@ def write_judged_report(
         promotion: what is served now.
         canary: what the real server gave; None where it was not tried.
         lineage: names and values that lead back to version, run, flow run, commit and data.
+        settings: of the run, ``section.key`` to value.
         training_minutes: how long the training took; None where it is not known.
 
     Returns:
@@ -85,6 +94,7 @@ def write_judged_report(
         cost=dict(_cost(canary, training_minutes)),
         problems=list(canary.problems) if canary else [],
         lineage=dict(lineage),
+        settings=dict(settings or {}),
     )
     page = project.verdict.with_name("report.html")
     page.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -193,6 +194,16 @@ def tag_run(run_id: str, tags: Mapping[str, str]) -> None:
     """Add tags to a run."""
     for name, value in tags.items():
         MlflowClient().set_tag(run_id, name, value)
+
+
+def when(run_id: str) -> datetime:
+    """When a run began, in UTC."""
+    return datetime.fromtimestamp(MlflowClient().get_run(run_id).info.start_time / 1000, UTC)
+
+
+def params_of(run_id: str) -> dict[str, str]:
+    """The settings of a run, by name."""
+    return dict(sorted(MlflowClient().get_run(run_id).data.params.items()))
 
 
 def run_tags(run_id: str) -> dict[str, str]:

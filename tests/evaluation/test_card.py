@@ -52,6 +52,7 @@ def report(
         successes=Gallery([], 0),
         no_thumbnails=["Ahegao"],
         pairs=list(pairs),
+        precision_recall=[],
     )
 
 

@@ -267,6 +267,22 @@ def test_classes_with_one_or_no_test_image() -> None:
     assert [result.recall.images for result in report.classes] == [12, 1, 0]
 
 
+def test_each_class_with_photos_has_its_curve_of_precision_over_recall() -> None:
+    report = some_report()
+    assert [curve.label for curve in report.precision_recall] == ["Angry", "Happy"]
+    for curve in report.precision_recall:
+        recalls = [recall for recall, _ in curve.points]
+        assert recalls == sorted(recalls)
+        assert recalls[-1] == 1
+        assert 0.5 < curve.average_precision <= 1
+        assert f"{curve.label}: average precision {curve.average_precision:.2f}" in Page(render(report)).text
+
+
+def test_the_judged_page_holds_the_settings() -> None:
+    text = Page(render(some_report(), judged(settings={"train.epochs": "30"}))).text
+    assert "train.epochs 30" in text
+
+
 def test_the_counts_of_the_data() -> None:
     manifest = pd.DataFrame(
         {

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from matplotlib.ticker import MaxNLocator
 
-from facesent.evaluation.report.content import Calibration, Training
+from facesent.evaluation.report.content import Calibration, PrecisionRecall, Training
 
 WIDTH, HEIGHT = 360.0, 220.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 38.0, 344.0, 10.0, 186.0
@@ -108,6 +108,32 @@ def reliability(calibration: Calibration) -> Reliability:
         for bin_ in calibration.bins
     ]
     return Reliability(x, y, marks)
+
+
+@dataclass(frozen=True)
+class Trade:
+    """Precision over recall of a class: places as an SVG polyline takes them."""
+
+    label: str
+    area: float
+    x: Axis
+    y: Axis
+    line: str
+
+
+def trades(curves: Sequence[PrecisionRecall]) -> list[Trade]:
+    """A small chart for each class."""
+    x, y = _axis(0, 1, _LEFT, _RIGHT), _axis(0, 1, _BOTTOM, _TOP)
+    return [
+        Trade(
+            curve.label,
+            curve.average_precision,
+            x,
+            y,
+            " ".join(f"{x.at(recall)},{y.at(precision)}" for recall, precision in curve.points),
+        )
+        for curve in curves
+    ]
 
 
 def _polyline(x: Axis, y: Axis, values: Sequence[float]) -> str:

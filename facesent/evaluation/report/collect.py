@@ -25,6 +25,7 @@ from facesent.evaluation.report.content import (
     HardPair,
     KnownResult,
     Link,
+    PrecisionRecall,
     Report,
     Training,
 )
@@ -34,6 +35,7 @@ from facesent.evaluation.slices import slices
 
 _MOST_PAIRS = 6
 _BINS = 10
+_CURVE_POINTS = 60
 
 
 @dataclass(frozen=True)
@@ -95,9 +97,29 @@ def make_report(
         successes=show(test, choose_successes(test, hidden), draw_heat),
         no_thumbnails=list(hidden),
         pairs=hard_pairs(matrix, test.labels),
+        precision_recall=precision_recall(test),
         reference=_known_result(background.reference),
         columns=list(background.columns),
     )
+
+
+def precision_recall(test: ScoredImages) -> list[PrecisionRecall]:
+    """The curve of each class, thinned to ``_CURVE_POINTS``; its area is scikit-learn's average precision."""
+    from sklearn.metrics import average_precision_score, precision_recall_curve
+
+    curves = []
+    for index, label in enumerate(test.labels):
+        truth = test.targets == index
+        if not truth.any():
+            continue
+        precision, recall, _ = precision_recall_curve(truth, test.scores[:, index])
+        # From the strictest threshold on; its first point is by definition.
+        points = np.column_stack([recall, precision])[::-1][1:]
+        kept = np.unique(np.linspace(0, len(points) - 1, min(len(points), _CURVE_POINTS)).round().astype(int))
+        rounded = [(round(float(one), 4), round(float(other), 4)) for one, other in points[kept]]
+        area = float(average_precision_score(truth, test.scores[:, index]))
+        curves.append(PrecisionRecall(label, area, rounded))
+    return curves
 
 
 def _known_result(reference: Reference | None) -> KnownResult | None:

@@ -167,6 +167,21 @@ class HardPair:
 
 
 @dataclass(frozen=True)
+class PrecisionRecall:
+    """What a class's probability would find at any threshold.
+
+    Attributes:
+        label: the class.
+        average_precision: the mean precision over the recalls, 0..1.
+        points: recall and precision, from the strictest threshold on.
+    """
+
+    label: str
+    average_precision: float
+    points: list[tuple[float, float]]
+
+
+@dataclass(frozen=True)
 class KnownResult:
     """What another model reached on test images of the same set: ``accuracy`` is 0..1."""
 
@@ -198,6 +213,7 @@ class Report:
         successes: the surest right answers.
         no_thumbnails: classes of which no picture is shown.
         pairs: the hardest first.
+        precision_recall: of each class with test images.
         reference: None where no other result on these images is known.
         columns: those of ``evaluate.slices``.
     """
@@ -221,6 +237,7 @@ class Report:
     successes: Gallery
     no_thumbnails: list[str]
     pairs: list[HardPair]
+    precision_recall: list[PrecisionRecall]
     reference: KnownResult | None = None
     columns: list[ColumnResult] = field(default_factory=list)
 

@@ -1,6 +1,6 @@
 """What is known of a model after the gate, as plain values for the page."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from facesent.evaluation.intervals import Estimate
 
@@ -42,6 +42,7 @@ class Judgement:
         cost: names and values, with units.
         problems: why it cannot be served, a sentence each.
         lineage: names and values that lead back to run, commit and data.
+        settings: of the training and its judgement, ``section.key`` to value.
     """
 
     outcome: str
@@ -55,3 +56,4 @@ class Judgement:
     cost: dict[str, str]
     problems: list[str]
     lineage: dict[str, str]
+    settings: dict[str, str] = field(default_factory=dict)

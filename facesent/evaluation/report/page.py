@@ -38,6 +38,7 @@ def render(report: Report, judgement: Judgement | None = None) -> str:
             least_images=LEAST_IMAGES,
             least_people=LEAST_PEOPLE,
             curves=[charts.curves(report.training, name) for name in ("accuracy", "loss")],
+            trades=charts.trades(report.precision_recall),
             reliability=charts.reliability(report.calibration),
             width=charts.WIDTH,
             height=charts.HEIGHT,
