@@ -13,6 +13,7 @@ from facesent.core.console import leave_at_once
 from facesent.core.errors import FacesentError
 from facesent.core.lifeline import exit_when_told
 from facesent.registry.client import address_troubles, prepare
+from flows.killed import says_its_process
 from flows.server import prefect_api
 
 Ready = Callable[[], None]
@@ -35,7 +36,7 @@ def run_flow(name: str, flow: Callable[[Ready], "State[Any]"], *, again: str) ->
         prepare()
         surroundings.refuse(address_troubles())
         surroundings.leave_socks_proxies_out()
-        with prefect_api() as ready:
+        with prefect_api() as ready, says_its_process():
             state = flow(ready)
     except FacesentError as error:
         return _say(name, str(error)), None
