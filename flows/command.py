@@ -12,6 +12,7 @@ from facesent.core import surroundings
 from facesent.core.console import leave_at_once
 from facesent.core.errors import FacesentError
 from facesent.core.lifeline import exit_when_told
+from facesent.core.scratch import own_temporary_folder
 from facesent.registry.client import address_troubles, prepare
 from flows.killed import says_its_process
 from flows.server import prefect_api
@@ -31,6 +32,7 @@ def run_flow(name: str, flow: Callable[[Ready], "State[Any]"], *, again: str) ->
         The exit status, and what the flow returned if that is 0.
     """
     exit_when_told(again)
+    own_temporary_folder()
     try:
         surroundings.require(Path())
         prepare()

@@ -146,6 +146,23 @@ def test_a_killed_flow_leaves_neither_stage_nor_server_and_the_next_one_says_tha
     assert "RUNNING" not in states(project, TASK_RUNS)
 
 
+@pytest.mark.slow
+def test_a_server_that_is_killed_ends_the_flow_at_once_with_a_line(variables: dict[str, str], project: Path) -> None:
+    with subprocess.Popen(
+        FLOW, cwd=project, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout
+        assert any(line.endswith("started\n") for line in process.stdout)
+        family = psutil.Process(process.pid).children(recursive=True)
+        (server,) = [each for each in family if "prefect.server.api.server:create_app" in each.cmdline()]
+        server.kill()
+        printed = process.communicate(timeout=30)[0]
+    assert process.returncode == 1
+    assert "Expected Prefect's temporary server to go on. Received: it ended with status -9" in printed
+    assert "Traceback" not in printed
+    assert survivors(family) == []
+
+
 def states(project: Path, query: str) -> list[str]:
     """Of the runs that the temporary server's database has, in the order of their starts."""
     with closing(sqlite3.connect(project / ".prefect" / "prefect.db")) as opened:
