@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -167,7 +167,8 @@ def _kill(case: Case, place: Place, folder: Path) -> Ended:
         begun = time.monotonic()
         _strike(case, flow, number)
         attempt.end(flow, begun, _GRACE_SECONDS if number != signal.SIGKILL else _MOST_SECONDS)
-        if number != signal.SIGKILL and flow.process.returncode not in {0, 128 + number}:
+        # A process that only begins to import ends as the system has it.
+        if number != signal.SIGKILL and flow.process.returncode not in {0, -number, 128 + number}:
             attempt.wrong.append(f"status {flow.process.returncode}")
     return attempt.again()
 
@@ -204,14 +205,20 @@ def _fill_mounted(case: Case, place: Place, folder: Path) -> Ended:
     with attempt.flow() as flow:
         flow.wait_for(case.task, case.share * place.prepared.seconds[case.task])
         begun = time.monotonic()
-        free = max(0, shutil.disk_usage(folder).free - int(case.amount))
-        with filler.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, max(1, free))
+        _fill_up(filler, int(case.amount))
         attempt.end(flow, begun, _MOST_SECONDS)
         if flow.process.returncode and not _SAYS_FULL.search("\n".join(flow.output.splitlines()[-8:])):
             attempt.wrong.append(f"does not say that the disk is full: {_last_line(flow.output)}")
     filler.unlink()
     return attempt.again()
+
+
+def _fill_up(filler: Path, left: int) -> None:
+    """Write until so many bytes are left, whoever else writes meanwhile."""
+    block = bytes(1_000_000)
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while (free := shutil.disk_usage(filler.parent).free - left) > 0:
+            file.write(block[:free])
 
 
 def _be_away(case: Case, place: Place, folder: Path) -> Ended:

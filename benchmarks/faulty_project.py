@@ -15,7 +15,9 @@ from benchmarks.flow_process import STAGES, TASKS, FlowProcess
 from benchmarks.projects import configure, copy_project, python
 from benchmarks.sizes import SMALL
 
-_SETTINGS = {**SMALL.settings, "train.epochs": 3, "gate.min_accuracy": 0.0, "gate.min_class_recall": 0.0}
+# How good a network of three epochs is, and how quick its server beside others, is not asked here.
+_GATE = {"gate.min_accuracy": 0.0, "gate.min_class_recall": 0.0, "gate.max_latency_ms": None}
+_SETTINGS = {**SMALL.settings, "train.epochs": 3, **_GATE}
 _AUTHOR = ("-c", "user.name=Benchmark", "-c", "user.email=benchmark@example.org")
 # What is another after each run, or of programs that run here.
 _VARYING = (".git", ".prefect", ".dvc/tmp", ".dvc/cache", "mlruns", "mlflow.db", "outputs/registry.lock")

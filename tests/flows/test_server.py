@@ -126,6 +126,14 @@ def test_ctrl_c_on_a_terminal_ends_a_flow_with_all_that_it_started(
 
 
 @pytest.mark.slow
+def test_ctrl_c_while_it_still_imports_prefect_prints_no_traceback(variables: dict[str, str], project: Path) -> None:
+    ended = interrupt([sys.executable, "-X", "importtime", *FLOW[1:]], project, variables, " httpx\r\n")
+    assert ended.status == 130, ended.printed
+    assert "Interrupted. Run it again to go on." in ended.printed
+    assert "Traceback" not in ended.printed
+
+
+@pytest.mark.slow
 def test_a_killed_flow_leaves_neither_stage_nor_server_and_the_next_one_says_that_it_crashed(
     variables: dict[str, str], project: Path
 ) -> None:
