@@ -1,6 +1,7 @@
 """A flow as a command of the terminal: ended by a signal with all that it started, and with errors as one message."""
 
 import argparse
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,16 @@ from flows.killed import says_its_process
 from flows.server import prefect_api
 
 Ready = Callable[[], None]
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """Let Prefect's line about a task's last try stand alone, where its message is for people."""
+    if record.exc_info and isinstance(record.exc_info[1], FacesentError):
+        record.exc_info = None
+    return True
+
+
+logging.getLogger("prefect.task_runs").addFilter(_without_traceback)
 
 
 def run_flow(name: str, flow: Callable[[Ready], "State[Any]"], *, again: str) -> tuple[int, Any]:

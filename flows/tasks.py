@@ -1,6 +1,5 @@
 """The flow's tasks: DVC's stages, and what changes the world after them."""
 
-import logging
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,16 +26,6 @@ if TYPE_CHECKING:
 _BUSY_DELAYS = [2.0, 4.0, 8.0, 16.0, 30.0, 60.0, 60.0, 120.0]
 # A tracking server that restarts.
 _SERVER_DELAYS = [2.0, 10.0, 30.0]
-
-
-def _without_traceback(record: logging.LogRecord) -> bool:
-    """Let Prefect's line about a task's last try stand alone, where its message is for people."""
-    if record.exc_info and isinstance(record.exc_info[1], FacesentError):
-        record.exc_info = None
-    return True
-
-
-logging.getLogger("prefect.task_runs").addFilter(_without_traceback)
 
 
 def _dvc_is_busy(_task: "Task[..., Any]", _run: TaskRun, state: "State[Any]") -> bool:

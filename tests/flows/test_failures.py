@@ -1,6 +1,9 @@
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+from prefect import flow, task
 
 from facesent.core.errors import FacesentError, TrackingError
 from facesent.core.paths import Project
@@ -49,3 +52,23 @@ def test_the_page_shows_what_was_printed_as_it_was_and_the_steps() -> None:
     assert shown.startswith("# Failed in train\n")
     assert "````\nStage train failed. | a | # b\n````" in shown
     assert ("train", "failed", "3 s") in cells(shown)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("prefect_server")
+def test_the_last_try_of_a_task_is_told_in_a_line(capfd: pytest.CaptureFixture[str]) -> None:
+    import_module("flows.pipeline")
+
+    @task(retries=1, retry_delay_seconds=0)
+    def ask() -> None:
+        raise TrackingError("Expected MLflow to answer.")
+
+    @flow
+    def asking() -> None:
+        with suppress(TrackingError):
+            ask()
+
+    asking()
+    printed = capfd.readouterr().err
+    assert "Retries are exhausted" in printed
+    assert "Traceback" not in printed
