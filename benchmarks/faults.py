@@ -101,14 +101,17 @@ class Place:
 
 def run(scratch: Path, size: Size, *, seed: int = 7, only: Sequence[str] = ()) -> list[Result]:
     """Let each case happen, some at once; ``only`` names those of a seed that are wanted."""
-    cases = [case for case in planned(size, seed) if not only or case.name in only]
     folder = scratch / "faults"
     shutil.rmtree(folder, ignore_errors=True)
+    why = _not_possible(folder / "disk")
+    cases = [case for case in planned(size, seed) if not only or case.name in only]
+    cases = [case for case in cases if case.kind != DISK or not why]
     print(f"faults: seed {seed}, {len(cases)} cases; alone: --seed {seed} --only NAME", file=sys.stderr, flush=True)
     with _place(folder, cases) as place, ThreadPoolExecutor(_AT_ONCE) as pool:
         ended = list(pool.map(lambda case: _happen(case, place), cases))
     shutil.rmtree(folder / "prepared")
-    return [noted("seed", f"{seed}"), *rows(ended)]
+    not_tried = [noted(f"{_FULL}: not tried", f"a disk of its own takes root: {why}")] if why else []
+    return [noted("seed", f"{seed}"), *rows(ended), *not_tried]
 
 
 def planned(size: Size, seed: int) -> list[Case]:
@@ -188,15 +191,35 @@ def _strike(case: Case, flow: FlowProcess, number: signal.Signals) -> None:
 
 
 def _fill(case: Case, place: Place, folder: Path) -> Ended:
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={_ROOM}", "faults", folder], capture_output=True, text=True, check=False
-    )
-    if mounted.returncode:
-        raise RuntimeError(f"a disk of its own takes root: {mounted.stderr.strip()}")
-    try:
+    with _disk(folder):
         return _fill_mounted(case, place, folder)
+
+
+@contextmanager
+def _disk(folder: Path) -> Iterator[None]:
+    """Let a folder be a disk of its own.
+
+    Raises:
+        RuntimeError: that takes rights which this process has not.
+    """
+    command = ["mount", "-t", "tmpfs", "-o", f"size={_ROOM}", "faults", str(folder)]
+    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        raise RuntimeError(mounted.stderr.strip())
+    try:
+        yield
     finally:
         subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def _not_possible(folder: Path) -> str:
+    """Why there can be no full disks here, if so."""
+    folder.mkdir(parents=True)
+    try:
+        with _disk(folder):
+            return ""
+    except (RuntimeError, OSError) as error:
+        return str(error)
 
 
 def _fill_mounted(case: Case, place: Place, folder: Path) -> Ended:
