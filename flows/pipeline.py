@@ -21,7 +21,7 @@ from prefect.states import Completed, Failed
 from prefect.tasks import Task
 from pydantic import Field
 
-from facesent.core.errors import FacesentError
+from facesent.core.errors import FacesentError, to_put_right
 from facesent.core.paths import Project
 from facesent.core.programs import dvc, environment, process_group, python, tied
 from facesent.params import load_params
@@ -62,7 +62,7 @@ def pipeline(approval_hours: Hours = APPROVAL_HOURS) -> "State[Any]":
         failure = failure_of(error, steps, project)
         artifacts.publish("summary", failure.to_markdown(steps.ended))
         tell("failed", failure.message)
-        if not isinstance(error, FacesentError):
+        if to_put_right(error) is None:
             raise
         # Returned, not raised: the message is for people, and a traceback in the log would hide it.
         return Failed(message=failure.message)
