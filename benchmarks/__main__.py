@@ -15,8 +15,8 @@ from benchmarks.results import Result, to_markdown
 from benchmarks.sizes import FULL, SMALL
 
 ALL = ("train", "fit", "input", "validate", "idle", "orchestration", "serving", "scale")
-# The one has a table of its own; the other takes images of yours, and half an hour on small ones.
-NAMES = (*ALL, "abuse", "accuracy")
+# Two have a table of their own; the last takes images of yours, and half an hour on small ones.
+NAMES = (*ALL, "abuse", "faults", "accuracy")
 
 
 def _listing() -> str:
@@ -34,6 +34,7 @@ def _listing() -> str:
     "  python -m benchmarks validate\n"
     "  python -m benchmarks all --output benchmarks.md\n"
     "  python -m benchmarks abuse --requests 1000\n"
+    "  python -m benchmarks faults --only kill-17\n"
     "  python -m benchmarks accuracy --data ~/my-faces",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
@@ -54,6 +55,8 @@ def _listing() -> str:
     "--requests", type=click.IntRange(min=100),
     help=f"How many requests abuse sends, good and bad.  [default: {FULL.requests}]",
 )  # fmt: skip
+@click.option("--seed", type=int, default=7, show_default=True, help="Of the moments at which faults come.")
+@click.option("--only", multiple=True, help="A case of faults, such as kill-17; repeatable.  [default: all]")
 @click.option("--small", is_flag=True, help="Only see that it runs, on next to nothing: the figures mean nothing.")
 def main(
     name: str,
@@ -62,6 +65,8 @@ def main(
     output: Path | None,
     data: Path | None,
     requests: int | None,
+    seed: int,
+    only: tuple[str, ...],
     small: bool,
 ) -> None:
     """Measure NAME, or all, and print each figure beside its goal and what people would use instead.
@@ -74,14 +79,14 @@ def main(
         raise click.UsageError("Expected --data DIR, a folder of class folders, to train on. Received: none.")
     size = SMALL if small else FULL
     size = replace(size, rounds=rounds or size.rounds, requests=requests or size.requests)
-    options: dict[str, Any] = {"data": data} if name == "accuracy" else {}
+    further: dict[str, dict[str, Any]] = {"accuracy": {"data": data}, "faults": {"seed": seed, "only": only}}
     scratch.mkdir(parents=True, exist_ok=True)
     names = ALL if name == "all" else (name,)
     results: list[Result] = []
     failed = []
     for each in names:
         try:
-            found = run_apart(each, scratch.resolve(), size, **options)
+            found = run_apart(each, scratch.resolve(), size, **further.get(each, {}))
         except Exception:
             # One that fails must not cost the figures of the others.
             traceback.print_exc()

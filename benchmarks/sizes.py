@@ -26,6 +26,7 @@ class Size:
         huge: bytes of the largest body that it sends.
         seeds: of ``accuracy``, a training each.
         settings: of whole stages, beside those of the preset: dotted key to value.
+        faults: kills, full disks and absences.
         drawing: of the drawn faces, options of ``facesent data draw``.
     """
 
@@ -45,6 +46,7 @@ class Size:
     huge: int = 100_000_000
     seeds: tuple[int, ...] = (1, 2, 3)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    faults: tuple[int, int, int] = (60, 20, 20)
     drawing: tuple[str, ...] = ()
 
 
@@ -72,5 +74,6 @@ SMALL = Size(
         "model.image_size": 16,
         "train.epochs": 1,
     },
+    faults=(1, 1, 1),
     drawing=("--persons", "24", "--image-size", "32"),
 )

@@ -20,6 +20,7 @@ from facesent.commands.watch import watch
 from facesent.commands.weights import weights
 from facesent.core.console import leave_at_once
 from facesent.core.lifeline import exit_when_told
+from facesent.core.scratch import own_temporary_folder
 from facesent.registry.client import prepare
 
 
@@ -28,6 +29,7 @@ class _Program(click.Group):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         exit_when_told()
+        own_temporary_folder()
         try:
             return super().__call__(*args, **kwargs)
         finally:

@@ -13,6 +13,7 @@ from facesent.core.console import run_main, say
 from facesent.core.files import images_in_use
 from facesent.core.lifeline import exit_when_told
 from facesent.core.paths import Project
+from facesent.core.scratch import own_temporary_folder
 from facesent.core.surroundings import git_troubles, keras_troubles, refuse, settle
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         run(options.stage, Project(), options.data)
 
     exit_when_told()
+    own_temporary_folder()
     run_main(act)
 
 

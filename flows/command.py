@@ -1,21 +1,34 @@
 """A flow as a command of the terminal: ended by a signal with all that it started, and with errors as one message."""
 
 import argparse
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from prefect.client.schemas.objects import State
 
 from facesent.core import surroundings
 from facesent.core.console import leave_at_once
-from facesent.core.errors import FacesentError
+from facesent.core.errors import FacesentError, in_words, to_put_right
 from facesent.core.lifeline import exit_when_told
+from facesent.core.scratch import own_temporary_folder
 from facesent.registry.client import address_troubles, prepare
+from flows.killed import says_its_process
 from flows.server import prefect_api
 
 Ready = Callable[[], None]
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """Let Prefect's line about a task's last try stand alone, where its message is for people."""
+    if record.exc_info and record.exc_info[1] and to_put_right(record.exc_info[1]):
+        record.exc_info = None
+    return True
+
+
+logging.getLogger("prefect.task_runs").addFilter(_without_traceback)
 
 
 def run_flow(name: str, flow: Callable[[Ready], "State[Any]"], *, again: str) -> tuple[int, Any]:
@@ -30,15 +43,16 @@ def run_flow(name: str, flow: Callable[[Ready], "State[Any]"], *, again: str) ->
         The exit status, and what the flow returned if that is 0.
     """
     exit_when_told(again)
+    own_temporary_folder()
     try:
         surroundings.require(Path())
         prepare()
         surroundings.refuse(address_troubles())
         surroundings.leave_socks_proxies_out()
-        with prefect_api() as ready:
+        with prefect_api() as ready, says_its_process():
             state = flow(ready)
-    except FacesentError as error:
-        return _say(name, str(error)), None
+    except (FacesentError, OSError) as error:
+        return _say(name, to_put_right(error) or in_words(cast("OSError", error))), None
     except RuntimeError as error:
         if "Failed to reach API" not in str(error):
             raise

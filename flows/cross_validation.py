@@ -24,6 +24,7 @@ from flows import artifacts
 from flows.clusters import LOCAL, task_runner
 from flows.command import Ready, positive, run_flow
 from flows.folds import passed_on, train_fold
+from flows.killed import mark_crashed
 
 if TYPE_CHECKING:
     from facesent.experiments.cross_validation import PlannedFolds
@@ -48,6 +49,7 @@ def cross_validation(folds: int | None = None) -> "State[Any]":
     from facesent.experiments import cross_validation
 
     prepare()
+    mark_crashed()
     project = Project(Path.cwd())
     try:
         planned = cross_validation.plan_folds(project, folds, flow_run=str(flow_run.id))

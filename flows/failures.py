@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from sqlite3 import OperationalError
 
-from facesent.core.errors import FacesentError
+from facesent.core.errors import to_put_right
 from facesent.core.paths import Project
 from flows import pages
 from flows.artifacts import verbatim
@@ -43,14 +44,15 @@ class Failure:
 def failure_of(error: Exception, steps: Steps, project: Project) -> Failure:
     """Put an error into words for those who have to act on it."""
     step = steps.failed
-    if not isinstance(error, FacesentError):
+    said = to_put_right(error)
+    if said is None:
         reason = f"{type(error).__name__}: {error}"
         advice = "This is a fault in the program, not in the data or settings: the log of the run has the traceback."
         return Failure(step, reason, f"{advice} {_AGAIN}")
-    return Failure(step, str(error), _advice(error, step, project))
+    return Failure(step, said, _advice(error, step, project))
 
 
-def _advice(error: FacesentError, step: str | None, project: Project) -> str:
+def _advice(error: Exception, step: str | None, project: Project) -> str:
     match error:
         case DvcBusyError():
             return "Wait for the other DVC command, or end it. " + _AGAIN
@@ -61,5 +63,7 @@ def _advice(error: FacesentError, step: str | None, project: Project) -> str:
             found = sorted((project.outputs / step).glob("*.md"))
             see = f"{pages.shown(found[0].as_posix())} and " if found else ""
             return f"See {see}the log of task {step}; put right what they name. {_AGAIN}"
+        case OSError() | OperationalError():
+            return "Make room on the disk, if it is full, or see why it cannot be written. " + _AGAIN
         case _:
             return "Do what the message says. " + _AGAIN

@@ -21,9 +21,9 @@ from prefect.states import Completed, Failed
 from prefect.tasks import Task
 from pydantic import Field
 
-from facesent.core.errors import FacesentError
+from facesent.core.errors import FacesentError, to_put_right
 from facesent.core.paths import Project
-from facesent.core.programs import dvc, python
+from facesent.core.programs import dvc, environment, process_group, python, tied
 from facesent.params import load_params
 from facesent.registry.client import prepare
 from facesent.registry.lineage import FLOW_RUN_VARIABLE
@@ -32,6 +32,7 @@ from flows.approval import wait_for_answer
 from flows.command import Ready, run_flow
 from flows.dvc_stages import pipeline_stages
 from flows.failures import failure_of
+from flows.killed import mark_crashed
 from flows.summary import Steps, Summary, summarise
 
 APPROVAL_HOURS = 24.0
@@ -50,6 +51,7 @@ def pipeline(approval_hours: Hours = APPROVAL_HOURS) -> "State[Any]":
             promoting, and ``facesent approve`` can still be said.
     """
     prepare()
+    mark_crashed()
     project, steps = Project(), Steps()
     tell = partial(notifications.tell, project, get_run_logger().warning)
     try:
@@ -60,7 +62,7 @@ def pipeline(approval_hours: Hours = APPROVAL_HOURS) -> "State[Any]":
         failure = failure_of(error, steps, project)
         artifacts.publish("summary", failure.to_markdown(steps.ended))
         tell("failed", failure.message)
-        if not isinstance(error, FacesentError):
+        if to_put_right(error) is None:
             raise
         # Returned, not raised: the message is for people, and a traceback in the log would hide it.
         return Failed(message=failure.message)
@@ -161,7 +163,9 @@ def bring(project: Project) -> None:
 
 
 def _status(command: list[str], project: Project, output: int | None) -> int:
-    return subprocess.run(command, cwd=project.root, stdout=output, stderr=output, check=False).returncode
+    group = process_group(tied(command), project.root, environment(), lifeline=True, stdout=output, stderr=output)
+    with group as process:
+        return process.wait()
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ a flow that is killed, and is waited for in silence, also where it has died.
 """
 
 import atexit
+import os
 import socket
 import sys
 import time
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
+from threading import Event, Thread
 from typing import IO
 
 import prefect
@@ -19,14 +21,16 @@ import psutil
 from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
 
 from facesent.core.errors import FacesentError
-from facesent.core.programs import Process, environment, process_group, python, tied
+from facesent.core.programs import Process, end_all, environment, process_group, python, tied
 from facesent.core.surroundings import refuse
 from facesent.doctor import prefect_home
 
 _SECONDS_WITHOUT_A_SIGN = 30.0
 _SECONDS_IN_SILENCE = 5.0
 _SECONDS_BETWEEN_LOOKS = 0.1
+_SECONDS_OF_AN_END = 0.5
 _SHOWN_LINES = 5
+_AGAIN = "Run it again: finished stages are cached, and what was under way goes on."
 # As Prefect starts its own.
 _TEMPORARY = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
 
@@ -60,8 +64,15 @@ def prefect_api() -> Iterator[Callable[[], None]]:
         server = begun.enter_context(group)
         # The last lines of a flow's log are sent when this process ends.
         atexit.register(begun.pop_all().close)
+    over = Event()
+    atexit.register(over.set)
+
+    def ready() -> None:
+        _wait(server, f"{url}/health", log)
+        Thread(target=_end_with, args=[server, log, over], name="server's end", daemon=True).start()
+
     with temporary_settings({PREFECT_API_URL: url}):
-        yield lambda: _wait(server, f"{url}/health", log)
+        yield ready
 
 
 def _command(port: int) -> list[str]:
@@ -99,6 +110,22 @@ def _wait(server: Process, health: str, log: IO[bytes]) -> None:
             time.sleep(_SECONDS_BETWEEN_LOOKS)
 
 
+def _end_with(server: Process, log: IO[bytes], over: Event) -> None:
+    """End this process if the server ends before it: Prefect would try to reach it for many minutes."""
+    status = server.wait()
+    # Whoever interrupts this process may end the server a moment earlier.
+    if over.wait(_SECONDS_OF_AN_END):
+        return
+    what = f"it ended with status {status}, while the flow ran"
+    print(
+        "\n".join([f"\nExpected Prefect's temporary server to go on. Received: {what}.", *_said(log), _AGAIN]),
+        file=sys.stderr,
+    )
+    end_all()
+    sys.stderr.flush()
+    os._exit(1)
+
+
 def _seconds_computed(server: Process) -> float:
     with suppress(psutil.NoSuchProcess):
         times = psutil.Process(server.pid).cpu_times()
@@ -107,8 +134,12 @@ def _seconds_computed(server: Process) -> float:
 
 
 def _failed(what: str, log: IO[bytes]) -> str:
+    expected = f"Expected Prefect's temporary server to start. Received: {what}."
+    return "\n".join([expected, *_said(log), prefect_home.advice()])
+
+
+def _said(log: IO[bytes]) -> list[str]:
     log.seek(0)
     said = [line for line in log.read().decode("utf-8", "replace").splitlines() if line.strip()]
     # Tracebacks are for those who write it; the last line of one says what happened.
-    last = [line for line in said if not line.startswith((" ", "Traceback"))][-_SHOWN_LINES:]
-    return "\n".join([f"Expected Prefect's temporary server to start. Received: {what}.", *last, prefect_home.advice()])
+    return [line for line in said if not line.startswith((" ", "Traceback"))][-_SHOWN_LINES:]

@@ -24,6 +24,7 @@ from facesent.registry.client import prepare
 from facesent.section import ParamsError
 from flows import artifacts, tasks
 from flows.command import Ready, positive, run_flow
+from flows.killed import mark_crashed
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -73,6 +74,7 @@ def sweep(trials: int | None = None, metric: Metric = "val_accuracy", apply: boo
         apply: write the best values into ``params.yaml``.
     """
     prepare()
+    mark_crashed()
     project = Project()
     try:
         results = _search(project, _params(project, trials), metric)

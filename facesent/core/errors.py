@@ -1,5 +1,10 @@
 """What a person can put right: shown as one message, without a traceback."""
 
+import errno
+import sqlite3
+
+_OF_A_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+
 
 class FacesentError(Exception):
     """Says what was expected, what was received and what to do."""
@@ -8,6 +13,17 @@ class FacesentError(Exception):
 def in_words(error: OSError) -> str:
     """What the system refused, and of which file."""
     return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
+
+
+def to_put_right(error: BaseException) -> str | None:
+    """What a person can put right, also a full disk, in words; None for a fault of the program."""
+    match error:
+        case FacesentError() | sqlite3.OperationalError():
+            return str(error)
+        case OSError() if error.errno in _OF_A_DISK:
+            return in_words(error)
+        case _:
+            return None
 
 
 class TrackingError(FacesentError):

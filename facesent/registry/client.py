@@ -40,8 +40,9 @@ def prepare() -> None:
     move_credentials(os.environ)
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
-    # It would print a traceback of each error that it raises, and of each of its tries.
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    # They would print a traceback of each error, and a line of each try; what comes of all of them is told.
+    for name in ("mlflow.store.db.utils", "urllib3.connectionpool"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     # Not by the served code, which imports this module too.
     from facesent.registry.addresses import make_relative
 

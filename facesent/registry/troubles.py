@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from textwrap import shorten
 
+from facesent.core.errors import TrackingError
 from facesent.registry.addresses import DATABASE, sqlite_file
 from facesent.registry.client import named_store
 from facesent.registry.credentials import without_credentials
@@ -34,8 +35,11 @@ _ADVICE = {
     "error code 413": _TOO_LARGE,
     "error code 401": _USER,
     "error code 403": _USER,
+    "file too large": f"Let this process write larger files (ulimit -f), {_AGAIN}",
     "filesystem tracking backend": f"Set MLFLOW_TRACKING_URI to http://HOST:PORT or sqlite:///{DATABASE}, or unset it.",
 }
+# In small letters too.
+_NOT_OF_A_MODEL = ("api request to", "disk is full", "no space left", "file too large", "database is locked")
 
 
 def message_of(error: Exception) -> str:
@@ -48,6 +52,17 @@ def message_of(error: Exception) -> str:
     first = re.sub(r"^\([\w.]+\) |\[SQL: .*|\(Background on this error .*", "", said, flags=re.DOTALL)
     received = shorten(first, _LONGEST, placeholder=" …").rstrip(".")
     return f"Expected MLflow's store, {_store()}, to answer. Received: {received}. {_advice(said)}"
+
+
+def of_server(said: str) -> TrackingError | None:
+    """The error for what a server of a model says at its end, where that tells of its store or of a full disk.
+
+    Nothing is then known of the model.
+    """
+    if not any(sign in said.lower() for sign in _NOT_OF_A_MODEL):
+        return None
+    first = re.sub(r"[\w.]+: (API request to \S+ failed).*", r"\1", said.partition("\n")[0], flags=re.IGNORECASE)
+    return TrackingError(f"{first.rstrip('.')}. {_advice(said)}")
 
 
 def _store() -> str:

@@ -11,7 +11,7 @@ from benchmarks.__main__ import NAMES
 ROOT = Path(__file__).parents[2]
 QUICK = "idle"
 # A minute each and more; what they run, other tests of `make test` run too.
-LONG = {"accuracy", "orchestration", "serving", "train"}
+LONG = {"accuracy", "faults", "orchestration", "serving", "train"}
 
 
 def marks_of(name: str) -> list[pytest.MarkDecorator]:

@@ -1,6 +1,11 @@
+import errno
+import sqlite3
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+from prefect import flow, task
 
 from facesent.core.errors import FacesentError, TrackingError
 from facesent.core.paths import Project
@@ -30,6 +35,9 @@ def test_a_stage_that_failed_is_named_once_with_its_report_and_what_to_do(tmp_pa
         (TrackingError("Expected MLflow to answer."), "run it again"),
         (FacesentError("Expected a face."), "run it again"),
         (KeyError("oops"), "fault in the program"),
+        (FileNotFoundError(errno.ENOENT, "No such file"), "fault in the program"),
+        (OSError(errno.ENOSPC, "No space left on device", "dvc.lock"), "Make room on the disk"),
+        (sqlite3.OperationalError("database or disk is full"), "Make room on the disk"),
     ],
 )
 def test_each_kind_of_failure_says_what_to_do(error: Exception, words: str) -> None:
@@ -49,3 +57,22 @@ def test_the_page_shows_what_was_printed_as_it_was_and_the_steps() -> None:
     assert shown.startswith("# Failed in train\n")
     assert "````\nStage train failed. | a | # b\n````" in shown
     assert ("train", "failed", "3 s") in cells(shown)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("prefect_server")
+def test_the_last_try_of_a_task_is_told_in_a_line(caplog: pytest.LogCaptureFixture) -> None:
+    import_module("flows.pipeline")
+
+    @task(retries=1, retry_delay_seconds=0)
+    def ask() -> None:
+        raise TrackingError("Expected MLflow to answer.")
+
+    @flow
+    def asking() -> None:
+        with suppress(TrackingError):
+            ask()
+
+    asking()
+    assert "Retries are exhausted" in caplog.text
+    assert "Traceback" not in caplog.text

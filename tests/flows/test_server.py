@@ -1,7 +1,6 @@
 """Prefect's temporary server: what keeps it from starting is said at once, and it ends with the flow."""
 
 import os
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -19,6 +18,8 @@ from tests.helpers.terminals import interrupt
 ROOT = Path(__file__).parents[2]
 WAIT = "python -c \"import time; print('started', flush=True); time.sleep(600)\""
 FLOW = [sys.executable, "-m", "flows.pipeline"]
+FLOW_RUNS = "SELECT state_type FROM flow_run ORDER BY created"
+TASK_RUNS = "SELECT state_type FROM task_run ORDER BY created"
 
 
 def database(project: Path, revision: str) -> Path:
@@ -125,13 +126,52 @@ def test_ctrl_c_on_a_terminal_ends_a_flow_with_all_that_it_started(
 
 
 @pytest.mark.slow
-def test_a_killed_flow_leaves_neither_stage_nor_server(variables: dict[str, str], project: Path) -> None:
+def test_ctrl_c_while_it_still_imports_prefect_prints_no_traceback(variables: dict[str, str], project: Path) -> None:
+    ended = interrupt([sys.executable, "-X", "importtime", *FLOW[1:]], project, variables, " httpx\r\n")
+    assert ended.status == 130, ended.printed
+    assert "Interrupted. Run it again to go on." in ended.printed
+    assert "Traceback" not in ended.printed
+
+
+@pytest.mark.slow
+def test_a_killed_flow_leaves_neither_stage_nor_server_and_the_next_one_says_that_it_crashed(
+    variables: dict[str, str], project: Path
+) -> None:
     with subprocess.Popen(
-        FLOW, cwd=project, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, process_group=0
+        FLOW, cwd=project, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         assert process.stdout
         assert any(line.endswith("started\n") for line in process.stdout)
         family = psutil.Process(process.pid).children(recursive=True)
-        os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
     assert len(family) >= 3, "the temporary server, DVC and the stage"
     assert survivors(family) == []
+    assert states(project, FLOW_RUNS) == ["RUNNING"]
+
+    (project / "dvc.yaml").write_text("stages: {first: {cmd: 'false'}}")
+    assert "Stage first failed" in refused(variables, project)
+    assert states(project, FLOW_RUNS) == ["CRASHED", "FAILED"]
+    assert "RUNNING" not in states(project, TASK_RUNS)
+
+
+@pytest.mark.slow
+def test_a_server_that_is_killed_ends_the_flow_at_once_with_a_line(variables: dict[str, str], project: Path) -> None:
+    with subprocess.Popen(
+        FLOW, cwd=project, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout
+        assert any(line.endswith("started\n") for line in process.stdout)
+        family = psutil.Process(process.pid).children(recursive=True)
+        (server,) = [each for each in family if "prefect.server.api.server:create_app" in each.cmdline()]
+        server.kill()
+        printed = process.communicate(timeout=30)[0]
+    assert process.returncode == 1
+    assert "Expected Prefect's temporary server to go on. Received: it ended with status -9" in printed
+    assert "Traceback" not in printed
+    assert survivors(family) == []
+
+
+def states(project: Path, query: str) -> list[str]:
+    """Of the runs that the temporary server's database has, in the order of their starts."""
+    with closing(sqlite3.connect(project / ".prefect" / "prefect.db")) as opened:
+        return [state for (state,) in opened.execute(query)]

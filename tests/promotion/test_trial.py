@@ -3,12 +3,13 @@ import tempfile
 from pathlib import Path
 from shutil import copy
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from facesent.core.errors import FacesentError
+from facesent.core.errors import FacesentError, TrackingError
 from facesent.promotion import register
-from facesent.promotion.canary.trial import canary, choose, recorded
+from facesent.promotion.canary.trial import Question, canary, choose, recorded, tried
 from facesent.registry import versions
 from facesent.registry.versions import CHAMPION, RegistryError
 from tests.helpers.server_processes import server_processes
@@ -40,7 +41,7 @@ def test_a_version_that_can_be_served_passes_once(project: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_registry_elsewhere_leaves_no_copies_here(
+def test_a_registry_elsewhere_leaves_no_copies_here_and_its_absence_is_no_verdict(
     project: Path, tmp_path: Path, empty_mlflow_database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy(empty_mlflow_database, tmp_path / "mlflow.db")
@@ -55,6 +56,10 @@ def test_a_registry_elsewhere_leaves_no_copies_here(
         assert canary(made, candidate).passed
         versions.load_classifier(candidate.version)
     assert not [path for path in temporary.rglob("*") if path.is_file() and path.stat().st_size > 0]
+
+    question = Question([b""], np.ones((1, 2), np.float32), ["Dark", "Light"])
+    with pytest.raises(TrackingError, match=r"API request to \S+ failed\. Start the server that MLFLOW_TRACKING_URI"):
+        tried(candidate.version, question)
 
 
 @pytest.mark.usefixtures("mlflow_store")

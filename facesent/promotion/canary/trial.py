@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from facesent.core.errors import FacesentError
+from facesent.core.errors import FacesentError, TrackingError, in_words
 from facesent.core.files import images_in_use
 from facesent.core.paths import Project
 from facesent.images.reading import naming
@@ -21,6 +21,7 @@ from facesent.promotion.canary.report import CanaryReport
 from facesent.promotion.register import Candidate
 from facesent.registry import runs, versions
 from facesent.registry.client import mlflow_answers
+from facesent.registry.troubles import of_server
 from facesent.registry.versions import CHAMPION
 from facesent.serving.questions import Questions, as_png, keep_questions
 from facesent.serving.server import ServerError, served
@@ -86,7 +87,7 @@ def try_version(
     """
     run_id = versions.run_of(version)
     size = versions.bytes_of(version) / _MEGA
-    report = replace(_try(version, Question(photos, expected, labels)), size_mb=size)
+    report = replace(tried(version, Question(photos, expected, labels)), size_mb=size)
     versions.tag_version(version, {TAG: PASSED if report.passed else report.problems[0][:_TAG_CHARACTERS]})
     if run_id:
         runs.log_bytes(run_id, REPORT, report.to_json().encode())
@@ -112,18 +113,25 @@ def recorded(version: int) -> CanaryReport | None:
     return replace(report, reused=True) if report.passed and report.version == version else None
 
 
-def _try(version: int, question: Question) -> CanaryReport:
+def tried(version: int, question: Question) -> CanaryReport:
+    """Serve a version, ask it and stop it.
+
+    Raises:
+        TrackingError: the server's store is away or a disk is full, which says nothing of the version.
+    """
     findings, memory = Findings(), math.nan
     try:
         with served(versions.model_uri(version)) as server:
             findings = interview(server.port, question)
             memory = server.memory() / _MEGA
             if findings.broke_off and (why := server.why_it_ended()):
-                findings.problems.append(f"Expected the server to go on. Received: {why}")
+                findings.problems.append(_of_version(f"Expected the server to go on. Received: {why}"))
     except ServerError as error:
-        findings.problems.append(str(error).partition("\n")[0])
+        findings.problems.append(_of_version(str(error).partition("\n")[0]))
     except OSError as error:
-        findings.problems.append(f"Expected the server to start. Received: {error}")
+        raise TrackingError(
+            f"Expected the server to start. Received: {in_words(error)}. Put it right, then run this again."
+        ) from None
     return CanaryReport(
         version=version,
         problems=tuple(findings.problems),
@@ -134,6 +142,12 @@ def _try(version: int, question: Question) -> CanaryReport:
         size_mb=math.nan,
         memory_mb=math.nan if findings.broke_off else memory,
     )
+
+
+def _of_version(problem: str) -> str:
+    if error := of_server(problem):
+        raise error
+    return problem
 
 
 def choose(split: pd.DataFrame) -> list[str]:
