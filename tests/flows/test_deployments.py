@@ -33,8 +33,8 @@ class Machine:
             self.port = free.getsockname()[1]
         self.api = f"http://127.0.0.1:{self.port}/api"
         path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
-        # PWD: prefect.yaml names the project's folder by it, as a shell sets it.
-        self.environment = {**os.environ, "PATH": path, "PWD": str(project), "PREFECT_API_URL": self.api}
+        # As of a program that sets its child's working folder: PWD is still that of the shell it came from.
+        self.environment = {**os.environ, "PATH": path, "PWD": str(logs), "PREFECT_API_URL": self.api}
 
     def prefect(self, *arguments: str) -> str:
         done = subprocess.run(
@@ -108,6 +108,9 @@ def test_a_deployed_schedule_runs_by_itself(machine: Machine, own_home: Path) ->
         deployments = {deployment.name: deployment for deployment in client.read_deployments()}
         assert set(deployments) == {"nightly", "on-demand", "hourly", "on-alarm"}
         assert all(deployment.concurrency_options for deployment in deployments.values())
+        folder = {"directory": str(machine.project.resolve())}
+        [steps] = {str(deployment.pull_steps) for deployment in deployments.values()}
+        assert steps == str([{"prefect.deployments.steps.set_working_directory": folder}])
         assert [schedule.active for schedule in deployments["nightly"].schedules] == [True]
         assert not deployments["on-demand"].schedules
         assert not deployments["on-alarm"].schedules
