@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from facesent.sources.drawn_faces.dataset import draw_dataset
+from tests.helpers.prefect_machine import Machine
 from tests.helpers.webhook import Receiver, receiving
 
 ROOT = Path(__file__).parents[2]
@@ -106,3 +107,11 @@ def receiver() -> Iterator[Receiver]:
     """Takes the messages that a flow sends."""
     with receiving() as listening:
         yield listening
+
+
+@pytest.fixture
+def machine(small_project: Path, tmp_path: Path) -> Iterator[Machine]:
+    machine = Machine(small_project, tmp_path)
+    with machine.running("server", "start", "--port", str(machine.port)):
+        machine.wait_until_healthy()
+        yield machine

@@ -24,11 +24,9 @@ from sqlalchemy import select, update
 
 from facesent.serving.gateway.answers.store import Store
 from facesent.serving.gateway.answers.tables import answers
-from tests.flows import test_deployments
-from tests.flows.test_deployments import Machine, finished_run
+from tests.helpers.prefect_machine import Machine, finished_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
-machine = test_deployments.machine
 
 USUAL_HOURS, SHIFTED_HOURS, AN_HOUR = 60, 8, 12
 START = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=100)
