@@ -133,6 +133,7 @@ def test_text_that_the_terminal_does_not_know_ends_nothing() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_user_id_without_a_name_runs_flows_and_commands(project: Path) -> None:
     (project / "dvc.yaml").write_text('stages: {first: {cmd: "touch one", outs: [one]}}')
     # In a user namespace of its own, so that it may be any id.

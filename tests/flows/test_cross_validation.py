@@ -262,6 +262,7 @@ def test_too_few_folds_are_refused_before_anything_is_trained(
     assert "Expected at least 3 folds" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_a_cluster_that_does_not_answer_is_named(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--dask", "tcp://127.0.0.1:9"]) == 1
     said = capsys.readouterr().err

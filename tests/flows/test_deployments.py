@@ -19,22 +19,32 @@ def every_minute(project: Path) -> None:
     (project / "prefect.yaml").write_text(yaml.safe_dump(settings))
 
 
-def test_a_deployed_schedule_runs_by_itself(machine: Machine, own_home: Path) -> None:
-    every_minute(machine.project)
+def test_each_deployment_runs_in_the_projects_folder(machine: Machine) -> None:
     machine.prefect("work-pool", "create", "facesent", "--type", "process")
     machine.prefect("--no-prompt", "deploy", "--all")
     with temporary_settings({PREFECT_API_URL: machine.api}), get_client(sync_client=True) as client:
         deployments = {deployment.name: deployment for deployment in client.read_deployments()}
-        assert set(deployments) == {"nightly", "on-demand", "hourly", "on-alarm"}
-        assert all(deployment.concurrency_options for deployment in deployments.values())
-        folder = {"directory": str(machine.project.resolve())}
-        [steps] = {str(deployment.pull_steps) for deployment in deployments.values()}
-        assert steps == str([{"prefect.deployments.steps.set_working_directory": folder}])
-        assert [schedule.active for schedule in deployments["nightly"].schedules] == [True]
-        assert not deployments["on-demand"].schedules
-        assert not deployments["on-alarm"].schedules
-        with machine.running("worker", "start", "--pool", "facesent", "--limit", "1"):
-            run = finished_run(client, machine)
+    assert set(deployments) == {"nightly", "on-demand", "hourly", "on-alarm"}
+    assert all(deployment.concurrency_options for deployment in deployments.values())
+    folder = {"directory": str(machine.project.resolve())}
+    [steps] = {str(deployment.pull_steps) for deployment in deployments.values()}
+    assert steps == str([{"prefect.deployments.steps.set_working_directory": folder}])
+    assert [schedule.active for schedule in deployments["nightly"].schedules] == [True]
+    assert not deployments["on-demand"].schedules
+    assert not deployments["on-alarm"].schedules
+
+
+@pytest.mark.long
+def test_a_deployed_schedule_runs_by_itself(machine: Machine, own_home: Path) -> None:
+    every_minute(machine.project)
+    machine.prefect("work-pool", "create", "facesent", "--type", "process")
+    machine.prefect("--no-prompt", "deploy", "--all")
+    with (
+        temporary_settings({PREFECT_API_URL: machine.api}),
+        get_client(sync_client=True) as client,
+        machine.running("worker", "start", "--pool", "facesent", "--limit", "1"),
+    ):
+        run = finished_run(client, machine)
     assert run.auto_scheduled
     assert run.state
     assert run.state.is_completed(), machine.log()

@@ -35,6 +35,7 @@ def test_what_the_pointer_describes_comes_back_from_dvcs_cache(project: Path) ->
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_else_faces_are_drawn(project: Path) -> None:
     bring(Project(project))
     assert len(list((project / "data").glob("*/*.jpg"))) == 934

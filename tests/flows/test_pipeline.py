@@ -189,6 +189,7 @@ def test_outside_a_project_it_says_so(tmp_path: Path, home: Path, monkeypatch: p
     assert "Expected a DVC pipeline" in (state.message or "")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["terminated", "interrupted"])
 def test_ended_from_outside_it_takes_everything_along(pipeline_of: PipelineOf, number: signal.Signals) -> None:
     wait = "python -c \"import time; print('started', flush=True); time.sleep(600)\""

@@ -112,7 +112,7 @@ def test_a_server_that_dies_at_its_start_is_not_waited_for(variables: dict[str, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize("times", [1, pytest.param(3, marks=pytest.mark.long)])
 def test_ctrl_c_on_a_terminal_ends_a_flow_with_all_that_it_started(
     variables: dict[str, str], project: Path, times: int
 ) -> None:

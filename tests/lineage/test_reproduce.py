@@ -123,6 +123,7 @@ def test_the_same_weights_come_out_and_other_ones_are_explained(
     assert state_of(trained) == before
 
 
+@pytest.mark.long
 def test_interrupted_it_leaves_nothing(trained: Project) -> None:
     before = state_of(trained)
     command = [sys.executable, "-m", "facesent.cli", "reproduce", "1"]

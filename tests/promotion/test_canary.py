@@ -31,6 +31,7 @@ QUESTION = Question([photo(60), photo(200)], np.array([[0.75, 0.25], [0.25, 0.75
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("mlflow_store")
 def test_a_version_with_a_damaged_file_is_a_problem_and_not_an_error(project: Path) -> None:
     from facesent.promotion import register

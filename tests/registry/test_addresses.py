@@ -74,8 +74,15 @@ def files(folder: Path) -> set[Path]:
     return set((folder / "mlruns").rglob("*"))
 
 
-@pytest.mark.parametrize("absolute", [False, True], ids=["as written now", "as MLflow wrote it"])
-@pytest.mark.parametrize("go", ["moved", "copied"])
+@pytest.mark.parametrize(
+    ("go", "absolute"),
+    [
+        pytest.param("moved", True, id="moved, as MLflow wrote it"),
+        pytest.param("copied", False, id="copied, as written now"),
+        pytest.param("moved", False, id="moved, as written now", marks=pytest.mark.long),
+        pytest.param("copied", True, id="copied, as MLflow wrote it", marks=pytest.mark.long),
+    ],
+)
 def test_a_folder_takes_its_store_along(old: Path, tmp_path: Path, go: str, absolute: bool) -> None:
     earlier = first_run(old)
     if absolute:

@@ -82,6 +82,7 @@ def test_a_database_of_another_mlflow(default: Path, revision: str, advice: str)
     assert advice in said(BEGIN)
 
 
+@pytest.mark.long
 def test_a_deleted_experiment_comes_back_by_the_command_that_is_named(default: Path) -> None:
     runs.begin("run", {})
     mlflow.MlflowClient().delete_experiment("1")

@@ -101,7 +101,7 @@ def test_an_image_that_was_changed_since_it_was_validated_stops_the_training(div
         train(divided)
 
 
-@pytest.mark.parametrize("split", ["train", "val"])
+@pytest.mark.parametrize("split", ["train", pytest.param("val", marks=pytest.mark.long)])
 def test_an_image_that_was_changed_while_it_trained_fails_it_and_the_same_bytes_do_not(
     divided: Project, split: str
 ) -> None:

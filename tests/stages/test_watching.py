@@ -25,7 +25,15 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 # Port 9 discards what it is sent, where anything listens there at all.
 NOWHERE = "http://127.0.0.1:9"
-# One process for all: imports are most of the time.
+# One process for all stages: imports are most of the time.
+WATCHED = """
+import sys
+from facesent.core.paths import Project
+from facesent.run import run
+
+for stage in sys.argv[1:]:
+    run(stage, Project())
+"""
 UNWATCHED = """
 import importlib, sys
 from facesent.core.paths import Project
@@ -86,8 +94,7 @@ def test_a_stage_reads_what_it_declares_and_gives_the_same_unwatched(small: Proj
     alone = Project(tmp_path / "alone")
     shutil.copytree(small.root, alone.root)
     store = f"sqlite:///{small.root}/mlflow.db"
-    for stage in STAGES:
-        python(small, "-m", "facesent.run", stage, MLFLOW_TRACKING_URI=store)
+    python(small, "-c", WATCHED, *STAGES, MLFLOW_TRACKING_URI=store)
     params = yaml.safe_load(small.params.read_text())
     for stage in STAGES:
         (alone.root / f"{stage}.yaml").write_text(yaml.safe_dump(declared(params, stage)))
@@ -100,6 +107,7 @@ def test_a_stage_reads_what_it_declares_and_gives_the_same_unwatched(small: Proj
     assert {"val_accuracy", "test_accuracy"} <= set(run.data.metrics)
 
 
+@pytest.mark.long
 def test_a_store_that_is_gone_costs_a_line_and_no_stage(small: Project) -> None:
     quick = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_TRACKING_URI": NOWHERE}
     for stage in STAGES:
