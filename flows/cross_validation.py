@@ -25,6 +25,7 @@ from flows.clusters import LOCAL, task_runner
 from flows.command import Ready, positive, run_flow
 from flows.folds import passed_on, train_fold
 from flows.killed import mark_crashed
+from flows.summary import open_mlflow
 
 if TYPE_CHECKING:
     from facesent.experiments.cross_validation import PlannedFolds
@@ -164,9 +165,12 @@ def _print(summary: "FoldsSummary") -> None:
     for row in rows:
         shown.add_row(*row, end_section=row[0] == str(len(summary.folds)))
     console = Console()
-    console.print(shown)
+    console.print(shown, markup=False)
     console.print("Next:")
-    for command in ("mlflow ui", "cat outputs/cross_validation/summary.md", "facesent data label-issues"):
+    # Models that tell nothing apart say nothing about labels.
+    commonest = max(of_class.support for of_class in summary.pooled.classes.values())
+    labels = ["facesent data label-issues"] if summary.pooled.accuracy > commonest / summary.pooled.images else []
+    for command in (*open_mlflow(Project()), "cat outputs/cross_validation/summary.md", *labels):
         console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from sqlite3 import OperationalError
 
 from facesent.core.errors import to_put_right
+from facesent.core.markdown import code
 from facesent.core.paths import Project
-from flows import pages
 from flows.artifacts import verbatim
 from flows.dvc_stages import DvcBusyError, StageError, StageKilledError
 from flows.summary import Step, Steps, steps_table
@@ -61,7 +61,7 @@ def _advice(error: Exception, step: str | None, project: Project) -> str:
             return memory + "Then run it again: finished stages are cached, and a training goes on from its last epoch."
         case StageError() if step:
             found = sorted((project.outputs / step).glob("*.md"))
-            see = f"{pages.shown(found[0].as_posix())} and " if found else ""
+            see = f"{code(found[0].as_posix())} and " if found else ""
             return f"See {see}the log of task {step}; put right what they name. {_AGAIN}"
         case OSError() | OperationalError():
             return "Make room on the disk, if it is full, or see why it cannot be written. " + _AGAIN

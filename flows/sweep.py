@@ -6,6 +6,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from prefect import flow, get_run_logger, task
@@ -160,10 +161,12 @@ def _print(results: "SweepResults", *, applied: bool) -> None:
     for row in rows:
         shown.add_row(*row)
     console = Console()
-    console.print(shown)
+    console.print(shown, markup=False)
     console.print("Written: " + ", ".join(map(str, results.files)), highlight=False, soft_wrap=True)
     console.print("params.yaml holds the best values now. Next:" if applied else "Next:")
-    for command in ("dvc repro",) if applied else (results.command, "python -m flows.sweep --apply && dvc repro"):
+    # DVC's experiments are commits.
+    tried = [results.command] if Path(".git").exists() else []
+    for command in ("dvc repro",) if applied else (*tried, "python -m flows.sweep --apply && dvc repro"):
         # No wrapping or markup: a command has to survive copy and paste.
         console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
 

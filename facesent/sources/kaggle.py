@@ -5,6 +5,7 @@ archive unchecked, and refuses to resume into a folder of ours.
 """
 
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,6 +57,12 @@ def fetch_archive(handle: str, downloads: Path, *, progress: Progress | None = N
         dataset = _with_version(client, dataset)
         with _ask(client, dataset) as answer:
             return _save(answer, dataset, downloads, progress)
+
+
+def has_credentials() -> bool:
+    """Whether somebody has set any; only a download shows whether they are right."""
+    named = "KAGGLE_API_TOKEN" in os.environ or {"KAGGLE_USERNAME", "KAGGLE_KEY"} <= os.environ.keys()
+    return named or (Path.home() / ".kaggle" / "kaggle.json").is_file()
 
 
 def _parse(handle: str) -> "DatasetHandle":

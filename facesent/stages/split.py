@@ -54,7 +54,7 @@ def _memory(project: Project) -> pd.DataFrame:
         if path.name in [out["path"] for out in known]:
             raise DataError(
                 f"Expected the splits so far in {path}. Received: no such file, though dvc.lock knows it. Bring it "
-                f"back: git checkout {path.name}. Or draw new splits, on which no model so far can be compared: "
+                f"back: git checkout {path.name}. Or draw new splits, on which no earlier model can be compared: "
                 "facesent data resplit"
             )
     return read_assignment(path)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from facesent.core.markdown import escaped
 from facesent.serving.export.check import Parity
 from facesent.serving.export.formats import Format
 
@@ -73,7 +74,7 @@ def usage(exported: Format, version: int, size: int, labels: Sequence[str], pari
         size=size,
         batches=_BATCHES[exported.name],
         classes=len(labels),
-        labels=", ".join(labels),
+        labels=", ".join(map(escaped, labels)),
         images=parity.images,
         difference=parity.largest_difference,
         imports=imports,
