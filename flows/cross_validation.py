@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = cross_validation.with_options(task_runner=task_runner(options.dask, options.jobs))
         return chosen(options.folds, return_state=True)
 
-    status, summary = run_flow(NAME, run, again="Run it again to go on: finished folds and epochs are kept.")
+    status, summary = run_flow(NAME, run, again="Run it again to continue: finished folds and epochs are kept.")
     if summary:
         _print(summary)
     return status
@@ -130,9 +130,10 @@ def _parser() -> argparse.ArgumentParser:
             "outputs/cross_validation/ and MLflow runs, one a fold, under a run with mean and deviation."
         ),
         epilog=(
-            "Run it again after a kill or a failure, and it goes on: finished folds are kept, and a fold under way "
-            "resumes at its last epoch. Time and memory: those of `dvc repro train` for each fold. On a cluster, all "
-            "machines see this folder under the same name and reach the servers that PREFECT_API_URL and "
+            "Run it again after a kill or a failure, and it continues: finished folds are kept, and an interrupted "
+            "fold resumes at its last epoch. It takes the time and memory of `dvc repro train` for each fold. On a "
+            "cluster, all machines must "
+            "see this folder under the same name and reach the servers that PREFECT_API_URL and "
             "MLFLOW_TRACKING_URI name."
         ),
     )

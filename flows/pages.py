@@ -27,7 +27,7 @@ def registered(candidate: "Candidate") -> str:
     from facesent.registry.pages import opened_by, run_page, version_page
 
     version, run = version_page(candidate.version), run_page(candidate.run_id)
-    known = "a new version" if candidate.created else "known already: the same weights were registered before"
+    known = "a new version" if candidate.created else "already registered: the same weights"
     rows = {
         "MLflow run": link(candidate.run_id, run),
         "model, SHA-256": code(candidate.model_sha256),
@@ -49,14 +49,12 @@ def promoted(candidate: int, promotion: "Promotion") -> str:
         )
     rows = {
         "served (champion)": "none" if champion is None else f"version {champion}",
-        "before it (previous)": "none" if previous is None else f"version {previous}",
+        "previous version": "none" if previous is None else f"version {previous}",
         **({"approved by": promotion.approved_by} if promotion.approved_by else {}),
         **({"to go back": code("facesent rollback")} if previous is not None and promotion.changed else {}),
     }
     restart = (
-        "\n\n`facesent serve` takes it over by itself; `mlflow models serve` has to be restarted."
-        if promotion.changed
-        else ""
+        "\n\n`facesent serve` switches to it by itself; restart `mlflow models serve`." if promotion.changed else ""
     )
     return f"{sentence}\n\n{artifacts.table(rows)}{restart}"
 
@@ -86,7 +84,7 @@ def _training(project: Project) -> str:
     return "\n\n".join(
         [
             what,
-            table(("epoch kept", "train, while learning", "validation"), measures),
+            table(("epoch kept", "train, during training", "validation"), measures),
             ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in further.items()),
         ]
     )

@@ -129,7 +129,7 @@ def main(*, draw: bool = False, approval_hours: float = APPROVAL_HOURS) -> int:
         _get_ready(ready, draw)
         return cast("State[Any]", pipeline(approval_hours, return_state=True))
 
-    again = "Run it again to go on: finished stages are cached."
+    again = "Run it again to continue: finished stages are cached."
     status, summary = run_flow("facesent-pipeline", run, again=again)
     if summary:
         summary.print()
@@ -182,7 +182,7 @@ def _status(command: list[str], project: Project, output: int | None) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m flows.pipeline", description="Run the flow once, here.")
-    help_of_draw = "where there is no data/, bring back what data.dvc describes, or draw faces"
+    help_of_draw = "if there is no data/, check out what data.dvc describes, or draw faces"
     parser.add_argument("--draw", "--sample", action="store_true", help=help_of_draw)
     help_of_hours = "how long to wait for `facesent approve`, with gate.approval: true; by default %(default)s"
     parser.add_argument("--approval-hours", type=float, default=APPROVAL_HOURS, help=help_of_hours)

@@ -128,10 +128,10 @@ def _measure(manifest: "pd.DataFrame", data_dir: Path, embeddings: "Embeddings")
     found = measure(embeddings(files), numbers, threshold=THRESHOLD, largest_share=LARGEST_SHARE)
     click.echo(
         f"{found.images:,} images of known people, {found.people:,} of them with several photos.\n"
-        f"Of a person's pairs of photos {found.recall:.0%} are put together (each person counts the same).\n"
-        f"Of the pairs of two people {found.false_match_rate:.2%} are as alike as the threshold {THRESHOLD}.\n"
-        f"Put together: {found.found:.2f} right pairs an image, {found.wrong:.2f} wrong ones, which grow with the "
-        f"images to the power of {found.growth:.2f}; {found.precision(found.images):.0%} are right."
+        f"Recall of pairs: {found.recall:.0%} (each person counts the same).\n"
+        f"False match rate at the threshold {THRESHOLD}: {found.false_match_rate:.2%}.\n"
+        f"Precision of pairs: {found.precision(found.images):.0%}; {found.found:.2f} right and {found.wrong:.2f} wrong "
+        f"pairs per image. Wrong ones grow with the number of images to the power of {found.growth:.2f}."
     )
 
 
@@ -149,8 +149,8 @@ def _show(proposal: "Proposal") -> None:
     founded = new["group"].nunique() - joined["group"].nunique()
     alone = int((images["group"] == "").sum())
     click.echo(
-        f"Proposed: {len(new) - len(joined):,} images in {founded:,} new groups; {len(joined):,} join one that was "
-        f"there. {alone:,} are like no other."
+        f"Proposed: {len(new) - len(joined):,} images in {founded:,} new groups; {len(joined):,} join existing "
+        f"groups. {alone:,} resemble no other image."
     )
     if len(sizes):
         largest = ", ".join(f"{size:,}" for size in sizes.head(5))
@@ -160,19 +160,19 @@ def _show(proposal: "Proposal") -> None:
     if proposal.bridges:
         click.echo(
             f"{len(proposal.bridges):,} images resemble two existing groups, and joined the more similar one: "
-            f"{some(proposal.bridges)}. No two groups become one; if these are one person, give both one name."
+            f"{some(proposal.bridges)}. Groups are never merged: if two are one person, give them one name."
         )
     click.echo(
-        f"Measured on {MEASURED.images:,} faces: {MEASURED.recall:.0%} of a person's pairs of photos are put together, "
-        f"and {MEASURED.false_match_rate:.1%} of the pairs of two people are as alike. Of the pairs put together "
-        f"{MEASURED.precision(MEASURED.images):.0%} were right; with {len(images):,} images about "
-        f"{MEASURED.precision(len(images)):.0%}, extrapolated. Wrong ones cost balance, missed ones leak."
+        f"Measured on {MEASURED.images:,} faces: recall of pairs {MEASURED.recall:.0%}, false match rate "
+        f"{MEASURED.false_match_rate:.1%}, precision {MEASURED.precision(MEASURED.images):.0%}; with {len(images):,} "
+        f"images the precision is about {MEASURED.precision(len(images)):.0%}, extrapolated. Wrong pairs cost balance, "
+        "missed ones leak."
     )
 
 
 def _show_torn(torn: "pd.Series") -> None:
     click.echo(
-        f"{len(torn):,} groups have images in several splits so far, {torn.sum():,} images in all. --resplit draws new "
+        f"{len(torn):,} groups have images in several splits, {torn.sum():,} images in total. --resplit draws new "
         "splits, on which no earlier model can be compared; with --keep-splits, those that tie two splits together are "
         "left out, which suits a few new images."
     )

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from facesent.sources.weights.catalogue import Source
 
 _SUFFIX = ".weights.h5"
-_TERMS = "The licence is what the package states; the training data's own terms are yours to check."
+_TERMS = "The licence is the package's; check the terms of the training data yourself."
 
 
 @click.command()
 @click.argument("name", required=False)
 @click.option(
     "--package", "archive", type=click.Path(path_type=Path), metavar="FILE",
-    help="The package's archive (.tgz), from where you have it; without it npm fetches it.",
+    help="The package's archive (.tgz); by default npm fetches it.",
 )  # fmt: skip
 @click.option(
     "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",

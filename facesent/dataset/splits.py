@@ -191,7 +191,8 @@ def _place(
     raise SplitError(
         f"Expected images of each class in each split. Received: no {label} in {name}; the class has "
         f"{(labels == label).sum()} images in {_counted(groups)} (an image, its duplicates and all photos of its "
-        "person count as one). Add images of the class, remove its folder, or change split.val and split.test in params.yaml."
+        "person count as one). Add images of the class, remove its folder, or change split.val and split.test in "
+        "params.yaml."
     )
 
 
@@ -207,9 +208,9 @@ def _check_not_empty(names: Names, groups: int) -> None:
             raise SplitError(
                 f"Expected images in train, val and test. Received: none {name}; the {len(names)} images make "
                 f"{_counted(groups)} (an image, its duplicates and all photos of its person count as one), and "
-                f"metadata.csv or assignment.csv places each of them. Give some images the split {name} in metadata.csv, lower "
-                "split.near_duplicate_distance if similar pictures join too many, or draw new splits: "
-                "facesent data resplit"
+                f"metadata.csv or assignment.csv places each of them. Give some images the split {name} in "
+                "metadata.csv, lower split.near_duplicate_distance if similar pictures join too many, or draw new "
+                "splits: facesent data resplit"
             )
 
 

@@ -182,7 +182,7 @@ def _unseen(test: _Test, candidate: int, champion: int) -> NDArray[np.bool_] | I
         return Incomparable(
             champion,
             f"of {len(new)} test images {(~new).sum()} show people or pictures that one of the two was trained on; of "
-            f"the rest, gate.min_unseen requires {least} people (or images of nobody known) of each class. "
+            f"the rest, gate.min_unseen requires {least} people (or images without a known person) per class. "
             f"Received: {counts}.",
         )
     return new

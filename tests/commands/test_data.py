@@ -192,7 +192,7 @@ def test_a_class_is_left_out_where_that_is_asked_for(project: Path, source: Path
     (source / "Ahegao").mkdir()
     (source / "Ahegao" / "1.jpg").write_text("x")
     result = call("import", str(source), "--without", "Ahegao")
-    assert "Skipped Ahegao: left out, as asked for." in result.output
+    assert "Skipped Ahegao: left out, as requested." in result.output
     assert sorted(path.name for path in Path("data").iterdir()) == ["Happy", "Sad"]
 
 

@@ -53,7 +53,7 @@ images = np.zeros((2, {size}, {size}, 3), np.uint8)
 print([labels[best] for best in probabilities.argmax(axis=1)])
 ```
 
-What it answers below a confidence is for the caller to decide: the server says "uncertain" below its `min_confidence`.
+The caller decides what to do at low confidence: the server answers "uncertain" below its `min_confidence`.
 """
 
 
