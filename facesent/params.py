@@ -82,7 +82,7 @@ def load_params(path: Path) -> Params:
         raise ParamsError(f"{path} is not valid:\n{explained(error, Params)}{_lines_to_add(path, missing)}") from None
     if params.gate.max_slice_gap is not None and not params.evaluate.slices:
         raise ParamsError(
-            f"Expected columns of metadata.csv in evaluate.slices of {path}, which gate.max_slice_gap asks about. "
+            f"Expected columns of metadata.csv in evaluate.slices of {path}, because gate.max_slice_gap needs them. "
             "Received: none. Name some, or set gate.max_slice_gap: null."
         )
     return params

@@ -77,7 +77,7 @@ def _answer_of(version: int) -> "Approval":
 
     known = decisions.approval_of(version)
     if known is None:
-        raise FacesentError(f"Expected version {version} with the question about it. Received: none; the tag is gone.")
+        raise FacesentError(f"Expected version {version} to wait for approval. Received: no such tag; it was deleted.")
     return known
 
 

@@ -50,9 +50,9 @@ def table(values: Mapping[str, Any]) -> str:
 
 
 def verbatim(text: str) -> str:
-    """What was printed, as it was but for lines too long for the page, which does not break them."""
+    """What was printed; lines that are too long for the page, which does not wrap them, are broken."""
     lines = [wrap(line, _LINE, subsequent_indent="  ", break_long_words=False) or [""] for line in text.splitlines()]
-    return "\n".join(["````", *(part for parts in lines for part in parts), "````"])
+    return markdown.block(part for parts in lines for part in parts)
 
 
 def picture(path: Path, title: str = "") -> str:

@@ -25,6 +25,7 @@ from flows.clusters import LOCAL, task_runner
 from flows.command import Ready, positive, run_flow
 from flows.folds import passed_on, train_fold
 from flows.killed import mark_crashed
+from flows.summary import open_mlflow
 
 if TYPE_CHECKING:
     from facesent.experiments.cross_validation import PlannedFolds
@@ -113,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = cross_validation.with_options(task_runner=task_runner(options.dask, options.jobs))
         return chosen(options.folds, return_state=True)
 
-    status, summary = run_flow(NAME, run, again="Run it again to go on: finished folds and epochs are kept.")
+    status, summary = run_flow(NAME, run, again="Run it again to continue: finished folds and epochs are kept.")
     if summary:
         _print(summary)
     return status
@@ -129,9 +130,10 @@ def _parser() -> argparse.ArgumentParser:
             "outputs/cross_validation/ and MLflow runs, one a fold, under a run with mean and deviation."
         ),
         epilog=(
-            "Run it again after a kill or a failure, and it goes on: finished folds are kept, and a fold under way "
-            "resumes at its last epoch. Time and memory: those of `dvc repro train` for each fold. On a cluster, all "
-            "machines see this folder under the same name and reach the servers that PREFECT_API_URL and "
+            "Run it again after a kill or a failure, and it continues: finished folds are kept, and an interrupted "
+            "fold resumes at its last epoch. It takes the time and memory of `dvc repro train` for each fold. On a "
+            "cluster, all machines must "
+            "see this folder under the same name and reach the servers that PREFECT_API_URL and "
             "MLFLOW_TRACKING_URI name."
         ),
     )
@@ -164,9 +166,12 @@ def _print(summary: "FoldsSummary") -> None:
     for row in rows:
         shown.add_row(*row, end_section=row[0] == str(len(summary.folds)))
     console = Console()
-    console.print(shown)
+    console.print(shown, markup=False)
     console.print("Next:")
-    for command in ("mlflow ui", "cat outputs/cross_validation/summary.md", "facesent data label-issues"):
+    # Models that tell nothing apart say nothing about labels.
+    commonest = max(of_class.support for of_class in summary.pooled.classes.values())
+    labels = ["facesent data label-issues"] if summary.pooled.accuracy > commonest / summary.pooled.images else []
+    for command in (*open_mlflow(Project()), "cat outputs/cross_validation/summary.md", *labels):
         console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
 
 

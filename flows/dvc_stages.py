@@ -113,12 +113,12 @@ def _error(stage: str, error: ProgramError) -> StageError:
     said = [line for line in lines if not line.startswith(("> ", "ERROR: failed to reproduce"))]
     # Of DVC itself, or of the stage as DVC tells it.
     if number := signal.Signals(-error.status) if error.status < 0 else _signal_of(errors):
-        killed = f"Stage {stage} was ended by {number.name}: by somebody, or by the system for want of memory."
+        killed = f"Stage {stage} was ended by {number.name}: by somebody, or by the system for lack of memory."
         return StageKilledError("\n".join([killed, *said]))
     # What comes before a stage's own message is in the log.
     start = next((number for number, line in enumerate(said) if line.startswith(_SAID)), 0)
     reason = "\n".join((said or lines)[start:]).removeprefix(_SAID)
-    return StageError(f"Stage {stage} failed. {reason or f'It ended with status {error.status} and said nothing.'}")
+    return StageError(f"Stage {stage} failed. {reason or f'It ended with status {error.status} and printed nothing.'}")
 
 
 def _signal_of(errors: str) -> signal.Signals | None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from sqlite3 import OperationalError
 
 from facesent.core.errors import to_put_right
+from facesent.core.markdown import code
 from facesent.core.paths import Project
-from flows import pages
 from flows.artifacts import verbatim
 from flows.dvc_stages import DvcBusyError, StageError, StageKilledError
 from flows.summary import Step, Steps, steps_table
@@ -47,7 +47,9 @@ def failure_of(error: Exception, steps: Steps, project: Project) -> Failure:
     said = to_put_right(error)
     if said is None:
         reason = f"{type(error).__name__}: {error}"
-        advice = "This is a fault in the program, not in the data or settings: the log of the run has the traceback."
+        advice = (
+            "This is a bug in the program, not a problem of the data or settings: the log of the run has the traceback."
+        )
         return Failure(step, reason, f"{advice} {_AGAIN}")
     return Failure(step, said, _advice(error, step, project))
 
@@ -57,13 +59,13 @@ def _advice(error: Exception, step: str | None, project: Project) -> str:
         case DvcBusyError():
             return "Wait for the other DVC command, or end it. " + _AGAIN
         case StageKilledError():
-            memory = "If the system ended it for want of memory, lower train.batch_size in params.yaml. "
-            return memory + "Then run it again: finished stages are cached, and a training goes on from its last epoch."
+            memory = "If it ran out of memory, lower train.batch_size in params.yaml. "
+            return memory + "Then run it again: finished stages are cached, and a training resumes at its last epoch."
         case StageError() if step:
             found = sorted((project.outputs / step).glob("*.md"))
-            see = f"{pages.shown(found[0].as_posix())} and " if found else ""
-            return f"See {see}the log of task {step}; put right what they name. {_AGAIN}"
+            see = f"{code(found[0].as_posix())} and " if found else ""
+            return f"See {see}the log of task {step}; fix what they name. {_AGAIN}"
         case OSError() | OperationalError():
-            return "Make room on the disk, if it is full, or see why it cannot be written. " + _AGAIN
+            return "Free disk space if the disk is full, or find out why it cannot be written. " + _AGAIN
         case _:
             return "Do what the message says. " + _AGAIN

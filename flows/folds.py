@@ -59,8 +59,8 @@ def train_fold(root: Path, fold: int, key: str, parent_id: str, variables: Mappi
         return Failed(message=f"Fold {fold} failed. {error}")
     if not fold_result.holds(folder, key):
         return Failed(
-            message=f"Fold {fold} was trained with other settings, images or code than it was planned with: they "
-            "changed meanwhile. Run it again: it plans anew."
+            message=f"Fold {fold} was trained with different settings, images or code than planned: they "
+            "changed meanwhile. Run it again to plan new folds."
         )
     return "trained"
 

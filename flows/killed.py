@@ -57,9 +57,7 @@ def _is_gone(process: str) -> bool:
 
 
 def _end(client: SyncPrefectClient, run: FlowRun) -> None:
-    crashed: State[Any] = Crashed(
-        message="Its process was killed, or the machine went down; a later run found this one open."
-    )
+    crashed: State[Any] = Crashed(message="Its process was killed, or the machine went down; a later run noticed it.")
     of_run = FlowRunFilter.model_validate({"id": {"any_": [run.id]}})
     for task in client.read_task_runs(flow_run_filter=of_run, task_run_filter=TaskRunFilter.model_validate(_OPEN)):
         client.set_task_run_state(task.id, crashed, force=True)

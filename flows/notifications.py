@@ -42,7 +42,7 @@ def notify(settings: Notify, event: Event, title: str, text: str, warn: Callable
         settings: who is told, and of what.
         event: what happened.
         title: of the message.
-        text: markdown.
+        text: plain; it may quote people's words.
         warn: takes a sentence.
     """
     if event not in settings.events:
@@ -62,5 +62,5 @@ def _send(url: str, title: str, text: str) -> str:
     receiver = Apprise()
     if not receiver.add(_VARIABLE.sub(lambda match: os.environ[match[1]], url)):
         return "expected an address that Apprise knows"
-    sent = receiver.notify(body=text, title=title, body_format=NotifyFormat.MARKDOWN)
+    sent = receiver.notify(body=text, title=title, body_format=NotifyFormat.TEXT)
     return "" if sent else "the service did not take it"

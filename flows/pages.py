@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facesent.core.markdown import table
+from facesent.core.markdown import Markdown, code, escaped, table
 from facesent.core.paths import Project
 from facesent.params import load_params
 from flows import artifacts
@@ -23,14 +24,14 @@ def stage(name: str, project: Project, heading: str) -> str:
 
 def registered(candidate: "Candidate") -> str:
     """Which version was registered, and where it comes from."""
-    from facesent.registry.pages import run_page, version_page
+    from facesent.registry.pages import opened_by, run_page, version_page
 
     version, run = version_page(candidate.version), run_page(candidate.run_id)
-    known = "a new version" if candidate.created else "known already: the same weights were registered before"
+    known = "a new version" if candidate.created else "already registered: the same weights"
     rows = {
         "MLflow run": link(candidate.run_id, run),
-        "model, SHA-256": f"`{candidate.model_sha256}`",
-        **({} if run else {"to see them": "`mlflow ui`"}),
+        "model, SHA-256": code(candidate.model_sha256),
+        **({"to see them": code(opened_by())} if opened_by() else {}),
     }
     return f"{link(f'Version {candidate.version}', version)} of facesent, {known}.\n\n{artifacts.table(rows)}"
 
@@ -41,17 +42,19 @@ def promoted(candidate: int, promotion: "Promotion") -> str:
     if promotion.changed:
         sentence = f"**Version {candidate} became champion.**"
     else:
-        sentence = f"**Not promoted.** {promotion.note}" if champion != candidate else f"**{promotion.note}**"
+        sentence = (
+            f"**Not promoted.** {escaped(promotion.note)}"
+            if champion != candidate
+            else f"**{escaped(promotion.note)}**"
+        )
     rows = {
         "served (champion)": "none" if champion is None else f"version {champion}",
-        "before it (previous)": "none" if previous is None else f"version {previous}",
+        "previous version": "none" if previous is None else f"version {previous}",
         **({"approved by": promotion.approved_by} if promotion.approved_by else {}),
-        **({"to go back": "`facesent rollback`"} if previous is not None and promotion.changed else {}),
+        **({"to go back": code("facesent rollback")} if previous is not None and promotion.changed else {}),
     }
     restart = (
-        "\n\n`facesent serve` takes it over by itself; `mlflow models serve` has to be restarted."
-        if promotion.changed
-        else ""
+        "\n\n`facesent serve` switches to it by itself; restart `mlflow models serve`." if promotion.changed else ""
     )
     return f"{sentence}\n\n{artifacts.table(rows)}{restart}"
 
@@ -61,9 +64,9 @@ def reported(project: Project, candidate: "Candidate") -> str:
     return listed(of_run(project, candidate))
 
 
-def link(text: str, address: str) -> str:
+def link(text: str, address: str) -> Markdown:
     """A markdown link, or the text alone where there is no address."""
-    return f"[{text}]({address})" if address else text
+    return Markdown(f"[{escaped(text)}]({address})") if address else escaped(text)
 
 
 def _training(project: Project) -> str:
@@ -73,7 +76,7 @@ def _training(project: Project) -> str:
         return ""
     metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     model = load_params(project.params).model
-    start = "from scratch" if model.weights == "none" else f"from the weights {model.weights}"
+    start = "from scratch" if model.weights == "none" else f"from the weights {code(model.weights)}"
     what = f"**{model.name}** at {model.image_size} × {model.image_size} pixels, {start}: "
     what += f"{metrics['parameters']:,} parameters. {metrics['epochs']} epochs; epoch {metrics['best_epoch']} was kept."
     measures = [(name, metrics[name], metrics[f"val_{name}"]) for name in ("accuracy", "loss")]
@@ -81,7 +84,7 @@ def _training(project: Project) -> str:
     return "\n\n".join(
         [
             what,
-            table(("epoch kept", "train, while learning", "validation"), measures),
+            table(("epoch kept", "train, during training", "validation"), measures),
             ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in further.items()),
         ]
     )
@@ -95,10 +98,8 @@ def of_run(project: Project, candidate: "Candidate") -> dict[str, str]:
     """Names, and addresses, paths or ids."""
     from facesent.registry.pages import run_page, version_page
 
-    run, version = run_page(candidate.run_id), version_page(candidate.version)
-    found = {"MLflow run": run or candidate.run_id}
-    if version:
-        found["model version"] = version
+    run = run_page(candidate.run_id)
+    found = {"MLflow run": run or candidate.run_id, "model version": version_page(candidate.version)}
     for folder, artifact_folder in _REPORTS.items():
         path = project.outputs / folder / "report.html"
         if path.is_file():
@@ -106,16 +107,20 @@ def of_run(project: Project, candidate: "Candidate") -> dict[str, str]:
             if run:
                 found["report in MLflow"] = run_page(candidate.run_id, f"{artifact_folder}/report.html")
             break
-    return found
+    docs = project.outputs / "validate" / "data_docs" / "index.html"
+    return {**found, "data docs": docs.as_posix()} if docs.is_file() else found
 
 
 def listed(found: Mapping[str, str]) -> str:
-    """Names and places as a markdown list."""
-    return "\n".join(f"- {shown(place, name)}" for name, place in found.items())
+    """Names and places as a markdown list, with links to pages and files."""
+    from facesent.registry.pages import opened_by
+
+    after = f"\n\nMLflow's pages open after {code(opened_by())}." if opened_by() else ""
+    return "\n".join(f"- {_entry(name, place)}" for name, place in found.items()) + after
 
 
-def shown(place: str, name: str = "") -> str:
-    """A place as markdown: behind its name a link, where a browser can open it."""
+def _entry(name: str, place: str) -> str:
     if place.startswith(("http://", "https://")):
-        return f"[{name or place}]({place})"
-    return f"{name}: `{place}`" if name else f"`{place}`"
+        return link(name, place)
+    path = Path(place)
+    return f"{name}: " + (f"[{code(place)}]({path.absolute().as_uri()})" if path.is_file() else code(place))

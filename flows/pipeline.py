@@ -60,18 +60,25 @@ def pipeline(approval_hours: Hours = APPROVAL_HOURS) -> "State[Any]":
             summary = decide(project, approval_hours, steps)
     except Exception as error:
         failure = failure_of(error, steps, project)
-        artifacts.publish("summary", failure.to_markdown(steps.ended))
+        _publish_summary(project, failure.to_markdown(steps.ended))
         tell("failed", failure.message)
         if to_put_right(error) is None:
             raise
         # Returned, not raised: the message is for people, and a traceback in the log would hide it.
         return Failed(message=failure.message)
-    artifacts.publish("summary", summary.to_markdown(steps.ended))
+    _publish_summary(project, summary.to_markdown(steps.ended))
     artifacts.publish_link("mlflow-run", summary.places["MLflow run"], "the run in MLflow")
     if summary.event:
         tell(summary.event, summary.sentence)
     # Told apart in Prefect's list of runs.
     return Completed(name=summary.rows["verdict"].capitalize(), message=summary.sentence, data=summary)
+
+
+def _publish_summary(project: Project, page: str) -> None:
+    """Show the page in Prefect, and keep it as a file, since a temporary server is gone after the flow."""
+    artifacts.publish("summary", page)
+    if project.outputs.is_dir():
+        (project.outputs / "summary.md").write_text(f"{page}\n", encoding="utf-8")
 
 
 def run_stages(project: Project, steps: Steps | None = None) -> dict[str, str]:
@@ -102,7 +109,12 @@ def decide(project: Project, approval_hours: float = APPROVAL_HOURS, steps: Step
 def _take(steps: Steps, task: "Task[..., Any]", name: str, *arguments: Any) -> Any:
     """Run a task under this name, as one of the steps."""
     named = task.with_options(name=name, task_run_name=name)
-    return steps.take(name, lambda: named(*arguments))
+
+    def run() -> Any:
+        steps.last = named(*arguments, wait_for=[steps.last] if steps.last else None, return_state=True)
+        return steps.last.result()
+
+    return steps.take(name, run)
 
 
 def main(*, draw: bool = False, approval_hours: float = APPROVAL_HOURS) -> int:
@@ -117,7 +129,7 @@ def main(*, draw: bool = False, approval_hours: float = APPROVAL_HOURS) -> int:
         _get_ready(ready, draw)
         return cast("State[Any]", pipeline(approval_hours, return_state=True))
 
-    again = "Run it again to go on: finished stages are cached."
+    again = "Run it again to continue: finished stages are cached."
     status, summary = run_flow("facesent-pipeline", run, again=again)
     if summary:
         summary.print()
@@ -170,7 +182,7 @@ def _status(command: list[str], project: Project, output: int | None) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m flows.pipeline", description="Run the flow once, here.")
-    help_of_draw = "where there is no data/, bring back what data.dvc describes, or draw faces"
+    help_of_draw = "if there is no data/, check out what data.dvc describes, or draw faces"
     parser.add_argument("--draw", "--sample", action="store_true", help=help_of_draw)
     help_of_hours = "how long to wait for `facesent approve`, with gate.approval: true; by default %(default)s"
     parser.add_argument("--approval-hours", type=float, default=APPROVAL_HOURS, help=help_of_hours)

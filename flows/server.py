@@ -30,7 +30,7 @@ _SECONDS_IN_SILENCE = 5.0
 _SECONDS_BETWEEN_LOOKS = 0.1
 _SECONDS_OF_AN_END = 0.5
 _SHOWN_LINES = 5
-_AGAIN = "Run it again: finished stages are cached, and what was under way goes on."
+_AGAIN = "Run it again: finished stages are cached, and an interrupted training resumes."
 # As Prefect starts its own.
 _TEMPORARY = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
 
@@ -99,7 +99,7 @@ def _wait(server: Process, health: str, log: IO[bytes]) -> None:
             now = time.monotonic()
             if not told and now - begun > _SECONDS_IN_SILENCE:
                 told = True
-                print("Waiting for Prefect's temporary server; its first start takes some 20 s.", file=sys.stderr)
+                print("Waiting for Prefect's temporary server; the first start takes about 20 s.", file=sys.stderr)
             if server.poll() is not None:
                 raise ServerError(_failed(f"it ended with status {server.returncode}", log))
             # Migrating its database, or loading its packages, it computes.
@@ -116,9 +116,9 @@ def _end_with(server: Process, log: IO[bytes], over: Event) -> None:
     # Whoever interrupts this process may end the server a moment earlier.
     if over.wait(_SECONDS_OF_AN_END):
         return
-    what = f"it ended with status {status}, while the flow ran"
+    what = f"it ended with status {status} while the flow was running"
     print(
-        "\n".join([f"\nExpected Prefect's temporary server to go on. Received: {what}.", *_said(log), _AGAIN]),
+        "\n".join([f"\nExpected Prefect's temporary server to keep running. Received: {what}.", *_said(log), _AGAIN]),
         file=sys.stderr,
     )
     end_all()

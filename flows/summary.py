@@ -1,18 +1,22 @@
 """The end of a run on one screen: the verdict, how good, how much data, what ran, what is served, where to look."""
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from shlex import quote
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from facesent.core.markdown import table
+from facesent.core.markdown import block, escaped, table
 from facesent.core.paths import Project
 from facesent.params import Event, load_params
 from facesent.registry.client import EXPORT_LOCAL_STORE, encoded_letters, named_store
 from flows import pages
 
 if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State
+
     from facesent.promotion.aliases import Promotion
     from facesent.promotion.canary.report import CanaryReport
     from facesent.promotion.register import Candidate
@@ -57,11 +61,11 @@ class Summary:
         outcome, _, reason = self.sentence.partition(". ")
         see = pages.listed(self.places)
         parts = {
-            f"# {outcome}": reason,
+            f"# {outcome}": escaped(reason),
             "": table(("the run", ""), self.rows.items()),
-            "## Steps": steps_table(steps) if steps else "",
+            "## Steps": f"{' → '.join(step.name for step in steps)}\n\n{steps_table(steps)}" if steps else "",
             "## More": see,
-            "## Next": "\n".join(["```", *self.next, "```"]),
+            "## Next": block(self.next),
         }
         return "\n\n".join(f"{heading}\n\n{text}".strip() for heading, text in parts.items() if text)
 
@@ -74,7 +78,7 @@ class Summary:
         for name, value in self.rows.items():
             shown.add_row(name, value)
         console = Console()
-        console.print(shown)
+        console.print(shown, markup=False)
         # No wrapping or markup: addresses and commands have to survive copy and paste.
         see = [f"{name}: {place}" for name, place in self.places.items()]
         for title, lines in {"See:": see, "Next:": self.next}.items():
@@ -105,20 +109,34 @@ def summarise(
         rows={name: value for name, value in rows.items() if value},
         sentence=f"{sentence} Not promoted: {promotion.note}" if held_back else sentence,
         places=pages.of_run(project, candidate),
-        next=tuple(_next(project, promotion)),
+        next=tuple(_next(project, verdict, promotion)),
         event=_event(verdict, promotion),
     )
 
 
-def _next(project: Project, promotion: "Promotion") -> Iterator[str]:
+def _next(project: Project, verdict: "Verdict", promotion: "Promotion") -> Iterator[str]:
     """Commands that would work now."""
+    if verdict.incomparable and promotion.champion != verdict.candidate:
+        yield "facesent promote --replace-incomparable"
     yield "dvc dag"
+    yield from open_mlflow(project)
+    if promotion.champion is not None:
+        folder = next((place for place in sorted(project.data.glob("[!.]*")) if place.is_dir()), None)
+        yield from ([f"facesent predict {quote(folder.as_posix())}"] if folder else [])
+        yield "facesent serve"
+    if not os.environ.get("PREFECT_API_URL"):
+        yield "prefect server start"
+
+
+def open_mlflow(project: Project) -> Iterator[str]:
+    """The commands that show the runs; none where a server shows them."""
+    from facesent.registry.pages import opened_by
+
+    if not opened_by():
+        return
     if named_store() is None and encoded_letters(project.root):
         yield EXPORT_LOCAL_STORE
-    yield "mlflow ui"
-    if promotion.champion is not None:
-        yield from ("facesent predict PHOTO", "facesent serve")
-    yield "prefect server start"
+    yield opened_by()
 
 
 def _event(verdict: "Verdict", promotion: "Promotion") -> Event | None:
@@ -167,9 +185,15 @@ _MINUTES_WITH_SECONDS = 10
 
 @dataclass
 class Steps:
-    """The steps that ended, in their order."""
+    """The steps that ended, in their order.
+
+    Attributes:
+        ended: the steps.
+        last: Prefect's state of the last task, which the next one waits for: the arrows of its graph.
+    """
 
     ended: list[Step] = field(default_factory=list)
+    last: "State[Any] | None" = None
 
     @property
     def failed(self) -> str | None:

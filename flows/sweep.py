@@ -6,6 +6,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from prefect import flow, get_run_logger, task
@@ -38,9 +39,9 @@ NAME = "facesent-sweep"
 _MOST_FAILURES = 3
 
 _HELP = """\
-Search over keys of params.yaml with Optuna: draw values, train, and end early what does worse than the median.
+Search for better settings in params.yaml with Optuna: try values, train, and stop trials that do worse than the median.
 
-Section `sweep` of params.yaml says what is searched:
+The section `sweep` of params.yaml defines the search:
 
   sweep:
     trials: 20                # trainings in all
@@ -52,13 +53,13 @@ Section `sweep` of params.yaml says what is searched:
 
 The first trial is params.yaml as it is, if the space holds its values. Trials are compared on the validation split;
 the test split is not read.
-A sweep that was stopped goes on when this is run again. Another space, other data, or other settings of model and
-train begin another sweep. outputs/sweep/ then holds best.yaml, trials.csv, importance.png and history.png.
+Run this again to continue an interrupted sweep. A different space, different data, or other settings of model and
+train start a new sweep. outputs/sweep/ then holds best.yaml, trials.csv, importance.png and history.png.
 """
 _EPILOG = """\
 examples:
   python -m flows.sweep                      what params.yaml says
-  python -m flows.sweep --trials 40          go on until 40 trials are finished
+  python -m flows.sweep --trials 40          continue until 40 trials are finished
   python -m flows.sweep --apply              and write the best values into params.yaml; next: dvc repro
   mlflow ui                                  the trials, nested under the sweep's run
 """
@@ -106,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ready()
         return sweep(options.trials, options.metric, options.apply, return_state=True)
 
-    status, results = run_flow(NAME, run, again="Run it again to go on: finished trials and epochs are kept.")
+    status, results = run_flow(NAME, run, again="Run it again to continue: finished trials and epochs are kept.")
     if results:
         _print(results, applied=options.apply)
     return status
@@ -160,10 +161,12 @@ def _print(results: "SweepResults", *, applied: bool) -> None:
     for row in rows:
         shown.add_row(*row)
     console = Console()
-    console.print(shown)
+    console.print(shown, markup=False)
     console.print("Written: " + ", ".join(map(str, results.files)), highlight=False, soft_wrap=True)
     console.print("params.yaml holds the best values now. Next:" if applied else "Next:")
-    for command in ("dvc repro",) if applied else (results.command, "python -m flows.sweep --apply && dvc repro"):
+    # DVC's experiments are commits.
+    tried = [results.command] if Path(".git").exists() else []
+    for command in ("dvc repro",) if applied else (*tried, "python -m flows.sweep --apply && dvc repro"):
         # No wrapping or markup: a command has to survive copy and paste.
         console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
 

@@ -10,6 +10,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
 from facesent.core.errors import FacesentError, TrackingError
+from facesent.core.markdown import escaped
 from facesent.core.paths import Project
 from flows import artifacts, dvc_stages, pages
 from flows.dvc_stages import DvcBusyError, StageError, StageResult
@@ -64,7 +65,7 @@ def run_stage(stage: str, project: Project) -> str:
         _publish_report(stage, project, f"**Failed.**\n\n{artifacts.verbatim(str(error))}")
         raise
     took = f"**Ran** in {duration(time.monotonic() - start)}."
-    cached = "**Cached**: nothing that it depends on changed."
+    cached = "**Cached**: none of its dependencies changed."
     _publish_report(stage, project, took if outcome is StageResult.RAN else cached)
     logger.info("%s: %s", stage, outcome)
     return outcome.value
@@ -87,7 +88,7 @@ def canary(project: Project, candidate: "Candidate") -> "CanaryReport":
     """Let the real server answer with the candidate; one that cannot be served is rejected by the gate."""
     from facesent.promotion.canary import trial
 
-    get_run_logger().info("Starting the real server with version %d, and asking it", candidate.version)
+    get_run_logger().info("Trying version %d in the real server", candidate.version)
     report = trial.canary(project, candidate)
     artifacts.publish("canary", report.to_markdown())
     return report
@@ -107,11 +108,11 @@ def gate(project: Project, candidate: "Candidate", canary: "CanaryReport") -> "V
 
 @_registry_task
 def ask(verdict: "Verdict") -> "Approval | None":
-    """Ask a person whether the candidate may be served; None where there is nothing to ask."""
+    """Ask a person whether the candidate may be served; None if no approval is needed."""
     from facesent.promotion import approval
 
     asked = approval.ask(verdict)
-    shown = asked.sentence if asked else f"{verdict.outcome}: nothing to ask."
+    shown = escaped(asked.sentence if asked else f"{verdict.outcome}: no approval needed.")
     artifacts.publish("approval", shown + ("\n\n" + verdict.to_markdown() if asked else ""))
     return asked
 

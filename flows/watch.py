@@ -15,6 +15,7 @@ from prefect.events import emit_event
 from prefect.states import Completed, Failed
 
 from facesent.core.errors import FacesentError
+from facesent.core.markdown import code, escaped
 from facesent.core.paths import Project
 from facesent.core.programs import environment, python, run
 from facesent.params import load_params
@@ -40,7 +41,8 @@ def watch() -> "State[Any]":
     project = Project()
     try:
         seen = look(project)
-        artifacts.publish("watch", f"## {seen.state.capitalize()}\n\n{seen.sentence}\n\nThe page: `{PAGE}`")
+        page = f"## {seen.state.capitalize()}\n\n{escaped(seen.sentence)}\n\nThe page: {code(str(PAGE))}"
+        artifacts.publish("watch", page)
         if seen.state == "alarm":
             _answer(project, seen)
     except FacesentError as error:

@@ -7,7 +7,7 @@ from facesent.commands.errors import reading
 
 @click.command()
 @click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True, help="On 127.0.0.1.")
-@click.option("--version", metavar="VERSION|ALIAS", help="A registered version; without it, the champion.")
+@click.option("--version", metavar="VERSION|ALIAS", help="A registered version; the champion by default.")
 @click.option("--no-browser", is_flag=True, help="Only serve the page.")
 @reading
 def app(port: int, version: str | None, no_browser: bool) -> None:

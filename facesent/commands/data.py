@@ -1,16 +1,19 @@
-"""``facesent data``: get images into ``data/``, and see what is there."""
+"""``facesent data``: get images into ``data/``, and see what it holds."""
 
 import json
 import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from facesent.commands import following
 from facesent.commands.errors import readable_errors
 from facesent.core.console import progress_of
+from facesent.core.paths import Project
 from facesent.core.text import some
 
 if TYPE_CHECKING:
@@ -20,20 +23,21 @@ if TYPE_CHECKING:
     from facesent.sources.store import Installed
 
 Fill = Callable[[Path], "Imported | None"]
+_NO_DVC = "Not tracked: there is no DVC repository here."
 
 data_option = click.option(
     "--data", "data_dir", type=click.Path(path_type=Path), default=Path("data"), show_default=True,
-    help="Folder of the class folders.",
+    help="Folder with the class folders.",
 )  # fmt: skip
-_replace_option = click.option("--replace", is_flag=True, help="Put it in the place of what is there.")
+_replace_option = click.option("--replace", is_flag=True, help="Replace the current content.")
 
 
-_without_option = click.option("--without", metavar="CLASS", multiple=True, help="Leave a class out; may be repeated.")
+_without_option = click.option("--without", metavar="CLASS", multiple=True, help="Leave out a class; may be repeated.")
 
 
 @click.group()
 def data() -> None:
-    """Get images into data/ and see what is there.
+    """Get images into data/ and see what it holds.
 
     \b
     Example: facesent data draw && facesent data status
@@ -75,7 +79,7 @@ data.add_command(click.Command("sample", hidden=True, callback=draw.callback, pa
 def download(data_dir: Path, replace: bool, without: tuple[str, ...], handle: str | None) -> None:
     """Download the Kaggle dataset with your Kaggle credentials.
 
-    Run it again after a broken connection: it goes on where it stopped.
+    Run it again after a broken connection: it resumes where it stopped.
 
     \b
     Example: KAGGLE_USERNAME=you KAGGLE_KEY=... facesent data download --replace
@@ -105,7 +109,7 @@ def download(data_dir: Path, replace: bool, without: tuple[str, ...], handle: st
 @click.option("--link", is_flag=True, help="Hard-link the images instead of copying them, where possible.")
 @readable_errors
 def import_(folder: Path, data_dir: Path, replace: bool, without: tuple[str, ...], link: bool) -> None:
-    """Take the images of DIR/<Class>/, with DIR/metadata.csv if there is one; DIR may be a zip.
+    """Import the images of DIR/<Class>/, with DIR/metadata.csv if there is one; DIR may be a zip.
 
     Class folders in DIR/train/, DIR/val/ and DIR/test/ keep that split. DIR may be fer2013.csv, a table with the
     columns emotion, pixels and Usage, or a folder with it: Training, PublicTest and PrivateTest become train, val and
@@ -128,7 +132,7 @@ def import_(folder: Path, data_dir: Path, replace: bool, without: tuple[str, ...
 def add(folder: Path, data_dir: Path, without: tuple[str, ...]) -> None:
     """Add the images of DIR/<Class>/ to those of data/, with their rows of DIR/metadata.csv; DIR may be a zip.
 
-    What data/ has already is not added again, and nobody is moved to another split.
+    Images that data/ already has are not added again, and no image moves to another split.
 
     \b
     Example: facesent data add ~/more-faces
@@ -149,18 +153,18 @@ def add(folder: Path, data_dir: Path, without: tuple[str, ...]) -> None:
         with Console(stderr=True).status("Adding to DVC"):
             installed = install(incoming, data_dir, replace=True)
     _show_left_out(imported)
-    click.echo(f"Added {len(added.images):,} images. There already: {len(added.known):,}.")
+    click.echo(f"Added {len(added.images):,} images. Already there: {len(added.known):,}.")
     if added.conflicts:
         name, other = added.conflicts[0]
         click.echo(
-            f"{len(added.conflicts)} have the content of one under another label, such as {name} and {other}. "
+            f"{len(added.conflicts)} are the same image as one with another label, such as {name} and {other}. "
             "See: facesent data conflicts",
             err=True,
         )
     _show(data_dir, installed.contents)
     show_outcome(data_dir, installed)
     if installed.contents.proposed:
-        click.echo("People here are proposed by their faces. For the new images: facesent data people")
+        click.echo("The groups here were proposed from the faces. For the new images: facesent data people")
 
 
 def _require_apart(folder: Path, data_dir: Path) -> None:
@@ -168,14 +172,16 @@ def _require_apart(folder: Path, data_dir: Path) -> None:
 
     source, target = folder.resolve(), data_dir.resolve()
     if source.is_relative_to(target) or target.is_relative_to(source):
-        raise DataError(f"Expected a folder apart from {data_dir}. Received: {folder}")
+        raise DataError(f"Expected a folder outside {data_dir}. Received: {folder}")
 
 
 def _may_link(data_dir: Path) -> bool:
     from facesent.sources.dvc import shares_files_with_cache
 
     if shares_files_with_cache(data_dir):
-        click.echo("Copying: DVC's cache.type hardlink would make the files in your folder read-only.", err=True)
+        click.echo(
+            "Copying instead of linking: with DVC's cache.type hardlink, your files would become read-only.", err=True
+        )
         return False
     return True
 
@@ -190,7 +196,7 @@ def _import(folder: Path, incoming: Path, **options: Any) -> "Imported":
 
 @data.command()
 @data_option
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
 @readable_errors
 def status(data_dir: Path, as_json: bool) -> None:
     """Show what is in data/, by class, and whether it matches data.dvc.
@@ -214,20 +220,20 @@ def status(data_dir: Path, as_json: bool) -> None:
 @data.command()
 @readable_errors
 def resplit() -> None:
-    """Forget which images were tested on, so that the next run draws new splits of all of them.
+    """Forget the splits, so that the next run draws new ones for all images.
 
-    Models so far were trained on images of the new test split: the gate does not compare with them. To undo it:
+    Earlier models were trained on images of the new test split, so the gate does not compare with them. To undo it:
     git checkout assignment.csv
 
     \b
     Example: facesent data resplit
     """
-    from facesent.core.paths import Project
     from facesent.dataset.assignment import forget
 
-    forgotten = forget(Project().assignment)
-    click.echo(f"Forgot the splits of {forgotten:,} images." if forgotten else "No splits are known.")
-    click.echo("Next: dvc repro, then facesent promote --replace-incomparable")
+    project = Project()
+    forgotten = forget(project.assignment)
+    click.echo(f"Forgot the splits of {forgotten:,} images." if forgotten else "No splits were recorded.")
+    click.echo(f"Next: {following.to_train(project)}, then facesent promote --replace-incomparable")
 
 
 def _bring_in(data_dir: Path, replace: bool, fill: Fill) -> None:
@@ -261,18 +267,17 @@ def _show_left_out(imported: "Imported") -> None:
 def _show(data_dir: Path, contents: "Contents") -> None:
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     if contents.empty:
-        click.echo(f"{data_dir}: {'empty' if contents.exists else 'not there'}.")
+        click.echo(f"{data_dir}: {'empty' if contents.exists else 'missing'}.")
         return
     table = Table("Class", title=str(data_dir), show_footer=True)
     table.columns[0].footer = "All"
     table.add_column("Images", justify="right", footer=str(contents.images))
     for name, images in contents.classes.items():
-        # A class may be called "Happy [old]", which rich would take for markup.
-        table.add_row(Text(name), str(images))
-    Console().print(table)
+        table.add_row(name, str(images))
+    # A class may be called "Happy [old]", which rich would take for markup.
+    Console().print(table, markup=False)
     groups = f", {contents.groups} groups" if contents.groups else ""
     groups += f", {contents.proposed} of them proposed" if contents.proposed else ""
     others = f", {contents.other_files} other files" if contents.other_files else ""
@@ -284,13 +289,28 @@ def show_outcome(data_dir: Path, installed: "Installed") -> None:
     from facesent.sources.dvc import pointer
 
     if not installed.changed:
-        click.echo("The same as before.")
+        click.echo("Unchanged.")
     if installed.way_back:
-        click.echo(f"To get the old content back: {installed.way_back}")
+        click.echo(f"To restore the previous content: {installed.way_back}")
     if installed.tracked:
-        click.echo(f"Tracked by DVC: {pointer(data_dir)}. Next: dvc repro")
+        click.echo(f"Tracked by DVC: {pointer(data_dir)}. Next: {_after(data_dir)}")
     else:
-        click.echo("Not tracked: there is no DVC repository here (`dvc init` makes one). Next: facesent data status")
+        click.echo(_NO_DVC + _init(data_dir))
+
+
+def _after(data_dir: Path) -> str:
+    """Stages read the project's own folder alone."""
+    project = Project()
+    ours = data_dir.resolve() == project.data.resolve()
+    return following.to_train(project) if ours else f"facesent data status --data {quote(str(data_dir))}"
+
+
+def _init(data_dir: Path) -> str:
+    here = Path().resolve()
+    if not data_dir.resolve().is_relative_to(here):
+        return ""
+    above = any((folder / ".git").exists() for folder in here.parents)
+    return f" Next: dvc init{'' if (here / '.git').exists() else ' --subdir' if above else ' --no-scm'}"
 
 
 def _advice(data_dir: Path, contents: "Contents", state: "Tracking") -> str:
@@ -299,16 +319,16 @@ def _advice(data_dir: Path, contents: "Contents", state: "Tracking") -> str:
     source = pointer(data_dir)
     if state is Tracking.MISSING or contents.empty:
         known = f"{source} describes images that are not here. " if source.exists() else ""
-        return f"{known}Next: facesent data draw, facesent data download or facesent data import DIR"
+        return f"{known}Next: {following.to_get_images(data_dir)}"
     if not contents.images:
         place = f"{data_dir}/<Class>/"
-        return f"Expected images in {place}. Received: none there. Move them, or take them: facesent data import DIR"
+        return f"Expected images in {place}. Received: none. Move them there, or: facesent data import DIR --replace"
     return {
-        Tracking.MATCHES: f"Matches {source}. Next: dvc repro",
+        Tracking.MATCHES: f"Matches {source}. Next: {_after(data_dir)}",
         Tracking.DIFFERS: f"Differs from {source}. Next: dvc add {data_dir} to keep this, "
         f"or dvc checkout {source} to go back",
         Tracking.UNTRACKED: f"Not tracked yet. Next: dvc add {data_dir}",
-        Tracking.NO_DVC: "Not tracked: there is no DVC repository here. Next: dvc init",
+        Tracking.NO_DVC: _NO_DVC + _init(data_dir),
     }[state]
 
 

@@ -14,7 +14,7 @@ _COLOURS = {"ok": "green", "note": "yellow", "problem": "red"}
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for machines.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line, for programs.")
 @anywhere
 def doctor(as_json: bool) -> None:
     """Say what is installed, configured and reachable, and what to do about the rest.
@@ -58,5 +58,5 @@ def _show(finding: "Finding") -> None:
 
 def _conclusion(problems: int, notes: int) -> str:
     if problems:
-        return f"{problems} problem{'s' if problems > 1 else ''} to mend."
-    return "Nothing stands in the way." + (" The notes are about what is not always needed." if notes else "")
+        return f"{problems} problem{'s' if problems > 1 else ''} to fix."
+    return "Everything works." + (" The notes are about things that you may not need." if notes else "")

@@ -17,7 +17,9 @@ _FORMATS = ("savedmodel", "onnx", "litert")
 @click.argument("version", metavar="VERSION|ALIAS")
 @click.option("--format", "chosen", type=click.Choice([*_FORMATS, "all"]), default="all", show_default=True)
 @click.option(
-    "--to", type=click.Path(file_okay=False, path_type=Path), help="Also copy the files here, into a folder a format."
+    "--to",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Also copy the files here, into one folder per format.",
 )
 @reading
 def export(version: str, chosen: str, to: Path | None) -> None:
@@ -60,4 +62,4 @@ def _show(results: "list[Exported]") -> None:
         )
         attached = "no" if result.problem else "yes"
         table.add_row(result.format, *numbers, attached, (result.sha256 or "")[:12])
-    Console().print(table)
+    Console().print(table, markup=False)

@@ -1,6 +1,7 @@
 """``facesent feedback``: what people say of answers in service, and what its owner makes of it."""
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -28,9 +29,9 @@ class _Feedback(click.Group):
 @click.group(cls=_Feedback, invoke_without_command=True, subcommand_metavar="[ID LABEL | COMMAND]")
 @click.pass_context
 def feedback(context: click.Context) -> None:
-    """Correct an answer, decide what others corrected, and see how often versions are right in service.
+    """Correct an answer, decide on corrections, and see the accuracy of versions in service.
 
-    ID is what the server's header X-Facesent-Id said, or its start. Without arguments: the corrections that wait.
+    ID is the value of the server's header X-Facesent-Id, or its start. Without arguments, it lists corrections.
 
     \b
     Example: facesent feedback 9f86d081 Happy --note "laughs" && facesent feedback accept --all
@@ -50,26 +51,37 @@ def _list() -> None:
     with opened(_params().log) as store:
         found = waiting(store)
     if not found:
-        click.echo("No correction waits.")
+        click.echo("No corrections are waiting.")
         return
-    columns = ("No.", Column("Answer", no_wrap=True), "When", "Version", "Said", "Right is", "By", "Note", "Photo")
+    columns = (
+        "No.",
+        Column("Answer", no_wrap=True),
+        "When",
+        "Version",
+        "Answered",
+        "Corrected to",
+        "By",
+        "Note",
+        "Photo",
+    )
     table = Table(*columns, title="Corrections")
     for one in found:
         when = f"{one.time.astimezone():%Y-%m-%d %H:%M}"
         photo = "kept" if one.photo else ""
         said = (one.answered, one.label, one.source, one.note or "", photo)
         table.add_row(str(one.number), one.answer_id[:_SHOWN_DIGITS], when, str(one.version), *said)
-    Console().print(table)
-    click.echo("Next: facesent feedback accept No. … or --all; reject for what is not right.")
+    Console().print(table, markup=False)
+    number = found[0].number
+    click.echo(f"Next: facesent feedback accept {number} (or --all), or facesent feedback reject {number}")
 
 
 @click.command("correct", hidden=True)
 @click.argument("id_", metavar="ID")
 @click.argument("label")
-@click.option("--note", help="For whoever decides, in one line.")
+@click.option("--note", help="A note of one line for whoever decides.")
 @reading
 def correct(id_: str, label: str, note: str | None) -> None:
-    """Say which label is right for an answer; it waits until it is accepted.
+    """Correct the label of an answer; the correction waits until it is accepted.
 
     \b
     Example: facesent feedback 9f86d081 Happy
@@ -83,21 +95,21 @@ def correct(id_: str, label: str, note: str | None) -> None:
         correction = Correction(full_id(store, id_), label, note)
         with store.writing() as connection:
             number = note_correction(connection, correction, "cli")
-    click.echo(f"Correction {number} waits. Next: facesent feedback accept {number}")
+    click.echo(f"Correction {number} is waiting. Next: facesent feedback accept {number}")
 
 
 @feedback.command()
 @click.argument("numbers", metavar="[NO.]...", type=int, nargs=-1)
-@click.option("--all", "all_", is_flag=True, help="All that wait.")
+@click.option("--all", "all_", is_flag=True, help="All waiting corrections.")
 @click.option(
     "--output", type=click.Path(path_type=Path, file_okay=False), default=Path("outputs/feedback"), show_default=True,
     help="Folder for the photos of accepted corrections.",
 )  # fmt: skip
 @reading
 def accept(numbers: tuple[int, ...], all_: bool, output: Path) -> None:
-    """Accept corrections; photos that were kept are copied into a folder for `facesent data add`.
+    """Accept corrections, and copy the photos that were kept into a folder for `facesent data add`.
 
-    Photos of a person, or of a client of a day where no person is named, are one group there.
+    All photos of a person, or of a client on one day if no person is named, form one group there.
 
     \b
     Example: facesent feedback accept 3 5
@@ -110,12 +122,12 @@ def accept(numbers: tuple[int, ...], all_: bool, output: Path) -> None:
         chosen = decide(store, _chosen(numbers, all_), accept=True, first=lambda found: take_photos(found, output))
     click.echo(f"Accepted {len(chosen)}.")
     if any(found.photo for found in chosen):
-        click.echo(f"Next: facesent data add {output}, then remove {output}")
+        click.echo(f"Next: {_take_in(output)}, then rm -r {quote(str(output))}")
 
 
 @feedback.command()
 @click.argument("numbers", metavar="[NO.]...", type=int, nargs=-1)
-@click.option("--all", "all_", is_flag=True, help="All that wait.")
+@click.option("--all", "all_", is_flag=True, help="All waiting corrections.")
 @reading
 def reject(numbers: tuple[int, ...], all_: bool) -> None:
     """Reject corrections.
@@ -133,7 +145,7 @@ def reject(numbers: tuple[int, ...], all_: bool) -> None:
 @feedback.command()
 @reading
 def audit() -> None:
-    """List the answers that were drawn at random for you to label; label all of them, the right ones too.
+    """List randomly chosen answers for you to label; label all of them, including the correct ones.
 
     \b
     Example: facesent feedback audit
@@ -152,7 +164,7 @@ def audit() -> None:
 @feedback.command()
 @reading
 def report() -> None:
-    """Show how often each version is right in service, from the audit alone.
+    """Show the accuracy of each version in service, from the audit.
 
     \b
     Example: facesent feedback report
@@ -167,24 +179,31 @@ def report() -> None:
     with opened(params.log) as store:
         found = in_service(store, params.evaluate.confidence_level)
     if not found:
-        click.echo("No answer is in the log.")
+        click.echo("The log has no answers.")
         return
     table = Table("Version", "Answers", "If nothing changed", "Accuracy", "Audited", "Corrected", title="In service")
     for one in found:
         labelled = one.accuracy.images if one.accuracy else 0
         shares = (_share(one.expected), _share(one.accuracy), f"{labelled} of {one.marked}")
         table.add_row(str(one.version), str(one.answers), *shares, str(one.corrections))
-    Console().print(table)
-    click.echo(f"If nothing changed: {SOURCE}. Accuracy: of the audited answers that have an accepted label.")
+    Console().print(table, markup=False)
+    click.echo(f"If nothing changed: {SOURCE}. Accuracy: on the audited answers that have an accepted label.")
 
 
 def _share(estimate: "Estimate | None") -> str:
     return f"{estimate.value:.0%} ({estimate.low:.0%} to {estimate.high:.0%})" if estimate else "–"
 
 
+def _take_in(photos: Path) -> str:
+    from facesent.core.paths import Project
+    from facesent.dataset.files import describe
+
+    return f"facesent data {'add' if describe(Project().data).images else 'import'} {quote(str(photos))}"
+
+
 def _chosen(numbers: tuple[int, ...], all_: bool) -> tuple[int, ...] | None:
     if bool(numbers) == all_:
-        raise click.UsageError("Expected numbers of corrections, or --all. See: facesent feedback")
+        raise click.UsageError("Expected the numbers of corrections, or --all. See: facesent feedback")
     return None if all_ else numbers
 
 

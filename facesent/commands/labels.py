@@ -1,6 +1,7 @@
 """``facesent data label-issues`` and ``relabel``: find labels that are probably wrong, and apply what a person says."""
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -25,13 +26,13 @@ _SHOWN = 20
 @click.option("--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Images in the queue.")
 @click.option(
     "--output", type=click.Path(path_type=Path, file_okay=False), default=Path("outputs/label_issues"),
-    show_default=True, help="Folder for the queue and its pictures.",
+    show_default=True, help="Folder for the queue and its thumbnails.",
 )  # fmt: skip
 @readable_errors
 def label_issues(data_dir: Path, predictions: Path, limit: int, output: Path) -> None:
-    """Find labels that are probably wrong, and queue their images for a person to look at.
+    """Find labels that are probably wrong, and queue their images for review.
 
-    Images that were kept in an earlier review of the same folder are not asked for again.
+    Images that were kept in an earlier review of the same folder are not queued again.
 
     \b
     Example: python -m flows.cross_validation && facesent data label-issues
@@ -49,28 +50,31 @@ def label_issues(data_dir: Path, predictions: Path, limit: int, output: Path) ->
         queued = write_queue(found, data_dir, output, limit=limit, hidden=hidden)
     _show_issues(summarise(table, found), len(found), len(table))
     if queued.kept:
-        click.echo(f"{queued.kept} of them were looked at and kept before.")
+        click.echo(f"{queued.kept} of them were reviewed and kept before.")
     if not queued.images:
-        click.echo("Nothing to look at.")
+        click.echo("Nothing to review.")
         return
     pages = f"{queued.pages[0]}" + (f" to {queued.pages[-1].name}" if len(queued.pages) > 1 else "")
-    click.echo(f"Queued the worst {queued.images} in {queued.file}, with pictures in {pages}.")
-    click.echo(f"Next: fill its column decision with keep, drop or a class, then facesent data relabel {queued.file}")
+    click.echo(f"Queued the {queued.images} most doubtful images in {queued.file}, with thumbnails in {pages}.")
+    click.echo(
+        "Next: fill in its column decision with keep, drop or a class, then "
+        f"facesent data relabel {quote(str(queued.file))}"
+    )
 
 
 @click.command()
 @data_option
-@click.option("--where", metavar="PATTERN", help="Decide for contents with a file that matches, such as '*~angry*'.")
-@click.option("--label", metavar="CLASS", help="What --where decides: a class, or drop.")
+@click.option("--where", metavar="PATTERN", help="Decide for images with a file name that matches, such as '*~angry*'.")
+@click.option("--label", metavar="CLASS", help="The decision for --where: a class, or drop.")
 @click.option(
     "--output", type=click.Path(path_type=Path, file_okay=False), default=Path("outputs/label_conflicts"),
-    show_default=True, help="Folder for the queue and its pictures.",
+    show_default=True, help="Folder for the queue and its thumbnails.",
 )  # fmt: skip
 @readable_errors
 def conflicts(data_dir: Path, where: str | None, label: str | None, output: Path) -> None:
-    """Queue the contents that stand under several labels, for a person to say which label is right.
+    """Queue images that have several labels, for a person to decide which label is right.
 
-    A class as decision leaves the content in that class once; its other copies are dropped. drop drops them all.
+    If the decision is a class, one copy stays in that class and the others are dropped. drop drops them all.
 
     \b
     Example: facesent data conflicts --where '*~angry*' --label Angry
@@ -93,26 +97,26 @@ def conflicts(data_dir: Path, where: str | None, label: str | None, output: Path
             max_pixels = params.validate_.max_pixels
             found = find_conflicts(data_dir, max_pixels=max_pixels, cache=cache, progress=progress)
         if found.empty:
-            click.echo("No content stands under two labels.")
+            click.echo("No image has two labels.")
             return
         rule = None if where is None or label is None else Rule(where, label)
         queue = decided(found, rule)
         queued = write_conflicts(queue, data_dir, output, hidden=params.report.no_thumbnails)
-    click.echo(
-        f"{queued.images} contents stand under several labels: {queued.file}, with pictures in {queued.pages[0]}."
-    )
+    click.echo(f"{queued.images} images have several labels: {queued.file}, with thumbnails in {queued.pages[0]}.")
     if rule:
-        click.echo(f"{(queue['decision'] != '').sum()} are decided as {rule.decision}, by {rule.pattern}.")
-    click.echo(f"Next: fill its column decision with a class or drop, then facesent data relabel {queued.file}")
+        click.echo(f"{rule.pattern} decides {(queue['decision'] != '').sum()} of them: {rule.decision}.")
+    click.echo(
+        f"Next: fill in its column decision with a class or drop, then facesent data relabel {quote(str(queued.file))}"
+    )
 
 
 @click.command()
 @click.argument("queue", metavar="QUEUE.csv", type=click.Path(path_type=Path))
 @data_option
-@click.option("--dry-run", is_flag=True, help="Check, and say what would be done.")
+@click.option("--dry-run", is_flag=True, help="Check, and show what would be done.")
 @readable_errors
 def relabel(queue: Path, data_dir: Path, dry_run: bool) -> None:
-    """Move and drop the images of data/ as the column decision of QUEUE.csv says: all of them, or none.
+    """Move and drop images of data/ as the column decision of QUEUE.csv says: all of them, or none.
 
     A decision is keep, drop or a class; rows without one wait. The old content stays in DVC's cache, and you are told
     how to get it back.
@@ -141,7 +145,7 @@ def _show_issues(summary: "pd.DataFrame", issues: int, images: int) -> None:
     table = Table("Given", "Images", "Issues", "Mostly suggested", title="Label issues")
     for row in summary.itertuples():
         table.add_row(str(row.label), str(row.images), str(row.issues), str(row.suggested))
-    Console().print(table)
+    Console().print(table, markup=False)
     click.echo(f"{issues} issues in {images} images ({issues / images:.1%}).")
 
 
@@ -154,9 +158,11 @@ def _show_plan(intended: "Plan", *, dry_run: bool) -> None:
         click.echo(f"and {len(changes) - _SHOWN} more")
     click.echo(
         f"Moves: {len(intended.moves)}. Drops: {len(intended.drops)}. Kept: {intended.kept}. "
-        f"Done before: {intended.done}."
+        f"Already done: {intended.done}."
     )
     for name, other in intended.conflicts[:_SHOWN]:
-        click.echo(f"{name} has the content of {other}: validate sets both aside until they are one class.", err=True)
+        click.echo(
+            f"{name} is the same image as {other}: validate quarantines both until they have one class.", err=True
+        )
     if dry_run:
         click.echo("Dry run: nothing was changed.")

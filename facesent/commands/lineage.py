@@ -1,4 +1,4 @@
-"""``facesent lineage`` and ``facesent reproduce``: where a model comes from, and whether it comes out again."""
+"""``facesent lineage`` and ``facesent reproduce``: where a model comes from, and whether it can be reproduced."""
 
 import json
 import sys
@@ -20,13 +20,13 @@ _SECONDS_TO_CLEAN_UP = 20.0
 
 @click.command()
 @click.argument("what", metavar="VERSION|RUN|COMMIT|ANSWER")
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
 @reading
 def lineage(what: str, as_json: bool) -> None:
-    """Show what a served model comes from, or what came of a run or a commit.
+    """Show where a served model comes from, or what came of a run or a commit.
 
-    VERSION is a number or an alias such as champion; RUN and COMMIT may be shortened to four digits. ANSWER is -: what
-    a photo got, JSON with the key version, on standard input.
+    VERSION is a number or an alias such as champion; RUN and COMMIT may be shortened to four digits. For ANSWER,
+    give - and the JSON of an answer, with the key version, on standard input.
 
     \b
     Example: facesent lineage champion
@@ -52,9 +52,8 @@ def lineage(what: str, as_json: bool) -> None:
 def reproduce(version: str) -> None:
     """Train a version again from its commit, its settings and its images, and compare the weights.
 
-    All happens in a temporary folder with a tracking store of its own: the project
-    and its registry stay as they are. Takes as long as the training did. Ends with status 1 if the weights
-    differ.
+    It works in a temporary folder with its own tracking store, so the project and its registry do not change. It
+    takes as long as the training did, and ends with status 1 if the weights differ.
 
     \b
     Example: facesent reproduce champion
@@ -78,10 +77,10 @@ def _rows(chain: "Chain") -> Iterator[tuple[str, str]]:
         run = chain.run
         yield "run", f"{run.run_id} {run.name} ({run.status.lower()}, started {run.started:%Y-%m-%d %H:%M} UTC)"
     else:
-        yield "run", f"{chain.versions[0].run_id}, which MLflow no longer has; the version's tags tell the rest"
+        yield "run", f"{chain.versions[0].run_id}, which MLflow no longer has; the rest is from the version's tags"
     if "recorded" in tags:
-        yield "", f"recorded {tags['recorded']}: commit and machine are those of the recording"
-    yield "flow run", tags.get("flow_run", "none: the stages ran without a flow")
+        yield "", f"recorded {tags['recorded']}: commit and machine are from the time of recording"
+    yield "flow run", tags.get("flow_run", "none: the stages ran outside a flow")
     yield "commit", _commit(chain)
     yield "changes", _changes(tags)
     yield "data", tags.get("data_md5", "not tracked by DVC")
@@ -101,17 +100,17 @@ def _version(version: "Version") -> str:
 
 def _commit(chain: "Chain") -> str:
     if chain.commit is None:
-        return "none: made outside of a git repository"
+        return "none: trained outside a git repository"
     subject = chain.commit.subject
     return f"{chain.commit.sha} {subject if subject is not None else '(not in this repository)'}"
 
 
 def _changes(tags: Mapping[str, str]) -> str:
-    untracked = f"; files git did not have: {tags['git_untracked']}" if "git_untracked" in tags else ""
+    untracked = f"; files not in git: {tags['git_untracked']}" if "git_untracked" in tags else ""
     if "git_changes" in tags:
         return f"{tags['git_changes']}{untracked}"
     if tags.get("git_dirty") == "true":
-        return "something was not committed; what, was not recorded then"
+        return "uncommitted changes, which were not recorded"
     return "none" if "git_commit" in tags else "unknown"
 
 
@@ -137,7 +136,7 @@ def _show_made(made: "Made") -> None:
     commit = made.commit
     click.echo(f"commit {commit.sha} {commit.subject if commit.subject is not None else '(not in this repository)'}")
     if not made.chains:
-        click.echo("No run was made at it. Next: git checkout it, then dvc repro")
+        click.echo(f"No run was made at this commit. Next: git checkout {commit.sha[:10]}, then dvc repro")
         return
     table = Table("Run", "Name", "Status", "Started", "Changed since the commit", "Versions")
     for chain in made.chains:
@@ -145,19 +144,19 @@ def _show_made(made: "Made") -> None:
             numbers = "\n".join(" ".join([str(version.number), *version.aliases]) for version in chain.versions)
             started = f"{run.started:%Y-%m-%d %H:%M}"
             table.add_row(run.run_id[:8], run.name, run.status.lower(), started, _changes(chain.tags), numbers)
-    Console().print(table)
+    Console().print(table, markup=False)
 
 
 def _show_reproduction(result: "Reproduction") -> None:
     if result.same:
-        click.echo(f"SAME: version {result.version} came out again, sha256 {result.received}")
+        click.echo(f"SAME: version {result.version} was reproduced, sha256 {result.received}")
         return
     click.echo(f"DIFFERS: version {result.version}\n  was {result.expected}\n  is  {result.received}")
     if result.differences:
-        click.echo("What differs upstream, the first first:")
+        click.echo("What differs upstream, in order:")
     for difference in result.differences:
         click.echo(f"  {difference.what}: was {difference.was}, is {difference.now}")
     if not result.differences:
-        click.echo("Nothing that was recorded differs upstream.")
+        click.echo("Nothing else that was recorded differs.")
     if result.unrecorded:
-        click.echo(f"Not recorded with the version, so not compared: {', '.join(result.unrecorded)}.")
+        click.echo(f"Not compared, because the version does not record it: {', '.join(result.unrecorded)}.")

@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from facesent.commands import following
 from facesent.commands.errors import readable_errors, reading
+from facesent.core.paths import Project
 
 if TYPE_CHECKING:
     from facesent.promotion.aliases import Promotion
@@ -23,27 +25,26 @@ _WAITS = 3
 @click.option(
     "--replace-incomparable",
     is_flag=True,
-    help="Promote although the champion cannot be compared, for instance because it knows other classes.",
+    help="Promote even if the champion cannot be compared, for example because it has other classes.",
 )
 @readable_errors
 def promote(replace_incomparable: bool) -> None:
-    """Register the model, try it in the real server, hold it against the gate, and make it champion if it passes.
+    """Register the model, try it in the real server, judge it, and make it champion if it passes the gate.
 
-    With gate.approval: true in params.yaml it then waits for a person: facesent approve VERSION.
+    With gate.approval: true in params.yaml it then waits for approval: facesent approve VERSION.
     Ends with status 1 if the model was not promoted, and 3 if it waits for approval.
 
     \b
     Example: dvc repro && facesent promote
     """
-    from facesent.core.paths import Project
     from facesent.params import load_params
     from facesent.promotion import aliases, approval, judge, register, report
     from facesent.promotion.canary import trial
 
     project = Project()
     candidate = register.register(project)
-    click.echo(f"Version {candidate.version}: {'registered' if candidate.created else 'known already'}.")
-    click.echo("Canary: the real server starts with it ...")
+    click.echo(f"Version {candidate.version}: {'registered' if candidate.created else 'already registered'}.")
+    click.echo("Canary: trying it in the real server ...")
     canary = trial.canary(project, candidate)
     _show_canary(canary)
     verdict = judge.judge(project, candidate, canary)
@@ -54,20 +55,20 @@ def promote(replace_incomparable: bool) -> None:
     show_aliases(result)
     click.echo(f"Report: {report.report(project, candidate, verdict, result, canary)}")
     if verdict.incomparable and not replace_incomparable:
-        click.echo("To promote it all the same: facesent promote --replace-incomparable")
+        click.echo("To promote it anyway: facesent promote --replace-incomparable")
     if result.champion != candidate.version:
         raise SystemExit(_WAITS if answer and answer.state == "waiting" else 1)
 
 
 @click.command()
 @click.argument("version", metavar="[VERSION|ALIAS]", required=False)
-@click.option("--reason", default="", help="For the history that facesent models shows.")
+@click.option("--reason", default="", help="A reason for the history in facesent models.")
 @reading
 def rollback(version: str | None, reason: str) -> None:
-    """Make the previous champion the champion again, or another version if it passed the gate once.
+    """Make the previous champion the champion again, or another version that has passed the gate.
 
-    Repeating it changes nothing. The version that was rolled back is not promoted by itself again: only
-    facesent rollback with its number serves it again.
+    Repeating it changes nothing. The version that was rolled back is not promoted again until you name it: facesent
+    rollback VERSION.
 
     \b
     Example: facesent rollback --reason "confuses sad and neutral" && facesent models
@@ -83,7 +84,7 @@ def rollback(version: str | None, reason: str) -> None:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="For machines: with all tags and each promotion.")
+@click.option("--json", "as_json", is_flag=True, help="For programs: all tags and promotions.")
 @reading
 def models(as_json: bool) -> None:
     """List the registered versions: aliases, test accuracy with its interval, mean recall, verdict, when and why.
@@ -101,7 +102,7 @@ def models(as_json: bool) -> None:
     elif known:
         _show_versions(known)
     else:
-        click.echo("No version is registered yet. Next: facesent promote")
+        click.echo(f"No version is registered yet. Next: {following.to_promote(Project())}")
 
 
 def show_aliases(result: "Promotion") -> None:
@@ -112,7 +113,7 @@ def show_aliases(result: "Promotion") -> None:
         click.echo("There is no champion.")
         return
     previous = f"; previous: version {result.previous}" if result.previous else ""
-    click.echo(f"Champion: version {result.champion}{'' if result.changed else ', as before'}{previous}.")
+    click.echo(f"Champion: version {result.champion}{'' if result.changed else ' (unchanged)'}{previous}.")
 
 
 def _show_canary(canary: "CanaryReport") -> None:
@@ -154,7 +155,7 @@ def _show_versions(known: "list[Listed]") -> None:
     console = Console()
     if not console.is_terminal:
         console.width = _WIDTH
-    console.print(table)
+    console.print(table, markup=False)
 
 
 def _row(listed: "Listed") -> tuple[Any, ...]:
@@ -173,20 +174,20 @@ def _row(listed: "Listed") -> tuple[Any, ...]:
     )
 
 
-_by = click.option("--by", help="Who decides; by default the user of this terminal.")
+_by = click.option("--by", help="Who decides; the current user by default.")
 
 
 @click.command()
 @click.argument("version", metavar="VERSION|ALIAS")
 @_by
-@click.option("--reason", default="", help="For the history that facesent models shows.")
+@click.option("--reason", default="", help="A reason for the history in facesent models.")
 @reading
 def approve(version: str, by: str | None, reason: str) -> None:
-    """Agree that a version, which passed the gate, is served, and make it champion.
+    """Approve a version that passed the gate, and make it champion.
 
-    With gate.approval: true in params.yaml, facesent promote and the flow ask before they promote. A flow that waits
-    goes on by itself a few seconds after this; where none waits, or none any more, this is all that it takes. If the
-    champion changed since the verdict, VERSION has to be judged again. VERSION may have been rejected before.
+    With gate.approval: true in params.yaml, facesent promote and the flow ask before they promote. A waiting flow
+    continues a few seconds later; without one, this command promotes by itself. If the champion has changed since the
+    verdict, VERSION has to be judged again. VERSION may have been rejected before.
 
     \b
     Example: facesent models && facesent approve 3
@@ -205,9 +206,9 @@ def approve(version: str, by: str | None, reason: str) -> None:
 @click.option("--reason", required=True, help="What is wrong with it.")
 @reading
 def reject(version: str, by: str | None, reason: str) -> None:
-    """Keep VERSION, which waits for approval, from being served; a flow that waits for it ends.
+    """Reject VERSION, which waits for approval; a flow that waits for it ends.
 
-    It is not asked about again; facesent approve VERSION changes your mind.
+    You are not asked about it again. To change your mind: facesent approve VERSION.
 
     \b
     Example: facesent reject 3 --reason "half of the test photos are of one person"

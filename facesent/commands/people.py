@@ -17,19 +17,21 @@ if TYPE_CHECKING:
 
 @click.command()
 @data_option
-@click.option("--dry-run", is_flag=True, help="Write the table and the pictures to look at, and change nothing.")
-@click.option("--measure", "measuring", is_flag=True, help="See how well it finds the people that metadata.csv names.")
-@click.option("--resplit", is_flag=True, help="Where people are in two splits so far, forget the splits.")
-@click.option("--keep-splits", is_flag=True, help="Keep them, and have images left out that tie two together.")
-@click.option("--no-cache", is_flag=True, help="Delete the embeddings of earlier runs, and keep none.")
+@click.option("--dry-run", is_flag=True, help="Write the table and thumbnails for review, and change nothing.")
+@click.option(
+    "--measure", "measuring", is_flag=True, help="Measure how well it finds the people that metadata.csv names."
+)
+@click.option("--resplit", is_flag=True, help="If people are in two splits, forget the splits.")
+@click.option("--keep-splits", is_flag=True, help="Keep the splits, and leave out images that tie two together.")
+@click.option("--no-cache", is_flag=True, help="Delete stored embeddings, and store none.")
 @click.option(
     "--weights", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     default=Path("weights/vggface2_mobilenet.weights.h5"), show_default=True,
-    help="As facesent weights vggface2_mobilenet makes it.",
+    help="The file from facesent weights vggface2_mobilenet.",
 )  # fmt: skip
 @click.option(
     "--output", type=click.Path(path_type=Path, file_okay=False), default=Path("outputs/people"), show_default=True,
-    help="Folder for the table and the pictures.",
+    help="Folder for the table and the thumbnails.",
 )  # fmt: skip
 @readable_errors
 def people(
@@ -72,7 +74,7 @@ def people(
         if proposal.new.empty:
             return
         table, pages = save_pages(proposal, data_dir, output, hidden=params.report.no_thumbnails)
-    click.echo(f"All groups: {table}. Look at the largest: {', '.join(map(str, pages))}")
+    click.echo(f"All groups: {table}. The largest are in {', '.join(map(str, pages))}")
     torn = proposal.torn(read_assignment(project.assignment))
     if len(torn):
         _show_torn(torn)
@@ -126,10 +128,10 @@ def _measure(manifest: "pd.DataFrame", data_dir: Path, embeddings: "Embeddings")
     found = measure(embeddings(files), numbers, threshold=THRESHOLD, largest_share=LARGEST_SHARE)
     click.echo(
         f"{found.images:,} images of known people, {found.people:,} of them with several photos.\n"
-        f"Of a person's pairs of photos {found.recall:.0%} are put together (each person counts the same).\n"
-        f"Of the pairs of two people {found.false_match_rate:.2%} are as alike as the threshold {THRESHOLD}.\n"
-        f"Put together: {found.found:.2f} right pairs an image, {found.wrong:.2f} wrong ones, which grow with the "
-        f"images to the power of {found.growth:.2f}; {found.precision(found.images):.0%} are right."
+        f"Recall of pairs: {found.recall:.0%} (each person counts the same).\n"
+        f"False match rate at the threshold {THRESHOLD}: {found.false_match_rate:.2%}.\n"
+        f"Precision of pairs: {found.precision(found.images):.0%}; {found.found:.2f} right and {found.wrong:.2f} wrong "
+        f"pairs per image. Wrong ones grow with the number of images to the power of {found.growth:.2f}."
     )
 
 
@@ -140,37 +142,37 @@ def _show(proposal: "Proposal") -> None:
     images, new, joined, sizes = proposal.images, proposal.new, proposal.joined, proposal.sizes
     had = int((images["before"] != "").sum())
     unreadable = f", {proposal.unreadable:,} cannot be read" if proposal.unreadable else ""
-    click.echo(f"{len(images):,} images: {had:,} had a group before{unreadable}.")
+    click.echo(f"{len(images):,} images: {had:,} already had a group{unreadable}.")
     if new.empty:
-        click.echo("Nothing is proposed: each image has a group, or is like no other.")
+        click.echo("Nothing to propose: every image has a group, or resembles no other.")
         return
     founded = new["group"].nunique() - joined["group"].nunique()
     alone = int((images["group"] == "").sum())
     click.echo(
-        f"Proposed: {len(new) - len(joined):,} images in {founded:,} new groups; {len(joined):,} join one that was "
-        f"there. {alone:,} are like no other."
+        f"Proposed: {len(new) - len(joined):,} images in {founded:,} new groups; {len(joined):,} join existing "
+        f"groups. {alone:,} resemble no other image."
     )
     if len(sizes):
         largest = ", ".join(f"{size:,}" for size in sizes.head(5))
         click.echo(f"The largest proposed groups have {largest} images, at most {sizes.iloc[0] / len(images):.1%}.")
     if proposal.too_large:
-        click.echo(f"Groups that together would be too large were kept apart: {proposal.too_large:,} times.")
+        click.echo(f"Groups that would be too large together were kept apart: {proposal.too_large:,} times.")
     if proposal.bridges:
         click.echo(
-            f"{len(proposal.bridges):,} images are like two groups that were there, and joined the more like one: "
-            f"{some(proposal.bridges)}. No two groups become one; if these are one person, give both one name."
+            f"{len(proposal.bridges):,} images resemble two existing groups, and joined the more similar one: "
+            f"{some(proposal.bridges)}. Groups are never merged: if two are one person, give them one name."
         )
     click.echo(
-        f"Measured on {MEASURED.images:,} faces: {MEASURED.recall:.0%} of a person's pairs of photos are put together, "
-        f"and {MEASURED.false_match_rate:.1%} of the pairs of two people are as alike. Of the pairs put together "
-        f"{MEASURED.precision(MEASURED.images):.0%} were right; with {len(images):,} images about "
-        f"{MEASURED.precision(len(images)):.0%}, extrapolated. Wrong ones cost balance, missed ones leak."
+        f"Measured on {MEASURED.images:,} faces: recall of pairs {MEASURED.recall:.0%}, false match rate "
+        f"{MEASURED.false_match_rate:.1%}, precision {MEASURED.precision(MEASURED.images):.0%}; with {len(images):,} "
+        f"images the precision is about {MEASURED.precision(len(images)):.0%}, extrapolated. Wrong pairs cost balance, "
+        "missed ones leak."
     )
 
 
 def _show_torn(torn: "pd.Series") -> None:
     click.echo(
-        f"{len(torn):,} groups have images in several splits so far, {torn.sum():,} images in all. --resplit draws new "
-        "splits, on which no model so far can be compared; with --keep-splits, those that tie two splits together are "
+        f"{len(torn):,} groups have images in several splits, {torn.sum():,} images in total. --resplit draws new "
+        "splits, on which no earlier model can be compared; with --keep-splits, those that tie two splits together are "
         "left out, which suits a few new images."
     )

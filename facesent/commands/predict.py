@@ -26,7 +26,7 @@ _BATCH = 32
 
 @click.command()
 @click.argument("photos", nargs=-1, required=True, metavar="PHOTO|DIR...", type=click.Path(exists=True, path_type=Path))
-@click.option("--version", metavar="VERSION|ALIAS", help="A registered version; without it, the champion.")
+@click.option("--version", metavar="VERSION|ALIAS", help="A registered version; the champion by default.")
 @click.option(
     "--min-confidence",
     type=click.FloatRange(0, 1),
@@ -39,7 +39,7 @@ _BATCH = 32
     default="none",
     help="Look at the largest face of a photo alone, if one is found.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for machines.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line, for programs.")
 @reading
 def predict(
     photos: tuple[Path, ...],

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import click
 
+from facesent.commands import following
 from facesent.commands.errors import reading
+from facesent.core.paths import Project
 
 
 @click.command()
@@ -25,4 +27,4 @@ def preset(name: str | None) -> None:
             click.echo(f"{known}: {text.partition(chr(10))[0].lstrip('# ')}")
         return
     presets.save(presets.preset(Path(), name), Path("params.yaml"))
-    click.echo(f"params.yaml is the preset {name} now. Next: dvc repro")
+    click.echo(f"params.yaml is now the preset {name}. Next: {following.to_train(Project())}")

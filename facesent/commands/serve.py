@@ -9,11 +9,15 @@ from facesent.commands.errors import reading
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="An address of this machine to listen at.")
-@click.option("--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="0 for any free one.")
-@click.option("--allow-host", "hosts", multiple=True, metavar="NAME", help="A further name that clients call it by.")
-@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that answer.")
-@click.option("--version", metavar="VERSION|ALIAS", help="Without it, the champion. An alias is followed.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="An address of this machine to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="0: any free port.")
+@click.option(
+    "--allow-host", "hosts", multiple=True, metavar="NAME", help="Another name by which clients call the server."
+)
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Number of worker processes.")
+@click.option(
+    "--version", metavar="VERSION|ALIAS", help="A number or an alias, which is followed; the champion by default."
+)
 @reading
 def serve(host: str, port: int, hosts: tuple[str, ...], workers: int, version: str | None) -> None:
     """Serve the champion, and the next one as soon as it is promoted.

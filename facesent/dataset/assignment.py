@@ -69,14 +69,14 @@ def table_of(text: str, name: str) -> pd.DataFrame:
     """
     if "<<<<<<<" in text or ">>>>>>>" in text:
         raise AssignmentError(
-            f"Expected a table in {name}. Received: the marks of a merge. Keep the rows of both sides, and of an image "
-            "that both have placed one row."
+            f"Expected a table in {name}. Received: conflict markers of a merge. Keep the rows of both sides, but only "
+            "one row per image."
         )
     table = pd.read_csv(StringIO(text), dtype=str, keep_default_na=False)
     if tuple(table.columns) != COLUMNS or not table["split"].isin(SPLITS).all():
         raise AssignmentError(
             f"Expected the columns {', '.join(COLUMNS)} in {name}, and train, val or test as split. Received: "
-            f"{', '.join(map(str, table.columns))}. Take it from git again: git checkout {name}"
+            f"{', '.join(map(str, table.columns))}. Restore it from git: git checkout {name}"
         )
     _check_places(table, name)
     return table
@@ -88,8 +88,8 @@ def _check_places(table: pd.DataFrame, name: str) -> None:
     if len(twice):
         rows = [f"{row.content} ({row.split})" for row in twice.sort_values([*_KEY, "split"]).itertuples()]
         raise AssignmentError(
-            f"Expected each image in one split in {name}. Received: {some(rows)}. Two copies of the project placed "
-            "new images each for itself: keep one row of each image."
+            f"Expected each image in one split in {name}. Received: {some(rows)}. Two clones placed the same new "
+            "images differently: keep one row per image."
         )
 
 

@@ -135,8 +135,8 @@ def class_folders(data_dir: Path) -> list[str]:
     for folder in folders:
         if leaves(data_dir.resolve(), folder):
             raise DataError(
-                f"Expected class folders inside {data_dir}. Received: {folder.name} is a link to elsewhere. "
-                f"Copy them with `facesent data import DIR`."
+                f"Expected class folders inside {data_dir}. Received: {folder.name} is a link out of it. Copy the "
+                "images with `facesent data import DIR`."
             )
     check_readable(data_dir, (folder.name for folder in folders))
     names = [folder.name for folder in folders]
@@ -239,17 +239,17 @@ def check_class_names(names: Iterable[str]) -> None:
     for name in names:
         if name.casefold() == UNCERTAIN:
             raise DataError(
-                f"Expected class folders other than {UNCERTAIN!r}, which is the answer below serve.min_confidence. "
+                f"Expected no class folder called {UNCERTAIN!r}, the answer below serve.min_confidence. "
                 f"Received: {name}. Rename the folder, or leave its images out."
             )
         if len(name) > _LONGEST_CLASS:
             raise DataError(
-                f"Expected class folders with names of at most {_LONGEST_CLASS} characters. Received: {len(name)}, "
+                f"Expected names of class folders with at most {_LONGEST_CLASS} characters. Received: {len(name)}, "
                 f"{name[:40]}… Rename the folder."
             )
         letters = re.sub(r"[\W_]+", "_", normalize("NFC", name)).casefold()
         if (other := known.setdefault(letters, name)) != name:
             raise DataError(
-                f"Expected class folders whose names differ in letters or digits. Received: {other} and {name}. "
+                f"Expected names of class folders that differ in letters or digits. Received: {other} and {name}. "
                 "Rename one, or put their images together."
             )

@@ -48,13 +48,14 @@ class Metadata:
             yield (
                 f"Warning: {len(names)} rows of metadata.csv name no image, such as {names[0]}, and "
                 f"{len(self.rowless)} images have no row, such as {self.rowless[0]}. If these are the same images, "
-                "correct the names: without its group a person can be in two splits."
+                "correct the names: without groups, a person can be in two splits."
             )
         elif names:
             yield f"{len(names)} rows of metadata.csv name no image, such as {names[0]}."
         others = [name for name in self.columns if name not in COLUMNS]
         if others and "group" not in self.columns:
-            yield f"metadata.csv has no column group, which keeps people apart; not used: {some(others)}."
+            names = some(others)
+            yield f"metadata.csv has no column group, which keeps each person in one split. Unused columns: {names}."
 
 
 def read_metadata(path: Path, images: Collection[str]) -> Metadata:
@@ -100,7 +101,7 @@ def parse(path: Path) -> tuple[tuple[str, ...], list[Row]]:
     if "file_name" not in columns:
         raise DataError(
             f"Expected a CSV with a column file_name in {path}. Received: {', '.join(columns) or 'an empty file'}. "
-            "Its first row names the columns: file_name, and group or split if there are any."
+            "The first row must name the columns: file_name, and optionally group and split."
         )
     if len(set(columns)) < len(columns):
         raise DataError(f"Expected each column once in {path}. Received: {', '.join(columns)}.")
@@ -111,7 +112,7 @@ def parse(path: Path) -> tuple[tuple[str, ...], list[Row]]:
         if any(cell.strip() for cell in cells[len(header) :]):
             raise DataError(
                 f"Expected {len(header)} cells in row {number} of {path}. Received: {len(cells)}, {some(cells)}. "
-                "A name that holds the separator is put between double quotes."
+                "Put a name that contains the separator in double quotes."
             )
         row = dict.fromkeys(columns, "") | {name: cell for name, cell in zip(header, cells, strict=False) if name}
         rows.append(row | {name: _clean(row[name]) for name in COLUMNS[1:] if name in row})

@@ -59,10 +59,10 @@ def _explain(job: Callable[[Item], Result], suspects: Sequence[Item], initialize
         try:
             pool.submit(os.getpid).result()
         except BrokenProcessPool:
-            return "Expected worker processes to start. Received: they ended at once. Run with one worker."
+            return "Expected worker processes to start. Received: they ended immediately. Run with one worker."
         for item in suspects:
             try:
                 pool.submit(job, item).result()
             except BrokenProcessPool:
                 return f"Expected a result for {item}. Received: the process that worked on it died."
-    return "Expected workers to finish. Received: one was ended from outside, perhaps for lack of memory. Run it again."
+    return "Expected workers to finish. Received: one was killed, perhaps for lack of memory. Run it again."

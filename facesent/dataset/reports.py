@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from facesent.core.markdown import bullets, table
+from facesent.core.markdown import bullets, code, escaped, table
 from facesent.core.paths import SPLITS
 from facesent.dataset.splits import SplitReport
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from facesent.dataset.expectations import Checked
 
 _PROPOSED = (
-    "The people of {} images are proposed, by their faces (`facesent data people`), not given: some photos of a person "
-    "are missed, and some strangers are taken for one."
+    "The groups of {} images were proposed from the faces (`facesent data people`), not given: some photos of a person "
+    "are missed, and some different people are grouped as one."
 )
 
 
@@ -53,15 +53,15 @@ def split_markdown(report: SplitReport, quarantined: int) -> str:
         f"{report.images} images in {report.groups} groups, the largest of {report.largest_group}; "
         f"{report.given} have a split in metadata.csv; {quarantined} quarantined images are left out.",
         *([_PROPOSED.format(report.proposed)] if report.proposed else []),
-        *(f"**Warning:** {warning}" for warning in report.warnings),
+        *(f"**Warning:** {escaped(warning)}" for warning in report.warnings),
         "## Leaks",
-        "Linked images sit in one split. *Pairs torn* and *held out* say what a random split of the same seed, which "
-        "knows of no groups, would have torn apart: pairs of linked images in two splits, and images of val and test "
-        "with a linked one in train. *Here* says what this split tears: only what metadata.csv gives.",
+        "Linked images are in one split. *Pairs torn* and *held out* show what a random split with the same seed and "
+        "without groups would have torn apart: pairs of linked images in two splits, and images of val and test "
+        "with a linked one in train. *Here* shows what this split tears: only what metadata.csv gives.",
         table(headers, links),
-        bullets([", ".join(f"`{name}`" for name in names) for names in report.torn]),
+        bullets([", ".join(map(code, names)) for names in report.torn]),
         *(
-            ["## In no split", bullets([f"`{name}`: {why}" for name, why in report.left_out.items()])]
+            ["## In no split", bullets([f"{code(name)}: {escaped(why)}" for name, why in report.left_out.items()])]
             if report.left_out
             else []
         ),
@@ -121,13 +121,13 @@ def validation_markdown(summary: dict[str, Any]) -> str:
         class_counts(summary),
         f"Width {_range(width)}, height {_range(height)} pixels. Formats: {_list_tally(summary['formats'])}. "
         f"Modes: {_list_tally(summary['modes'])}.",
-        *summary["notes"],
+        *map(escaped, summary["notes"]),
         "## Expectations",
         _expectations(summary["expectations"]),
         f"## Quarantined: {len(summary['quarantined'])}",
-        bullets([f"`{name}`: {reason}" for name, reason in summary["quarantined"].items()]),
+        bullets([f"{code(name)}: {escaped(reason)}" for name, reason in summary["quarantined"].items()]),
         f"## Same content: {len(summary['same_content'])}",
-        bullets([", ".join(f"`{name}`" for name in names) for names in summary["same_content"]]),
+        bullets([", ".join(map(code, names)) for names in summary["same_content"]]),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 

@@ -37,5 +37,5 @@ class Split(Section):
     @model_validator(mode="after")
     def _leaves_training_images(self) -> "Split":
         if self.val + self.test >= 1:
-            raise ValueError(f"val + test must leave images to train on. Received: {self.val} + {self.test}")
+            raise ValueError(f"val + test must leave images for training. Received: {self.val} + {self.test}")
         return self

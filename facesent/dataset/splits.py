@@ -22,7 +22,7 @@ _PERSON = "same person"
 _ATTEMPTS = 20
 _FAR_FROM_SHARE = 0.05
 _WAYS_ON = (
-    "`facesent data resplit` draws new splits of all images, on which no model so far can be compared; "
+    "`facesent data resplit` draws new splits of all images, on which no earlier model can be compared; "
     "split.torn: keep in params.yaml lets images stay where metadata.csv puts them."
 )
 
@@ -92,7 +92,7 @@ def split(
     """
     images = manifest[manifest["ok"]].sort_values("file_name", ignore_index=True)
     if images.empty:
-        raise SplitError(f"Expected images that can be used. Received: all {len(manifest)} are quarantined.")
+        raise SplitError(f"Expected usable images. Received: all {len(manifest)} are quarantined.")
     nodes = _nodes(images, memory)
     links = _links(nodes, near_duplicate_distance)
     if len(memory) and not _related(nodes, memory, links["near duplicates"]):
@@ -190,8 +190,9 @@ def _place(
     groups = len(np.unique(group[labels == label]))
     raise SplitError(
         f"Expected images of each class in each split. Received: no {label} in {name}; the class has "
-        f"{(labels == label).sum()} images in {_counted(groups)} (an image, its duplicates and its person are one). "
-        "Add images of the class, remove its folder, or change split.val and split.test in params.yaml."
+        f"{(labels == label).sum()} images in {_counted(groups)} (an image, its duplicates and all photos of its "
+        "person count as one). Add images of the class, remove its folder, or change split.val and split.test in "
+        "params.yaml."
     )
 
 
@@ -206,10 +207,10 @@ def _check_not_empty(names: Names, groups: int) -> None:
         if name not in names:
             raise SplitError(
                 f"Expected images in train, val and test. Received: none {name}; the {len(names)} images make "
-                f"{_counted(groups)} (an image, its duplicates and its person are one), and metadata.csv or "
-                f"assignment.csv places each of them. Give some images the split {name} in metadata.csv, lower "
-                "split.near_duplicate_distance where similar pictures join too many, or draw new splits: "
-                "facesent data resplit"
+                f"{_counted(groups)} (an image, its duplicates and all photos of its person count as one), and "
+                f"metadata.csv or assignment.csv places each of them. Give some images the split {name} in "
+                "metadata.csv, lower split.near_duplicate_distance if similar pictures join too many, or draw new "
+                "splits: facesent data resplit"
             )
 
 
@@ -267,7 +268,7 @@ def _warnings(
     if torn:
         yield (
             f"The split column of metadata.csv tears {len(torn)} groups of linked images apart, such as that of "
-            f"{' and '.join(torn[0][:2])}. It was obeyed, so that the test score may be too good."
+            f"{' and '.join(torn[0][:2])}. The splits are used as given, so the test score may be too optimistic."
         )
     largest = int(np.bincount(group).max())
     if largest > GIANT_SHARE * count:
@@ -277,11 +278,11 @@ def _warnings(
         if abs(received - share) > _FAR_FROM_SHARE:
             yield f"Expected {share:.0%} of the images in {name}. Received: {received:.0%}."
     for label, name in _missing(result["label"], result["split"].to_numpy(dtype=np.str_)):
-        yield f"There is no image of {label} in {name}: how well it is told apart can't be said."
+        yield f"There is no image of {label} in {name}: its recall is not known."
 
 
 def _advice(links: Mapping[str, Labels], count: int, distance: int) -> str:
     without = join(count, [labels for name, labels in links.items() if name != "near duplicates"])
     if np.bincount(without).max() > GIANT_SHARE * count:
-        return "Equal content or the group column of metadata.csv joins them: check that it names one person a group."
+        return "Equal content or the group column of metadata.csv joins them: check that each group is one person."
     return f"Similar pictures join them: lower split.near_duplicate_distance in params.yaml (it is {distance})."

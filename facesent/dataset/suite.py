@@ -15,7 +15,7 @@ from facesent.dataset.manifest import COLUMNS, CONFLICT
 from facesent.dataset.settings import Validate
 
 Severity = Literal["critical", "warning"]
-ONE_LABEL = "No content stands under two labels."
+ONE_LABEL = "No image has two labels."
 # The tables and the column that names a row of each.
 ROW_NAMES = {"images": "file_name", "classes": "label", "dataset": "name"}
 
@@ -78,7 +78,7 @@ def _usable(params: Validate) -> list[Rule]:
                   mostly=1 - params.max_quarantined),
         _warning("Each file can be read as an image.", holds, column="readable", value_set=[True]),
         _warning(ONE_LABEL, holds, column="one_label", value_set=[True]),
-        _critical("Few images repeat another's content.", holds, ("max_duplicates",), column="first_of_its_content",
+        _critical("Few images are exact duplicates.", holds, ("max_duplicates",), column="first_of_its_content",
                   value_set=[True], mostly=1 - params.max_duplicates),
     ]  # fmt: skip
 
@@ -87,11 +87,11 @@ def _looks(params: Validate) -> list[Rule]:
     """Sizes tolerate as many exceptions as the quarantine does, so that one odd file stops nobody."""
     between, tolerant = "expect_column_values_to_be_between", 1 - params.max_quarantined
     return [
-        _critical("Hardly any image is too small.", between, ("min_side", "max_quarantined"), column="short_side",
+        _critical("Hardly any images are too small.", between, ("min_side", "max_quarantined"), column="short_side",
                   min_value=params.min_side, mostly=tolerant),
-        _critical("Hardly any image is too large.", between, ("max_side", "max_quarantined"), column="long_side",
+        _critical("Hardly any images are too large.", between, ("max_side", "max_quarantined"), column="long_side",
                   max_value=params.max_side, mostly=tolerant),
-        _warning("No image is a strip.", between, ("max_aspect_ratio",), column="aspect_ratio",
+        _warning("No image is extremely narrow.", between, ("max_aspect_ratio",), column="aspect_ratio",
                  max_value=params.max_aspect_ratio),
         _warning("Few images are nearly black or nearly white.", between,
                  ("max_extreme_brightness", "min_brightness", "max_brightness"), column="brightness",
@@ -103,11 +103,11 @@ def _looks(params: Validate) -> list[Rule]:
 def _balance(params: Validate) -> list[Rule]:
     """Enough of each class. Class weights make up for imbalance, so that it is worth a word but not a stop."""
     return [
-        _critical("There are two classes or more.", "expect_table_row_count_to_be_between", table="classes",
+        _critical("There are at least two classes.", "expect_table_row_count_to_be_between", table="classes",
                   min_value=2),
         _critical("Each class folder has enough usable images.", "expect_column_values_to_be_between",
                   ("min_images_per_class",), table="classes", column="images", min_value=params.min_images_per_class),
-        _warning("The largest class is not many times the smallest.", "expect_column_max_to_be_between",
+        _warning("The largest class is not many times as large as the smallest.", "expect_column_max_to_be_between",
                  ("max_imbalance",), table="dataset", column="imbalance", max_value=params.max_imbalance),
     ]  # fmt: skip
 

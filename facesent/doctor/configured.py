@@ -1,7 +1,6 @@
 """The project's own state: settings, images, stages, credentials."""
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from facesent.params import load_params
 from facesent.registry.client import EXPORT_LOCAL_STORE, encoded_letters
 from facesent.registry.lineage import preset_of
 from facesent.sources.dvc import Tracking, tracking
+from facesent.sources.kaggle import has_credentials
 
 _SECONDS = 120
 
@@ -41,10 +41,10 @@ def _folder(project: Project) -> Finding:
     try:
         surroundings.require_project(project.root)
     except FacesentError as error:
-        return Finding("project", "problem", str(error), "facesent commands and flows work there alone")
+        return Finding("project", "problem", str(error), "facesent commands and flows only work there")
     folder = str(project.root.absolute())
     if letters := encoded_letters(project.root):
-        what = f"{folder}: for its {' '.join(map(repr, letters))} the command mlflow looks in another folder"
+        what = f"{folder}: for its {' '.join(map(repr, letters))} the command mlflow would look in another folder"
         advice = f"before mlflow ui and mlflow models serve: {EXPORT_LOCAL_STORE}"
         return Finding("project", "note", what, advice)
     return Finding("project", "ok", folder)
@@ -54,7 +54,7 @@ def _settings(project: Project) -> Finding:
     try:
         load_params(project.params)
     except FacesentError as error:
-        return Finding("params.yaml", "problem", str(error), "mend the keys named, or write a preset: facesent preset")
+        return Finding("params.yaml", "problem", str(error), "correct these keys, or write a preset: facesent preset")
     return Finding("params.yaml", "ok", f"preset {preset_of(project)}")
 
 
@@ -68,13 +68,13 @@ def _images(project: Project) -> Finding:
     what = f"{sum(contents.classes.values()):,} images in {len(contents.classes)} classes"
     if state is Tracking.MATCHES:
         return Finding("data/", "ok", f"{what}, as data.dvc says")
-    return Finding("data/", "note", f"{what}; {state.value} (data.dvc)", "facesent data status says what to do")
+    return Finding("data/", "note", f"{what}; {state.value} (data.dvc)", "see: facesent data status")
 
 
 def _stages(project: Project) -> Finding:
     answer = _dvc("status", "--json", folder=project.root)
     if answer is None:
-        return Finding("stages", "problem", "dvc status failed", "run it: dvc status")
+        return Finding("stages", "problem", "dvc status failed", "run: dvc status")
     stale = [name for name in json.loads(answer or "{}") if not name.endswith(".dvc")]
     if stale:
         return Finding("stages", "note", f"to be run: {', '.join(stale)}", "dvc repro, or python -m flows.pipeline")
@@ -88,13 +88,12 @@ def _remote(project: Project) -> Finding:
     names = [line.split()[0] for line in remotes.splitlines() if line.strip()]
     if names:
         return Finding("DVC remote", "ok", ", ".join(names))
-    return Finding("DVC remote", "note", "none: images and models are on this machine alone", "dvc remote add -d …")
+    return Finding("DVC remote", "note", "none: images and models are only on this machine", "dvc remote add -d …")
 
 
 def _kaggle() -> Finding:
-    named = "KAGGLE_API_TOKEN" in os.environ or {"KAGGLE_USERNAME", "KAGGLE_KEY"} <= os.environ.keys()
-    if named or (Path.home() / ".kaggle" / "kaggle.json").is_file():
-        return Finding("Kaggle", "ok", "credentials are set; whether they are right shows with the download")
+    if has_credentials():
+        return Finding("Kaggle", "ok", "credentials are set; only a download shows whether they are right")
     advice = "for facesent data download: set KAGGLE_USERNAME and KAGGLE_KEY, or KAGGLE_API_TOKEN"
     return Finding("Kaggle", "note", "no credentials", advice)
 

@@ -80,7 +80,9 @@ def _machine() -> Iterator[Finding]:
     memory = psutil.virtual_memory()
     what = f"{os.cpu_count()} cores, {memory.available / 1e9:.0f} of {memory.total / 1e9:.0f} GB memory available"
     small = memory.available < _MEMORY_GB * 1e9
-    advice = f"the reference recipe takes {_MEMORY_GB} GB; end something or train smaller images" if small else ""
+    advice = (
+        f"the reference recipe takes {_MEMORY_GB} GB; close other programs or train on smaller images" if small else ""
+    )
     yield Finding("machine", "note" if small else "ok", what, advice)
     free = shutil.disk_usage(Path()).free / 1e9
     full = free < _FREE_GB
@@ -95,7 +97,7 @@ def _gpu() -> Finding:
         [line.partition(" (UUID")[0] for line in found.stdout.splitlines()] if found and not found.returncode else []
     )
     if not cards:
-        return Finding("GPU", "ok", "none of NVIDIA's: trainings run on the CPU")
+        return Finding("GPU", "ok", "no NVIDIA GPU: training runs on the CPU")
     if find_spec("nvidia") is None:
         return Finding(
             "GPU", "note", f"{', '.join(cards)}, not used", "install CUDA's libraries: pip install -e '.[gpu]'"

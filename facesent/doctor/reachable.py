@@ -35,7 +35,9 @@ def _tracking(project: Project) -> Finding:
     shown = without_credentials(address) if address else "mlflow.db in this folder"
     file = sqlite_file()
     if file and file.exists() and not os.access(file, os.W_OK):
-        return Finding("MLflow", "problem", f"{shown}: read-only", "give yourself the right to write it and its folder")
+        return Finding(
+            "MLflow", "problem", f"{shown}: read-only", "give yourself write permission for it and its folder"
+        )
     if address and address.startswith("http") and (refusal := _refused(address.rstrip("/") + "/health")):
         advice = "start the server that MLFLOW_TRACKING_URI names, or unset it to use mlflow.db in this folder"
         return Finding("MLflow", "problem", f"{shown}: {refusal}", advice)
@@ -74,10 +76,10 @@ def _prefect(project: Project) -> Finding:
 def _proxies() -> Iterator[Finding]:
     named = [name for each in _PROXIES for name in (each, each.lower()) if os.environ.get(name)]
     if socks := socks_proxies():
-        what = f"{', '.join(socks)}: a SOCKS proxy, for which packages are missing; flows go without it"
+        what = f"{', '.join(socks)}: a SOCKS proxy, for which packages are missing; flows ignore it"
         yield Finding("proxy", "note", what, "pip install socksio pysocks")
     elif named:
-        yield Finding("proxy", "ok", f"{', '.join(named)}; what is on this machine is asked without")
+        yield Finding("proxy", "ok", f"{', '.join(named)}; services on this machine are reached without it")
 
 
 def _refused(address: str) -> str:

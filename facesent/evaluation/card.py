@@ -61,6 +61,8 @@ def model_card(report: Report, contact: str) -> str:
         metadata,
         template_str=template,
         r=report,
+        text=escaped,
+        labels=", ".join(map(escaped, report.labels)),
         contact=contact,
         slices=slices,
         columns=slices_markdown(report.columns).strip(),

@@ -41,8 +41,8 @@ def check_columns(data: Path, names: Sequence[str]) -> None:
             near = get_close_matches(name.lower(), alike, n=1)
             meant = f" Did you mean {alike[near[0]]}?" if near else ""
             raise DataError(
-                f"Expected a further column of {path} in evaluate.slices. Received: {name}.{meant} "
-                f"Columns that are there: {', '.join(further) or 'none but ' + ', '.join(columns)}."
+                f"Expected another column of {path} in evaluate.slices. Received: {name}.{meant} "
+                f"Its columns: {', '.join(further) or 'only ' + ', '.join(columns)}."
             )
         values = sorted({value for row in rows if (value := _value(row[name]))})
         if len(values) > MOST_VALUES:

@@ -84,6 +84,5 @@ def read_measures(path: Path) -> dict[str, Measures]:
         }
     except (KeyError, TypeError) as error:
         raise FacesentError(
-            f"Expected in {path} the measures that evaluate writes now. Received: none called {error}. "
-            "Run: dvc repro evaluate"
+            f"Expected measures of the current format in {path}. Received: no {error}. Run: dvc repro evaluate"
         ) from None

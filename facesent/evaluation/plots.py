@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
@@ -118,7 +120,10 @@ def _centres(bins: Bins) -> NDArray[np.float64]:
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a picture without a screen; equal figures give equal bytes. Letters that no font here has are boxes."""
     FigureCanvasAgg(figure)
-    with warnings.catch_warnings():
+    # A class may be called "$x$", and is no formula.
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
+    with rc_context({"text.parse_math": False}), warnings.catch_warnings():
         # A line for each letter of each class's name, in each picture.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
         figure.savefig(path, dpi=120, metadata={"Software": None})

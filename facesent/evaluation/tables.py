@@ -68,8 +68,8 @@ def _column_table(column: ColumnResult) -> str:
         )
         for value in column.values
     )
-    headers = (column.name, "people", "images", "accuracy", "macro recall", "against all test images")
-    return table([escaped(name) for name in headers], ([escaped(str(cell)) for cell in row] for row in rows))
+    headers = (column.name, "people", "images", "accuracy", "macro recall", "compared with all")
+    return table(headers, rows)
 
 
 def _estimate(estimate: Estimate | None) -> str:
@@ -80,10 +80,10 @@ def gap_sentence(column: ColumnResult) -> str:
     """What is known of how far the values are apart, as markdown."""
     name, gap = escaped(column.name), column.gap
     if gap is None:
-        return f"Fewer than two values of {name} have {LEAST_PEOPLE} people: how far they are apart is not known."
+        return f"Fewer than two values of {name} have {LEAST_PEOPLE} people, so the gap between them is not known."
     return (
         f"By {name}, accuracy differs by {gap.value:.1%} between {escaped(gap.worst)} and {escaped(gap.best)} "
-        f"({gap.low:.1%} to {gap.high:.1%}, with all pairs of values taken into account)."
+        f"({gap.low:.1%} to {gap.high:.1%}, accounting for all pairs of values)."
     )
 
 
@@ -131,7 +131,7 @@ def _behaviour(behaviour: Behaviour) -> list[str]:
     if smile := behaviour.smile:
         lines += [
             "",
-            f"Covering the mouth takes the mean confidence of a smile from {smile.confidence:.3f} to "
+            f"Covering the mouth changes the mean confidence in a smile from {smile.confidence:.3f} to "
             f"{smile.confidence_covered:.3f} ({smile.images} images).",
         ]
     return lines

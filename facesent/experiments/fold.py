@@ -35,7 +35,7 @@ def train_fold(project: Project, fold: int, parent_id: str) -> None:
     params = load_params(project.params)
     planned = round_of(read_folds(folder.folds), fold)
     known = fold_result.fingerprint_of(params, planned)
-    with locked(folder.lock(fold), lambda: say("waiting for another process that trains this fold")):
+    with locked(folder.lock(fold), lambda: say("waiting for another process that is training this fold")):
         if fold_result.holds(folder.fold(fold), known):
             return
         with images_in_use(project.data):

@@ -55,7 +55,7 @@ def assign(images: pd.DataFrame, folds: int, seed: int) -> pd.DataFrame:
     """
     if folds < FEWEST_FOLDS:
         raise CrossValidationError(
-            f"Expected at least {FEWEST_FOLDS} folds: one is held out, one validates, the others train. "
+            f"Expected at least {FEWEST_FOLDS} folds: one is held out, one validates, and the others train. "
             f"Received: {folds}. Change cross_validation.folds in params.yaml, or --folds."
         )
     table = images.sort_values("file_name", ignore_index=True)
@@ -81,7 +81,7 @@ def _require_each_class(assigned: pd.DataFrame) -> None:
         received = ", ".join(f"{label} in {count}" for label, count in few.items())
         raise CrossValidationError(
             f"Expected each class in at least {FEWEST_FOLDS} folds, so that each training sees it. "
-            f"Received: {received}. Add images, or groups: those of one group are never in two folds."
+            f"Received: {received}. Add images or groups: images of one group are never in two folds."
         )
 
 

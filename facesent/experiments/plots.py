@@ -31,7 +31,7 @@ def save_fold_curves(histories: Sequence[pd.DataFrame], best_epochs: Sequence[in
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylim(bottom=0, top=1 if name == "accuracy" else None)
         axes.spines[["top", "right"]].set_visible(False)
-    figure.suptitle("validation; dashed: training; dot: the epoch that was kept", fontsize=10)
+    figure.suptitle("validation; dashed: training; dot: kept epoch", fontsize=10)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right upper", frameon=False)
     save_figure(figure, path)

@@ -113,8 +113,8 @@ def gather(folder: Folder, fingerprints: Sequence[str]) -> list[FoldResult]:
     for fold, fingerprint in enumerate(fingerprints, start=1):
         if not fold_result.holds(folder.fold(fold), fingerprint):
             raise CrossValidationError(
-                f"Expected the result of fold {fold} in {folder.fold(fold)}, of the settings, images and code that the "
-                "folds were planned with. Received: none, or of others. Run it again: finished folds are kept."
+                f"Expected the result of fold {fold} in {folder.fold(fold)}, for the settings, images and code that "
+                "the folds were planned with. Received: none, or another one. Run it again: finished folds are kept."
             )
     return [fold_result.read(folder.fold(fold)) for fold in range(1, len(fingerprints) + 1)]
 

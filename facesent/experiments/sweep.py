@@ -182,6 +182,6 @@ def _bytes(path: Path) -> bytes:
 
 def _alone(folder: Path) -> AbstractContextManager[None]:
     def refuse() -> None:
-        raise FacesentError(f"Expected no other sweep in {folder.absolute()}. Received: one that runs.")
+        raise FacesentError(f"Expected no other sweep in {folder.absolute()}. Received: one that is running.")
 
     return locked(folder / "lock", refuse)

@@ -74,7 +74,7 @@ def finish(sweep: OpenSweep) -> SweepResults:
     """
     trials = trials_of(sweep)
     if trials.empty or trials.iloc[0]["state"] != "complete":
-        raise FacesentError("Expected a complete trial to choose the best values from. Received: none yet.")
+        raise FacesentError("Expected at least one complete trial. Received: none.")
     best = rounded(sweep.params, sweep.study.best_trial.params)
     folder = sweep_folder(sweep.project)
     write_best(sweep.project.params, best, folder / "best.yaml")

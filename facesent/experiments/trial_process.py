@@ -45,5 +45,5 @@ def _rows(process: Process, log: Path) -> Iterator[tuple[int, Row]]:
         yield entry["epoch"], entry["row"]
     if code := process.wait():
         last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-SHOWN_LINES:]
-        said = "\n".join(last) or f"It ended with code {code} and said nothing."
-        raise TrialFailedError(f"{log.parent.name} failed ({code}). {said}\nAll it said: {log}")
+        said = "\n".join(last) or f"It ended with code {code} and printed nothing."
+        raise TrialFailedError(f"{log.parent.name} failed ({code}). {said}\nIts log: {log}")

@@ -56,7 +56,7 @@ class ValidatedFile:
         as_read = _stamp(self.path.stat())
         content = read_content(self.path)
         if hashlib.sha256(content).hexdigest() != self.sha256:
-            raise ImageError("Expected the image that was validated. Received: another content. Run: dvc repro")
+            raise ImageError("Expected the image that was validated. Received: different content. Run: dvc repro")
         self._as_read = as_read
         return content
 
@@ -71,8 +71,8 @@ class ValidatedFile:
                 self.read_bytes()
         except (OSError, ImageError):
             raise ImageError(
-                f"{self.path}: Expected the image to stay as it was when the training read it. "
-                "Received: another content, or no file. Run: dvc repro"
+                f"{self.path}: Expected the image to stay unchanged during the training. Received: different content, "
+                "or no file. Run: dvc repro"
             ) from None
 
     def __str__(self) -> str:

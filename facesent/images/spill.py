@@ -54,4 +54,4 @@ def pixel_array(shape: tuple[int, ...], folder: Path | None, *, budget: int = ME
 def no_room(folder: Path | None, error: OSError) -> SpillError:
     """Say which disk was full and what to do."""
     where = folder or "the system's folder for temporary files"
-    return SpillError(f"Expected room on the disk in {where}. Received: {error}. Free some or take smaller images.")
+    return SpillError(f"Expected free disk space in {where}. Received: {error}. Free some space or use smaller images.")

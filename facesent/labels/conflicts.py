@@ -66,13 +66,15 @@ def decided(conflicts: pd.DataFrame, rule: Rule | None) -> pd.DataFrame:
         return conflicts.assign(decision="")
     matches = [any(fnmatchcase(place, rule.pattern) for place in places.split("\n")) for places in conflicts["places"]]
     if not any(matches):
-        raise DataError(f"Expected a pattern of files that conflict. Received: {rule.pattern}, which matches none.")
+        raise DataError(
+            f"Expected a pattern that matches conflicting files. Received: {rule.pattern}, which matches none."
+        )
     labels = conflicts["given"].str.split(", ")
     wrong = [name for name, match, given in zip(conflicts["file_name"], matches, labels, strict=True)
              if match and rule.decision not in (DROP, *given)]  # fmt: skip
     if wrong:
         raise DataError(
-            f"Expected a label that each of these contents has, or {DROP}. Received: {rule.decision}, which "
+            f"Expected a label that each of these images has, or {DROP}. Received: {rule.decision}, which "
             f"{len(wrong)} of {sum(matches)} do not have, such as {wrong[0]}."
         )
     return conflicts.assign(decision=[rule.decision if match else "" for match in matches])
@@ -97,5 +99,5 @@ def write_conflicts(conflicts: pd.DataFrame, data_dir: Path, output: Path, *, hi
         caption=conflicts["given"].str.replace(", ", " or\n", n=1),
         shown=[not set(given) & set(hidden) for given in labels],
     )
-    pages = save_queue(queue, COLUMNS, data_dir, file, "One content under several labels")
+    pages = save_queue(queue, COLUMNS, data_dir, file, "Images with several labels")
     return Queued(file, tuple(pages), len(queue), 0)

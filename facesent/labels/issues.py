@@ -86,8 +86,9 @@ def _check_better_than_chance(given: NDArray[np.intp], probabilities: NDArray[np
     )
     if right <= commonest:
         raise PredictionsError(
-            f"Expected predictions that are right more often than always saying the commonest class ({commonest:.0%}). "
-            f"Received: {right:.0%}. Train the folds for longer, then run `python -m flows.cross_validation` again."
+            "Expected predictions that are more accurate than always answering the most common class "
+            f"({commonest:.0%}). Received: {right:.0%}. Train the folds for longer, then run "
+            "`python -m flows.cross_validation` again."
         )
 
 
@@ -112,7 +113,7 @@ def _problem(table: pd.DataFrame) -> str | None:
     if len(classes) < 2:
         return f"columns {PROBABILITY}<Class> of at least two classes. Received: {some(classes) or 'none'}"
     if table.empty:
-        return "a row an image. Received: no rows"
+        return "one row per image. Received: no rows"
     if unknown := sorted(set(table["label"]) - set(classes)):
         return f"labels among {', '.join(classes)}. Received: {some(unknown)}"
     if len(twice := table.loc[table["file_name"].duplicated(), "file_name"].unique()):
@@ -126,4 +127,4 @@ def _no_probabilities(table: pd.DataFrame, classes: Sequence[str]) -> str | None
     )
     sound = (values >= 0).all(axis=1) & (np.abs(values.sum(axis=1) - 1) <= _OFF_ONE)
     wrong = list(table.loc[~sound, "file_name"])
-    return f"probabilities with the sum 1 in each row. Received: others for {some(wrong)}" if wrong else None
+    return f"probabilities that add up to 1 in each row. Received: others for {some(wrong)}" if wrong else None

@@ -53,7 +53,7 @@ def write_queue(issues: pd.DataFrame, data_dir: Path, output: Path, *, limit: in
     known = {image.name for image in image_files(data_dir) if not image.refusal}
     if gone := [name for name in issues["file_name"] if name not in known]:
         raise PredictionsError(
-            f"Expected predictions about the images of {data_dir}. Received: {len(gone)} about others, such as "
+            f"Expected predictions for images in {data_dir}. Received: {len(gone)} for others, such as "
             f"{gone[0]}. Run `python -m flows.cross_validation` again."
         )
     hashed = issues.assign(sha256=[sha256(data_dir / name) for name in issues["file_name"]])
@@ -65,7 +65,7 @@ def write_queue(issues: pd.DataFrame, data_dir: Path, output: Path, *, limit: in
         caption=[f"{given}\n→ {suggested} {confidence:.0%}" for given, suggested, confidence in suggestions],
         shown=~queue["given"].isin(list(hidden)) & ~queue["suggested"].isin(list(hidden)),
     )
-    pages = save_queue(queue, QUEUE_COLUMNS, data_dir, file, "Given → suggested, the most doubtful first")
+    pages = save_queue(queue, QUEUE_COLUMNS, data_dir, file, "Given → suggested, most doubtful first")
     return Queued(file, tuple(pages), len(queue), kept)
 
 

@@ -129,8 +129,8 @@ def plan(data_dir: Path, decisions: Sequence[Decision], applied: Iterable[Applie
     problems = [*_problems(open_, images, classes), *_emptied(open_, images)]
     if problems:
         raise DataError(
-            "Expected decisions that can all be applied: keep, drop or a class, once an image, about images as they "
-            "were when the queue was written. Nothing was changed. Received:\n  " + "\n  ".join(problems)
+            "Expected decisions that can all be applied: keep, drop or a class, one per image, for images as they were "
+            "when the queue was written. Nothing was changed. Received:\n  " + "\n  ".join(problems)
         )
     listed = {row["file_name"] for row in read_metadata(data_dir / METADATA, images).unmatched}
     moves = _new_names(open_, {*images, *listed})
@@ -165,9 +165,9 @@ def _problems(decisions: Sequence[Decision], images: Mapping[str, ImageFile], cl
         if times[row.file_name] > 1:
             yield f"row {row.row}: {row.file_name} is decided {times[row.file_name]} times"
         if row.everywhere and row.choice == KEEP:
-            yield f"row {row.row}: keep is unclear, as the content stands under several labels; name one, or drop"
+            yield f"row {row.row}: keep is unclear, because the image has several labels; name one, or drop"
         elif row.choice in (KEEP, DROP) and reserved:
-            yield f"row {row.row}: {row.choice} is unclear, as there is a class {reserved[0]}"
+            yield f"row {row.row}: {row.choice} is ambiguous, because there is a class {reserved[0]}"
         elif row.choice not in (KEEP, DROP, *classes):
             yield f"row {row.row}: {row.choice} is no class in {', '.join(classes)}"
         if trouble := _trouble(images.get(row.file_name), row.sha256):
@@ -177,13 +177,13 @@ def _problems(decisions: Sequence[Decision], images: Mapping[str, ImageFile], cl
 def _trouble(image: ImageFile | None, content: str) -> str | None:
     # Only names that were found in the data folder are ever opened: the file's could lead anywhere.
     if image is None:
-        return "is no image in the data folder"
+        return "is not an image in the data folder"
     if image.refusal or image.stamp is None or Path(image.path).parent.is_symlink():
-        return f"is not to be touched: {image.refusal or 'a link'}"
+        return f"must not be changed: {image.refusal or 'a link'}"
     if not content:
-        return "has no sha256, by which its content could be told"
+        return "has no sha256 to identify its content"
     if sha256(Path(image.path)) != content:
-        return "has another content than when the queue was written"
+        return "has changed since the queue was written"
     return None
 
 

@@ -117,7 +117,7 @@ def refuse_to_lose_decisions(queue: Path) -> None:
     waiting = [row for row in read_decisions(queue) if not was_applied(row, applied)]
     if waiting:
         raise DataError(
-            f"Expected no open decisions in {queue}, which would be overwritten. Received: {len(waiting)}. "
+            f"Expected no open decisions in {queue}, because they would be overwritten. Received: {len(waiting)}. "
             f"Apply them with `facesent data relabel {queue}`, or choose another folder with --output."
         )
 

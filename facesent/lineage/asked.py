@@ -42,7 +42,7 @@ def find(root: Path, argument: str, read_stdin: Callable[[], str]) -> Asked:
     if found:
         raise LineageError(f"Expected one run or commit. Received: {argument}, the start of {_listed(found)}")
     raise LineageError(
-        f"{unknown}, which is no run or commit either (four digits or more). For a photo: "
+        f"{unknown}, which is not a run or commit either (give at least four digits). For a photo: "
         "facesent predict PHOTO --json | facesent lineage -"
     )
 
@@ -77,12 +77,12 @@ def answering_version(text: str) -> int:
         raise LineageError(f"{_EXPECTED} Received: {text.strip()[:80]!r}")
     if versions == {None}:
         raise LineageError(
-            f"{_EXPECTED} Received: an answer without one. It came from a model file that is no registered version, or "
-            "from a version packaged before answers named it."
+            f"{_EXPECTED} Received: an answer without one. It came from a model file that is not a registered version, "
+            "or from an old version whose answers do not name it."
         )
     if len(versions) > 1:
         listed = ", ".join(sorted(map(str, versions)))
-        raise LineageError(f"Expected the answer of one version. Received: answers of {listed}. Give one of them.")
+        raise LineageError(f"Expected answers from one version. Received: answers from {listed}. Give one of them.")
     [version] = versions
     try:
         return int(str(version))
@@ -98,7 +98,7 @@ def _parsed(text: str) -> list[Any]:
     try:
         return [json.loads(line) for line in text.splitlines() if line.strip()]
     except json.JSONDecodeError as error:
-        raise LineageError(f"{_EXPECTED} Received: no JSON ({error})") from None
+        raise LineageError(f"{_EXPECTED} Received: invalid JSON ({error})") from None
 
 
 def _answers(value: Any) -> Iterator[dict[str, Any]]:

@@ -57,14 +57,14 @@ def provide(copy: Project, md5: str, env: Mapping[str, str], report: Log) -> Non
             return
         except ProgramError:
             continue
-    report("DVC's cache does not have the images; drawing faces to see whether they are those.")
+    report("DVC's cache does not have the images; drawing the faces to see whether these are the same.")
     run(python("facesent.cli", "data", "sample", "--replace"), copy.root, env, report)
     drawn = data_md5(copy)
     if drawn != md5:
         raise ReproductionError(
             f"Expected the images with DVC's hash {md5}. Received: neither DVC's cache nor a remote has them, and "
-            f"the drawn faces are {drawn}. Get them into the cache: where they are, `dvc add data` or `dvc push`; "
-            "here, `dvc fetch --all-commits data.dvc`."
+            f"the drawn faces are {drawn}. Get them into the cache: run `dvc add data` or `dvc push` where they are, "
+            "then `dvc fetch --all-commits data.dvc` here."
         )
 
 

@@ -27,9 +27,7 @@ _LEFT_ALONE = "sweep.space."
 
 # What would lead a command out of its folder: another repository, stage, store or flow.
 _FOREIGN = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "DVC_ROOT", "DVC_STAGE", "DVC_EXP_", "MLFLOW_", "FACESENT_")
-_COMMIT_FIRST = (
-    "Commit what is to be reproduced, then train and register it again: dvc repro --force && facesent promote"
-)
+_COMMIT_FIRST = "Commit everything, then train and register it again: dvc repro --force && facesent promote"
 
 
 @dataclass(frozen=True)
@@ -112,13 +110,12 @@ def _code(record: RunRecord) -> tuple[str, bytes | None]:
         raise ReproductionError(f"Expected a version trained at a commit. Received: none recorded. {_COMMIT_FIRST}")
     if untracked := tags.get("git_untracked"):
         raise ReproductionError(
-            f"Expected a version trained from files that git has. Received: {untracked}, which it did not. "
-            f"{_COMMIT_FIRST}"
+            f"Expected a version trained from files in git. Received: {untracked}, not in git. {_COMMIT_FIRST}"
         )
     if changed is None and tags.get("git_dirty") == "true":
         raise ReproductionError(
-            f"Expected a version trained from a commit. Received: {commit} with changes that were not committed, and "
-            f"what they were was not recorded then. {_COMMIT_FIRST}"
+            f"Expected a version trained from a commit. Received: {commit} with uncommitted changes, which were not "
+            f"recorded. {_COMMIT_FIRST}"
         )
     if changed in (None, NO_CHANGES):
         return commit, None

@@ -50,7 +50,7 @@ class Model(Section):
             raise ValueError(f"attention is an option of reference_cnn. Received: {self.attention} for {self.name}")
         if self.names_file and not self.weights_sha256:
             raise ValueError(
-                f"a file may change under its name: expected weights_sha256, as `sha256sum {self.weights}` prints it. "
+                f"the content of a file may change: expected weights_sha256, as printed by `sha256sum {self.weights}`. "
                 "Received: none"
             )
         return self

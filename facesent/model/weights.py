@@ -54,7 +54,7 @@ def weights_sha256(settings: Model) -> str | None:
     path = Path(settings.weights)
     if not path.is_file():
         raise WeightsError(
-            f"Expected a Keras weights file of {settings.name} in model.weights. Received: {path}, which is not there. "
+            f"Expected a Keras weights file of {settings.name} in model.weights. Received: {path}, no such file. "
             "`facesent weights --help` says how to get one; `none` trains from scratch."
         )
     found = sha256(path)
@@ -92,6 +92,6 @@ def _from_keras(settings: Model) -> keras.Model:
     except Exception as error:
         raise WeightsError(
             f"Expected the ImageNet weights of {settings.name} from Keras's storage or in ~/.keras/models. "
-            f"Received: {error}. Where the net cannot be reached, put a weights file anywhere and name it in "
+            f"Received: {error}. If it cannot be reached, put a weights file anywhere and name it in "
             "model.weights (`facesent weights --help`)."
         ) from None

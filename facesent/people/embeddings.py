@@ -39,7 +39,7 @@ def identity_network(weights: Path) -> Embed:
     source = catalogue.source_named(NETWORK)
     if not weights.is_file():
         raise FacesentError(
-            f"Expected the weights that tell people apart in {weights}. Received: no such file. "
+            f"Expected the weights for recognising people in {weights}. Received: no such file. "
             f"Run: facesent weights {NETWORK}"
         )
     settings = Model(

@@ -47,7 +47,7 @@ def save_pages(proposal: Proposal, data_dir: Path, output: Path, *, hidden: Coll
     pages = []
     for number, start in enumerate(range(0, len(rows), ROWS), 1):
         page = output / f"groups-{number:02}.png"
-        save_page([tile for row in rows[start : start + ROWS] for tile in row], "Proposed groups, one a row", page)
+        save_page([tile for row in rows[start : start + ROWS] for tile in row], "Proposed groups, one per row", page)
         pages.append(page)
     return table, pages
 

@@ -112,8 +112,7 @@ def known_people(manifest: pd.DataFrame, data_dir: Path) -> tuple[dict[str, Path
     named = named.drop_duplicates("sha256")
     if not named["group"].duplicated().any():
         raise DataError(
-            f"Expected people with several photos in the column group of {data_dir / METADATA}, to compare with. "
-            "Received: none."
+            f"Expected people with several photos in the column group of {data_dir / METADATA}. Received: none."
         )
     files = {content: data_dir / name for content, name in zip(named["sha256"], named["file_name"], strict=True)}
     return files, pd.factorize(named["group"])[0].astype(np.int64)
@@ -140,7 +139,9 @@ def apply(proposal: Proposal, data_dir: Path) -> Installed:
     with staging(data_dir) as incoming:
         files = image_files(data_dir)
         if tuple(files) != proposal.files:
-            raise DataError(f"Expected the images in {data_dir} as they were looked at. Received: others. Try again.")
+            raise DataError(
+                f"Expected the images in {data_dir} to stay unchanged meanwhile. Received: other images. Run it again."
+            )
         metadata = read_metadata(data_dir / METADATA, [image.name for image in files])
         groups = dict(zip(proposal.new["file_name"], proposal.new["group"], strict=True))
         link = repository(data_dir) is not None

@@ -71,8 +71,8 @@ class Classifier:
         scores = np.concatenate(batches) if batches else np.empty((0, len(self.labels)), np.float32)
         if unanswered := int((~np.isfinite(scores)).any(axis=1).sum()):
             raise NoAnswerError(
-                f"Expected probabilities from the network. Received: numbers that are not finite for {unanswered} of "
-                f"{len(scores)} images. Its training diverged: lower train.optimizer.learning_rate and train it again."
+                f"Expected finite probabilities from the network. Received: others for {unanswered} of {len(scores)} "
+                "images. Its training diverged: lower train.optimizer.learning_rate and train it again."
             )
         return scores
 

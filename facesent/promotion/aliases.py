@@ -94,12 +94,12 @@ def rollback(version: int | None = None, *, by: str = "", why: str = "") -> Prom
             if champion is None or previous is None:
                 raise RegistryError(
                     f"Expected a champion and a previous version. Received: champion {champion}, previous {previous}. "
-                    "There is nothing to go back to before a second version was promoted."
+                    "There is no version to go back to until a second one has been promoted."
                 )
             last = record.last
             if last and last.action == "rollback" and last.after == record.aliases:
                 left = last.before.champion
-                note = f"It was rolled back to already. To serve version {left} again: facesent rollback {left}"
+                note = f"The rollback has already been done. To serve version {left} again: facesent rollback {left}"
                 return Promotion(champion, previous, False, note)
             version = previous
         if version == champion:

@@ -55,8 +55,8 @@ def approve(version: int, *, by: str, reason: str = "") -> Promotion:
             return Promotion(version, record.aliases.previous, changed=False, note=note, approved_by=known.by)
         if known.state == "approved" and _spent(record, known):
             raise RegistryError(
-                f"Expected a version that waits for approval. Received: {version}, which was approved and served "
-                f"already. To serve it again: facesent rollback {version}"
+                f"Expected a version that waits for approval. Received: {version}, which has already been approved and "
+                f"served. To serve it again: facesent rollback {version}"
             )
         check_fresh(record, version, known.against)
         if known.state != "approved":
@@ -90,8 +90,8 @@ def _known(version: int) -> Approval:
     if known is None:
         waiting = ", ".join(map(str, decisions.waiting())) or "none"
         raise RegistryError(
-            f"Expected a version that waits for approval. Received: version {version}, for which nobody has asked. "
-            f"Waiting: {waiting}. With gate.approval: true, facesent promote asks."
+            f"Expected a version that waits for approval. Received: version {version}, which does not. Waiting: "
+            f"{waiting}. With gate.approval: true, facesent promote asks for approval."
         )
     return known
 

@@ -92,7 +92,7 @@ def judge(
     if isinstance(rival, Incomparable):
         open_points.append(f"It cannot be compared with champion version {rival.version}: {rival.why}")
         if incomparable:
-            open_points.append("To serve it all the same: facesent promote --replace-incomparable")
+            open_points.append("To serve it anyway: facesent promote --replace-incomparable")
     outcome, reason = _outcome(checks, open_points, rival, settings)
     return Verdict(
         outcome,
@@ -123,22 +123,22 @@ def _outcome(checks: list[Check], open_points: list[str], rival: Rival, settings
             f"Passes all checks; its macro recall is {better} ({_interval(gain, settings)}){_on(rival)}.",
         )
     if isinstance(rival, Twin):
-        return "VALIDATED", f"Passes all checks; it has the weights of champion version {rival.version}."
-    return "VALIDATED", "Passes all checks; no other model is champion."
+        return "VALIDATED", f"Passes all checks; it has the same weights as the champion, version {rival.version}."
+    return "VALIDATED", "Passes all checks; there is no other champion."
 
 
 def _open_points(measures: Measures | None, canary: CanaryReport | None, settings: Gate) -> Iterator[str]:
     """Why nothing can be said of a candidate that failed no check, a sentence each."""
     if not _configured(settings, _THRESHOLDS):
         keys = ", ".join(f"gate.{key}" for key in _THRESHOLDS)
-        yield f"No threshold is configured, so nothing is promoted: set one or more of {keys} in params.yaml."
+        yield f"No threshold is set, so nothing is promoted: set one or more of {keys} in params.yaml."
     if measures and (missing := [label for label, each in measures.classes.items() if not each.support]):
-        yield f"There are no test images of {some(missing)}, so how well they are told apart is not known."
+        yield f"There are no test images of {some(missing)}, so their recall is not known."
     if measures is None:
-        yield "There are no test images to measure on: see outputs/split/test.csv."
+        yield "There are no test images: see outputs/split/test.csv."
     if canary is None and (budgets := _configured(settings, _BUDGETS)):
         keys = ", ".join(f"gate.{key}" for key in budgets)
-        yield f"The model was not tried in a real server, which {keys} ask about."
+        yield f"The model was not tried in a real server, so {keys} cannot be checked."
 
 
 def _configured(settings: Gate, keys: tuple[str, ...]) -> list[str]:
@@ -180,13 +180,15 @@ def _open_gaps(columns: Sequence[ColumnResult], settings: Gate) -> Iterator[str]
         if column.too_few or not gap:
             few = some(f"{value.name} ({value.people})" for value in column.too_few) or "any second value"
             yield (
-                f"Of {name}, fewer than {LEAST_PEOPLE} people are in the test images with {few}: join values in "
-                "metadata.csv, or empty the cells of those that are not asked about."
+                f"Of {name}, fewer than {LEAST_PEOPLE} people are in the test images with {few}: merge values in "
+                "metadata.csv, or empty the cells of those that should not count."
             )
         if gap and gap.low <= limit < gap.high:
-            enough = f"; were they equal, about {gap.people_for(limit)} people a value would show it" if limit else ""
+            enough = (
+                f"; if they are equal, about {gap.people_for(limit)} people per value would show it" if limit else ""
+            )
             yield (
-                f"Whether accuracy differs by at most gate.max_slice_gap by {name} is not known: the gap may be "
+                f"It is not known whether accuracy by {name} differs by at most gate.max_slice_gap: the gap may be "
                 f"{gap.low:.1%} to {gap.high:.1%} with {gap.people} people in the smallest value{enough}."
             )
 
@@ -226,7 +228,7 @@ def _asked(metric: str, value: float, bound: Bound, threshold: float | None, not
 def _on(rival: Champion) -> str:
     """On which images, where it is not all test images."""
     images, seen = rival.comparison.images, rival.comparison.seen
-    return f", on the {images} of {images + seen} test images that neither has seen in training" if seen else ""
+    return f", on the {images} of {images + seen} test images that neither saw in training" if seen else ""
 
 
 def _interval(difference: "Difference | Gap", settings: Gate) -> str:

@@ -172,7 +172,7 @@ def _unseen(test: _Test, candidate: int, champion: int) -> NDArray[np.bool_] | I
     for version in (candidate, champion):
         text = runs.read_text(versions.run_of(version), runs.SEEN_ARTIFACT)
         if text is None:
-            return Incomparable(champion, f"version {version} does not say which images it was trained on.")
+            return Incomparable(champion, f"version {version} does not record which images it was trained on.")
         seen = table_of(text, f"{runs.SEEN_ARTIFACT} of version {version}")
         new &= unseen(test.split["sha256"], images, seen, test.params.split.near_duplicate_distance)
     least, left = test.params.gate.min_unseen or 0, test.split[new]
@@ -181,8 +181,8 @@ def _unseen(test: _Test, candidate: int, champion: int) -> NDArray[np.bool_] | I
         counts = ", ".join(f"{label} {count}" for label, count in few.items())
         return Incomparable(
             champion,
-            f"of {len(new)} test images {(~new).sum()} are of people or pictures that one of both was trained on, and "
-            f"of what is left gate.min_unseen asks for {least} people (or images of nobody known) of each class. "
+            f"of {len(new)} test images {(~new).sum()} show people or pictures that one of the two was trained on; of "
+            f"the rest, gate.min_unseen requires {least} people (or images without a known person) per class. "
             f"Received: {counts}.",
         )
     return new

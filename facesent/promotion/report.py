@@ -102,7 +102,7 @@ def write_judged_report(
         written = Report.from_json(stored.read_bytes())
     except ValidationError:
         raise FacesentError(
-            f"Expected in {stored} the report that evaluate writes now. Received: an older one. Run: dvc repro evaluate"
+            f"Expected a report of the current format in {stored}. Received: an older one. Run: dvc repro evaluate"
         ) from None
     page.write_text(render(written, judgement), encoding="utf-8")
     return page

@@ -98,8 +98,7 @@ class Verdict:
     def to_markdown(self) -> str:
         """The verdict as a heading, a sentence and a table."""
         head = f"**{self.outcome}**: version {self.candidate}. {escaped(self.reason)}\n"
-        rows = ([escaped(cell) for cell in check.row()] for check in self.checks)
-        return head + (f"\n{table(HEADERS, rows)}\n" if self.checks else "")
+        return head + (f"\n{table(HEADERS, map(Check.row, self.checks))}\n" if self.checks else "")
 
 
 def in_points(low: float, high: float) -> str:

@@ -48,7 +48,10 @@ def make_relative() -> None:
     except sqlite3.Error:
         return
     if left:
-        print(f"{database.name} was made in {', '.join(sorted(left))}: now it names the files here.", file=sys.stderr)
+        print(
+            f"{database.name} was made in {', '.join(sorted(left))}: its addresses now point to the files here.",
+            file=sys.stderr,
+        )
 
 
 def check_folder() -> None:
@@ -73,8 +76,8 @@ def _check_folder(database: Path, here: Path) -> None:
         return
     if belongs_there:
         raise TrackingError(
-            f"Expected to run in {database.parent}, the folder of the store that MLFLOW_TRACKING_URI names, where its "
-            f"files lie. Received: {here}. Run it there, or unset MLFLOW_TRACKING_URI."
+            f"Expected to run in {database.parent}, the folder of the store that MLFLOW_TRACKING_URI names. "
+            f"Received: {here}. Run it there, or unset MLFLOW_TRACKING_URI."
         )
 
 

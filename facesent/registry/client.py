@@ -76,9 +76,11 @@ def address_troubles() -> Iterator["Trouble"]:
         advice = f"Set it: export MLFLOW_TRACKING_URI=http://{host}, or unset it to use mlflow.db in this folder"
         yield Trouble("MLFLOW_TRACKING_URI", what, advice)
     elif shown and _is_folder(shown) and os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() not in ("true", "1"):
-        what = f"expected a server or a database. Received: {shown}, a folder, in which MLflow keeps no more runs"
+        what = (
+            f"expected a server or a database. Received: {shown}, a folder, which MLflow no longer supports as a store"
+        )
         advice = (
-            "Unset it to use mlflow.db in this folder; to bring along what is there: mlflow migrate-filestore "
+            "Unset it to use mlflow.db in this folder; to migrate its runs: mlflow migrate-filestore "
             f"--source {shown.removeprefix('file://').removeprefix('file:')} --target {LOCAL_STORE}"
         )
         yield Trouble("MLFLOW_TRACKING_URI", what, advice)

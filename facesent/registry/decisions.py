@@ -140,7 +140,7 @@ class Approval:
                 why = f": {self.reason.rstrip('.')}" if self.reason else ""
                 return (
                     f"Version {self.version} was rejected by {self.by}{why}. "
-                    f"To serve it all the same: facesent approve {self.version}"
+                    f"To serve it anyway: facesent approve {self.version}"
                 )
 
 

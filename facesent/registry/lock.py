@@ -30,7 +30,7 @@ def alone_with_registry() -> Iterator[None]:
     def refuse() -> None:
         raise FacesentError(
             f"Expected to be the only one to move the registry's aliases. Received: for {_MOST_SECONDS} s another "
-            f"process has held {path}. Wait for it to end, or end it."
+            f"process has held {path}. Wait until it has ended, or end it."
         )
 
     with locked(path, refuse, seconds=_MOST_SECONDS):

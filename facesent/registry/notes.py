@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import PurePath
 
+from facesent.core.markdown import escaped
 from facesent.evaluation.measures import Measures
 from facesent.model.settings import Model
 
@@ -18,11 +19,12 @@ _COLUMNS = (
 )
 # The charts that come first. MLflow would begin with those whose names have the first letters.
 _SECTION = "Model metrics"
-_LINES = ("val_accuracy", "accuracy", "val_loss", "loss")
+_LINES = ("epoch/val_accuracy", "epoch/accuracy", "epoch/val_loss", "epoch/loss")
 _BARS = ("test_accuracy", "test_macro_recall", "test_ece")
 _ABOUT = (
-    "One run a training: its settings, every epoch, what `evaluate` measured on the test images (`test_…`), pictures "
-    "under Artifacts, and the model. To compare trainings, open the charts, or tick runs and choose Compare."
+    "Each run is one training: its settings, its learning curves (`epoch/…`), the kept model's results on validation "
+    "(`val_…`) and test images (`test_…`), pictures under Artifacts, and the model. To compare trainings, open the "
+    "charts, or select runs and choose Compare."
 )
 
 
@@ -61,15 +63,15 @@ def training_note(model: Model, epochs: int, kept: int, measures: Mapping[str, M
         kept: the one whose weights were kept, from 1.
         measures: of ``train``, ``val`` and ``test``.
     """
-    start = "random weights" if model.weights == "none" else f"the weights {PurePath(model.weights).stem}"
+    start = "random weights" if model.weights == "none" else f"the weights {escaped(PurePath(model.weights).stem)}"
     train, val, test = (measures[split] for split in ("train", "val", "test"))
     weakest = min(
         (label for label in test.classes if test.classes[label].support), key=lambda c: test.classes[c].recall
     )
     lines = [
         f"**{model.name}** at {model.image_size}×{model.image_size} from {start}: {epochs} epochs over "
-        f"{train.images:,} images; kept epoch {kept}, right on {val.accuracy:.1%} of the validation images.",
-        f"Right on **{test.accuracy:.1%}** of {test.images:,} test images ({test.accuracy_low:.1%} to "
-        f"{test.accuracy_high:.1%}); of {weakest}, the weakest class, it finds {test.worst_recall:.1%}.",
+        f"{train.images:,} images; kept epoch {kept}, {val.accuracy:.1%} accuracy on the validation images.",
+        f"Accuracy **{test.accuracy:.1%}** on {test.images:,} test images ({test.accuracy_low:.1%} to "
+        f"{test.accuracy_high:.1%}). The weakest class is {escaped(weakest)}: recall {test.worst_recall:.1%}.",
     ]
     return {"mlflow.note.content": "\n\n".join(lines)}

@@ -16,7 +16,7 @@ from facesent.core.console import say
 from facesent.core.errors import FacesentError, TrackingError
 from facesent.core.files import images_in_use, replaced
 from facesent.core.nested import flatten
-from facesent.core.paths import SPLITS, Project
+from facesent.core.paths import Project
 from facesent.core.watching import Epoch, Row, Start, Watcher
 from facesent.dataset.assignment import rows_of, text_of
 from facesent.evaluation.measures import read_measures
@@ -80,9 +80,7 @@ class Recorder(Watcher):
             _finish(self._run_id, self._project, self._history)
         except TrackingError as away:
             _write_unfinished(self._run_id, self._project)
-            say(
-                f"MLflow does not have the end of this training yet; evaluate, or facesent promote, will add it. {away}"
-            )
+            say(f"MLflow does not have the end of this training yet; evaluate or facesent promote will add it. {away}")
 
 
 @mlflow_answers()
@@ -144,7 +142,13 @@ def _finish(run_id: str, project: Project, history: Sequence[Row]) -> None:
     runs.log_history(run_id, history)
     if not runs.is_finished(run_id):
         runs.tag_run(run_id, {runs.MODEL_TAG: model_sha256(project.model, project.labels)})
-        runs.finish(run_id)
+        runs.finish(run_id, _kept(project, history))
+
+
+def _kept(project: Project, history: Sequence[Row]) -> dict[str, float]:
+    """What the kept epoch reached on validation: the run's ``val_accuracy`` is the model's, not the last epoch's."""
+    epoch = json.loads(project.training_metrics.read_text(encoding="utf-8"))["best_epoch"]
+    return {name: value for name, value in history[epoch - 1].items() if name.startswith("val_")}
 
 
 def _history_of(project: Project) -> Sequence[Row]:
@@ -221,12 +225,12 @@ def _sha256_of(folder: Path) -> str:
 
 
 def _evaluation_metrics(splits: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    """Names and values for MLflow: the whole of the test split, the accuracies of the others."""
+    """Names and values for MLflow: all of the test split, and the accuracy on the training images."""
     test = dict(splits["test"])
     classes, slices = test.pop("classes"), test.pop("slices", {})
-    # MLflow's pages group them by what stands before the slash.
+    # MLflow's pages make a section of each part before a slash.
     metrics = {f"test_{name}": float(value) for name, value in flatten(test, "/").items()}
     for label, of_class in classes.items():
         metrics |= {f"test_{name}/{label}": float(value) for name, value in of_class.items()}
     metrics |= {f"test_slice_gap/{name}": of["gap"]["value"] for name, of in slices.items() if of["gap"]}
-    return metrics | {f"final_{name}_accuracy": float(splits[name]["accuracy"]) for name in SPLITS if name != "test"}
+    return {**metrics, "train_accuracy": float(splits["train"]["accuracy"])}

@@ -32,6 +32,8 @@ EXPERIMENT = "facesent"
 MODEL_TAG = "facesent.model_sha256"
 FINGERPRINT_TAG = "facesent.fingerprint"
 PROCESS_TAG = "facesent.process"
+# MLflow's pages sort sections by what stands before the slash: the learning curves come first.
+EPOCH = "epoch/"
 SEEN_ARTIFACT = "images/seen.csv"
 """What the model was trained and tuned on, as in assignment.csv."""
 CHANGES_ARTIFACT = "lineage/changes.patch"
@@ -121,17 +123,17 @@ def finish(run_id: str, metrics: Mapping[str, float] | None = None, status: Stat
 
 @mlflow_answers()
 def log_epoch(run_id: str, epoch: int, row: Mapping[str, float]) -> None:
-    """Log the metrics of an epoch, given from 0; they count from 1 in MLflow, as in the terminal's lines."""
-    log_metrics(run_id, row, epoch + 1)
+    """Log an epoch's metrics as ``epoch/NAME``; ``epoch`` counts from 0, MLflow's step from 1 as the terminal does."""
+    log_metrics(run_id, {f"{EPOCH}{name}": value for name, value in row.items()}, epoch + 1)
 
 
 @mlflow_answers()
 def log_history(run_id: str, history: Sequence[Mapping[str, float]]) -> None:
-    """Log those of the epochs, the first of which is 0, that the run does not have yet."""
+    """Log the epochs that the run lacks; ``history`` begins with epoch 0."""
     if not history:
         return
     # An epoch's metrics arrive together or not at all.
-    known = MlflowClient().get_metric_history(run_id, metric_name(next(iter(history[0]))))
+    known = MlflowClient().get_metric_history(run_id, f"{EPOCH}{metric_name(next(iter(history[0])))}")
     steps = {metric.step for metric in known}
     for epoch, row in enumerate(history):
         if epoch + 1 not in steps:

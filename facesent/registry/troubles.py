@@ -19,27 +19,27 @@ _PAGE = re.compile(
     r"(?:failed with error code (\d+) .*)?Response body: '\s*<(?:!doctype|html)", re.IGNORECASE | re.DOTALL
 )
 _AGAIN = "then run this again."
-_NO_ROOM = f"Make room on its disk (mlflow gc and dvc gc -w remove what is old), {_AGAIN}"
-_BROKEN = "Put a backup in its place, or remove it to begin with an empty one."
-_TOO_LARGE = f"Let the proxy before that server take larger requests, {_AGAIN}"
-_USER = "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to a user of that server who may do this."
+_NO_ROOM = f"Free space on its disk (mlflow gc and dvc gc -w remove old data), {_AGAIN}"
+_BROKEN = "Restore a backup, or remove it to start with an empty one."
+_TOO_LARGE = f"Let the proxy in front of that server accept larger requests, {_AGAIN}"
+_USER = "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to a user of that server with the necessary rights."
 
 # What the text of an error has, in small letters, and what to do. MLflow gives a server's status as text only.
 _ADVICE = {
     "database is locked": f"Close the program that has it open (a database browser, a backup), {_AGAIN}",
-    "readonly database": f"Give yourself the right to write it and its folder, {_AGAIN}",
-    "unable to open database file": f"Give yourself the right to read it and to write its folder, {_AGAIN}",
+    "readonly database": f"Give yourself write permission for it and its folder, {_AGAIN}",
+    "unable to open database file": f"Give yourself permission to read it and to write its folder, {_AGAIN}",
     "disk is full": _NO_ROOM,
     "no space left": _NO_ROOM,
-    "disk i/o error": f"See whether its disk is full or broken, {_AGAIN}",
+    "disk i/o error": f"Check whether its disk is full or broken, {_AGAIN}",
     "file is not a database": _BROKEN,
     "malformed": _BROKEN,
-    "invalid host header": "Start that server with this host among its --allowed-hosts.",
+    "invalid host header": "Start that server with this host in its --allowed-hosts.",
     "413 client error": _TOO_LARGE,
     "error code 413": _TOO_LARGE,
     "error code 401": _USER,
     "error code 403": _USER,
-    "file too large": f"Let this process write larger files (ulimit -f), {_AGAIN}",
+    "file too large": f"Allow this process larger files (ulimit -f), {_AGAIN}",
     "no answer of mlflow": f"Set MLFLOW_TRACKING_URI to the address of MLflow's server, or unset it to use {DATABASE}.",
 }
 # In small letters too.
@@ -52,7 +52,7 @@ def message_of(error: Exception) -> str:
         return f"{trouble.subject}: {trouble.what}. {trouble.advice}"
     said = without_credentials(str(error)).strip()
     if page := _PAGE.search(said):
-        said = f"a web page{f' with error code {page[1]}' if page[1] else ''}, which is no answer of MLflow"
+        said = f"a web page{f' with error code {page[1]}' if page[1] else ''}, which is not an answer from MLflow"
     # An absent server is told of with the whole address and each layer's error, of which the last one says why.
     if refused := _REFUSED.search(said):
         said = f"connection: {refused[1]}"
@@ -82,9 +82,7 @@ def _advice(said: str) -> str:
     if match := _SCHEMA.search(said):
         return _about_schema(match[1])
     if match := _DELETED_EXPERIMENT.search(said):
-        return (
-            f"Somebody deleted it. Bring it back: {_with_store()}mlflow experiments restore --experiment-id {match[1]}"
-        )
+        return f"It was deleted. Restore it: {_with_store()}mlflow experiments restore --experiment-id {match[1]}"
     if advice := next((advice for sign, advice in _ADVICE.items() if sign in said.lower()), ""):
         return advice
     if named_store() and "connect" in said.lower():
@@ -98,10 +96,10 @@ def _about_schema(found: str) -> str:
 
     known = any((Path(next(iter(db_migrations.__path__))) / "versions").glob(f"{found}_*.py"))
     if not known:
-        return f"A newer MLflow than {VERSION} wrote it. Use it with that one, or put a backup in its place."
+        return f"It was written by a newer MLflow than {VERSION}. Use that version, or restore a backup."
     address = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{DATABASE}"
     copy = f"cp {file} {file}.bak && " if (file := sqlite_file()) else ""
-    return f"An older MLflow wrote it. Bring it up to date: {copy}mlflow db upgrade {without_credentials(address)}"
+    return f"It was written by an older MLflow. Upgrade it: {copy}mlflow db upgrade {without_credentials(address)}"
 
 
 def _with_store() -> str:

@@ -127,7 +127,7 @@ def check_exists(version: int) -> None:
     """
     if not exists(version):
         raise RegistryError(
-            f"Expected a version of {NAME}. Received: {version}, which is not there. See: facesent models"
+            f"Expected a version of {NAME}. Received: {version}, which does not exist. See: facesent models"
         )
 
 
@@ -208,11 +208,11 @@ def version_files(version: int) -> Iterator[tuple[Path, Path]]:
             folder = Path(repository.download_artifacts("artifacts", target))  # type: ignore[no-untyped-call]
             model, labels = (folder / name for name in FILES)
             if model_sha256_of(version) not in ("", model_sha256(model, labels)):
-                raise OSError(f"other weights or labels than were registered, in {folder}")
+                raise OSError(f"weights or labels in {folder} that differ from those registered")
         except (MlflowException, OSError) as error:
             raise RegistryError(
                 f"Expected the files of version {version} of {NAME}. Received: {error}. To register the model in "
-                "outputs/ anew: facesent promote. To serve the one before: facesent rollback"
+                "outputs/ again: facesent promote. To serve the previous version: facesent rollback"
             ) from None
         yield model, labels
 

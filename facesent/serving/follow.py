@@ -125,8 +125,8 @@ def check_tokens(host: str) -> None:
     """
     if host not in LOOPBACK and not os.environ.get(TOKEN_VARIABLES["ask"]):
         raise ServeError(
-            f"Expected a token where others than this machine may ask. Received: --host {host} without one. "
-            f"Set it: export {TOKEN_VARIABLES['ask']}=$(openssl rand -hex 32)"
+            f"Expected a token if other machines can connect. Received: --host {host} without one. Set "
+            f"it: export {TOKEN_VARIABLES['ask']}=$(openssl rand -hex 32)"
         )
 
 
@@ -167,7 +167,7 @@ class _Follower:
             await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
                 await work
-            self._log("Ending: what was asked is still answered.")
+            self._log("Stopping: accepted requests are still answered.")
         finally:
             work.cancel()
             stop.cancel()
@@ -201,7 +201,7 @@ class _Follower:
             raise ServeError(f"Expected version {version} to be served. Received: {error}") from None
         await self._take_over(version, workers)
         host, port = self._listener.getsockname()[:2]
-        self._log(f"Version {version} answers at http://{host}:{port}. How to ask: http://{host}:{port}/docs")
+        self._log(f"Version {version} answers at http://{host}:{port}. Documentation: http://{host}:{port}/docs")
 
     async def _follow(self) -> None:
         """Change to the version that is wanted now, if it is another and can be."""
@@ -216,7 +216,7 @@ class _Follower:
         if wanted == self._version or (self._failure and not self._failure.due()):
             self._write_state()
             return
-        self._log(f"Version {wanted} is to take over from version {self._version} ...")
+        self._log(f"Version {wanted} is taking over from version {self._version} ...")
         workers = [await self._start() for _ in range(self._count)]
         try:
             await self._prepare(workers, wanted)
@@ -233,7 +233,7 @@ class _Follower:
         from facesent.serving.gateway import metrics
 
         for worker in [worker for worker in self._serving if worker.status is not None]:
-            self._log(f"A process of version {self._version} ended with status {worker.status}; another one starts.")
+            self._log(f"A process of version {self._version} ended with status {worker.status}; starting another one.")
             metrics.restarts.inc()
             await self._end(worker)
             another = await self._start()
@@ -267,7 +267,9 @@ class _Follower:
 
         if self._version:
             metrics.swaps.inc()
-            self._log(f"Version {version} answers now; version {self._version} ends when its clients are answered.")
+            self._log(
+                f"Version {version} answers now; version {self._version} ends once its clients have been answered."
+            )
         metrics.version_served.set(version)
         self._version, self._serving, self._failure = version, workers, None
         self._since = datetime.now(UTC).isoformat(timespec="seconds")
@@ -282,12 +284,12 @@ class _Follower:
         before = self._failure
         seconds = min(2 * before.retry_seconds, _MOST_RETRY_SECONDS) if before else _RETRY_SECONDS
         self._failure = _Failure(version, why, seconds)
-        self._log(f"Version {version} could not take over, version {self._version} still answers: {why}")
+        self._log(f"Version {version} could not take over; version {self._version} still answers: {why}")
         self._write_state()
 
     def _say_reachable(self, why_not: str | None) -> None:
         if why_not and not self._unreachable:
-            self._log(f"The registry does not answer, version {self._version} still does: {why_not}")
+            self._log(f"The registry does not answer; version {self._version} still does: {why_not}")
         elif self._unreachable and not why_not:
             self._log("The registry answers again.")
         self._unreachable = why_not

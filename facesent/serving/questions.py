@@ -82,7 +82,7 @@ def wrong_answer(port: int, questions: Questions, headers: Mapping[str, str]) ->
         response = connection.getresponse()
         text = response.read()
     except (OSError, HTTPException) as error:
-        return f"Expected answers about {len(questions.photos)} photos. Received: {type(error).__name__}: {error}"
+        return f"Expected answers for {len(questions.photos)} photos. Received: {type(error).__name__}: {error}"
     finally:
         connection.close()
     try:
@@ -90,7 +90,7 @@ def wrong_answer(port: int, questions: Questions, headers: Mapping[str, str]) ->
         pairs = list(zip(served, questions.probabilities, strict=True))
         differences = [abs(mine[label] - theirs[label]) for mine, theirs in pairs for label in theirs]
     except (ValueError, KeyError, TypeError):
-        return f"Expected answers about {len(questions.photos)} photos. Received: {response.status} {text[:300]!r}"
+        return f"Expected answers for {len(questions.photos)} photos. Received: {response.status} {text[:300]!r}"
     if not max(differences, default=0.0) <= TOLERANCE:
-        return f"Expected the probabilities it had when it was tried. Received: others, by {max(differences):.3g}."
+        return f"Expected the probabilities from its canary. Received: a difference of {max(differences):.3g}."
     return None

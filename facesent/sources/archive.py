@@ -67,7 +67,7 @@ def _check(members: Sequence[zipfile.ZipInfo], archive: Path, limits: Limits) ->
     size = sum(member.file_size for member in members)
     # Reading a member stops at its declared size, so that these sums bound what is written.
     if size > min(limits.bytes, limits.ratio * archive.stat().st_size):
-        raise _unsafe(archive, f"{size} bytes packed into {archive.stat().st_size}, as in a zip bomb")
+        raise _unsafe(archive, f"{size} bytes packed into {archive.stat().st_size}, like a zip bomb")
 
 
 def _problem(member: zipfile.ZipInfo) -> str | None:
@@ -79,7 +79,7 @@ def _problem(member: zipfile.ZipInfo) -> str | None:
     if ".." in path.parts:
         return "a path that leaves the folder"
     if not path.parts or "\\" in name or any(ord(letter) < 32 for letter in name):
-        return "a name that is no plain path"
+        return "a name that is not a plain path"
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "a link" if stat.S_ISLNK(kind) else "a device"
     return "encrypted" if member.flag_bits & _ENCRYPTED else None
@@ -88,7 +88,7 @@ def _problem(member: zipfile.ZipInfo) -> str | None:
 def _check_space(size: int, folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if size > free:
-        raise DataError(f"Expected {size / 1e6:.0f} MB of free disk to unpack. Received: {free / 1e6:.0f} MB.")
+        raise DataError(f"Expected {size / 1e6:.0f} MB of free disk space to unpack. Received: {free / 1e6:.0f} MB.")
 
 
 def _write(content: zipfile.ZipFile, member: zipfile.ZipInfo, directory: Path) -> bool:
@@ -99,7 +99,7 @@ def _write(content: zipfile.ZipFile, member: zipfile.ZipInfo, directory: Path) -
             shutil.copyfileobj(source, sink)
         return True
     except (FileExistsError, NotADirectoryError, IsADirectoryError):
-        raise _unsafe(content.filename, f"{member.filename!r:.120} (a file where another has a folder)") from None
+        raise _unsafe(content.filename, f"{member.filename!r:.120} (a file with the name of a folder)") from None
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             return False

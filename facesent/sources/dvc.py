@@ -10,6 +10,8 @@ import subprocess
 from enum import StrEnum
 from pathlib import Path
 
+import yaml
+
 from facesent.core.errors import DataError
 from facesent.core.programs import dvc
 from facesent.dataset.files import check_readable, walk_files
@@ -85,6 +87,18 @@ def tracking(data_dir: Path) -> Tracking:
     return Tracking.DIFFERS if changes - {"not in cache"} else Tracking.MATCHES
 
 
+def can_check_out(data_dir: Path) -> bool:
+    """Whether this machine's cache lists what the ``.dvc`` file of ``data_dir`` describes."""
+    root, source = repository(data_dir), pointer(data_dir)
+    if root is None or not source.is_file():
+        return False
+    try:
+        digest = _digest(source)
+    except (KeyError, TypeError, yaml.YAMLError):
+        return False
+    return (root / ".dvc" / "cache" / "files" / "md5" / digest[:2] / digest[2:]).is_file()
+
+
 def matches(data_dir: Path) -> bool:
     """Whether ``data_dir`` holds what its ``.dvc`` file says."""
     return tracking(data_dir) is Tracking.MATCHES
@@ -126,8 +140,6 @@ def _restore(source: Path, content: bytes | None) -> None:
 
 
 def _digest(source: Path) -> str:
-    import yaml
-
     return str(yaml.safe_load(source.read_text(encoding="utf-8"))["outs"][0]["md5"])
 
 

@@ -87,7 +87,7 @@ def import_folder(
         skipped += [(f"{prefix}{name}", reason) for name, reason in others]
         for label, files in classes.items():
             if label in without:
-                skipped.append((f"{prefix}{label}", "left out, as asked for"))
+                skipped.append((f"{prefix}{label}", "left out, as requested"))
                 continue
             for name in files:
                 places[_free(f"{label}/{name}", part.name, places)] = _Place(part / label / name, split)
@@ -211,9 +211,9 @@ def _refuse_to_lose(folder: Path, skipped: Sequence[tuple[str, str]]) -> None:
     if pictures:
         name, reason = pictures[0]
         raise DataError(
-            f"Expected images that can be taken in each class folder. Received: none in {folder.name}, but "
-            f"{len(pictures)} others, such as {name} ({reason}). Save them there as JPEG or PNG with that suffix, or "
-            "move the folder away."
+            f"Expected supported images in each class folder. Received: none in {folder.name}, but "
+            f"{len(pictures)} unsupported ones, such as {name} ({reason}). Save them as JPEG or PNG with the right "
+            "suffix, or move the folder away."
         )
 
 
@@ -240,7 +240,7 @@ def _survey_class(folder: Path, root: Path) -> tuple[list[str], list[tuple[str, 
             skipped.append((name, "not a regular file"))
         elif not is_image_name(entry.name):
             kind = kind_of_file(entry)
-            skipped.append((name, f"not an image by its suffix{f', its content is {kind}' if kind else ''}"))
+            skipped.append((name, f"no image suffix{f', its content is {kind}' if kind else ''}"))
         elif entry.stat().st_size > MAX_BYTES:
             skipped.append((name, f"over {MAX_BYTES} bytes"))
         else:

@@ -5,6 +5,7 @@ archive unchecked, and refuses to resume into a folder of ours.
 """
 
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,6 +57,12 @@ def fetch_archive(handle: str, downloads: Path, *, progress: Progress | None = N
         dataset = _with_version(client, dataset)
         with _ask(client, dataset) as answer:
             return _save(answer, dataset, downloads, progress)
+
+
+def has_credentials() -> bool:
+    """Whether somebody has set any; only a download shows whether they are right."""
+    named = "KAGGLE_API_TOKEN" in os.environ or {"KAGGLE_USERNAME", "KAGGLE_KEY"} <= os.environ.keys()
+    return named or (Path.home() / ".kaggle" / "kaggle.json").is_file()
 
 
 def _parse(handle: str) -> "DatasetHandle":
@@ -116,7 +123,7 @@ def _receive(answer: "requests.Response", partial: Path, total: int, progress: P
     have = have if have < total else 0
     free = shutil.disk_usage(partial.parent).free
     if total - have > free:
-        raise DataError(f"Expected {(total - have) / 1e6:.0f} MB of free disk. Received: {free / 1e6:.0f} MB.")
+        raise DataError(f"Expected {(total - have) / 1e6:.0f} MB of free disk space. Received: {free / 1e6:.0f} MB.")
     if answer.history:
         # Kaggle redirects to a file store, which, unlike its API, can begin anywhere and be asked with a timeout.
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
@@ -141,10 +148,10 @@ def _verify(answer: "requests.Response", partial: Path, total: int) -> None:
         with partial.open("rb") as content:
             digest = hashlib.file_digest(content, lambda: hashlib.md5(usedforsecurity=False))
         if to_b64_digest(digest) != expected:
-            problem = problem or "other content than its checksum says"
+            problem = problem or "content that does not match its checksum"
     if problem:
         partial.unlink()
-        raise DataError(f"Expected the archive as Kaggle has it. Received: {problem}. It was deleted; run it again.")
+        raise DataError(f"Expected Kaggle's archive to be intact. Received: {problem}. It was deleted; run it again.")
 
 
 @contextmanager
@@ -160,7 +167,7 @@ def _readable_errors(handle: str, signed_in: bool) -> Iterator[None]:
     except (requests.exceptions.ChunkedEncodingError, requests.ReadTimeout) as error:
         raise DataError(
             f"Expected the whole archive from Kaggle. Received: a broken connection "
-            f"({type(error).__name__}). Run it again: it goes on where this one stopped."
+            f"({type(error).__name__}). Run it again: it resumes where this one stopped."
         ) from None
     except requests.RequestException as error:
         hint = "" if signed_in else f" No Kaggle credentials were found either. {_CREDENTIALS}"
@@ -173,13 +180,13 @@ def _readable_errors(handle: str, signed_in: bool) -> Iterator[None]:
 def _explain(status: int, handle: str, signed_in: bool) -> str:
     if status in (401, 403) and not signed_in:
         return (
-            f"Expected Kaggle credentials. Received: none, and Kaggle wants them ({status}). {_CREDENTIALS}\n"
+            f"Expected Kaggle credentials. Received: none, and Kaggle requires them ({status}). {_CREDENTIALS}\n"
             f"{_ALTERNATIVES}"
         )
     if status in (401, 403):
         return (
             f"Expected Kaggle to accept your credentials for {handle}. Received: {status}. They may be mistyped or "
-            f"expired, or the dataset wants your consent on its page. {_CREDENTIALS}"
+            f"expired, or the dataset requires your consent on its page. {_CREDENTIALS}"
         )
     if status == 404:
         return f"Expected the Kaggle dataset {handle}. Received: 404, no such dataset, or it is private."

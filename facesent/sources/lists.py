@@ -107,9 +107,9 @@ def _fer_rows(table: Path, folder: Path) -> Iterator[tuple[int, str]]:
 def _fer_row(row: dict[str, str], number: int, folder: Path) -> str:
     emotion, usage = row["emotion"], row.get("usage", "training").lower()
     if emotion not in map(str, range(len(_FER_CLASSES))):
-        return f"its emotion is no number from 0 to {len(_FER_CLASSES) - 1}"
+        return f"its emotion is not a number from 0 to {len(_FER_CLASSES) - 1}"
     if usage not in _FER_PARTS:
-        return "its usage is none of Training, PublicTest and PrivateTest"
+        return "its usage is not Training, PublicTest or PrivateTest"
     pixels = (
         np.fromstring(row["pixels"], sep=" ", dtype=np.int64) if set(row["pixels"]) <= _FER_LETTERS else np.zeros(0)
     )
@@ -133,15 +133,15 @@ def _raf_rows(source: Path, listed: Path, folder: Path) -> Iterator[tuple[int, s
 
 def _raf_row(row: Sequence[str], images: dict[str, Path], source: Path, folder: Path, *, parted: bool) -> str:
     if len(row) != 2 or row[1] not in map(str, range(1, len(_RAF_CLASSES) + 1)):
-        return f"it is no name with a number from 1 to {len(_RAF_CLASSES)}"
+        return f"it is not a name with a number from 1 to {len(_RAF_CLASSES)}"
     name = PurePosixPath(row[0])
     # Faces cut out and turned upright are called so.
     file = images.get(f"{name.stem}_aligned{name.suffix}") or images.get(row[0])
     if file is None or leaves(source.resolve(), file):
-        return "there is no such image"
+        return "no such image"
     part = name.name.split("_")[0] if parted else ""
     target = folder / part / _RAF_CLASSES[int(row[1]) - 1] / file.name
     if target.exists():
-        return "it is there twice"
+        return "it occurs twice"
     carry(file, target, link=True)
     return ""

@@ -53,7 +53,7 @@ def staging(data_dir: Path) -> Iterator[Path]:
         DataError: ``data_dir`` cannot be a data folder.
     """
     if data_dir.name in ("", "..") or data_dir.is_symlink() or (data_dir.exists() and not data_dir.is_dir()):
-        raise DataError(f"Expected a folder for the images, no link and no file. Received: {data_dir}")
+        raise DataError(f"Expected a folder for the images, not a link or a file. Received: {data_dir}")
     data_dir.parent.mkdir(parents=True, exist_ok=True)
     scratch = _beside(data_dir, "incoming")
     with images_alone(data_dir):
@@ -95,8 +95,8 @@ def refuse_to_overwrite(data_dir: Path, *, replace: bool) -> None:
     contents = describe(data_dir)
     if not contents.empty and not replace:
         raise DataError(
-            f"Expected {data_dir} to be empty. Received: {contents}. To put something else in its place, add --replace:"
-            " the old content stays in DVC's cache, and you are told how to get it back."
+            f"Expected {data_dir} to be empty. Received: {contents}. To replace it, add --replace: the "
+            "previous content stays in DVC's cache, and you are told how to restore it."
         )
 
 

@@ -37,7 +37,7 @@ def split(project: Project) -> None:
     say(split_counts(report))
     if len(memory):
         known = int(result["content"].isin(memory["content"]).sum())
-        say(f"{known:,} images are where they were; {len(result) - known:,} are new.")
+        say(f"{known:,} images keep their split; {len(result) - known:,} are new.")
     for warning in report.warnings:
         say(f"Warning: {warning}")
 
@@ -53,8 +53,8 @@ def _memory(project: Project) -> pd.DataFrame:
         known = (read_yaml(lock) or {}).get("stages", {}).get("split", {}).get("outs", [])
         if path.name in [out["path"] for out in known]:
             raise DataError(
-                f"Expected the splits so far in {path}. Received: no such file, though dvc.lock knows it. Bring it "
-                f"back: git checkout {path.name}. Or draw new splits, on which no model so far can be compared: "
+                f"Expected the recorded splits in {path}. Received: no such file, although dvc.lock lists it. Restore "
+                f"it: git checkout {path.name}. Or draw new splits, on which no earlier model can be compared: "
                 "facesent data resplit"
             )
     return read_assignment(path)

@@ -92,7 +92,7 @@ def _notes(data: Path) -> list[str]:
         ignored.append(f"{len(strays)} images outside the class folders are ignored, such as {strays[0]}.")
     if others := other_files(data):
         kind = kind_of_file(data / others[0])
-        what = "files in the class folders are no images by their suffix, and ignored"
+        what = "files in the class folders have no image suffix and are ignored"
         ignored.append(f"{len(others)} {what}, such as {others[0]}{f', which is {kind}' if kind else ''}.")
     return [*ignored, *read_metadata(data / METADATA, [file.name for file in image_files(data)]).notes()]
 
@@ -108,7 +108,7 @@ def _judge(outcomes: Sequence["Checked"], folder: Path) -> None:
     if failures:
         ways = ["Repair or remove the images, or change the bound in params.yaml."]
         if any(not outcome.success and outcome.description == ONE_LABEL for outcome in outcomes):
-            ways.append("To say which label is right where a content has two: facesent data conflicts.")
+            ways.append("To decide images that have two labels: facesent data conflicts.")
         raise ValidationError(
             "Expected images that meet all critical expectations. Received:\n"
             + "\n".join(f"  {_describe(outcome)}" for outcome in failures)

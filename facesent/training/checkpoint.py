@@ -111,7 +111,7 @@ class CheckpointFolder:
         except _BROKEN as error:
             raise CheckpointError(
                 f"Expected the weights of epoch {epoch + 1} of the training {fingerprint:.8} in {self._best}. "
-                f"Received: {error}. Run it again: what is not whole is trained again."
+                f"Received: {error}. Run it again: damaged states are trained again."
             ) from None
         return variables
 
@@ -170,7 +170,7 @@ def _read(path: Path) -> tuple[dict[str, Any], Arrays]:
         header = _header(file)
         arrays = [np.load(file, allow_pickle=False) for _ in range(header["arrays"])]
     if _sha256(arrays) != header["sha256"]:
-        raise ValueError("other bytes than were written")
+        raise ValueError("bytes that differ from those written")
     return header, arrays
 
 

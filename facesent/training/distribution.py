@@ -114,8 +114,8 @@ def agree_on_start(strategy: "tf.distribute.Strategy | None", epochs: int) -> No
 
     if float(strategy.experimental_local_results(squares_of_difference())[0]):
         raise DistributionError(
-            f"Expected all workers to find the same checkpoint. Received: {epochs} finished epochs here, others "
-            "elsewhere. Let the workers share the project's folder."
+            f"Expected all workers to find the same checkpoint. Received: {epochs} finished epochs here, and different "
+            "ones elsewhere. Let the workers share the project's folder."
         )
 
 
@@ -229,6 +229,6 @@ def _checked_cluster() -> int:
     except (ValueError, KeyError, TypeError):
         raise DistributionError(
             f"Expected TF_CONFIG like {_EXAMPLE} for train.distribute: workers. Received: {text or 'nothing'}. "
-            "Each process has the same cluster and an index of its own; the first is the chief."
+            "Each process has the same cluster and its own index; the first is the chief."
         ) from None
     return index

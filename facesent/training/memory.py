@@ -33,7 +33,7 @@ def require_memory(model: keras.Model, images: int) -> None:
     if needed > free:
         side = model.input_shape[1]
         raise MemoryNeededError(
-            f"Expected {needed / 1e9:.1f} GB of memory, at the very least, for a step on {images} images of {side} x "
+            f"Expected {needed / 1e9:.1f} GB of memory, at the least, for a step on {images} images of {side} x "
             f"{side}. Received: {free / 1e9:.1f} GB. Lower train.batch_size or model.image_size."
         )
 

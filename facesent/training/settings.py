@@ -46,7 +46,7 @@ class Optimizer(Section):
     @model_validator(mode="after")
     def _decays_by_name(self) -> "Optimizer":
         if self.name == "adam" and self.weight_decay:
-            raise ValueError(f"adam has no weight decay: name adamw. Received: weight_decay {self.weight_decay}")
+            raise ValueError(f"adam has no weight decay: use adamw. Received: weight_decay {self.weight_decay}")
         return self
 
 

@@ -114,18 +114,18 @@ def look(store: Store, version: int, labels: Sequence[str], settings: Watch) -> 
     baseline = Baseline.from_json(text)
     if list(baseline.names) != list(hours.names):
         sentence = (
-            f"Version {version} logs other values than its baseline has. Accept it again: facesent watch --accept"
+            f"Version {version} logs different values than its baseline. Accept a new one: facesent watch --accept"
         )
         return Look(version, "ready", sentence, hours, baseline)
     sums = baseline.alarm.sums(hours.after(baseline.until).means).tolist()
     over = [place for place, total in enumerate(sums) if total > baseline.alarm.threshold]
     if not over:
-        return Look(version, "quiet", f"Version {version} is asked as usual.", hours, baseline, sums)
+        return Look(version, "quiet", f"Version {version} gets requests as usual.", hours, baseline, sums)
     since = hours.after(baseline.until).starts[over[0]]
     names = ", ".join(_changed(hours.after(baseline.until), baseline))
     sentence = (
-        f"Since {since:%Y-%m-%d %H:%M} UTC version {version} is asked about other photos than before: {names}. "
-        "If that is fine: facesent watch --accept. If not, label some: facesent feedback audit"
+        f"Since {since:%Y-%m-%d %H:%M} UTC, version {version} has been getting different photos: {names}. If that is "
+        "expected: facesent watch --accept. Otherwise label some: facesent feedback audit"
     )
     return Look(version, "alarm", sentence, hours, baseline, sums, since)
 
@@ -137,7 +137,7 @@ def _without_baseline(version: int, hours: Hours, settings: Watch) -> Look:
             f"Version {version} has {count} hours with enough answers; a baseline needs {settings.baseline_hours}."
         )
         return Look(version, "collecting", sentence, hours)
-    sentence = f"Version {version} has {count} hours. If they were as usual: facesent watch --accept"
+    sentence = f"Version {version} has {count} hours. If they were typical: facesent watch --accept"
     return Look(version, "ready", sentence, hours)
 
 
@@ -163,7 +163,9 @@ def accept(seen: Look, settings: Watch) -> Baseline:
         raise WatchError(f"Expected {settings.baseline_hours} hours with enough answers. Received: {count}.")
     run_id = versions.run_of(seen.version)
     if not run_id:
-        raise WatchError(f"Expected the run of version {seen.version}, to keep it there. Received: a version without.")
+        raise WatchError(
+            f"Expected a version with a run, to store the baseline there. Received: version {seen.version} without one."
+        )
     alarm = learn(
         seen.hours.means,
         quiet_hours=settings.quiet_hours,

@@ -58,7 +58,7 @@ def test_import_never_destroys(project: Path, source: Path, tmp_path: Path) -> N
     assert "--replace" in refused.output
     replaced = call("import", str(other), "--replace")
     assert replaced.exit_code == 0
-    assert "To get the old content back: cp " in replaced.output
+    assert "To restore the previous content: cp " in replaced.output
     assert "&& dvc checkout data.dvc" in replaced.output
     assert sorted(path.name for path in Path("data").iterdir()) == ["Angry", "Happy"]
 
@@ -156,7 +156,7 @@ def test_sample_draws_the_same_bytes_each_time(project: Path) -> None:
     assert call(*arguments).exit_code == 0
     pointer = Path("data.dvc").read_bytes()
     again = call(*arguments, "--replace")
-    assert "The same as before." in again.output
+    assert "Unchanged." in again.output
     assert Path("data.dvc").read_bytes() == pointer
     assert Path("data/metadata.csv").is_file()
 
@@ -168,7 +168,7 @@ def test_resplit_forgets_who_was_where_and_says_how_to_undo_it(project: Path) ->
     assert "dvc repro" in result.output
     # Not removed: a file that is gone was lost.
     assert Path("assignment.csv").read_text() == "content,person,phash,split\n"
-    assert call("resplit").output.startswith("No splits are known.")
+    assert call("resplit").output.startswith("No splits were recorded.")
 
 
 def test_add_brings_further_images_and_says_what_was_there(project: Path, source: Path, tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_a_class_is_left_out_where_that_is_asked_for(project: Path, source: Path
     (source / "Ahegao").mkdir()
     (source / "Ahegao" / "1.jpg").write_text("x")
     result = call("import", str(source), "--without", "Ahegao")
-    assert "Skipped Ahegao: left out, as asked for." in result.output
+    assert "Skipped Ahegao: left out, as requested." in result.output
     assert sorted(path.name for path in Path("data").iterdir()) == ["Happy", "Sad"]
 
 

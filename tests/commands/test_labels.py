@@ -65,7 +65,7 @@ def test_from_predictions_over_decisions_to_other_labels(predicted: Path) -> Non
 
     applied = call("relabel", str(queue)).output
     assert "Moves: 1. Drops: 1. Kept: 0." in applied
-    assert "To get the old content back: cp " in applied
+    assert "To restore the previous content: cp " in applied
     assert "Next: dvc repro" in applied
     assert Path("data/Sad/1.png").exists()
     assert not Path("data/Sad/5.png").exists()
@@ -88,7 +88,7 @@ def test_a_queue_that_cannot_be_applied_is_one_message(predicted: Path) -> None:
     result = call("relabel", "queue.csv")
     assert result.exit_code == 1
     assert "row 2: Joy is no class in Ahegao, Happy, Sad" in result.output
-    assert "row 3: ../x is no image in the data folder" in result.output
+    assert "row 3: ../x is not an image in the data folder" in result.output
     assert call("relabel", "gone.csv").output.startswith("Error: Expected a queue")
 
 

@@ -46,7 +46,7 @@ def broken_repository(project: Path) -> None:
 @pytest.mark.parametrize(
     ("break_it", "named"),
     [
-        (conflict, "dvc.lock: git's marks of a conflict, from line 2. Take one side"),
+        (conflict, "dvc.lock: git's conflict markers, from line 2. Take one side"),
         (half_an_rwlock, "rm .dvc/tmp/rwlock"),
         (empty_rwlock, "rm .dvc/tmp/rwlock"),
         (links_to_the_cache, "dvc checkout --relink data.dvc"),

@@ -78,14 +78,14 @@ def test_each_flaw_fails_its_own_expectation(tmp_path: Path) -> None:
     assert failures(outcomes) == {
         "Few images are quarantined.",
         "Each file can be read as an image.",
-        "No content stands under two labels.",
-        "Few images repeat another's content.",
-        "Hardly any image is too small.",
-        "Hardly any image is too large.",
-        "No image is a strip.",
+        "No image has two labels.",
+        "Few images are exact duplicates.",
+        "Hardly any images are too small.",
+        "Hardly any images are too large.",
+        "No image is extremely narrow.",
         "Few images are nearly black or nearly white.",
         "Each class folder has enough usable images.",
-        "The largest class is not many times the smallest.",
+        "The largest class is not many times as large as the smallest.",
     }
     quarantined = outcomes["Few images are quarantined."]
     assert quarantined.severity == "critical"
@@ -94,10 +94,10 @@ def test_each_flaw_fails_its_own_expectation(tmp_path: Path) -> None:
     assert quarantined.examples[0] == "Angry/0000.png (truncated)"
     assert f"Angry/0007.png ({CONFLICT}: Happy/x.png)" in quarantined.examples
     assert outcomes["Each class folder has enough usable images."].examples == ("Happy (images 10)",)
-    assert outcomes["Hardly any image is too small."].examples[0] == "Angry/0031.png (short_side 20)"
+    assert outcomes["Hardly any images are too small."].examples[0] == "Angry/0031.png (short_side 20)"
     assert len(outcomes["Few images are nearly black or nearly white."].examples) == 10
     assert outcomes["Few images are nearly black or nearly white."].severity == "warning"
-    assert outcomes["The largest class is not many times the smallest."].observed == "11.1"
+    assert outcomes["The largest class is not many times as large as the smallest."].observed == "11.1"
 
 
 def test_a_tolerated_share_passes_and_is_still_named(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_an_empty_class_folder_and_foreign_values_fail(tmp_path: Path) -> None:
         "Each label is the name of a class folder.",
         "A split that metadata.csv gives is train, val or test.",
         "Each class folder has enough usable images.",
-        "The largest class is not many times the smallest.",
+        "The largest class is not many times as large as the smallest.",
     }
     assert outcomes["Each class folder has enough usable images."].examples == ("Happy (images 0)",)
 
@@ -128,7 +128,7 @@ def test_images_that_are_all_unreadable_are_judged_too(tmp_path: Path) -> None:
     manifest[["phash", "width", "height"]] = None
     outcomes = check_all(manifest.astype({"width": "Int64", "height": "Int64", "phash": "str"}), tmp_path / "docs")
     assert "Few images are quarantined." in failures(outcomes)
-    assert outcomes["Hardly any image is too small."].observed == "nothing to check"
+    assert outcomes["Hardly any images are too small."].observed == "nothing to check"
 
 
 def test_pages_are_written_the_same_each_time_and_hold_no_paths(

@@ -85,7 +85,7 @@ def test_says_what_it_is_not_for_and_where_it_fails() -> None:
     weak = Slice("brightness", "dark", (0, 60), estimate(3, 20), "weaker")
     text = model_card(report(slices=[weak], pairs=pairs), "")
     assert "Not for deciding about people" in text
-    assert "Sad and Neutral are taken for one another most often: 7 of 40 images" in text
+    assert "Sad and Neutral are confused most often: 7 of 40 images" in text
     row = next(line for line in text.splitlines() if line.startswith("| brightness: dark"))
     assert "15.0%" in row
     assert "weaker" in row

@@ -40,9 +40,9 @@ def test_each_test_image_has_its_values_and_a_value_without_one_is_known(made: P
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("age band", "Did you mean Age band? Columns that are there: Age band, skin tone."),
+        ("age band", "Did you mean Age band? Its columns: Age band, skin tone."),
         ("Skintone", "Did you mean skin tone?"),
-        ("group", "Received: group. Columns that are there: Age band, skin tone."),
+        ("group", "Received: group. Its columns: Age band, skin tone."),
         ("camera", "Received: camera. Columns that are there"),
     ],
 )

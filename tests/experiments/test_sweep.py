@@ -88,7 +88,7 @@ def test_a_trial_is_pruned_by_validation_and_nested_in_mlflow(swept: Project, pl
         assert sweep.missing == 2
     known = children()
     assert {name: status for name, (status, _) in known.items()} == {"trial 0": "FINISHED", "trial 1": "KILLED"}
-    assert known["trial 0"][1] == {"val_accuracy": 0.6, "val_loss": 0.4, "best_val_accuracy": 0.6}
+    assert known["trial 0"][1] == {"epoch/val_accuracy": 0.6, "epoch/val_loss": 0.4, "best_val_accuracy": 0.6}
 
 
 def test_a_failed_trial_leaves_the_others(swept: Project, play: Play) -> None:

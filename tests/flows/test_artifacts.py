@@ -36,7 +36,7 @@ def test_a_table_of_nested_values_names_them_by_dots() -> None:
 def test_what_was_printed_stays_as_it_was_but_for_long_lines() -> None:
     long = "  a " + "long " * 30
     first, *lines, last = verbatim(f"# no heading\n\n{long}").splitlines()
-    assert first == last == "````"
+    assert first == last == "```"
     assert lines[:2] == ["# no heading", ""]
     assert lines[2].startswith("  a long")
     assert all(len(line) <= 84 for line in lines)

@@ -196,7 +196,7 @@ def test_mlflow_holds_one_parent_with_its_folds(finished: Finished, project: Pro
     assert parent.data.metrics["mean_accuracy"] == pytest.approx(accuracies.mean())
     assert parent.data.metrics["deviation_accuracy"] == pytest.approx(accuracies.std())
     for child in children:
-        curve = MlflowClient().get_metric_history(child.info.run_id, "val_loss")
+        curve = MlflowClient().get_metric_history(child.info.run_id, "epoch/val_loss")
         assert sorted({point.step for point in curve}) == [1, 2]
 
 

@@ -55,7 +55,7 @@ def test_a_failure_before_the_first_step_names_none() -> None:
 def test_the_page_shows_what_was_printed_as_it_was_and_the_steps() -> None:
     shown = failure_of(StageError("Stage train failed. | a | # b"), FAILED, Project()).to_markdown(FAILED.ended)
     assert shown.startswith("# Failed in train\n")
-    assert "````\nStage train failed. | a | # b\n````" in shown
+    assert "```\nStage train failed. | a | # b\n```" in shown
     assert ("train", "failed", "3 s") in cells(shown)
 
 

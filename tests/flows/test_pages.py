@@ -45,11 +45,10 @@ def test_another_stage_shows_its_report(tmp_path: Path) -> None:
 
 
 def test_without_a_server_the_registered_version_names_the_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mlflow_store: Path,
 ) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     shown = pages.registered(Candidate(2, "run-of-2", "ab" * 32, created=False))
-    assert "Version 2 of facesent, known already" in shown
+    assert "[Version 2](http://127.0.0.1:5000/#/models/facesent/versions/2) of facesent, known already" in shown
     assert ("MLflow run", "run-of-2") in cells(shown)
     assert "mlflow ui" in shown
 

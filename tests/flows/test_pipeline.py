@@ -15,7 +15,7 @@ import zc.lockfile
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, TaskRunFilter
-from prefect.client.schemas.objects import Artifact, State, TaskRun
+from prefect.client.schemas.objects import Artifact, State, TaskRun, TaskRunResult
 from prefect.client.schemas.sorting import TaskRunSort
 
 from facesent.core.paths import Project
@@ -73,12 +73,15 @@ def test_it_runs_the_stages_in_dvcs_order_then_registers_tries_judges_and_promot
     runs = task_runs(first_run)
     assert [run.name for run in runs] == STAGES + AFTER_THEM
     assert all(run.state and run.state.is_completed() for run in runs)
+    # The arrows of Prefect's graph.
+    arrows = [[each.id for each in run.task_inputs["wait_for"] if isinstance(each, TaskRunResult)] for run in runs[1:]]
+    assert arrows == [[run.id] for run in runs[:-1]]
     assert (first_run.message or "").startswith("VALIDATED: version 1.")
 
 
 def test_each_task_leaves_an_artifact(first_run: "State[Any]") -> None:
     shown = {key: str(artifact.data) for key, artifact in artifacts(first_run).items()}
-    assert set(shown) == {*STAGES, "register", "canary", "verdict", "promote", "report", "summary"}
+    assert set(shown) == {*STAGES, "register", "canary", "verdict", "promote", "report", "mlflow-run", "summary"}
     assert "data:image/png;base64," in shown["evaluate"]
     rows = cells(shown["summary"])
     assert "test accuracy" in [row[0] for row in rows]

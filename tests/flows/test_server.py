@@ -166,7 +166,7 @@ def test_a_server_that_is_killed_ends_the_flow_at_once_with_a_line(variables: di
         server.kill()
         printed = process.communicate(timeout=30)[0]
     assert process.returncode == 1
-    assert "Expected Prefect's temporary server to go on. Received: it ended with status -9" in printed
+    assert "Expected Prefect's temporary server to keep running. Received: it ended with status -9" in printed
     assert "Traceback" not in printed
     assert survivors(family) == []
 

@@ -10,6 +10,8 @@ from facesent.evaluation.intervals import Estimate
 from facesent.promotion.aliases import Promotion
 from facesent.promotion.register import Candidate
 from facesent.promotion.verdict import Check
+from facesent.registry.client import LOCAL_STORE
+from facesent.registry.pages import opened_by
 from flows.summary import Step, Summary, summarise
 from tests.helpers import promoters
 from tests.helpers.tables import cells
@@ -19,10 +21,14 @@ PROMOTED = Promotion(champion=2, previous=1, changed=True)
 
 
 @pytest.fixture
-def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+def measured(tmp_path: Path, empty_mlflow_database: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project with what the stages counted and measured."""
+    shutil.copy(empty_mlflow_database, tmp_path)
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
     project = Project(tmp_path)
+    (project.data / "Happy").mkdir(parents=True)
     shutil.copy(Path(__file__).parents[2] / "params.yaml", project.params)
     project.evaluate.mkdir(parents=True)
     splits = {name: {"images": images} for name, images in {"train": 1600, "val": 200, "test": 200}.items()}
@@ -53,21 +59,27 @@ def test_one_screen_tells_the_whole_run(measured: Project) -> None:
     }
     shown = summary.to_markdown([Step("train", "ran", 130.0), Step("gate", "ran", 5.0)])
     assert shown.startswith("# VALIDATED: version 2\n\nVersion 2 is better.\n")
+    assert "\ntrain → gate\n" in shown
     assert ("train", "ran", "2 min 10 s") in cells(shown)
     assert "- MLflow run: `run-of-2`" in shown
+    assert "- [model version](http://127.0.0.1:5000/#/models/facesent/versions/2)" in shown
+    assert f"MLflow's pages open after `{opened_by()}`." in shown
+    photos = measured.data / "Happy"
     assert shown.endswith(
-        "\n```\ndvc dag\nmlflow ui\nfacesent predict PHOTO\nfacesent serve\nprefect server start\n```"
+        f"\n```\ndvc dag\n{opened_by()}\nfacesent predict {photos}\nfacesent serve\nprefect server start\n```"
     )
 
 
 def test_what_is_next_works_where_the_project_lies_and_with_what_is_served(
     measured: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", LOCAL_STORE)
     moved = measured.root.rename(measured.root.with_name("größer 100%"))
     commands = summary_of(Project(moved), Promotion(None, None, changed=False)).next
     assert commands[1].startswith("export MLFLOW_TRACKING_URI=")
     assert not [command for command in commands if command.startswith("facesent")]
+    undecided = summary_of(Project(moved), Promotion(1, None, changed=False), outcome="UNKNOWN", incomparable=True)
+    assert undecided.next[0] == "facesent promote --replace-incomparable"
 
 
 def test_the_report_with_the_verdict_is_shown_before_that_without(measured: Project) -> None:
@@ -76,7 +88,9 @@ def test_the_report_with_the_verdict_is_shown_before_that_without(measured: Proj
         path = measured.outputs / folder / "report.html"
         path.parent.mkdir(exist_ok=True)
         path.touch()
-        assert summary_of(measured).places["report"] == path.as_posix()
+        summary = summary_of(measured)
+        assert summary.places["report"] == path.as_posix()
+        assert f"[`{path}`]({path.as_uri()})" in summary.to_markdown()
 
 
 @pytest.mark.parametrize(

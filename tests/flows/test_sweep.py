@@ -138,7 +138,7 @@ def test_the_trials_are_nested_in_mlflow_with_their_curves(swept: Swept) -> None
     assert children["trial 2"].info.status == "KILLED"
     assert children["trial 0"].data.params == {RATE: "0.0003", "model.dropout": "0.1"}
     client = mlflow.MlflowClient()
-    curve = client.get_metric_history(children["trial 1"].info.run_id, "val_loss")
+    curve = client.get_metric_history(children["trial 1"].info.run_id, "epoch/val_loss")
     assert [point.step for point in curve] == [1, 2], "the epoch before the kill is there once"
     assert parent.info.status == "FINISHED"
     files = {file.path for file in client.list_artifacts(parent.info.run_id)}

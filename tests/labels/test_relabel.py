@@ -133,18 +133,18 @@ def test_every_wrong_row_is_named_and_nothing_is_changed(data: Path) -> None:
     assert str(caught.value).splitlines()[1:] == [
         "  row 2: Happy/1.jpg is decided 2 times",
         "  row 3: sad is no class in Happy, Sad",
-        "  row 4: Happy/9.jpg is no image in the data folder",
-        "  row 5: Sad/2.jpg has another content than when the queue was written",
-        "  row 6: metadata.csv is no image in the data folder",
+        "  row 4: Happy/9.jpg is not an image in the data folder",
+        "  row 5: Sad/2.jpg has changed since the queue was written",
+        "  row 6: metadata.csv is not an image in the data folder",
         "  row 7: Happy/1.jpg is decided 2 times",
-        "  row 8: Sad/4.jpg has no sha256, by which its content could be told",
+        "  row 8: Sad/4.jpg has no sha256 to identify its content",
     ]
     assert (contents(data), contents(file.parent)) == before
 
 
 def test_a_class_folder_that_is_a_link_takes_no_part(data: Path) -> None:
     (data / "Linked").symlink_to("Happy")
-    message = r"row 2: Linked/1.jpg is not to be touched: a link\n  row 3: Linked is no class"
+    message = r"row 2: Linked/1.jpg must not be changed: a link\n  row 3: Linked is no class"
     with pytest.raises(DataError, match=message):
         decide(data, ("Linked/1.jpg", "drop"), ("Sad/2.jpg", "Linked"))
 
@@ -156,7 +156,7 @@ def test_nothing_outside_of_the_data_folder_is_touched(data: Path, name: str) ->
     (data / "Happy" / "link.jpg").symlink_to(outside)
     name = name.format(outside=outside)
     decision = Decision(2, name, sha256(outside), "drop")
-    with pytest.raises(DataError, match=r"row 2: .* (is no image in the data folder|is not to be touched)"):
+    with pytest.raises(DataError, match=r"row 2: .* (is not an image in the data folder|is not to be touched)"):
         plan(data, [decision])
     assert outside.read_text() == "not yours"
 
@@ -169,7 +169,7 @@ def test_a_class_is_not_emptied_by_accident(data: Path) -> None:
 
 def test_a_class_called_drop_makes_the_word_unclear(data: Path) -> None:
     (data / "Drop").mkdir()
-    with pytest.raises(DataError, match="row 2: drop is unclear, as there is a class Drop"):
+    with pytest.raises(DataError, match="row 2: drop is ambiguous, because there is a class Drop"):
         decide(data, ("Happy/1.jpg", "drop"))
 
 

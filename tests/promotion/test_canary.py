@@ -173,7 +173,7 @@ def test_a_bad_input_has_to_be_a_clients_error(status: int) -> None:
         findings = interview(port, QUESTION)
     assert findings.refused == 0
     assert len(findings.problems) == 8
-    assert f"A truncated photo: Expected a client's error, 4xx. Received: {status} " in findings.problems[1]
+    assert f"A truncated photo: Expected an error of the client, 4xx. Received: {status} " in findings.problems[1]
 
 
 def changed(**values: object) -> Answer:

@@ -33,7 +33,7 @@ def test_note_says_what_was_trained_and_what_it_reached() -> None:
 
 
 def test_a_class_without_images_is_not_the_weakest() -> None:
-    assert "of Angry, the weakest class, it finds 40.0%" in note()
+    assert "The weakest class is Angry: recall 40.0%" in note()
 
 
 def test_note_names_weights_without_their_folder() -> None:
@@ -46,7 +46,7 @@ def test_view_begins_with_the_curves() -> None:
     view = json.loads(notes.experiment_tags()[f"mlflow.sharedViewState.{notes.VIEW}"])
     section = view["compareRunSections"][0]["uuid"]
     assert {chart["metricSectionId"] for chart in view["compareRunCharts"]} == {section}
-    assert [chart["metricKey"] for chart in view["compareRunCharts"][:2]] == ["val_accuracy", "accuracy"]
+    assert [chart["metricKey"] for chart in view["compareRunCharts"][:2]] == ["epoch/val_accuracy", "epoch/accuracy"]
     assert len({chart["uuid"] for chart in view["compareRunCharts"]}) == len(view["compareRunCharts"])
 
 

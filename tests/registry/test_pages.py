@@ -4,7 +4,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from facesent.registry.pages import run_page, version_page
+from facesent.registry import runs
+from facesent.registry.client import LOCAL_STORE
+from facesent.registry.pages import opened_by, run_page, version_page
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -46,9 +48,16 @@ def test_no_address_shows_a_password(server: str, monkeypatch: pytest.MonkeyPatc
     assert "hidden-word" not in version_page(3)
 
 
-def test_a_database_has_no_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
-    assert run_page("abc") == version_page(3) == ""
+@pytest.mark.usefixtures("mlflow_store")
+def test_the_pages_of_a_database_are_those_of_mlflow_ui(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run_page("abc") == "", "no such run"
+    made = runs.begin("fold 1", {})
+    assert run_page(made) == f"http://127.0.0.1:5000/#/experiments/1/runs/{made}"
+    assert version_page(3) == "http://127.0.0.1:5000/#/models/facesent/versions/3"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", LOCAL_STORE)
+    assert opened_by() == "mlflow ui"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///other.db")
+    assert opened_by() == "mlflow ui --backend-store-uri sqlite:///other.db"
 
 
 def test_a_server_that_is_gone_costs_no_more_than_the_link(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,8 +49,8 @@ def test_finished_children_come_with_their_curves_and_results() -> None:
     [(fingerprint, run_id)] = runs.finished_children(plan).items()
     finished = mlflow.get_run(run_id)
     assert (fingerprint, finished.info.run_name, finished.data.params) == ("fingerprint 1", "fold 1", {"fold": "1"})
-    assert finished.data.metrics == {"val_loss": 0.25, "held_out_accuracy": 0.9, "recall/Ängste_": 1.0}
-    curve = mlflow.MlflowClient().get_metric_history(run_id, "val_loss")
+    assert finished.data.metrics == {"epoch/val_loss": 0.25, "held_out_accuracy": 0.9, "recall/Ängste_": 1.0}
+    curve = mlflow.MlflowClient().get_metric_history(run_id, "epoch/val_loss")
     assert [(point.step, point.value) for point in curve] == [(1, 0.5), (2, 0.25)]
 
 

@@ -103,8 +103,8 @@ def test_a_server_that_is_away_is_the_one_that_the_variable_names(mlflow_store: 
 
 
 @pytest.mark.parametrize(("status", "advice"), [
-    (404, "a web page with error code 404, which is no answer of MLflow. Set MLFLOW_TRACKING_URI to the address"),
-    pytest.param(200, "a web page, which is no answer of MLflow. Set MLFLOW_TRACKING_URI to", marks=pytest.mark.long),
+    (404, "a web page with error code 404, which is not an answer from MLflow. Set MLFLOW_TRACKING_URI to the address"),
+    pytest.param(200, "a web page, which is not an answer from MLflow. Set MLFLOW_TRACKING", marks=pytest.mark.long),
 ])  # fmt: skip
 def test_a_page_that_is_not_mlflow(mlflow_store: Path, status: int, advice: str) -> None:
     class Page(BaseHTTPRequestHandler):

@@ -59,7 +59,7 @@ def test_rows_that_are_wrong_are_left_out_by_number(tmp_path: Path) -> None:
     assert not splits
     assert [name for name, _ in skipped] == [f"fer2013.csv row {number}" for number in range(2, 11)]
     source.write_text("\n".join(["emotion,pixels,Usage", *wrong]))
-    with pytest.raises(DataError, match="row 2: its emotion is no number from 0 to 6"):
+    with pytest.raises(DataError, match="row 2: its emotion is not a number from 0 to 6"):
         take(source, tmp_path / "other")
 
 

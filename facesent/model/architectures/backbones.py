@@ -83,6 +83,6 @@ def _maps(settings: Model, backbone: keras.Model) -> Any:
     except ValueError:
         names = [layer.name for layer in backbone.layers if len(layer.output.shape) == 4][-12:]
         raise FacesentError(
-            f"Expected a layer of {settings.name} in model.last_layer, as {', '.join(names)}. "
+            f"Expected a layer of {settings.name} in model.last_layer, such as {', '.join(names)}. "
             f"Received: {settings.last_layer}"
         ) from None

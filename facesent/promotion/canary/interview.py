@@ -123,7 +123,7 @@ def _ask_bad(connection: HTTPConnection, findings: Findings) -> None:
         if 400 <= status < 500:
             findings.refused += 1
         else:
-            findings.problems.append(f"{what}: Expected a client's error, 4xx. Received: {status} {_shown(text)}")
+            findings.problems.append(f"{what}: Expected an error of the client, 4xx. Received: {status} {_shown(text)}")
 
 
 def _take_time(connection: HTTPConnection, question: Question, findings: Findings) -> None:
@@ -168,7 +168,7 @@ def _probabilities(text: bytes, what: str, labels: Sequence[str], count: int) ->
     if not whole:
         classes = ", ".join(labels)
         raise _Wrong(
-            f"{what}: Expected for each photo the likeliest label, its confidence and the probabilities of {classes}. "
+            f"{what}: Expected for each photo the most likely label, its confidence and probabilities of {classes}. "
             f"Received: {_shown(text)}"
         )
     return np.array(rows, np.float64)

@@ -5,7 +5,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from facesent.core.markdown import table
+from facesent.core.markdown import escaped, table
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,11 @@ class CanaryReport:
 
     def to_markdown(self) -> str:
         """The report as a sentence, the problems and a table."""
-        when = " This is the report of an earlier trial: the version is champion." if self.reused else ""
+        when = (
+            " This is the report of an earlier trial, because the version is already champion." if self.reused else ""
+        )
         head = f"**{'PASSED' if self.passed else 'FAILED'}**: version {self.version} behind the real server.{when}\n\n"
-        problems = "".join(f"- {problem}\n" for problem in self.problems)
+        problems = "".join(f"- {escaped(problem)}\n" for problem in self.problems)
         rows = {
             "photos answered": f"{self.answered}",
             "bad inputs refused": f"{self.refused}",

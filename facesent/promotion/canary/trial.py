@@ -125,12 +125,12 @@ def tried(version: int, question: Question) -> CanaryReport:
             findings = interview(server.port, question)
             memory = server.memory() / _MEGA
             if findings.broke_off and (why := server.why_it_ended()):
-                findings.problems.append(_of_version(f"Expected the server to go on. Received: {why}"))
+                findings.problems.append(_of_version(f"Expected the server to keep running. Received: {why}"))
     except ServerError as error:
         findings.problems.append(_of_version(str(error).partition("\n")[0]))
     except OSError as error:
         raise TrackingError(
-            f"Expected the server to start. Received: {in_words(error)}. Put it right, then run this again."
+            f"Expected the server to start. Received: {in_words(error)}. Fix it, then run this again."
         ) from None
     return CanaryReport(
         version=version,

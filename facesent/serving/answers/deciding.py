@@ -93,7 +93,7 @@ def decide(
         chosen = [known[number] for number in (known if numbers is None else dict.fromkeys(numbers)) if number in known]
         if unknown := sorted(set(numbers or ()) - set(known)):
             listed = ", ".join(map(str, unknown))
-            raise LogError(f"Expected numbers of corrections that wait, see `facesent feedback`. Received: {listed}")
+            raise LogError(f"Expected the numbers of waiting corrections, see `facesent feedback`. Received: {listed}")
         if accept:
             _refuse_contradictions(connection, chosen)
         first(chosen)
@@ -129,7 +129,7 @@ def full_id(store: Store, start: str) -> str:
     with store.reading() as connection:
         found = connection.scalars(select(answers.c.id).where(answers.c.id.startswith(start)).limit(2)).all()
     if len(found) != 1:
-        several = "the start of several" if found else "another, or one that was deleted or never logged"
+        several = "the start of several ids" if found else "an unknown one, or one that was deleted or never logged"
         raise LogError(f"Expected the id of an answer in the log, or its start. Received: {start}, {several}.")
     return str(found[0])
 
@@ -175,5 +175,5 @@ def _refuse_contradictions(connection: Connection, chosen: Sequence[Waiting]) ->
         if labels.setdefault(found.answer_id, found.label) != found.label:
             raise LogError(
                 f"Expected one label for answer {found.answer_id}. Received: {labels[found.answer_id]} and "
-                f"{found.label}. Reject what is wrong: facesent feedback reject NUMBER"
+                f"{found.label}. Reject the wrong one: facesent feedback reject NUMBER"
             )

@@ -101,7 +101,7 @@ def _description(version: versions.Version) -> str:
         return name
     accuracy = float(version.tags["test_accuracy"])
     low, high = (float(end) for end in version.tags["test_accuracy_interval"].split(" to "))
-    return f"{name}: right on {accuracy:.0%} of its test images (95% interval {low:.0%} to {high:.0%})"
+    return f"{name}: {accuracy:.0%} accuracy on its test images (95% interval {low:.0%} to {high:.0%})"
 
 
 def _framed(photo: Pixels, box: Box | None) -> Pixels:

@@ -11,6 +11,7 @@ from threading import Lock
 import streamlit as st
 
 from facesent.core.errors import FacesentError
+from facesent.core.markdown import escaped
 from facesent.images.rows import UNCERTAIN
 from facesent.params import load_params
 from facesent.serving.answers.wrong import note_wrong
@@ -18,8 +19,8 @@ from facesent.serving.app.look import Asked, Look, load, look_at
 from facesent.serving.settings import Log
 
 _INTENT = (
-    "For trying a model, not for deciding about people. A face does not show what a person feels: the labels are what "
-    "other people called a picture. Photos stay on this machine and are not kept"
+    "For trying out a model, not for deciding about people. A face does not show what a person feels: the labels are "
+    "what other people called a picture. Photos stay on this machine and are not kept"
 )
 
 
@@ -42,12 +43,12 @@ def main() -> None:
         asked = _asked(sys.argv[1] if len(sys.argv) > 1 else None)
         log = load_params(Path("params.yaml")).log
     except FacesentError as error:
-        st.error(str(error))
+        st.error(escaped(str(error)))
         st.stop()
     st.caption(f"Answers: {asked.described}.")
     content = _photo()
     # Off, as in `facesent predict` and the server.
-    crop = st.toggle("Look at the largest face alone", value=False, help="For photos that show more than the face.")
+    crop = st.toggle("Use only the largest face", value=False, help="For photos that show more than a face.")
     least = st.slider("Say “uncertain” below a confidence of", 0.0, 1.0, asked.min_confidence, 0.05)
     if content is not None:
         seen = _answer(asked, content, crop=crop, min_confidence=least)
@@ -75,40 +76,40 @@ def _answer(asked: Asked, content: bytes, *, crop: bool, min_confidence: float) 
         with st.spinner("Looking at the photo"), _one_at_a_time():
             seen = look_at(asked, content, crop=crop, min_confidence=min_confidence)
     except FacesentError as error:
-        st.error(f"This is no photo that can be read. {error}")
+        st.error(f"This photo cannot be read. {escaped(str(error))}")
         return None
     if crop and seen.box is None:
         st.warning("No face was found: this is the answer for the whole photo.")
     label, confidence = seen.prediction.label, seen.prediction.confidence
     if label == UNCERTAIN:
-        st.subheader(f"Uncertain: its best guess has {confidence:.0%}")
+        st.subheader(f"Uncertain: the best guess has a confidence of {confidence:.0%}")
     else:
-        st.subheader(f"{label}, {confidence:.0%}")
+        st.subheader(f"{escaped(label)}, {confidence:.0%}")
     for name, probability in sorted(seen.prediction.probabilities.items(), key=lambda item: -item[1]):
-        st.progress(probability, text=f"{name} {probability:.1%}")
+        st.progress(probability, text=f"{escaped(name)} {probability:.1%}")
     _pictures(seen)
     return seen
 
 
 def _correction(asked: Asked, seen: Look, content: bytes, log: Log) -> None:
     right = st.selectbox("Wrong? It is …", sorted(seen.prediction.probabilities), index=None)
-    if right is None or not st.button("Note it"):
+    if right is None or not st.button("Send"):
         return
     box = asdict(seen.box) if seen.box else None
     try:
         note_wrong(log, {**vars(seen.prediction), "version": asked.number, "box": box}, content, right)
     except FacesentError as error:
-        st.error(str(error))
+        st.error(escaped(str(error)))
         return
-    st.success("Noted. It waits until it is accepted: facesent feedback")
+    st.success("Saved. It waits for your decision: facesent feedback")
 
 
 def _pictures(seen: Look) -> None:
     photo, given, heat = st.columns(3)
-    photo.image(seen.photo, caption="the photo" if seen.box is None else "the face found", width="stretch")
+    photo.image(seen.photo, caption="the photo" if seen.box is None else "the face that was found", width="stretch")
     given.image(seen.seen, caption="what the network saw", width="stretch")
     if seen.heat is not None:
-        heat.image(seen.heat, caption="what spoke for the answer", width="stretch")
+        heat.image(seen.heat, caption="what supported the answer", width="stretch")
 
 
 main()

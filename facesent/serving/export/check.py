@@ -93,7 +93,7 @@ def write(exported: Format, module: "tf.Module", images: Pixels, expected: Proba
         parity = compare(expected, received)
     except Exception as error:  # Converters raise what they please; one format's failure is not the others'.
         raise ExportError(
-            f"Expected a network that {exported.name} can hold. Received: {type(error).__name__}: {error}"
+            f"Expected a network that {exported.name} supports. Received: {type(error).__name__}: {error}"
         ) from error
     return Written(path, content_sha256(path), parity)
 
@@ -104,7 +104,7 @@ def refusal(parity: Parity) -> str | None:
         return None
     return (
         f"Expected probabilities within {TOLERANCE:g} and the same labels. Received: a difference of "
-        f"{parity.largest_difference:.1e}, and {parity.other_labels} other labels of {parity.images}."
+        f"{parity.largest_difference:.1e}, and {parity.other_labels} different labels of {parity.images}."
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from facesent.core.markdown import escaped
 from facesent.serving.export.check import Parity
 from facesent.serving.export.formats import Format
 
@@ -52,7 +53,7 @@ images = np.zeros((2, {size}, {size}, 3), np.uint8)
 print([labels[best] for best in probabilities.argmax(axis=1)])
 ```
 
-What it answers below a confidence is for the caller to decide: the server says "uncertain" below its `min_confidence`.
+The caller decides what to do at low confidence: the server answers "uncertain" below its `min_confidence`.
 """
 
 
@@ -73,7 +74,7 @@ def usage(exported: Format, version: int, size: int, labels: Sequence[str], pari
         size=size,
         batches=_BATCHES[exported.name],
         classes=len(labels),
-        labels=", ".join(labels),
+        labels=", ".join(map(escaped, labels)),
         images=parity.images,
         difference=parity.largest_difference,
         imports=imports,

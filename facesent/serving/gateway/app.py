@@ -125,9 +125,7 @@ class Gateway:
     async def _corrected(self, headers: Mapping[bytes, bytes], receive: Receive, client: str | None) -> _Response:
         self._doors.check_sender(headers, "correct")
         if not self._feedback:
-            raise Refusal(
-                HTTPStatus.NOT_FOUND, "log", "Expected log.enabled: true in params.yaml where the server runs."
-            )
+            raise Refusal(HTTPStatus.NOT_FOUND, "log", "Expected log.enabled: true in params.yaml on the server.")
         with self._doors.a_place():
             body = await self._doors.body(headers, receive)
             await asyncio.to_thread(self._feedback.correct, headers, body, client)

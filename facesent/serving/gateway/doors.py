@@ -43,9 +43,7 @@ class Doors:
         if not settings.tokens:
             return
         if scope not in settings.tokens:
-            raise Refusal(
-                HTTPStatus.FORBIDDEN, "token", f"Expected {TOKEN_VARIABLES[scope]} to be set where the server runs."
-            )
+            raise Refusal(HTTPStatus.FORBIDDEN, "token", f"Expected {TOKEN_VARIABLES[scope]} to be set on the server.")
         shown = headers.get(b"authorization", b"")
         if not hmac.compare_digest(shown, f"Bearer {settings.tokens[scope]}".encode()):
             raise Refusal(
@@ -60,7 +58,7 @@ class Doors:
             Refusal: all are taken.
         """
         if self._open >= self._settings.max_requests:
-            message = f"Expected at most {self._settings.max_requests} requests at once. Try again in a second."
+            message = f"Expected at most {self._settings.max_requests} concurrent requests. Try again in a second."
             raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, "busy", message, _RETRY_SECONDS)
         self._open += 1
         metrics.open_requests.inc()

@@ -16,27 +16,27 @@ _SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _SHARES = tuple(tenth / 10 for tenth in range(1, 11))
 
 requests = Counter("facesent_requests_total", "Requests for answers, by HTTP status.", ["status"])
-seconds = Histogram("facesent_request_seconds", "From a request's last byte to its answer.", buckets=_SECONDS)
-open_requests = Gauge("facesent_open_requests", "Worked on or waiting now.", multiprocess_mode="livesum")
-refusals = Counter("facesent_refusals_total", "Requests that were refused, by reason.", ["reason"])
-answers = Counter("facesent_answers_total", "Faces answered, by version and label.", ["version", "label"])
-confidence = Histogram("facesent_confidence", "Probability of the likeliest label.", ["version"], buckets=_SHARES)
+seconds = Histogram("facesent_request_seconds", "From the last byte of a request to its answer.", buckets=_SECONDS)
+open_requests = Gauge("facesent_open_requests", "Requests in progress or waiting.", multiprocess_mode="livesum")
+refusals = Counter("facesent_refusals_total", "Refused requests, by reason.", ["reason"])
+answers = Counter("facesent_answers_total", "Answers, by version and label.", ["version", "label"])
+confidence = Histogram("facesent_confidence", "Probability of the most likely label.", ["version"], buckets=_SHARES)
 log_dropped = Counter("facesent_log_dropped_total", "Answers and photos that were not logged.", ["what"])
 log_failures = Counter("facesent_log_failures_total", "Failed attempts to write the log of answers.")
-corrections = Counter("facesent_corrections_total", "Corrections that clients sent, and that wait.")
+corrections = Counter("facesent_corrections_total", "Corrections sent by clients.")
 # The starter's own.
-version_served = Gauge("facesent_version", "Number of the version that answers.", multiprocess_mode="mostrecent")
-swaps = Counter("facesent_swaps_total", "Changes of the version that answers.")
+version_served = Gauge("facesent_version", "Number of the version in service.", multiprocess_mode="mostrecent")
+swaps = Counter("facesent_swaps_total", "Changes of the version in service.")
 failed_swaps = Counter("facesent_failed_swaps_total", "Versions that could not take over.")
 # Of the last look at the log, by a process that is not the server's.
 WATCHED = {
-    "version": "Version that was looked at.",
-    "sum": "How far answers have moved from the baseline.",
-    "threshold": "From which on it is an alarm; 0 without a baseline.",
+    "version": "Version that was checked.",
+    "sum": "Cumulative deviation from the baseline.",
+    "threshold": "Alarm threshold; 0 without a baseline.",
     "alarm": "1 during an alarm.",
-    "time": "When, in seconds since 1970.",
+    "time": "Time of the check, in seconds since 1970.",
 }
-restarts = Counter("facesent_restarts_total", "Processes that ended unasked and were started again.")
+restarts = Counter("facesent_restarts_total", "Processes that died and were restarted.")
 
 
 def count_answers(predictions: Sequence[Mapping[str, Any]]) -> None:

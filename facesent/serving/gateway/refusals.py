@@ -35,7 +35,7 @@ class Refusal(Exception):
 def malformed(error: Exception) -> Refusal:
     """The refusal of a body that MLflow could not read."""
     if isinstance(error, RecursionError):
-        return _bad("nesting", "Expected JSON of a few levels. Received: one that is nested too deeply.")
+        return _bad("nesting", "Expected JSON with a few levels. Received: JSON that is nested too deeply.")
     message = error.message if isinstance(error, MlflowException) else str(error)
     return _bad("form", without_photos(message))
 
@@ -47,7 +47,9 @@ def unanswerable(error: Exception) -> Refusal:
     if isinstance(error, MlflowException):
         return _bad("input", without_photos(error.message))
     return Refusal(
-        HTTPStatus.INTERNAL_SERVER_ERROR, "failure", "Expected an answer of the model. Received: an error, see its log."
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "failure",
+        "Expected an answer from the model. Received: an error; see the server's log.",
     )
 
 

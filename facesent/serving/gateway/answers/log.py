@@ -150,7 +150,7 @@ class AnswerLog:
         if not self._left_out:
             self._left_out = True
             # Without the message, which may quote the answer.
-            _log.error("An answer cannot be logged and is left out, as others like it: %s.", type(error).__name__)
+            _log.error("An answer cannot be logged and is left out, like others of its kind: %s.", type(error).__name__)
 
     def _insert(self, store: Store, batch: list[Answered]) -> None:
         rows = [row for answered in batch for row in rows_of(answered, self._settings, store.folder)]
@@ -182,9 +182,9 @@ class AnswerLog:
         if not self._failed:
             self._failed = True
             why = reason(error) if isinstance(error, DatabaseError) else str(error)
-            _log.error("The log of answers cannot be written, and is tried again: %s", why)
+            _log.error("The log of answers cannot be written; trying again: %s", why)
 
     def _say_works(self) -> None:
         if self._failed:
             self._failed = False
-            _log.warning("The log of answers is written again.")
+            _log.warning("The log of answers can be written again.")

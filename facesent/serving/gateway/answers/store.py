@@ -110,7 +110,7 @@ def _engine(uri: str) -> Engine:
     except (ArgumentError, NoSuchModuleError, ValueError):
         raise AnswersError(
             f"Expected an address such as postgresql://user@host/database in {ADDRESS_VARIABLE}. "
-            "Received: one that cannot be read."
+            "Received: an invalid one."
         ) from None
     except ModuleNotFoundError:
         raise AnswersError(
@@ -156,8 +156,8 @@ def _migrate(connection: Connection) -> None:
         return
     if found and found not in {script.revision for script in known.walk_revisions()}:
         raise AnswersError(
-            f"Expected the log of answers in form {head} or older. Received: form {found}, of a newer facesent. "
-            f"Update this one, or name another database: {ADDRESS_VARIABLE}"
+            f"Expected schema {head} or older of the log of answers. Received: {found}, of a newer facesent. Update "
+            f"facesent, or name another database: {ADDRESS_VARIABLE}"
         )
     logging.getLogger("alembic").setLevel(logging.WARNING)
     command.upgrade(config, "head")
