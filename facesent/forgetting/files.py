@@ -1,0 +1,146 @@
+"""The files of a project: which show photos, which tables name them, and which are the photos themselves."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from facesent.core.files import replaced, sha256
+from facesent.dataset.files import METADATA, is_image_name, leaves
+from facesent.forgetting.person import Person
+
+_CHARTS = ("confusion_matrix", "confusion_matrix_normalised", "curves", "reliability", "history", "importance")
+_PAGES = {".html", ".svg", ".pdf"}
+# The report's values, photos included.
+_REPORT = "report.json"
+_TABLES = {".csv", ".parquet"}
+_TEMPORARY = "facesent-*"
+_KEYS = {"sha256", "file_name"}
+_ABOUT = (*sorted(_KEYS), "group")
+# Git's objects are compressed, and images are never among them.
+_SKIPPED = {".git", ".venv", "node_modules"}
+
+
+def is_no_picture(path: str) -> bool:
+    """Whether a file that this project writes, by its name, shows no photo."""
+    name = PurePosixPath(path)
+    if name.stem in _CHARTS:
+        return True
+    return not (is_image_name(name.name) or _suffix(path) in _PAGES or name.name == _REPORT)
+
+
+def remove_pictures(outputs: Path, person: Person) -> int:
+    """Delete what shows photos, but in folders whose tables say that none of the person's are among them."""
+    removed = 0
+    for folder, folders, names in os.walk(outputs):
+        place = Path(folder)
+        if place == outputs:
+            # Pages about tables, with pictures of Great Expectations' own.
+            folders[:] = [name for name in folders if name != "validate"]
+        if METADATA in names:
+            # A folder of images: theirs go with their rows.
+            folders.clear()
+        pictures = [place / name for name in names if not is_no_picture(name)]
+        if pictures and not _is_of_others(place, names, person):
+            for path in pictures:
+                path.unlink(missing_ok=True)
+            removed += len(pictures)
+    return removed
+
+
+def remove_rows(outputs: Path, person: Person) -> int:
+    """Take the person's rows out of all tables with a row an image; returns how many."""
+    return sum(
+        _without(path, person)
+        for path in sorted(outputs.rglob("*"))
+        if path.is_file() and _suffix(path.name) in _TABLES
+    )
+
+
+def _is_of_others(folder: Path, names: list[str], person: Person) -> bool:
+    """Before their rows are removed: the pages of a folder show what its tables list."""
+    contents = [((folder / name).read_bytes(), name) for name in names if _suffix(name) in _TABLES]
+    listing = [found for content, name in contents if (found := _table(content, name)) is not None]
+    return bool(listing) and not any(_theirs(table, person).any() for table in listing)
+
+
+def names(content: bytes | None, name: str, person: Person) -> bool:
+    """Whether a file is a table with a row an image, of which one is the person's."""
+    table = _table(content, name) if content is not None and _suffix(name) in _TABLES else None
+    return table is not None and bool(_theirs(table, person).any())
+
+
+def _table(content: bytes, name: str) -> pd.DataFrame | None:
+    """A table with a row an image; None for anything else."""
+    try:
+        if _suffix(name) == ".parquet":
+            table = pd.read_parquet(BytesIO(content))
+        else:
+            table = pd.read_csv(BytesIO(content), dtype=str, keep_default_na=False)
+    except (ValueError, OSError, pd.errors.ParserError):
+        return None
+    return table if _KEYS & set(table.columns) else None
+
+
+def _theirs(table: pd.DataFrame, person: Person) -> "pd.Series[bool]":
+    rows = table[[name for name in _ABOUT if name in table.columns]].fillna("").itertuples(index=False)
+    return pd.Series([person.has(row._asdict()) for row in rows], index=table.index, dtype=bool)
+
+
+def _without(path: Path, person: Person) -> int:
+    table = _table(path.read_bytes(), path.name)
+    if table is None or not (theirs := _theirs(table, person)).any():
+        return 0
+    if path.name == METADATA:
+        for name in table["file_name"][theirs]:
+            if not leaves(path.parent.resolve(), path.parent / name):
+                (path.parent / name).unlink(missing_ok=True)
+    left = table[~theirs]
+    with replaced(path) as draft:
+        if path.suffix == ".parquet":
+            left.to_parquet(draft)
+        else:
+            left.to_csv(draft, index=False, lineterminator="\n")
+    return int(theirs.sum())
+
+
+def _suffix(name: str) -> str:
+    return PurePosixPath(name).suffix.lower()
+
+
+def remove_copies(root: Path, person: Person) -> list[Path]:
+    """Delete every file with the bytes of one of the images, wherever it lies; returns where.
+
+    Those are also what a kill left of an import, a checkout of an earlier commit, photos of answers, and DVC's cache.
+    """
+    sizes = {content.size for content in person.contents}
+    places = [root, *Path(tempfile.gettempdir()).glob(_TEMPORARY)]
+    found = [path for place in places for path in _files(place) if _size(path) in sizes]
+    theirs = [path for path in found if _sha256(path) in person.sha256s]
+    for path in theirs:
+        path.unlink(missing_ok=True)
+    return theirs
+
+
+def _files(place: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(place):
+        folders[:] = [name for name in folders if name not in _SKIPPED]
+        yield from (Path(folder, name) for name in names)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return sha256(path)
+    except OSError:
+        return hashlib.sha256().hexdigest()
