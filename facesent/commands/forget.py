@@ -22,7 +22,7 @@ _SHOWN = 20
 @click.option("--also", metavar="FILE", multiple=True, help="An image filed elsewhere that shows the person too.")
 @click.option("--others-stay", is_flag=True, help="Images that look alike, and are not named, show somebody else.")
 @click.option("--dry-run", is_flag=True, help="List what would be removed, and what looks like it.")
-@click.option("--purge-history", is_flag=True, help="Remove DVC's lists and tables of earlier commits that name them.")
+@click.option("--purge-history", is_flag=True, help="Remove DVC's lists of the hashes of earlier commits too.")
 @readable_errors
 def forget(
     group: str | None, subjects: tuple[str, ...], answers: tuple[str, ...], also: tuple[str, ...], others_stay: bool,

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from facesent.core.files import replaced, sha256
 from facesent.dataset.files import METADATA, is_image_name, leaves
@@ -54,23 +56,25 @@ def remove_pictures(outputs: Path, person: Person) -> int:
 
 def remove_rows(outputs: Path, person: Person) -> int:
     """Take the person's rows out of all tables with a row an image; returns how many."""
-    return sum(
-        _without(path, person)
-        for path in sorted(outputs.rglob("*"))
-        if path.is_file() and _suffix(path.name) in _TABLES
-    )
+    tables = [path for path in sorted(outputs.rglob("*")) if path.is_file() and is_table(path.name)]
+    return sum(_without(path, person) for path in tables)
 
 
 def _is_of_others(folder: Path, names: list[str], person: Person) -> bool:
     """Before their rows are removed: the pages of a folder show what its tables list."""
-    contents = [((folder / name).read_bytes(), name) for name in names if _suffix(name) in _TABLES]
+    contents = [((folder / name).read_bytes(), name) for name in names if is_table(name)]
     listing = [found for content, name in contents if (found := _table(content, name)) is not None]
     return bool(listing) and not any(_theirs(table, person).any() for table in listing)
 
 
-def names(content: bytes | None, name: str, person: Person) -> bool:
-    """Whether a file is a table with a row an image, of which one is the person's."""
-    table = _table(content, name) if content is not None and _suffix(name) in _TABLES else None
+def is_table(name: str) -> bool:
+    """Whether a file may be a table, by its name."""
+    return _suffix(name) in _TABLES
+
+
+def names(content: bytes, name: str, person: Person) -> bool:
+    """Whether a table has a row an image, and one of them is the person's."""
+    table = _table(content, name)
     return table is not None and bool(_theirs(table, person).any())
 
 
@@ -86,9 +90,11 @@ def _table(content: bytes, name: str) -> pd.DataFrame | None:
     return table if _KEYS & set(table.columns) else None
 
 
-def _theirs(table: pd.DataFrame, person: Person) -> "pd.Series[bool]":
-    rows = table[[name for name in _ABOUT if name in table.columns]].fillna("").itertuples(index=False)
-    return pd.Series([person.has(row._asdict()) for row in rows], index=table.index, dtype=bool)
+def _theirs(table: pd.DataFrame, person: Person) -> NDArray[np.bool_]:
+    columns = [name for name in _ABOUT if name in table.columns]
+    rows = table[columns].fillna("").to_numpy(dtype=str).tolist()
+    found = [person.has(dict(zip(columns, row, strict=True))) for row in rows]
+    return np.array(found, dtype=bool)
 
 
 def _without(path: Path, person: Person) -> int:

@@ -49,7 +49,7 @@ class Person:
         answers: ids of answers in the log.
         subjects: hashes of the pseudonyms in the log.
         photos: the log's keyed hashes of the images.
-        purge_history: whether lists and tables of earlier commits go too.
+        purge_history: whether the lists of hashes of earlier commits go too.
         versions: that have to be trained again.
     """
 

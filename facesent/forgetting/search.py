@@ -42,7 +42,7 @@ class Asked:
         also: names of further images of that person.
         answers: ids in the log of answers.
         subjects: pseudonyms in the log of answers.
-        purge_history: whether lists and tables of earlier commits go too.
+        purge_history: whether the lists of hashes of earlier commits go too.
     """
 
     groups: tuple[str, ...] = ()

@@ -139,12 +139,7 @@ def serve(record: Record, version: int, action: Action, *, by: str, why: str) ->
     Raises:
         RegistryError: there is no such version, or it has to be trained again.
     """
-    versions.check_exists(version)
-    if reason := retraining.reason(versions.tags_of(version)):
-        raise RegistryError(
-            f"Expected a version that may be served. Received: version {version}, which {reason} && facesent promote. "
-            "Until then the champion serves on; facesent models lists what else there is."
-        )
+    check_remembers_nobody(version)
     before = record.aliases
     after = Aliases(version, before.previous if before.champion is None else before.champion)
     entry = decisions.append(record, action, after, by=by, why=why)
@@ -154,6 +149,20 @@ def serve(record: Record, version: int, action: Action, *, by: str, why: str) ->
         _follow(before, after)
         decisions.close(entry)
     return Promotion(version, after.previous, changed=True, approved_by="" if by == GATE else by)
+
+
+def check_remembers_nobody(version: int) -> None:
+    """Refuse a version that may know somebody who was forgotten since.
+
+    Raises:
+        RegistryError: if so, or there is no such version.
+    """
+    versions.check_exists(version)
+    if reason := retraining.reason(versions.tags_of(version)):
+        raise RegistryError(
+            f"Expected a version that may be served. Received: version {version}, which {reason} && facesent promote. "
+            "Until then the champion serves on; facesent models lists what else there is."
+        )
 
 
 def may_be_served(verdict: Verdict, *, replace_incomparable: bool) -> bool:

@@ -167,6 +167,7 @@ def _compare(
             seen=int((~unseen).sum()),
         ),
         measures.accuracy_estimate,
+        retrain=bool(retraining.reason(versions.tags_of(champion))),
     )
 
 

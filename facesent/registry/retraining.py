@@ -18,6 +18,7 @@ from facesent.registry.runs import MODEL_TAG, SEEN_ARTIFACT
 
 RETRAIN_TAG = "retrain-required"
 _PREDICTIONS, _PAGE, _JUDGED_PAGE = "evaluation/predictions.csv", "evaluation/report.html", "gate/report.html"
+_SHEETS = "augmentation"
 _PHOTO = re.compile(r"data:image/[^\"')]+")
 
 # Which rows, with content and person as in assignment.csv, are of images that are to be forgotten.
@@ -83,9 +84,10 @@ def remove_pictures(knows: Knows, shows: Shows, is_chart: IsChart) -> int:
         pictures = [path for path in _paths(repository) if not is_chart(path)]
         if not pictures:
             continue
-        if not (_has_seen(run, knows, unless_known=True) or _has_tested(run, shows)):
-            # The gate's page may be of an earlier evaluation, of which nothing else is left.
-            pictures = [_JUDGED_PAGE] if _JUDGED_PAGE in pictures and not _is_of_this_evaluation(run) else []
+        seen, tested = _has_seen(run, knows, unless_known=True), _has_tested(run, shows)
+        # The gate's page may be of an earlier evaluation, of which nothing else is left.
+        stale = _JUDGED_PAGE in pictures and not _is_of_this_evaluation(run)
+        pictures = [path for path in pictures if _may_show(path, seen=seen, tested=tested, stale=stale)]
         for path in pictures:
             repository.delete_artifacts(path)  # type: ignore[no-untyped-call]
         removed += len(pictures)
@@ -113,9 +115,12 @@ def _all_runs() -> Iterator[Run]:
 
 
 def _has_seen(run: Run, knows: Knows, *, unless_known: bool = False) -> bool:
+    # No fold and no trial has a model that is registered, nor says what it has seen.
+    if MODEL_TAG not in run.data.tags:
+        return unless_known
     text = runs.read_text(run.info.run_id, SEEN_ARTIFACT)
     if text is None:
-        return unless_known or MODEL_TAG in run.data.tags
+        return True
     return bool(knows(table_of(text, SEEN_ARTIFACT)).any())
 
 
@@ -124,6 +129,13 @@ def _has_tested(run: Run, shows: Shows) -> bool:
     if text is None:
         return True
     return any(map(shows, pd.read_csv(StringIO(text), dtype=str, keep_default_na=False)["file_name"]))
+
+
+def _may_show(path: str, *, seen: bool, tested: bool, stale: bool) -> bool:
+    """Sheets are of images that were trained on, pages of those that were tested."""
+    if path.startswith(f"{_SHEETS}/"):
+        return seen
+    return tested or (stale and path == _JUDGED_PAGE)
 
 
 def _is_of_this_evaluation(run: Run) -> bool:

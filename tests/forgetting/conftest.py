@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from facesent.core.paths import Project
+from facesent.dataset.manifest import scan
 from facesent.sources.drawn_faces.dataset import draw_dataset
 from tests.helpers.trained_project import write_model
 
@@ -45,7 +46,8 @@ def grown(tmp_path_factory: pytest.TempPathFactory, empty_mlflow_database: Path)
         patch.chdir(root)
         for name in ("facesent", "presets"):
             shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
+        for name in ("dvc.yaml", ".dvcignore", ".gitignore", "mlruns/.gitignore"):
+            (root / name).parent.mkdir(exist_ok=True)
             shutil.copy(ROOT / name, root / name)
         params = yaml.safe_load((ROOT / "params.yaml").read_text())
         for section, values in SMALL.items():
@@ -60,7 +62,8 @@ def grown(tmp_path_factory: pytest.TempPathFactory, empty_mlflow_database: Path)
         command("dvc", "init", "--quiet")
         command("dvc", "remote", "add", "--default", "store", str(place / "remote"))
         command("dvc", "add", "--quiet", "data")
-        run_stage("validate", Project())
+        Project().manifest.parent.mkdir(parents=True)
+        scan(Path("data"), max_pixels=1_000_000).to_parquet(Project().manifest)
         run_stage("split", Project())
         write_model(Project(), CLASSES, 0.0, side=SIDE)
         run_stage("evaluate", Project())

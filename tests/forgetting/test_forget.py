@@ -1,51 +1,255 @@
 """A person's images, removed from everywhere."""
 
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
+import mlflow
+import numpy as np
+import pandas as pd
 import pytest
+from click.testing import CliRunner
+from PIL import Image, ImageOps
+
+from facesent.cli import main
+from facesent.core.files import images_in_use
+from facesent.core.paths import Project
+from facesent.dataset.metadata import parse
+from facesent.forgetting import person as journal
+from facesent.forgetting import steps
+from facesent.forgetting.person import Content
+from facesent.labels.queue import write_queue
+from facesent.people import cache
+from facesent.promotion import aliases, judge
+from facesent.promotion.register import register
+from facesent.registry import versions
+from facesent.registry.retraining import RETRAIN_TAG
+from facesent.registry.versions import CHAMPION, RegistryError
+from facesent.serving.gateway.answers.log import AnswerLog
+from facesent.serving.gateway.answers.rows import Answered
+from facesent.serving.gateway.answers.store import DEFAULT_ADDRESS, Store
+from tests.helpers.answering import KEPT
+from tests.helpers.looking import files_that_show
+from tests.helpers.promoters import passed_canary
 
 pytestmark = pytest.mark.slow
 
+ANSWER = {"label": "Happy", "confidence": 0.75, "probabilities": {"Happy": 0.75, "Sad": 0.25}, "version": 1}
+FORGET = [sys.executable, "-m", "facesent.cli", "forget"]
 
-def test_x(place: Path) -> None:
-    import json
-    from facesent.dataset.metadata import parse
-    from tests.helpers.looking import files_that_show
 
+def run(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(main, ["forget", *arguments], catch_exceptions=False)
+    return result.exit_code, result.output
+
+
+def groups() -> dict[str, str]:
     rows = parse(Path("data/metadata.csv"))[1]
-    shown = [
-        e["file_name"]
-        for g in ("mistakes", "successes")
-        for e in json.loads(Path("outputs/evaluate/report.json").read_text())[g]["shown"]
-    ]
-    print(shown)
-    group = {r["file_name"]: r["group"] for r in rows}
-    person = group[shown[0]]
-    theirs = [n for n, g in group.items() if g == person and Path("data", n).exists()]
-    print(person, theirs)
-    photos = [Path("data", n).read_bytes() for n in theirs]
-    import time
+    return {row["file_name"]: row["group"] for row in rows if Path("data", row["file_name"]).is_file()}
 
-    t = time.time()
-    print(files_that_show([place], photos), time.time() - t)
-    import subprocess, sys
 
-    t = time.time()
-    d = subprocess.run(
-        [sys.executable, "-m", "facesent.cli", "forget", person, "--dry-run"], capture_output=True, text=True
+def images_of(group: str) -> list[str]:
+    return [name for name, theirs in groups().items() if theirs == group]
+
+
+def first_in(split: str) -> str:
+    """The person of an image of a split, which is shown in the report if it is a test image."""
+    return groups()[str(pd.read_csv(f"outputs/split/{split}.csv")["file_name"].iloc[0])]
+
+
+def copied(name: str, target: str) -> None:
+    Path(target).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(Path("data", name), target)
+
+
+def leave_copies_of(mine: str, other: str) -> None:
+    """What kills, people and other commands leave around in a project."""
+    copied(mine, ".data-download/archive.part")
+    copied(mine, "data.old/Happy/old.jpg")
+    copied(mine, ".dvc/tmp/facesent-reproduce-1-x/project/data/Happy/a.jpg")
+    for name in (mine, other):
+        copied(name, f"outputs/feedback/Happy/{Path(name).name}")
+    lines = f"file_name,group\nHappy/{Path(mine).name},subject-4711\nHappy/{Path(other).name},subject-1\n"
+    Path("outputs/feedback/metadata.csv").write_text(lines)
+    Path("outputs/gate").mkdir()
+    shutil.copy("outputs/evaluate/report.html", "outputs/gate/report.html")
+    names = sorted(groups())
+    issues = pd.DataFrame(
+        {"file_name": names, "given": "Happy", "suggested": "Sad", "confidence": 0.9, "self_confidence": 0.1}
     )
-    print(d.stdout, d.stderr, time.time() - t)
-    t = time.time()
-    d = subprocess.run([sys.executable, "-m", "facesent.cli", "forget", person], capture_output=True, text=True)
-    print(d.stdout, d.stderr, time.time() - t)
-    print(files_that_show([place], photos), time.time() - t)
-    print(
-        subprocess.run(
-            "git status --short; git diff assignment.csv | tail -5; dvc status; cat forgotten.csv; grep -r "
-            + person
-            + " -l . ../remote | grep -v '^./.git/' ",
-            shell=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-    )
+    write_queue(issues, Path("data"), Path("outputs/label_issues"), limit=100, hidden=[])
+    [run_id] = [found.info.run_id for found in mlflow.MlflowClient().search_runs(["1"])]
+    mlflow.MlflowClient().log_artifact(run_id, "outputs/evaluate/report.html", "gate")
+    deleted = mlflow.MlflowClient().create_run("1").info.run_id
+    mlflow.MlflowClient().log_artifact(deleted, "outputs/label_issues/queue-01.png")
+    mlflow.MlflowClient().delete_run(deleted)
+    manifest = pd.read_parquet("outputs/validate/manifest.parquet")
+    with cache.opened(Project().people_cache, "network") as embeddings:
+        embeddings.add(list(manifest["sha256"].unique()), np.ones((manifest["sha256"].nunique(), 4), np.float16))
+
+
+def log_answers(*photos: tuple[str, str]) -> None:
+    log = AnswerLog(replace(KEPT, photos=True, embeddings=True), lambda: Store(DEFAULT_ADDRESS))
+    for subject, name in photos:
+        log.put(Answered([ANSWER], [Path("data", name).read_bytes()], subject=subject))
+    log.close(30)
+
+
+def test_nothing_that_anybody_can_look_at_is_left_though_it_was_killed(place: Path) -> None:
+    tested, trained = first_in("test"), first_in("train")
+    also = images_of(trained)
+    theirs = [*images_of(tested), *also]
+    others = sorted(set(groups()) - set(theirs))
+    photos = [Path("data", name).read_bytes() for name in theirs]
+    other = next(name for name in others if files_that_show([place / "remote"], [Path("data", name).read_bytes()]))
+    leave_copies_of(theirs[0], other)
+    log_answers(("4711", also[0]), ("1", other))
+    before = files_that_show([place], photos)
+    assert {"remote", "project"} <= {path.relative_to(place).parts[0] for path in before}
+    assert {"report.html", "report.json"} <= {path.name for path in before if "mlruns" in path.parts}
+
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    words = [tested, "--subject", "4711", "--others-stay", *(word for name in also for word in ("--also", name))]
+    with subprocess.Popen([*FORGET, *words], env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        for line in process.stdout:
+            if line.startswith("data/: "):
+                process.send_signal(signal.SIGKILL)
+                break
+    assert journal.kept(Path())
+    left = journal.path_of(Path()).read_text()
+    assert tested not in left
+    assert not any(name in left for name in theirs)
+    assert files_that_show([place], photos)
+
+    code, output = run()
+    assert code == 0, output
+    assert output.startswith("Going on with what was interrupted.")
+    assert files_that_show([place], photos) == []
+    names = [path.as_posix() for path in place.rglob("*")]
+    for photo in photos:
+        md5 = Content.of(photo).md5
+        assert not any(f"{md5[:2]}/{md5[2:]}" in name for name in names)
+    # Sheets, of which a tile is too small a part to be found by a hash of the whole.
+    assert not [name for name in names if "/augmentation/" in name and name.endswith(".png")]
+    assert not [name for name in names if "queue-" in name]
+    assert sorted(groups()) == others
+    assert other.rpartition("/")[2] in {path.name for path in Path("outputs/feedback/Happy").iterdir()}
+    with Store(DEFAULT_ADDRESS).reading() as connection:
+        assert connection.exec_driver_sql("SELECT subject FROM answers").all() == [("1",)]
+    assert not journal.path_of(Path()).exists()
+    [record] = pd.read_csv("forgotten.csv").to_dict("records")
+    assert (record["images"], record["versions"]) == (len(set(photos)), 1)
+    assert tested not in Path("forgotten.csv").read_text()
+    # The tables that named them are gone from DVC's cache too; what names others is not.
+    assert not any(tested.encode() in path.read_bytes() for path in Path(".dvc/cache").rglob("*") if path.is_file())
+
+
+@pytest.mark.long
+def test_ended_in_any_step_the_next_call_ends_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    person = first_in("train")
+    photos = [Path("data", name).read_bytes() for name in images_of(person)]
+
+    class Killed(BaseException):
+        pass
+
+    def ending(step: steps.Step) -> steps.Step:
+        def ended(*arguments: object) -> None:
+            step(*arguments)
+            raise Killed
+
+        return ended
+
+    for number in range(len(steps.STEPS)):
+        monkeypatch.setattr(steps, "STEPS", tuple(
+            ending(step) if index == number else step for index, step in enumerate(ORDER)
+        ))  # fmt: skip
+        with pytest.raises(Killed):
+            run(*([person] if number == 0 else []), "--others-stay")
+    monkeypatch.setattr(steps, "STEPS", ORDER)
+    assert run()[0] == 0
+    assert files_that_show([place], photos) == []
+    assert len(pd.read_csv("forgotten.csv")) == 1
+    assert [version.tags[RETRAIN_TAG][:2] for version in versions.versions()] == ["20"]
+
+
+ORDER = steps.STEPS
+
+
+@pytest.mark.usefixtures("place")
+def test_versions_that_know_the_person_are_not_served_again() -> None:
+    project = Project()
+    candidate = register(project)
+    versions.set_alias(CHAMPION, candidate.version)
+    assert run(first_in("train"), "--others-stay")[0] == 0
+    verdict = judge.judge(project, candidate, passed_canary(candidate.version))
+    assert verdict.outcome == "REJECTED"
+    assert "must be trained again" in verdict.reason
+    with pytest.raises(RegistryError, match="facesent models"), aliases.settled() as record:
+        aliases.serve(record, candidate.version, "rollback", by="me", why="")
+    assert RETRAIN_TAG in CliRunner().invoke(main, ["models", "--json"]).output
+    assert "retrain-required" in " ".join(CliRunner().invoke(main, ["models"]).output.split())
+    # What is made of the same run later is marked too.
+    assert versions.tags_of(1)[RETRAIN_TAG] == mlflow.get_run(candidate.run_id).data.tags[RETRAIN_TAG]
+
+
+@pytest.mark.usefixtures("place")
+def test_what_looks_alike_is_for_a_person_to_decide() -> None:
+    person = first_in("train")
+    mine = images_of(person)[0]
+    with Image.open(Path("data", mine)) as photo:
+        ImageOps.mirror(photo).save("data/Sad/mirrored.png")
+    shutil.copy(Path("data", mine), "data/Sad/copy.jpg")
+    code, output = run(person, "--dry-run")
+    assert code == 0
+    shown = output.partition("Look alike")[2]
+    assert "Sad/mirrored.png" in shown
+    # The very bytes are the photo, wherever they stand.
+    assert "Sad/copy.jpg" in output.partition("Look alike")[0]
+    assert "Dry run: nothing was changed." in output
+    code, output = run(person)
+    assert code == 1
+    assert "--others-stay" in output
+    assert Path("data", mine).is_file()
+    assert run(person, "--also", "data/Sad/mirrored.png", "--others-stay")[0] == 0
+    assert not Path("data/Sad/mirrored.png").exists()
+    assert not Path("data/Sad/copy.jpg").exists()
+
+
+@pytest.mark.usefixtures("place")
+def test_earlier_commits_are_named_and_their_lists_removed_on_request() -> None:
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout[:8]
+    person = first_in("val")
+    gone = images_of(person)
+    photos = [Path("data", name).read_bytes() for name in gone]
+    # They were removed by hand before, and only DVC has them still.
+    for name in gone:
+        Path("data", name).unlink()
+    rows = [line for line in Path("data/metadata.csv").read_text().splitlines() if not line.endswith(f",{person}")]
+    Path("data/metadata.csv").write_text("\n".join(rows) + "\n")
+    subprocess.run([sys.executable, "-m", "dvc", "add", "--quiet", "data"], check=True)
+    code, output = run(person, "--others-stay", "--purge-history")
+    assert code == 0, output
+    assert f"Images of earlier commits: {len(gone)}" in output
+    assert f"restore afterwards: {commit}" in output
+    assert files_that_show([Path(), Path("../remote")], photos) == []
+    lists = [path.read_text() for path in (*Path(".dvc/cache").rglob("*.dir"), *Path("../remote").rglob("*.dir"))]
+    assert lists
+    assert not any(Content.of(photo).md5 in text for photo in photos for text in lists)
+
+
+@pytest.mark.usefixtures("place")
+def test_images_in_use_and_unknown_people_are_refused() -> None:
+    with images_in_use(Path("data")):
+        code, output = run(first_in("train"), "--others-stay")
+    assert code == 1
+    assert "in use" in output
+    code, output = run("nobody")
+    assert code == 1
+    assert "column group" in output
+    assert run()[0] == 2
+    assert not journal.path_of(Path()).exists()
