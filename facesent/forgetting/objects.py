@@ -28,8 +28,21 @@ class Listing:
     files: Mapping[str, str]
 
 
+@contextmanager
+def _asking(store: "HashFileDB") -> Iterator[None]:
+    """Let a block end with a message: each kind of remote raises errors of its own."""
+    try:
+        yield
+    except Exception as error:
+        what = f"{type(error).__name__} {' '.join(str(error).split())}".strip()
+        raise FacesentError(
+            f"Expected to see and remove files in DVC's cache and remotes. Received from {store.path}: {what}. Mend "
+            "that, or remove a remote that is gone for good with `dvc remote remove NAME`, and run it again."
+        ) from None
+
+
 class Objects:
-    """The objects of the cache and of all remotes.
+    """The objects of the cache and of all remotes; what its methods raise is a FacesentError.
 
     Args:
         stores: DVC's own, the cache first.
@@ -47,20 +60,23 @@ class Objects:
 
         found: dict[str, Listing] = {}
         for store in self._stores:
-            for oid in store.all():  # type: ignore[no-untyped-call]
-                if not oid.endswith(_DIR) or oid in found:
-                    continue
+            with _asking(store):
+                oids = [oid for oid in store.all() if oid.endswith(_DIR)]  # type: ignore[no-untyped-call]
+            for oid in oids:
                 # One that is damaged lists nothing, as DVC sees it.
-                with suppress(ObjectFormatError):
+                with _asking(store), suppress(ObjectFormatError):
                     tree = Tree.load(store, HashInfo(store.hash_name, oid))
                     files = {"/".join(key): str(info.value) for key, _, info in tree if info}
-                    found[oid] = Listing(oid, files)
+                    found.setdefault(oid, Listing(oid, files))
         return list(found.values())
 
     def content(self, oid: str) -> bytes | None:
         """An object's bytes; None where it is nowhere."""
-        store = next((store for store in self._stores if store.exists(oid)), None)
-        return bytes(store.fs.cat_file(store.oid_to_path(oid))) if store else None
+        for store in self._stores:
+            with _asking(store):
+                if store.exists(oid):
+                    return bytes(store.fs.cat_file(store.oid_to_path(oid)))
+        return None
 
     def path(self, oid: str) -> Path | None:
         """The file of an object in the cache; None where it is not there, or the cache is no folder."""
@@ -74,12 +90,13 @@ class Objects:
         # Lists last: whoever comes after a kill finds by them what is left.
         removed, wanted = 0, sorted(set(oids), key=lambda oid: (oid.endswith(_DIR), oid))
         for store in self._stores:
-            if there := [oid for oid in wanted if store.exists(oid)]:
+            with _asking(store):
+                there = [oid for oid in wanted if store.exists(oid)]
                 for oid in there:
                     store.delete(oid)
                 # DVC remembers what a remote had.
                 get_index(store).clear()
-                removed += len(there)
+            removed += len(there)
         return removed
 
 

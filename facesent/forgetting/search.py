@@ -96,9 +96,9 @@ def search(project: Project, asked: Asked, manifest: pd.DataFrame, params: Param
     with opened(project.root) as objects:
         earlier = _earlier(objects, asked.groups, data, params.validate_.max_pixels)
         images = pd.concat([_present(manifest, data), earlier], ignore_index=True)
-        theirs = _theirs(images, asked, data)
-        photos = [photo for name, md5 in _places(images[theirs]) if (photo := _photo(name, md5, data, objects))]
-        photos += photos_of(project, asked.answers, asked.subjects)
+        kept = photos_of(project, asked.answers, asked.subjects)
+        theirs = _theirs(images, asked, data, {Content.of(photo).sha256 for photo in kept})
+        photos = kept + [photo for name, md5 in _places(images[theirs]) if (photo := _photo(name, md5, data, objects))]
         person = _person(asked, photos, set(images["file_name"][theirs]), objects)
         commits = commits_naming(project.root, affected(objects, person))
     present, alike = images["md5"] == "", _alike(images[~theirs], images[theirs], params.split.near_duplicate_distance)
@@ -113,14 +113,14 @@ def search(project: Project, asked: Asked, manifest: pd.DataFrame, params: Param
     )
 
 
-def _theirs(images: pd.DataFrame, asked: Asked, data: Path) -> "pd.Series[bool]":
-    """Those that are named so, and other files with their bytes."""
+def _theirs(images: pd.DataFrame, asked: Asked, data: Path, kept: set[str]) -> "pd.Series[bool]":
+    """Those that are named so, and files with their bytes or those of the log's photos, by the SHA-256 of these."""
     also = [name.removeprefix(f"{data.name}/") for name in asked.also]
     if unknown := sorted(set(also) - set(images["file_name"])):
         raise DataError(f"Expected images of {data} or of an earlier commit. Received: {some(unknown)}")
     named = images["group"].isin(asked.groups) | images["file_name"].isin(also)
     named |= images["file_name"].map(lambda name: PurePosixPath(name).stem).isin(asked.answers)
-    return images["sha256"].isin(set(images["sha256"][named]))
+    return images["sha256"].isin({*images["sha256"][named], *kept})
 
 
 def _person(asked: Asked, photos: Sequence[bytes], names: set[str], objects: Objects) -> Person:

@@ -69,6 +69,9 @@ def clear_outputs(project: Project, person: Person, log: Log) -> None:
     for folder in (project.checkpoint, *project.outputs.glob("*/checkpoints")):
         shutil.rmtree(folder, ignore_errors=True)
     pictures = files.remove_pictures(project.outputs, person)
+    if any(files.names(path.read_bytes(), path.name, person) for path in _trained(project)):
+        # The model here knows them: without its measures it is not registered before it is trained again.
+        project.metrics.unlink(missing_ok=True)
     rows = files.remove_rows(project.outputs, person)
     log(f"outputs/: {pictures} pages and pictures removed, {rows} rows of tables.")
 
@@ -165,6 +168,10 @@ def _lists(kept: objects.Objects, listing: objects.Listing, person: Person) -> b
     """Whether the test images of a report are the person's, as far as that can be told."""
     content = kept.content(listing.files[_PREDICTIONS]) if _PREDICTIONS in listing.files else None
     return content is None or files.names(content, _PREDICTIONS, person)
+
+
+def _trained(project: Project) -> list[Path]:
+    return [path for name in ("train", "val") if (path := project.split(name)).is_file()]
 
 
 def _content(path: Path) -> str:

@@ -3,8 +3,14 @@
 from dataclasses import replace
 
 from facesent.promotion.aliases import (
-    Promotion, check_fresh, check_remembers_nobody, may_be_served, serve, settled, why_withdrawn,
-)  # fmt: skip
+    Promotion,
+    check_fresh,
+    check_remembers_nobody,
+    may_be_served,
+    serve,
+    settled,
+    why_withdrawn,
+)
 from facesent.promotion.verdict import Verdict
 from facesent.registry import decisions, versions
 from facesent.registry.client import mlflow_answers

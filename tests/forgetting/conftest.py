@@ -83,7 +83,8 @@ def isolate(patch: pytest.MonkeyPatch, place: Path) -> None:
     (place / "home").mkdir(exist_ok=True)
     patch.setenv("HOME", str(place / "home"))
     patch.setenv("DVC_SITE_CACHE_DIR", str(place / "home" / "site"))
-    patch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    # Absolute, as MLflow keeps a connection by it.
+    patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/project/mlflow.db")
     patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     for role in ("AUTHOR", "COMMITTER"):
         patch.setenv(f"GIT_{role}_NAME", "Test")

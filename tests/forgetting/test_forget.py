@@ -16,8 +16,10 @@ from click.testing import CliRunner
 from PIL import Image, ImageOps
 
 from facesent.cli import main
-from facesent.core.files import images_in_use
+from facesent.core.errors import FacesentError
+from facesent.core.files import images_in_use, sha256
 from facesent.core.paths import Project
+from facesent.dataset.assignment import identities, text_of
 from facesent.dataset.metadata import parse
 from facesent.forgetting import person as journal
 from facesent.forgetting import steps
@@ -28,6 +30,7 @@ from facesent.promotion import aliases, judge
 from facesent.promotion.register import register
 from facesent.registry import versions
 from facesent.registry.retraining import RETRAIN_TAG
+from facesent.registry.runs import MODEL_TAG, SEEN_ARTIFACT
 from facesent.registry.versions import CHAMPION, RegistryError
 from facesent.serving.gateway.answers.log import AnswerLog
 from facesent.serving.gateway.answers.rows import Answered
@@ -88,8 +91,26 @@ def leave_copies_of(mine: str, other: str) -> None:
     mlflow.MlflowClient().log_artifact(deleted, "outputs/label_issues/queue-01.png")
     mlflow.MlflowClient().delete_run(deleted)
     manifest = pd.read_parquet("outputs/validate/manifest.parquet")
+    leave_a_run_of_others(manifest[manifest["file_name"] == other])
     with cache.opened(Project().people_cache, "network") as embeddings:
         embeddings.add(list(manifest["sha256"].unique()), np.ones((manifest["sha256"].nunique(), 4), np.float16))
+
+
+def leave_a_run_of_others(image: pd.DataFrame) -> None:
+    """Of which only the gate's page is of an earlier evaluation, whose images nobody knows."""
+    client = mlflow.MlflowClient()
+    run_id = client.create_run("1", run_name="others", tags={MODEL_TAG: "1"}).info.run_id
+    client.log_text(run_id, text_of(identities(image).assign(split="train")), SEEN_ARTIFACT)
+    client.log_text(run_id, image[["file_name"]].to_csv(index=False), "evaluation/predictions.csv")
+    client.log_text(run_id, "<img src='data:image/jpeg;base64,AAAA'>", "evaluation/report.html")
+    client.log_text(run_id, "<img src='data:image/jpeg;base64,BBBB'>", "gate/report.html")
+
+
+def artifacts_of(name: str) -> set[str]:
+    client = mlflow.MlflowClient()
+    [found] = client.search_runs(["1"], f"attributes.run_name = '{name}'")
+    folders = [entry.path for entry in client.list_artifacts(found.info.run_id)]
+    return {entry.path for folder in folders for entry in client.list_artifacts(found.info.run_id, folder)}
 
 
 def log_answers(*photos: tuple[str, str]) -> None:
@@ -105,6 +126,7 @@ def test_nothing_that_anybody_can_look_at_is_left_though_it_was_killed(place: Pa
     theirs = [*images_of(tested), *also]
     others = sorted(set(groups()) - set(theirs))
     photos = [Path("data", name).read_bytes() for name in theirs]
+    gone = {Content.of(photo).sha256 for photo in photos}
     other = next(name for name in others if files_that_show([place / "remote"], [Path("data", name).read_bytes()]))
     leave_copies_of(theirs[0], other)
     log_answers(("4711", also[0]), ("1", other))
@@ -141,6 +163,11 @@ def test_nothing_that_anybody_can_look_at_is_left_though_it_was_killed(place: Pa
     assert other.rpartition("/")[2] in {path.name for path in Path("outputs/feedback/Happy").iterdir()}
     with Store(DEFAULT_ADDRESS).reading() as connection:
         assert connection.exec_driver_sql("SELECT subject FROM answers").all() == [("1",)]
+    assert set(pd.read_csv("outputs/label_issues/queue.csv")["file_name"]) == set(others)
+    with cache.opened(Project().people_cache, "network") as embeddings:
+        known = {content for content, _ in embeddings.known({sha256(Path("data", name)) for name in others} | gone)}
+    assert known == {sha256(Path("data", name)) for name in others}
+    assert artifacts_of("others") == {SEEN_ARTIFACT, "evaluation/predictions.csv", "evaluation/report.html"}
     assert not journal.path_of(Path()).exists()
     [record] = pd.read_csv("forgotten.csv").to_dict("records")
     assert (record["images"], record["versions"]) == (len(set(photos)), 1)
@@ -193,6 +220,8 @@ def test_versions_that_know_the_person_are_not_served_again() -> None:
         aliases.serve(record, candidate.version, "rollback", by="me", why="")
     assert RETRAIN_TAG in CliRunner().invoke(main, ["models", "--json"]).output
     assert "retrain-required" in " ".join(CliRunner().invoke(main, ["models"]).output.split())
+    with pytest.raises(FacesentError, match="Run: dvc repro"):
+        register(project)
     # What is made of the same run later is marked too.
     assert versions.tags_of(1)[RETRAIN_TAG] == mlflow.get_run(candidate.run_id).data.tags[RETRAIN_TAG]
 
