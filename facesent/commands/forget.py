@@ -57,6 +57,8 @@ def forget(
     if dry_run:
         with images_in_use(project.data):
             _show(project, _found(project, asked))
+            if kept(project.root):
+                click.echo("An earlier one was interrupted: the next call without --dry-run goes on with it.")
         click.echo("Dry run: nothing was changed.")
         return
     with staging(project.data):

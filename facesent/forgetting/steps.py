@@ -8,7 +8,7 @@ from pathlib import Path
 from facesent.core.files import replaced, sha256
 from facesent.core.paths import Project
 from facesent.dataset.assignment import read_assignment, write_assignment
-from facesent.dataset.files import METADATA, image_files
+from facesent.dataset.files import METADATA, describe, image_files
 from facesent.dataset.metadata import read_metadata
 from facesent.forgetting import files, objects
 from facesent.forgetting.answers import forget_answers
@@ -37,7 +37,7 @@ def remove_images(project: Project, person: Person, log: Log) -> None:
     """From ``data/``, with their rows of ``metadata.csv``; DVC then has the folder as it is."""
     if not project.data.is_dir():
         return
-    known = image_files(project.data)
+    known = image_files(project.data) if describe(project.data).images else []
     sizes = {content.size for content in person.contents}
     near = [image for image in known if Path(image.path).is_symlink() or (image.stamp and image.stamp.size in sizes)]
     theirs = [image for image in near if _content(Path(image.path)) in person.sha256s]
@@ -189,6 +189,9 @@ def _rewrite_metadata(path: Path, images: list[str], theirs: set[str], person: P
         row for row in rows
         if not (row["file_name"] in theirs or row in gone or person.is_named(row.get("group", "")))
     ]  # fmt: skip
-    if len(left) < len(rows):
+    if rows and not any(row in left for row in metadata.rows):
+        # A table of which no row names an image is refused.
+        path.unlink()
+    elif len(left) < len(rows):
         with replaced(path) as draft:
             draft.write_text(metadata.text(left), encoding="utf-8", newline="")

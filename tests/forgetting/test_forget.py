@@ -282,3 +282,17 @@ def test_images_in_use_and_unknown_people_are_refused() -> None:
     assert "column group" in output
     assert run()[0] == 2
     assert not journal.path_of(Path()).exists()
+
+
+def test_a_person_who_is_all_there_is(project: Path) -> None:
+    photo = Path("data/Happy/a.jpg")
+    photo.parent.mkdir(parents=True)
+    photo.write_bytes(b"a photo")
+    Path("data/metadata.csv").write_text("file_name,group\nHappy/a.jpg,ann\nHappy/gone.jpg,bob\n")
+    subprocess.run([sys.executable, "-m", "dvc", "add", "--quiet", "data"], check=True)
+    contents, names = frozenset([Content.of(photo.read_bytes())]), frozenset([journal.hashed("Happy/a.jpg")])
+    ann = journal.Person("1", "now", groups=journal.keys_of(["ann"]), contents=contents, names=names)
+    for _ in range(2):
+        steps.remove_images(Project(), ann, print)
+    assert [path for path in Path("data").rglob("*") if path.is_file()] == []
+    assert subprocess.run([sys.executable, "-m", "dvc", "status", "--quiet", "data.dvc"], check=False).returncode == 0

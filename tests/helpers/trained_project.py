@@ -35,12 +35,12 @@ def make_project(root: Path, *, labels: Sequence[str] = ("Dark", "Light"), thres
     return project
 
 
-def write_model(project: Project, labels: Sequence[str], threshold: float, *, side: int = SIDE) -> None:
+def write_model(project: Project, labels: Sequence[str], threshold: float) -> None:
     """What ``train`` writes; photos brighter than ``threshold`` (-1..1) are the second label."""
     import keras
 
     project.train.mkdir(parents=True, exist_ok=True)
-    inputs = keras.Input((side, side, 3), dtype="uint8", name="image")
+    inputs = keras.Input((SIDE, SIDE, 3), dtype="uint8", name="image")
     x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(inputs)
     x = keras.layers.GlobalAveragePooling2D(name="average")(x)
     dense = keras.layers.Dense(2, activation="softmax", name="probabilities")
