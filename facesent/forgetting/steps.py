@@ -16,7 +16,6 @@ from facesent.forgetting.person import Person, done, with_versions
 from facesent.people import cache
 from facesent.registry import retraining
 from facesent.sources import dvc
-from facesent.sources.dvc import Tracking
 
 _RECORD = ("id", "when", "images", "versions")
 _REPORT, _PREDICTIONS = "report.html", "predictions.csv"
@@ -46,7 +45,8 @@ def remove_images(project: Project, person: Person, log: Log) -> None:
     )
     for image in theirs:
         Path(image.path).unlink()
-    if dvc.tracking(project.data) is Tracking.DIFFERS:
+    # Whatever changed: without a cache, DVC's status says nothing of that.
+    if dvc.pointer(project.data).is_file():
         dvc.track(project.data)
     log(f"data/: {len(theirs)} images removed.")
 

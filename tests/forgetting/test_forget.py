@@ -212,7 +212,11 @@ def test_versions_that_know_the_person_are_not_served_again() -> None:
     project = Project()
     candidate = register(project)
     versions.set_alias(CHAMPION, candidate.version)
+    # As in a clone that fetched nothing but the images.
+    shutil.rmtree(".dvc/cache")
+    before = Path("data.dvc").read_text()
     assert run(first_in("train"), "--others-stay")[0] == 0
+    assert Path("data.dvc").read_text() != before
     verdict = judge.judge(project, candidate, passed_canary(candidate.version))
     assert verdict.outcome == "REJECTED"
     assert "must be trained again" in verdict.reason
