@@ -3,7 +3,7 @@
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from facesent.core.files import replaced, sha256
 from facesent.dataset.files import METADATA, is_image_name, leaves
+from facesent.dataset.metadata import Row
 from facesent.forgetting.person import Person
 
 _CHARTS = ("confusion_matrix", "confusion_matrix_normalised", "curves", "reliability", "history", "importance")
@@ -35,6 +36,14 @@ def is_no_picture(path: str) -> bool:
     return not (is_image_name(name.name) or _suffix(path) in _PAGES or name.name == _REPORT)
 
 
+def output_folders(outputs: Path) -> Iterator[Path]:
+    """``outputs`` and, below the folder around it, those of copies that a kill or ``dvc exp`` left."""
+    for folder, folders, _ in os.walk(outputs.parent):
+        if outputs.name in folders:
+            yield Path(folder, outputs.name)
+        folders[:] = [name for name in folders if name not in {*_SKIPPED, outputs.name}]
+
+
 def remove_pictures(outputs: Path, person: Person) -> int:
     """Delete what shows photos, but in folders whose tables say that none of the person's are among them."""
     removed = 0
@@ -54,17 +63,27 @@ def remove_pictures(outputs: Path, person: Person) -> int:
     return removed
 
 
-def remove_rows(outputs: Path, person: Person) -> int:
-    """Take the person's rows out of all tables with a row an image; returns how many."""
+def remove_rows(outputs: Path, data: Path, person: Person) -> int:
+    """Take the person's rows out of all tables with a row an image; returns how many.
+
+    Args:
+        outputs: a folder, with all below it.
+        data: the images that are left: a row of which only the name is known is of one that has the name now.
+        person: of whom.
+    """
+
+    def theirs(row: Row) -> bool:
+        return person.has(row) or (person.may_have(row) and not (data / row["file_name"]).is_file())
+
     tables = [path for path in sorted(outputs.rglob("*")) if path.is_file() and is_table(path.name)]
-    return sum(_without(path, person) for path in tables)
+    return sum(_without(path, theirs) for path in tables)
 
 
 def _is_of_others(folder: Path, names: list[str], person: Person) -> bool:
     """Before their rows are removed: the pages of a folder show what its tables list."""
     contents = [((folder / name).read_bytes(), name) for name in names if is_table(name)]
     listing = [found for content, name in contents if (found := _table(content, name)) is not None]
-    return bool(listing) and not any(_theirs(table, person).any() for table in listing)
+    return bool(listing) and not any(_chosen(table, person.may_have).any() for table in listing)
 
 
 def is_table(name: str) -> bool:
@@ -72,10 +91,10 @@ def is_table(name: str) -> bool:
     return _suffix(name) in _TABLES
 
 
-def names(content: bytes, name: str, person: Person) -> bool:
-    """Whether a table has a row an image, and one of them is the person's."""
+def lists(content: bytes, name: str, chosen: Callable[[Row], bool]) -> bool:
+    """Whether a table has a row an image, and one of them is chosen."""
     table = _table(content, name)
-    return table is not None and bool(_theirs(table, person).any())
+    return table is not None and bool(_chosen(table, chosen).any())
 
 
 def _table(content: bytes, name: str) -> pd.DataFrame | None:
@@ -90,28 +109,27 @@ def _table(content: bytes, name: str) -> pd.DataFrame | None:
     return table if _KEYS & set(table.columns) else None
 
 
-def _theirs(table: pd.DataFrame, person: Person) -> NDArray[np.bool_]:
+def _chosen(table: pd.DataFrame, chosen: Callable[[Row], bool]) -> NDArray[np.bool_]:
     columns = [name for name in _ABOUT if name in table.columns]
     rows = table[columns].fillna("").to_numpy(dtype=str).tolist()
-    found = [person.has(dict(zip(columns, row, strict=True))) for row in rows]
-    return np.array(found, dtype=bool)
+    return np.array([chosen(dict(zip(columns, row, strict=True))) for row in rows], dtype=bool)
 
 
-def _without(path: Path, person: Person) -> int:
+def _without(path: Path, theirs: Callable[[Row], bool]) -> int:
     table = _table(path.read_bytes(), path.name)
-    if table is None or not (theirs := _theirs(table, person)).any():
+    if table is None or not (gone := _chosen(table, theirs)).any():
         return 0
     if path.name == METADATA:
-        for name in table["file_name"][theirs]:
+        for name in table["file_name"][gone]:
             if not leaves(path.parent.resolve(), path.parent / name):
                 (path.parent / name).unlink(missing_ok=True)
-    left = table[~theirs]
+    left = table[~gone].reset_index(drop=True)
     with replaced(path) as draft:
         if path.suffix == ".parquet":
             left.to_parquet(draft)
         else:
             left.to_csv(draft, index=False, lineterminator="\n")
-    return int(theirs.sum())
+    return int(gone.sum())
 
 
 def _suffix(name: str) -> str:

@@ -93,10 +93,12 @@ class Person:
         return images["content"].isin(contents) | images["person"].isin(self.groups)
 
     def has(self, row: Mapping[str, Any]) -> bool:
-        """Whether a table's row is about one of the images: by its content where the table has that, else by name."""
-        if content := row.get("sha256"):
-            return content in self.sha256s
-        return self.shows(row.get("file_name") or "") or self.is_named(row.get("group") or "")
+        """Whether a table's row is surely about one of the images: by its content or its group."""
+        return row.get("sha256") in self.sha256s or self.is_named(row.get("group") or "")
+
+    def may_have(self, row: Mapping[str, Any]) -> bool:
+        """The same, and by the name alone where the table has no content; another image may have that name by now."""
+        return self.has(row) or (not row.get("sha256") and self.shows(row.get("file_name") or ""))
 
 
 def keys_of(groups: Iterable[str]) -> frozenset[str]:

@@ -68,11 +68,12 @@ def clear_outputs(project: Project, person: Person, log: Log) -> None:
     cache.forget(project.people_cache, person.sha256s)
     for folder in (project.checkpoint, *project.outputs.glob("*/checkpoints")):
         shutil.rmtree(folder, ignore_errors=True)
-    pictures = files.remove_pictures(project.outputs, person)
-    if any(files.names(path.read_bytes(), path.name, person) for path in _trained(project)):
+    places = list(files.output_folders(project.outputs))
+    pictures = sum(files.remove_pictures(place, person) for place in places)
+    if any(files.lists(path.read_bytes(), path.name, person.has) for path in _trained(project)):
         # The model here knows them: without its measures it is not registered before it is trained again.
         project.metrics.unlink(missing_ok=True)
-    rows = files.remove_rows(project.outputs, person)
+    rows = sum(files.remove_rows(place, project.data, person) for place in places)
     log(f"outputs/: {pictures} pages and pictures removed, {rows} rows of tables.")
 
 
@@ -107,7 +108,8 @@ def record(project: Project, person: Person, log: Log) -> None:
     """Write down that somebody was forgotten; not who."""
     row = [person.id, person.when, str(len(person.contents)), " ".join(map(str, person.versions))]
     path = project.forgotten
-    rows = list(csv.reader(path.open(encoding="utf-8"))) if path.is_file() else [list(_RECORD)]
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else [",".join(_RECORD)]
+    rows = list(csv.reader(lines))
     if person.id not in [known[0] for known in rows]:
         with replaced(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows([*rows, row])
@@ -142,9 +144,9 @@ def shown_in(kept: objects.Objects, person: Person) -> set[str]:
     """The objects that show the images, tables that name them, and with ``purge_history`` lists of their hashes."""
     found: set[str] = set()
     for listing in kept.listings:
-        theirs = {
-            md5 for name, md5 in listing.files.items() if files.is_table(name) and _names(kept, md5, name, person)
-        }
+        theirs = {md5 for name, md5 in listing.files.items() if _names(kept, name, md5, person)}
+        if METADATA in listing.files and person.md5s & set(listing.files.values()):
+            theirs.add(listing.files[METADATA])
         if _REPORT in listing.files and _lists(kept, listing, person):
             theirs |= {md5 for name, md5 in listing.files.items() if not files.is_no_picture(name)}
         if person.purge_history and (theirs | person.md5s) & set(listing.files.values()):
@@ -159,15 +161,16 @@ def affected(kept: objects.Objects, person: Person) -> set[str]:
     return {listing.oid for listing in kept.listings if gone & {listing.oid, *listing.files.values()}}
 
 
-def _names(kept: objects.Objects, md5: str, name: str, person: Person) -> bool:
-    content = kept.content(md5)
-    return content is not None and files.names(content, name, person)
+def _names(kept: objects.Objects, name: str, md5: str, person: Person) -> bool:
+    """Whether a file is a table that names the images."""
+    content = kept.content(md5) if files.is_table(name) else None
+    return content is not None and files.lists(content, name, person.has)
 
 
 def _lists(kept: objects.Objects, listing: objects.Listing, person: Person) -> bool:
     """Whether the test images of a report are the person's, as far as that can be told."""
     content = kept.content(listing.files[_PREDICTIONS]) if _PREDICTIONS in listing.files else None
-    return content is None or files.names(content, _PREDICTIONS, person)
+    return content is None or files.lists(content, _PREDICTIONS, person.may_have)
 
 
 def _trained(project: Project) -> list[Path]:

@@ -22,7 +22,7 @@ from facesent.core.paths import Project
 from facesent.dataset.assignment import identities, text_of
 from facesent.dataset.metadata import parse
 from facesent.forgetting import person as journal
-from facesent.forgetting import steps
+from facesent.forgetting import objects, steps
 from facesent.forgetting.person import Content
 from facesent.labels.queue import write_queue
 from facesent.people import cache
@@ -74,6 +74,7 @@ def leave_copies_of(mine: str, other: str) -> None:
     copied(mine, ".data-download/archive.part")
     copied(mine, "data.old/Happy/old.jpg")
     copied(mine, ".dvc/tmp/facesent-reproduce-1-x/project/data/Happy/a.jpg")
+    shutil.copytree("outputs/evaluate", ".dvc/tmp/facesent-reproduce-1-x/project/outputs/evaluate")
     for name in (mine, other):
         copied(name, f"outputs/feedback/Happy/{Path(name).name}")
     lines = f"file_name,group\nHappy/{Path(mine).name},subject-4711\nHappy/{Path(other).name},subject-1\n"
@@ -263,13 +264,19 @@ def test_earlier_commits_are_named_and_their_lists_removed_on_request() -> None:
     for name in gone:
         Path("data", name).unlink()
     rows = [line for line in Path("data/metadata.csv").read_text().splitlines() if not line.endswith(f",{person}")]
-    Path("data/metadata.csv").write_text("\n".join(rows) + "\n")
+    # Another's image has got the name since.
+    (data_of_another := Path("data", gone[0])).write_bytes(Path("data", next(iter(groups()))).read_bytes() + b"2")
+    Path("data/metadata.csv").write_text("\n".join([*rows, f"{gone[0]},another"]) + "\n")
     subprocess.run([sys.executable, "-m", "dvc", "add", "--quiet", "data"], check=True)
     code, output = run(person, "--others-stay", "--purge-history")
     assert code == 0, output
     assert f"Images of earlier commits: {len(gone)}" in output
     assert f"restore afterwards: {commit}" in output
     assert files_that_show([Path(), Path("../remote")], photos) == []
+    assert data_of_another.is_file()
+    with objects.opened(Path()) as kept:
+        [now] = [listing for listing in kept.listings if listing.oid in Path("data.dvc").read_text()]
+        assert all(kept.path(md5) for md5 in now.files.values())
     lists = [path.read_text() for path in (*Path(".dvc/cache").rglob("*.dir"), *Path("../remote").rglob("*.dir"))]
     assert lists
     assert not any(Content.of(photo).md5 in text for photo in photos for text in lists)
