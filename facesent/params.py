@@ -69,6 +69,10 @@ def load_params(path: Path) -> Params:
         ParamsError: naming every key that is missing, unknown or out of range, or that asks about what is not there.
     """
     raw = read_yaml(path)
+    if raw is None:
+        raise ParamsError(
+            f"Expected the settings in {path}. Received: an empty file. Write some: facesent preset quick"
+        )
     try:
         params = Params.model_validate(raw)
     except ValidationError as error:

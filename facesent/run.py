@@ -14,7 +14,7 @@ from facesent.core.files import images_in_use
 from facesent.core.lifeline import exit_when_told
 from facesent.core.paths import Project
 from facesent.core.scratch import own_temporary_folder
-from facesent.core.surroundings import git_troubles, keras_troubles, refuse, settle
+from facesent.core.surroundings import conflicts, git_troubles, keras_troubles, refuse, settle
 
 if TYPE_CHECKING:
     from facesent.params import Params
@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     def act() -> None:
         settle()
-        refuse(chain(git_troubles(Path()), keras_troubles()))
+        refuse(chain(git_troubles(Path()), conflicts(Path()), keras_troubles()))
         run(options.stage, Project(), options.data)
 
     exit_when_told()

@@ -54,7 +54,7 @@ def read_yaml(path: Path) -> Any:
             f"Expected the settings in {path}. Received: no such file. Run this in the project's root folder."
         ) from None
     except yaml.YAMLError as error:
-        raise ParamsError(f"Expected YAML in {path}. Received: {error}") from None
+        raise ParamsError(f"Expected YAML in {path}. Received: {' '.join(str(error).split())}") from None
 
 
 def section(path: Path, key: str, kind: type[Value]) -> Value:

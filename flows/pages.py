@@ -49,7 +49,9 @@ def promoted(candidate: int, promotion: "Promotion") -> str:
         **({"to go back": "`facesent rollback`"} if previous is not None and promotion.changed else {}),
     }
     restart = (
-        "\n\nA server that runs already answers with the new champion after a restart." if promotion.changed else ""
+        "\n\n`facesent serve` takes it over by itself; `mlflow models serve` has to be restarted."
+        if promotion.changed
+        else ""
     )
     return f"{sentence}\n\n{artifacts.table(rows)}{restart}"
 

@@ -2,13 +2,14 @@
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from facesent.core.markdown import table
 from facesent.core.paths import Project
 from facesent.params import Event, load_params
+from facesent.registry.client import EXPORT_LOCAL_STORE, encoded_letters, named_store
 from flows import pages
 
 if TYPE_CHECKING:
@@ -16,14 +17,6 @@ if TYPE_CHECKING:
     from facesent.promotion.canary.report import CanaryReport
     from facesent.promotion.register import Candidate
     from facesent.promotion.verdict import Verdict
-
-NEXT_COMMANDS = (
-    "dvc dag",
-    "mlflow ui",
-    "facesent predict PHOTO",
-    "mlflow models serve -m models:/facesent@champion --env-manager local",
-    "prefect server start",
-)
 
 
 @dataclass(frozen=True)
@@ -49,12 +42,14 @@ class Summary:
         rows: names and values.
         sentence: the verdict, why, and what came of it.
         places: names, and the addresses or paths that lead there.
+        next: commands to try.
         event: what people are told of; None where nothing came of the run.
     """
 
     rows: dict[str, str]
     sentence: str
     places: dict[str, str] = field(default_factory=dict)
+    next: tuple[str, ...] = ()
     event: Event | None = None
 
     def to_markdown(self, steps: Sequence[Step] = ()) -> str:
@@ -66,7 +61,7 @@ class Summary:
             "": table(("the run", ""), self.rows.items()),
             "## Steps": steps_table(steps) if steps else "",
             "## More": see,
-            "## Next": "\n".join(["```", *NEXT_COMMANDS, "```"]),
+            "## Next": "\n".join(["```", *self.next, "```"]),
         }
         return "\n\n".join(f"{heading}\n\n{text}".strip() for heading, text in parts.items() if text)
 
@@ -82,7 +77,7 @@ class Summary:
         console.print(shown)
         # No wrapping or markup: addresses and commands have to survive copy and paste.
         see = [f"{name}: {place}" for name, place in self.places.items()]
-        for title, lines in {"See:": see, "Next:": NEXT_COMMANDS}.items():
+        for title, lines in {"See:": see, "Next:": self.next}.items():
             console.print("\n".join([title, *(f"  {line}" for line in lines)]), markup=False, highlight=False,
                           soft_wrap=True)  # fmt: skip
 
@@ -110,8 +105,20 @@ def summarise(
         rows={name: value for name, value in rows.items() if value},
         sentence=f"{sentence} Not promoted: {promotion.note}" if held_back else sentence,
         places=pages.of_run(project, candidate),
+        next=tuple(_next(project, promotion)),
         event=_event(verdict, promotion),
     )
+
+
+def _next(project: Project, promotion: "Promotion") -> Iterator[str]:
+    """Commands that would work now."""
+    yield "dvc dag"
+    if named_store() is None and encoded_letters(project.root):
+        yield EXPORT_LOCAL_STORE
+    yield "mlflow ui"
+    if promotion.champion is not None:
+        yield from ("facesent predict PHOTO", "facesent serve")
+    yield "prefect server start"
 
 
 def _event(verdict: "Verdict", promotion: "Promotion") -> Event | None:

@@ -60,7 +60,7 @@ def test_a_stage_asks_too_and_about_what_is_like_nothing_nobody_does(tmp_path: P
 def test_a_key_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path)
     path.write_text(path.read_text().replace("  epochs: 30\n", "  epochs: 30\n  epochs: 2\n"))
-    with pytest.raises(ParamsError, match=r"Received: epochs twice\n.*line \d+"):
+    with pytest.raises(ParamsError, match=r"Received: epochs twice .*line \d+"):
         load_params(path)
 
 
@@ -138,3 +138,10 @@ def test_a_stage_is_refused_a_section_that_is_not_there(tmp_path: Path) -> None:
         section(path, "serve.confidence", float)
     with pytest.raises(ParamsError, match=r"split\.val: Input should be less than 1\. Received: 2"):
         section(written(tmp_path, split__val=2), "split", Split)
+
+
+def test_an_empty_file_is_told_with_the_command_that_fills_it(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("# nothing yet\n")
+    with pytest.raises(ParamsError, match=r"Received: an empty file\. Write some: facesent preset quick"):
+        load_params(path)

@@ -224,12 +224,8 @@ def resplit() -> None:
     \b
     Example: facesent data resplit
     """
-    from facesent.core.errors import DataError
     from facesent.core.paths import Project
     from facesent.dataset.assignment import forget
-
-    if not Project().params.is_file():
-        raise DataError("Expected params.yaml in this folder. Received: none. Run this in the project's root folder.")
 
     forgotten = forget(Project().assignment)
     click.echo(f"Forgot the splits of {forgotten:,} images." if forgotten else "No splits are known.")
@@ -317,6 +313,9 @@ def _advice(data_dir: Path, contents: "Contents", state: "Tracking") -> str:
     if state is Tracking.MISSING or contents.empty:
         known = f"{source} describes images that are not here. " if source.exists() else ""
         return f"{known}Next: facesent data draw, facesent data download or facesent data import DIR"
+    if not contents.images:
+        place = f"{data_dir}/<Class>/"
+        return f"Expected images in {place}. Received: none there. Move them, or take them: facesent data import DIR"
     return {
         Tracking.MATCHES: f"Matches {source}. Next: dvc repro",
         Tracking.DIFFERS: f"Differs from {source}. Next: dvc add {data_dir} to keep this, "

@@ -36,6 +36,7 @@ def label_issues(data_dir: Path, predictions: Path, limit: int, output: Path) ->
     \b
     Example: python -m flows.cross_validation && facesent data label-issues
     """
+    from facesent.core.files import images_in_use
     from facesent.core.paths import Project
     from facesent.labels.issues import find_label_issues, read_predictions, summarise
     from facesent.labels.queue import write_queue
@@ -44,7 +45,8 @@ def label_issues(data_dir: Path, predictions: Path, limit: int, output: Path) ->
     hidden = load_params(Project().params).report.no_thumbnails
     table = read_predictions(predictions)
     found = find_label_issues(table)
-    queued = write_queue(found, data_dir, output, limit=limit, hidden=hidden)
+    with images_in_use(data_dir):
+        queued = write_queue(found, data_dir, output, limit=limit, hidden=hidden)
     _show_issues(summarise(table, found), len(found), len(table))
     if queued.kept:
         click.echo(f"{queued.kept} of them were looked at and kept before.")
@@ -75,6 +77,7 @@ def conflicts(data_dir: Path, where: str | None, label: str | None, output: Path
     """
     from facesent.core.console import progress_of
     from facesent.core.errors import DataError
+    from facesent.core.files import images_in_use
     from facesent.core.paths import Project
     from facesent.dataset.scan_cache import ScanCache
     from facesent.labels.conflicts import Rule, decided, find_conflicts, write_conflicts
@@ -85,15 +88,16 @@ def conflicts(data_dir: Path, where: str | None, label: str | None, output: Path
     project = Project()
     params = load_params(project.params)
     cache = ScanCache.read(project.scan_cache)
-    with progress_of("Looking") as progress:
-        max_pixels = params.validate_.max_pixels
-        found = find_conflicts(data_dir, max_pixels=max_pixels, cache=cache, progress=progress)
-    if found.empty:
-        click.echo("No content stands under two labels.")
-        return
-    rule = None if where is None or label is None else Rule(where, label)
-    queue = decided(found, rule)
-    queued = write_conflicts(queue, data_dir, output, hidden=params.report.no_thumbnails)
+    with images_in_use(data_dir):
+        with progress_of("Looking") as progress:
+            max_pixels = params.validate_.max_pixels
+            found = find_conflicts(data_dir, max_pixels=max_pixels, cache=cache, progress=progress)
+        if found.empty:
+            click.echo("No content stands under two labels.")
+            return
+        rule = None if where is None or label is None else Rule(where, label)
+        queue = decided(found, rule)
+        queued = write_conflicts(queue, data_dir, output, hidden=params.report.no_thumbnails)
     click.echo(
         f"{queued.images} contents stand under several labels: {queued.file}, with pictures in {queued.pages[0]}."
     )

@@ -128,7 +128,7 @@ def troubles(root: Path) -> Iterator[Trouble]:
     """What of git, of DVC, of Keras keeps the project in ``root`` from working."""
     yield from git_troubles(root)
     yield from _no_repository(root)
-    yield from _conflicts(root)
+    yield from conflicts(root)
     yield from _broken_rwlock(root)
     yield from _linked_images(root)
     yield from keras_troubles()
@@ -180,7 +180,8 @@ def _repository(root: Path) -> Path:
     return next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
 
 
-def _conflicts(root: Path) -> Iterator[Trouble]:
+def conflicts(root: Path) -> Iterator[Trouble]:
+    """What git left in two versions, as nobody can read it."""
     for name in _WRITTEN:
         file = root / name
         if not file.is_file():

@@ -122,26 +122,27 @@ def known(table: pd.DataFrame, sha256: pd.Series) -> pd.DataFrame:
     return table[table["content"].isin(sha256.str[:_DIGITS])]
 
 
-def rows_of(table: pd.DataFrame, sha256: pd.Series) -> pd.DataFrame:
-    """The table's row of each of these contents, in their order.
+def rows_of(path: Path, sha256: pd.Series) -> pd.DataFrame:
+    """The rows of ``assignment.csv`` that are of these contents, the images of a split.
 
     Raises:
-        AssignmentError: a content has none.
+        AssignmentError: a content has none, or as ``read_assignment``.
     """
-    contents = sha256.str[:_DIGITS]
-    if missing := sorted(set(contents) - set(table["content"])):
+    rows = known(read_assignment(path), sha256)
+    if missing := sorted(set(sha256.str[:_DIGITS]) - set(rows["content"])):
         raise AssignmentError(
             f"Expected each image of the splits in assignment.csv. Received: nothing of {some(missing)}. "
             "Run: dvc repro split"
         )
-    return table.drop_duplicates("content").set_index("content", drop=False).loc[list(contents)].reset_index(drop=True)
+    return rows
 
 
-def unseen(images: pd.DataFrame, seen: pd.DataFrame, distance: int) -> NDArray[np.bool_]:
+def unseen(sha256: pd.Series, images: pd.DataFrame, seen: pd.DataFrame, distance: int) -> NDArray[np.bool_]:
     """Whether each image is new to a model that has seen others: another content, another person, no near duplicate.
 
     Args:
-        images: rows of ``COLUMNS``.
+        sha256: of the images.
+        images: rows of ``COLUMNS``, at least one of each of the contents.
         seen: rows of ``COLUMNS``, what the model was trained and tuned on.
         distance: of perceptual hashes, in bits, up to which two pictures are near duplicates.
 
@@ -151,4 +152,7 @@ def unseen(images: pd.DataFrame, seen: pd.DataFrame, distance: int) -> NDArray[n
     same = images["content"].isin(seen["content"]) | (images["person"].isin(seen["person"]) & (images["person"] != ""))
     hashes = numbers_of(seen["phash"])
     near = [bool((distances(phash, hashes) <= distance).any()) for phash in numbers_of(images["phash"])]
-    return np.asarray(~(same.to_numpy(dtype=bool) | np.array(near, dtype=bool)))
+    new = ~(same.to_numpy(dtype=bool) | np.array(near, dtype=bool))
+    # A content may be of two people, and is new where it is to both.
+    of_content = pd.Series(new, images["content"]).groupby(level=0).all()
+    return of_content.loc[sha256.str[:_DIGITS]].to_numpy(dtype=bool)

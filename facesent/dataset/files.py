@@ -10,7 +10,7 @@ from typing import NamedTuple
 from unicodedata import normalize
 
 from facesent.core.errors import DataError
-from facesent.core.text import printable
+from facesent.core.text import printable, some
 from facesent.dataset.metadata import PROPOSED, parse
 from facesent.images.rows import UNCERTAIN
 
@@ -123,7 +123,8 @@ def class_folders(data_dir: Path) -> list[str]:
     """The sorted names of the class folders: every folder in ``data_dir`` but what `is_ignored`.
 
     Raises:
-        DataError: ``data_dir`` does not exist, or a class folder is a link that leaves it or has a reserved name.
+        DataError: ``data_dir`` does not exist, or a class folder is a link that leaves it, has a reserved name, or one
+            that is not UTF-8.
     """
     if not data_dir.is_dir():
         raise DataError(
@@ -137,9 +138,23 @@ def class_folders(data_dir: Path) -> list[str]:
                 f"Expected class folders inside {data_dir}. Received: {folder.name} is a link to elsewhere. "
                 f"Copy them with `facesent data import DIR`."
             )
-    names = [printable(folder.name) for folder in folders]
+    check_readable(data_dir, (folder.name for folder in folders))
+    names = [folder.name for folder in folders]
     check_class_names(names)
     return names
+
+
+def check_readable(data_dir: Path, names: Iterable[str]) -> None:
+    """Refuse names that are not UTF-8, on which DVC dies without naming one.
+
+    Raises:
+        DataError: some of these names of ``data_dir`` are such.
+    """
+    if wrong := sorted(printable(name) for name in names if printable(name) != name):
+        raise DataError(
+            f"Expected names in UTF-8 in {data_dir}. Received: {some(wrong)}. Rename them, such as "
+            f"with `convmv -r --notest -f latin1 -t utf8 {data_dir}`."
+        )
 
 
 def image_files(data_dir: Path) -> list[ImageFile]:
@@ -153,7 +168,7 @@ def image_files(data_dir: Path) -> list[ImageFile]:
     found: list[ImageFile] = []
     with os.scandir(data_dir) as folders:
         for folder in folders:
-            if printable(folder.name) in classes:
+            if folder.name in classes:
                 with os.scandir(folder.path) as entries:
                     found += [_image_file(root, folder.name, entry) for entry in entries if _is_image(entry)]
     if not found:

@@ -190,7 +190,7 @@ def _place(
     groups = len(np.unique(group[labels == label]))
     raise SplitError(
         f"Expected images of each class in each split. Received: no {label} in {name}; the class has "
-        f"{(labels == label).sum()} images in {groups} groups (an image, its duplicates and its person are one). "
+        f"{(labels == label).sum()} images in {_counted(groups)} (an image, its duplicates and its person are one). "
         "Add images of the class, remove its folder, or change split.val and split.test in params.yaml."
     )
 
@@ -205,11 +205,16 @@ def _check_not_empty(names: Names, groups: int) -> None:
     for name in SPLITS:
         if name not in names:
             raise SplitError(
-                f"Expected images in train, val and test. Received: none {name}; the {len(names)} images make {groups} "
-                "groups (an image, its duplicates and its person are one), and metadata.csv or assignment.csv places "
-                f"each of them. Give some images the split {name} in metadata.csv, lower split.near_duplicate_distance "
-                "where similar pictures join too many, or draw new splits: facesent data resplit"
+                f"Expected images in train, val and test. Received: none {name}; the {len(names)} images make "
+                f"{_counted(groups)} (an image, its duplicates and its person are one), and metadata.csv or "
+                f"assignment.csv places each of them. Give some images the split {name} in metadata.csv, lower "
+                "split.near_duplicate_distance where similar pictures join too many, or draw new splits: "
+                "facesent data resplit"
             )
+
+
+def _counted(groups: int) -> str:
+    return f"{groups} group{'s' if groups > 1 else ''}"
 
 
 def _check_trained(labels: pd.Series, names: Names) -> None:

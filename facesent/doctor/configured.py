@@ -6,7 +6,6 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
 
 from facesent.core import surroundings
 from facesent.core.errors import DataError, FacesentError
@@ -16,7 +15,7 @@ from facesent.dataset.files import describe
 from facesent.doctor.finding import Finding, problem
 from facesent.forgetting.person import path_of
 from facesent.params import load_params
-from facesent.registry.client import EXPORT_LOCAL_STORE
+from facesent.registry.client import EXPORT_LOCAL_STORE, encoded_letters
 from facesent.registry.lineage import preset_of
 from facesent.sources.dvc import Tracking, tracking
 
@@ -47,10 +46,8 @@ def _folder(project: Project) -> Finding:
     except FacesentError as error:
         return Finding("project", "problem", str(error), "facesent commands and flows work there alone")
     folder = str(project.root.absolute())
-    if unlike := [letter for letter in folder if quote(letter) != letter]:
-        what = (
-            f"{folder}: for its {' '.join(map(repr, dict.fromkeys(unlike)))} the command mlflow looks in another folder"
-        )
+    if letters := encoded_letters(project.root):
+        what = f"{folder}: for its {' '.join(map(repr, letters))} the command mlflow looks in another folder"
         advice = f"before mlflow ui and mlflow models serve: {EXPORT_LOCAL_STORE}"
         return Finding("project", "note", what, advice)
     return Finding("project", "ok", folder)

@@ -1,5 +1,6 @@
 """Pictures of a training and its result, drawn without a screen; equal input gives equal bytes."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def save_confusion(matrix: NDArray[np.int64], labels: Sequence[str], path: Path,
     axes.set(xlabel="predicted", ylabel="true")
     axes.set_title(f"Test images, {'share of the true class' if normalised else 'counts'}", fontsize=11)
     figure.colorbar(picture, ax=axes, label="share of the true class", fraction=0.046, pad=0.04)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def save_curves(history: pd.DataFrame, best_epoch: int, path: Path) -> None:
@@ -52,7 +53,7 @@ def save_curves(history: pd.DataFrame, best_epoch: int, path: Path) -> None:
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
         _draw_curve(axes, history, name, best_epoch)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _draw_curve(axes: Axes, history: pd.DataFrame, name: str, best_epoch: int) -> None:
@@ -88,7 +89,7 @@ def save_reliability(before: Bins, after: Bins, path: Path) -> None:
     grid[1, 0].set_ylabel("images")
     for axes in grid.flat:
         axes.spines[["top", "right"]].set_visible(False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _draw_reliability(axes: Axes, bins: Bins) -> None:
@@ -114,6 +115,10 @@ def _centres(bins: Bins) -> NDArray[np.float64]:
     return (np.arange(number) + 0.5) / number
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a picture without a screen; equal figures give equal bytes. Letters that no font here has are boxes."""
     FigureCanvasAgg(figure)
-    figure.savefig(path, dpi=120, metadata={"Software": None})
+    with warnings.catch_warnings():
+        # A line for each letter of each class's name, in each picture.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
+        figure.savefig(path, dpi=120, metadata={"Software": None})

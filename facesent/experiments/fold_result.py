@@ -1,5 +1,6 @@
-"""What became of a fold, written so that a kill never leaves a part of it."""
+"""What became of a fold, written so that a kill never leaves a part of it, and read as it was written or not at all."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Sequence
@@ -55,7 +56,7 @@ def fingerprint_of(params: Params, planned: Round) -> str:
 
 
 def holds(folder: Path, fingerprint: str) -> bool:
-    """Tell whether the fold with this fingerprint is finished."""
+    """Tell whether the fold with this fingerprint is finished, and its files are as they were written."""
     return _metrics(folder).get("fingerprint") == fingerprint
 
 
@@ -72,15 +73,16 @@ def write(result: FoldResult, folder: Path) -> None:
         "best_epoch": result.best_epoch,
         **result.measures,
     }
-    (draft / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
     result.history.to_csv(draft / "history.csv", lineterminator="\n")
     result.predictions.to_csv(draft / "predictions.csv", index=False, float_format="%.6f", lineterminator="\n")
+    whole = {**metrics, "sha256": _sha256(metrics, draft)}
+    (draft / "metrics.json").write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     draft.rename(folder)
 
 
 def read(folder: Path) -> FoldResult:
-    """Read what ``write`` wrote."""
+    """Read what ``write`` wrote, and ``holds`` looked at."""
     metrics = _metrics(folder)
     text = {"file_name": str, "label": str, "group": str, "predicted": str}
     return FoldResult(
@@ -95,11 +97,21 @@ def read(folder: Path) -> FoldResult:
 
 
 def _metrics(folder: Path) -> dict[str, Any]:
+    """The measures; none where the fold is not finished, or a file of it was damaged or changed since."""
     try:
         metrics: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        return metrics if metrics.pop("sha256") == _sha256(metrics, folder) else {}
+    except (FileNotFoundError, ValueError, KeyError):
         return {}
-    return metrics
+
+
+def _sha256(metrics: dict[str, Any], folder: Path) -> str:
+    """Of all that is known of a fold."""
+    parts = [
+        json.dumps(metrics).encode(),
+        *((folder / name).read_bytes() for name in ("history.csv", "predictions.csv")),
+    ]
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
 
 # What is measured on each fold; none of it depends on a setting that could change after the training.

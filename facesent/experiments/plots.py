@@ -7,11 +7,10 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from facesent.evaluation.plots import TRAIN, VALIDATION
+from facesent.evaluation.plots import TRAIN, VALIDATION, save_figure
 
 _COLOURS = matplotlib.colormaps["tab10"]
 
@@ -35,8 +34,7 @@ def save_fold_curves(histories: Sequence[pd.DataFrame], best_epochs: Sequence[in
     figure.suptitle("validation; dashed: training; dot: the epoch that was kept", fontsize=10)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right upper", frameon=False)
-    FigureCanvasAgg(figure)
-    figure.savefig(path, dpi=120, metadata={"Software": None})
+    save_figure(figure, path)
 
 
 def _draw(axes: Axes, history: pd.DataFrame, name: str, fold: int, best: int) -> None:
@@ -66,7 +64,7 @@ def save_importances(shares: Mapping[str, float], trials: int, metric: str, path
     axes.set(xlim=(0, 1.08), xlabel=f"share of the variance of {metric} (fANOVA)")
     axes.set_title(f"What mattered, from {trials} complete trials", fontsize=11)
     axes.spines[["top", "right"]].set_visible(False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def save_history(
@@ -92,9 +90,4 @@ def save_history(
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
-    _save(figure, path)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    FigureCanvasAgg(figure)
-    figure.savefig(path, dpi=120, metadata={"Software": None})
+    save_figure(figure, path)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from facesent.evaluation.plots import save_figure
 from facesent.images.reading import Pixels
 
 COLUMNS, ROWS = 8, 5
@@ -50,8 +50,7 @@ def save_page(tiles: Sequence[Tile | None], title: str, path: Path) -> None:
         bottom = height - _CAPTION - (row + 1) * (_TILE + _CAPTION) + _CAPTION
         if tile:
             _draw(figure, tile, left=column / COLUMNS, bottom=bottom / height, height=_TILE / height)
-    FigureCanvasAgg(figure)
-    figure.savefig(path, dpi=120, metadata={"Software": None})
+    save_figure(figure, path)
 
 
 def _draw(figure: Figure, tile: Tile, *, left: float, bottom: float, height: float) -> None:

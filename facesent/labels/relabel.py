@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, product
 from pathlib import Path, PurePosixPath
 
 from facesent.core.errors import DataError
-from facesent.core.files import sha256
+from facesent.core.files import images_in_use, sha256
 from facesent.dataset.files import METADATA, ImageFile, class_folders, image_files, walk_files
 from facesent.dataset.metadata import read_metadata
 from facesent.labels.review import (
@@ -51,9 +51,11 @@ def preview(queue: Path, data_dir: Path) -> Plan:
 
     Raises:
         DataError: as `relabel`.
+        FilesError: the images are being changed.
     """
     settle(data_dir)
-    return plan(data_dir, expanded(read_decisions(queue), data_dir), read_record(record_of(queue)))
+    with images_in_use(data_dir):
+        return plan(data_dir, expanded(read_decisions(queue), data_dir), read_record(record_of(queue)))
 
 
 def relabel(queue: Path, data_dir: Path) -> tuple[Plan, Installed | None]:
@@ -139,7 +141,7 @@ def plan(data_dir: Path, decisions: Sequence[Decision], applied: Iterable[Applie
         drops=drops,
         kept=len(open_) - len(moves) - len(drops),
         done=len(done),
-        conflicts=tuple(_conflicts(open_, images, moves, drops)),
+        conflicts=tuple(sorted(_conflicts(open_, images, moves, drops))),
         applied=tuple(Applied(row.file_name, row.sha256, row.choice, names[row.file_name]) for row in open_),
     )
 
@@ -218,17 +220,14 @@ def _conflicts(
     decisions: Sequence[Decision], images: Mapping[str, ImageFile], moves: Mapping[str, str], drops: Iterable[str]
 ) -> Iterator[tuple[str, str]]:
     hashes = {row.file_name: row.sha256 for row in decisions}
-    sizes: dict[int, list[str]] = {}
-    for name in images.keys() - set(drops):
-        if stamp := images[name].stamp:
-            sizes.setdefault(stamp.size, []).append(name)
-    for old, new in moves.items():
-        stamp = images[old].stamp
-        for other in sorted(sizes[stamp.size]) if stamp else ():
-            if _label(moves.get(other, other)) != _label(new):
+    for alike in by_size(images[name] for name in sorted(images.keys() - set(drops))).values():
+        names = [image.name for image in alike]
+        for old, other in product(moves.keys() & names, names):
+            new, place = moves[old], moves.get(other, other)
+            if _label(place) != _label(new):
                 hashes[other] = hashes.get(other) or sha256(Path(images[other].path))
                 if hashes[other] == hashes[old]:
-                    yield new, moves.get(other, other)
+                    yield new, place
 
 
 def _rewrite_metadata(intended: Plan, data_dir: Path, target: Path) -> None:

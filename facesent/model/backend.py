@@ -92,6 +92,11 @@ def computing_in(precision: Resolved) -> Iterator[None]:
         keras.config.set_dtype_policy(kept)
 
 
+def on_cpu() -> bool:
+    """Whether TensorFlow computes, and sees no GPU."""
+    return keras.backend.backend() == "tensorflow" and not _gpu_capabilities()
+
+
 def _gpu_capabilities() -> list[tuple[int, int]]:
     """CUDA compute capability of each GPU that TensorFlow sees; none on other backends."""
     if keras.backend.backend() != "tensorflow":

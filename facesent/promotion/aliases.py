@@ -185,9 +185,7 @@ def check_fresh(record: Record, candidate: int, against: int | None) -> None:
         StaleVerdictError: if so.
     """
     champion = record.aliases.champion
-    # The same weights with another min_confidence have no rival.
-    alike = champion is not None and versions.model_sha256_of(champion) == versions.model_sha256_of(candidate)
-    if champion != against and not alike:
+    if champion != against:
         raise StaleVerdictError(
             f"Expected version {candidate} to be judged against the champion, version {champion}. Received: a verdict "
             f"against {'no champion' if against is None else f'version {against}'}. Judge it again: facesent promote"

@@ -51,7 +51,14 @@ class Incomparable:
     why: str
 
 
-Rival = Champion | Incomparable | None
+@dataclass(frozen=True)
+class Twin:
+    """A served version that has the candidate's weights, and perhaps another ``min_confidence``: nothing to beat."""
+
+    version: int
+
+
+Rival = Champion | Incomparable | Twin | None
 
 
 def judge(
@@ -72,7 +79,7 @@ def judge(
     Args:
         candidate: the candidate's version.
         measures: on the test images; None where there are none.
-        rival: the champion; None where none is served, or it has the candidate's weights.
+        rival: the champion; None where none is served.
         canary: what the real server with the candidate gave; None where it was not tried.
         settings: what is asked for.
         columns: those of ``evaluate.slices``, at the gate's level.
@@ -125,6 +132,8 @@ def _outcome(checks: list[Check], open_points: list[str], rival: Rival, settings
             "VALIDATED",
             f"Passes all checks; its macro recall is {better} ({_interval(gain, settings)}){_on(rival)}.",
         )
+    if isinstance(rival, Twin):
+        return "VALIDATED", f"Passes all checks; it has the weights of champion version {rival.version}."
     return "VALIDATED", "Passes all checks; no other model is champion."
 
 

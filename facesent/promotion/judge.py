@@ -1,6 +1,6 @@
 """The gate with what it needs: the candidate and the champion on the same test images."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from textwrap import shorten
 from typing import TYPE_CHECKING
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from facesent.core.errors import FacesentError
 from facesent.core.files import images_in_use
 from facesent.core.paths import Project
-from facesent.dataset.assignment import read_assignment, rows_of, table_of, unseen
+from facesent.dataset.assignment import rows_of, table_of, unseen
 from facesent.images.batches import Examples, read_examples
 from facesent.images.rows import read_split
 from facesent.params import Params, load_params
 from facesent.promotion.canary.report import CanaryReport
-from facesent.promotion.gate import Champion, Incomparable, Rival
+from facesent.promotion.gate import Champion, Incomparable, Rival, Twin
 from facesent.promotion.gate import judge as judge_measures
 from facesent.promotion.register import Candidate
 from facesent.promotion.verdict import Verdict
@@ -56,14 +56,10 @@ def judge(project: Project, candidate: Candidate, canary: CanaryReport | None) -
         verdict = Verdict("REJECTED", f"Version {candidate.version} {why}", candidate.version, champion, ())
         _write(project, candidate, verdict)
         return verdict
-    # The same weights with another min_confidence are no rival to beat.
-    twin = champion if champion and versions.model_sha256_of(champion) == candidate.model_sha256 else None
     path = project.split("test")
     test = _Test(project, read_split(path) if path.is_file() else pd.DataFrame(), params)
     with images_in_use(project.data):
-        verdict = _judge(test, candidate.version, None if twin else champion, canary)
-        if twin and verdict.outcome == "VALIDATED":
-            verdict = replace(verdict, reason=f"Passes all checks; it has the weights of champion version {twin}.")
+        verdict = _judge(test, candidate, champion, canary)
     _write(project, candidate, verdict)
     return verdict
 
@@ -86,14 +82,18 @@ class _Test:
         return classifier.probabilities(examples.images, batch_size=self.params.evaluate.batch_size)
 
 
-def _judge(test: _Test, candidate: int, champion: int | None, canary: CanaryReport | None) -> Verdict:
+def _judge(test: _Test, candidate: Candidate, champion: int | None, canary: CanaryReport | None) -> Verdict:
     from facesent.evaluation.metrics import measure
 
-    gate = test.params.gate
+    gate, version = test.params.gate, candidate.version
+    rival: Rival = None
+    if champion is not None and versions.model_sha256_of(champion) == candidate.model_sha256:
+        rival = Twin(champion)
     if test.split.empty:
-        unseen = None if champion is None else Incomparable(champion, "there are no test images.")
-        return judge_measures(candidate, None, unseen, canary, gate)
-    classifier = versions.load_classifier(candidate)
+        if champion is not None and rival is None:
+            rival = Incomparable(champion, "there are no test images.")
+        return judge_measures(version, None, rival, canary, gate)
+    classifier = versions.load_classifier(version)
     if unknown := sorted(set(test.split["label"]) - set(classifier.labels)):
         raise FacesentError(
             f"Expected test images of the candidate's classes, {', '.join(classifier.labels)}. "
@@ -101,13 +101,12 @@ def _judge(test: _Test, candidate: int, champion: int | None, canary: CanaryRepo
         )
     examples = test.read(classifier)
     scores = test.score(classifier, examples)
-    rival: Rival = None
     right = scores.argmax(axis=1) == examples.targets
-    if champion is not None:
-        rival = _compare(test, examples, right, candidate, champion, classifier.labels)
+    if champion is not None and rival is None:
+        rival = _compare(test, examples, right, version, champion, classifier.labels)
     groups = list(test.split["group"])
     measures = measure(examples.targets, scores, groups, classifier.labels, test.params.evaluate)
-    return judge_measures(candidate, measures, rival, canary, gate, _columns(test, right))
+    return judge_measures(version, measures, rival, canary, gate, _columns(test, right))
 
 
 def _columns(test: _Test, right: NDArray[np.bool_]) -> list["ColumnResult"]:
@@ -173,14 +172,14 @@ def _compare(
 
 def _unseen(test: _Test, candidate: int, champion: int) -> NDArray[np.bool_] | Incomparable:
     """Which test images neither model has seen in training, be it as another picture or of the same person."""
-    images = rows_of(read_assignment(test.project.assignment), test.split["sha256"])
-    new = np.full(len(images), True)
+    images = rows_of(test.project.assignment, test.split["sha256"])
+    new = np.full(len(test.split), True)
     for version in (candidate, champion):
         text = runs.read_text(versions.run_of(version), runs.SEEN_ARTIFACT)
         if text is None:
             return Incomparable(champion, f"version {version} does not say which images it was trained on.")
         seen = table_of(text, f"{runs.SEEN_ARTIFACT} of version {version}")
-        new &= unseen(images, seen, test.params.split.near_duplicate_distance)
+        new &= unseen(test.split["sha256"], images, seen, test.params.split.near_duplicate_distance)
     least, left = test.params.gate.min_unseen or 0, test.split[new]
     people = left.groupby("label")["group"].nunique().reindex(sorted(set(test.split["label"])), fill_value=0)
     if not new.all() and (few := people[people < least]).size:

@@ -5,7 +5,9 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from facesent.core.errors import TrackingError
 from facesent.registry.credentials import move_credentials, without_credentials
@@ -55,8 +57,16 @@ def named_store() -> str | None:
     return None if address in (None, "", LOCAL_STORE) else address
 
 
+def encoded_letters(folder: Path) -> list[str]:
+    """Letters of a folder's path for which the command ``mlflow``, left to its default, looks in another folder."""
+    return [letter for letter in dict.fromkeys(str(folder.absolute())) if quote(letter) != letter]
+
+
 def address_troubles() -> Iterator["Trouble"]:
-    """What is wrong with MLFLOW_TRACKING_URI: MLflow takes HOST:PORT, and http with one slash, for a folder."""
+    """What is wrong with MLFLOW_TRACKING_URI: MLflow takes HOST:PORT, and http with one slash, for a folder.
+
+    In a folder itself it keeps no more runs, unless MLFLOW_ALLOW_FILE_STORE says so.
+    """
     from facesent.core.surroundings import Trouble
 
     shown = without_credentials(named_store() or "")
@@ -65,6 +75,17 @@ def address_troubles() -> Iterator["Trouble"]:
         what = f"expected the form http://HOST:5000. Received: {shown}"
         advice = f"Set it: export MLFLOW_TRACKING_URI=http://{host}, or unset it to use mlflow.db in this folder"
         yield Trouble("MLFLOW_TRACKING_URI", what, advice)
+    elif shown and _is_folder(shown) and os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() not in ("true", "1"):
+        what = f"expected a server or a database. Received: {shown}, a folder, in which MLflow keeps no more runs"
+        advice = (
+            "Unset it to use mlflow.db in this folder; to bring along what is there: mlflow migrate-filestore "
+            f"--source {shown.removeprefix('file://').removeprefix('file:')} --target {LOCAL_STORE}"
+        )
+        yield Trouble("MLFLOW_TRACKING_URI", what, advice)
+
+
+def _is_folder(address: str) -> bool:
+    return address.startswith("file:") or not re.match(r"[\w+-]+:|(databricks|uc)$", address)
 
 
 @contextmanager

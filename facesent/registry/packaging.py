@@ -10,15 +10,19 @@ from tempfile import TemporaryDirectory
 import mlflow
 from mlflow.entities import LoggedModel, LoggedModelStatus
 from mlflow.models import Model, ModelSignature
+from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from mlflow.tracking import MlflowClient
 from mlflow.types.schema import ColSpec, DataType, Map, ParamSchema, ParamSpec, Schema
 from PIL import Image
 
 import facesent
+from facesent.model.storage import model_sha256
 from facesent.registry.client import mlflow_answers
 
 MODEL_NAME = "model"
+FILES = ("model.keras", "labels.json")
 # What the served code imports; the versions are those it was trained with.
 REQUIREMENTS = ("keras", "mlflow", "mtcnn", "numpy", "opencv-python-headless", "pandas", "pillow", "tensorflow")
 
@@ -83,7 +87,7 @@ def log_model(run_id: str, model: Path, labels: Path, min_confidence: float = 0.
     Returns:
         MLflow's entry of the logged model.
     """
-    if logged := _logged_model(run_id, min_confidence):
+    if logged := _logged_model(run_id, min_confidence, model_sha256(model, labels)):
         return logged
     package = Path(facesent.__file__).parent
     with mlflow.start_run(run_id=run_id):
@@ -100,11 +104,25 @@ def log_model(run_id: str, model: Path, labels: Path, min_confidence: float = 0.
     return MlflowClient().get_logged_model(info.model_id)
 
 
-def is_whole(uri: str) -> bool:
-    """Whether the store still has the files of a model, which people delete to make room."""
+def is_whole(uri: str, sha256: str) -> bool:
+    """Whether the store still has the files of a model, which people delete to make room, and as they were registered.
+
+    Args:
+        uri: of the model.
+        sha256: of its weights and labels; looked at where the store is on this machine.
+    """
     repository = get_artifact_repository(uri)
     found = {entry.path for folder in (None, "artifacts") for entry in repository.list_artifacts(folder)}
-    return {"MLmodel", "artifacts/model.keras", "artifacts/labels.json"} <= found
+    if not {"MLmodel", *(f"artifacts/{name}" for name in FILES)} <= found:
+        return False
+    folder = folder_of(repository)
+    return folder is None or model_sha256(*(folder / "artifacts" / name for name in FILES)) == sha256
+
+
+def folder_of(repository: ArtifactRepository) -> Path | None:
+    """Where its files are, if that is on this machine."""
+    near = getattr(repository, "repo", repository)
+    return Path(near.artifact_dir) if isinstance(near, LocalArtifactRepository) else None
 
 
 @mlflow_answers()
@@ -126,17 +144,17 @@ def _description(uri: str) -> Model:
         return Model.load(repository.download_artifacts("MLmodel", scratch))  # type: ignore[no-untyped-call]
 
 
-def _logged_model(run_id: str, min_confidence: float) -> LoggedModel | None:
+def _logged_model(run_id: str, min_confidence: float, sha256: str) -> LoggedModel | None:
     """The whole model of this kind that a run holds, if it holds one; a kill may have left a part of one."""
     client = MlflowClient()
     outputs = client.get_run(run_id).outputs
     models = [client.get_logged_model(output.model_id) for output in (outputs.model_outputs if outputs else [])]
     whole = [model for model in reversed(models) if model.status == LoggedModelStatus.READY]
-    return next((model for model in whole if _is_served_alike(model.model_uri, min_confidence)), None)
+    return next((model for model in whole if _is_served_alike(model.model_uri, min_confidence, sha256)), None)
 
 
-def _is_served_alike(uri: str, min_confidence: float) -> bool:
-    if not is_whole(uri):
+def _is_served_alike(uri: str, min_confidence: float, sha256: str) -> bool:
+    if not is_whole(uri, sha256):
         return False
     code = (_description(uri).metadata or {}).get(_CODE_KEY)
     return code == served_code_sha256() and min_confidence_of(uri) == min_confidence

@@ -14,10 +14,11 @@ import pandas as pd
 
 from facesent.core.console import say
 from facesent.core.errors import FacesentError, TrackingError
+from facesent.core.files import images_in_use, replaced
 from facesent.core.nested import flatten
 from facesent.core.paths import SPLITS, Project
 from facesent.core.watching import Epoch, Row, Start, Watcher
-from facesent.dataset.assignment import known, read_assignment, text_of
+from facesent.dataset.assignment import rows_of, text_of
 from facesent.evaluation.measures import read_measures
 from facesent.images.batches import training_examples
 from facesent.images.rows import read_split
@@ -154,7 +155,8 @@ def _history_of(project: Project) -> Sequence[Row]:
 def _write_unfinished(run_id: str, project: Project) -> None:
     """Keep the run that this model belongs to where ``_unfinished`` finds it when MLflow answers again."""
     left = {"run_id": run_id, "model_sha256": model_sha256(project.model, project.labels)}
-    (project.outputs / _UNFINISHED).write_text(json.dumps(left), encoding="utf-8")
+    with replaced(project.outputs / _UNFINISHED) as draft:
+        draft.write_text(json.dumps(left), encoding="utf-8")
 
 
 def _unfinished(project: Project) -> str | None:
@@ -188,7 +190,7 @@ def _record_evaluation(run_id: str, project: Project, params: Params) -> None:
 def _seen(project: Project) -> str:
     """The rows of assignment.csv of what the model was trained and tuned on: nothing of the kind may test it."""
     seen = pd.concat([read_split(project.split(name)) for name in ("train", "val")])
-    return text_of(known(read_assignment(project.assignment), seen["sha256"]))
+    return text_of(rows_of(project.assignment, seen["sha256"]))
 
 
 def _replace_sheets(run_id: str, project: Project, params: Params) -> None:
@@ -197,8 +199,8 @@ def _replace_sheets(run_id: str, project: Project, params: Params) -> None:
 
     frame, labels = read_split(project.split("train")), load_labels(project.labels)
     examples = training_examples(project.data, frame, labels, params.model.image_size, spill=project.outputs)
-    runs.remove_files(run_id, _SHEETS)
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, images_in_use(project.data):
+        runs.remove_files(run_id, _SHEETS)
         try:
             sheets = save_augmentation_sheets(
                 examples, labels, params.train.augment, params.train.seed, Path(folder), params.report.no_thumbnails

@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from facesent.evaluation.plots import save_figure
 from facesent.images.augmentation import mixing
 from facesent.images.augmentation.draws import Draws, Stream
 from facesent.images.augmentation.samples import draw, make_samples
@@ -110,8 +110,7 @@ def save_augmentation_sheet(
     axes.set_xticks([(column + 0.5) * step for column in range(count)], names)
     axes.tick_params(length=0, labelsize=9, top=True, labeltop=True, labelbottom=False)
     axes.spines[:].set_visible(False)
-    FigureCanvasAgg(figure)
-    figure.savefig(path, dpi=120, metadata={"Software": None})
+    save_figure(figure, path)
 
 
 def _sheets(settings: Augment) -> Iterator[tuple[str, str, Augment]]:

@@ -7,13 +7,17 @@ from textwrap import shorten
 
 from facesent.core.errors import TrackingError
 from facesent.registry.addresses import DATABASE, sqlite_file
-from facesent.registry.client import named_store
+from facesent.registry.client import address_troubles, named_store
 from facesent.registry.credentials import without_credentials
 
 _LONGEST = 400
 _SCHEMA = re.compile(r"database schema \(found version (\w+)")
 _DELETED_EXPERIMENT = re.compile(r"The experiment (\d+) must be in the 'active' state")
 _REFUSED = re.compile(r"""\(Caused by \w+\(["']?(?:\w+\([^)]*\): )?(.*?)["']?\)\)""")
+# What any other server, or a proxy before this one, gives.
+_PAGE = re.compile(
+    r"(?:failed with error code (\d+) .*)?Response body: '\s*<(?:!doctype|html)", re.IGNORECASE | re.DOTALL
+)
 _AGAIN = "then run this again."
 _NO_ROOM = f"Make room on its disk (mlflow gc and dvc gc -w remove what is old), {_AGAIN}"
 _BROKEN = "Put a backup in its place, or remove it to begin with an empty one."
@@ -36,7 +40,7 @@ _ADVICE = {
     "error code 401": _USER,
     "error code 403": _USER,
     "file too large": f"Let this process write larger files (ulimit -f), {_AGAIN}",
-    "filesystem tracking backend": f"Set MLFLOW_TRACKING_URI to http://HOST:PORT or sqlite:///{DATABASE}, or unset it.",
+    "no answer of mlflow": f"Set MLFLOW_TRACKING_URI to the address of MLflow's server, or unset it to use {DATABASE}.",
 }
 # In small letters too.
 _NOT_OF_A_MODEL = ("api request to", "disk is full", "no space left", "file too large", "database is locked")
@@ -44,7 +48,11 @@ _NOT_OF_A_MODEL = ("api request to", "disk is full", "no space left", "file too 
 
 def message_of(error: Exception) -> str:
     """The whole line, without credentials."""
+    for trouble in address_troubles():
+        return f"{trouble.subject}: {trouble.what}. {trouble.advice}"
     said = without_credentials(str(error)).strip()
+    if page := _PAGE.search(said):
+        said = f"a web page{f' with error code {page[1]}' if page[1] else ''}, which is no answer of MLflow"
     # An absent server is told of with the whole address and each layer's error, of which the last one says why.
     if refused := _REFUSED.search(said):
         said = f"connection: {refused[1]}"

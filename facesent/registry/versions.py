@@ -12,13 +12,13 @@ import mlflow
 from mlflow.entities import LoggedModel
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from mlflow.tracking import MlflowClient
 
 from facesent.core.errors import FacesentError
+from facesent.model.storage import model_sha256
 from facesent.registry import runs
 from facesent.registry.client import MISSING, mlflow_answers
-from facesent.registry.packaging import is_whole
+from facesent.registry.packaging import FILES, folder_of, is_whole
 from facesent.registry.runs import MODEL_TAG
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def version_of(identity: Mapping[str, str]) -> int | None:
     """The version with this identity, if it is registered and its files are there."""
     found = MlflowClient().search_model_versions(f"name='{NAME}' and tags.`{MODEL_TAG}` = '{identity[MODEL_TAG]}'")
     alike = sorted(int(version.version) for version in found if identity.items() <= version.tags.items())
-    return next((version for version in alike if is_whole(model_uri(version))), None)
+    return next((version for version in alike if is_whole(model_uri(version), identity[MODEL_TAG])), None)
 
 
 def model_sha256_of(version: int) -> str:
@@ -199,20 +199,22 @@ def version_files(version: int) -> Iterator[tuple[Path, Path]]:
     """The model and the labels of a version for the length of a block; fetched if the registry is elsewhere.
 
     Raises:
-        RegistryError: if they cannot be had.
+        RegistryError: if they cannot be had, or are not those that were registered.
     """
     with TemporaryDirectory(prefix="facesent-version-") as scratch:
         try:
             repository = get_artifact_repository(model_uri(version))
-            near = isinstance(getattr(repository, "repo", None), LocalArtifactRepository)
-            target = None if near else scratch
+            target = scratch if folder_of(repository) is None else None
             folder = Path(repository.download_artifacts("artifacts", target))  # type: ignore[no-untyped-call]
+            model, labels = (folder / name for name in FILES)
+            if model_sha256_of(version) not in ("", model_sha256(model, labels)):
+                raise OSError(f"other weights or labels than were registered, in {folder}")
         except (MlflowException, OSError) as error:
             raise RegistryError(
                 f"Expected the files of version {version} of {NAME}. Received: {error}. To register the model in "
                 "outputs/ anew: facesent promote. To serve the one before: facesent rollback"
             ) from None
-        yield folder / "model.keras", folder / "labels.json"
+        yield model, labels
 
 
 @mlflow_answers()

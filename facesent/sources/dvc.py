@@ -12,8 +12,7 @@ from pathlib import Path
 
 from facesent.core.errors import DataError
 from facesent.core.programs import dvc
-from facesent.core.text import printable, some
-from facesent.dataset.files import walk_files
+from facesent.dataset.files import check_readable, walk_files
 
 
 class Tracking(StrEnum):
@@ -50,7 +49,7 @@ def track(data_dir: Path) -> bool:
     """
     if repository(data_dir) is None:
         return False
-    _refuse_names(data_dir)
+    check_readable(data_dir, (name for name, _ in walk_files(data_dir)))
     source = pointer(data_dir)
     before = source.read_bytes() if source.is_file() else None
     try:
@@ -73,7 +72,7 @@ def tracking(data_dir: Path) -> Tracking:
         return Tracking.UNTRACKED
     if not data_dir.exists():
         return Tracking.MISSING
-    _refuse_names(data_dir)
+    check_readable(data_dir, (name for name, _ in walk_files(data_dir)))
     answer = _dvc("status", "--json", pointer(data_dir).name, folder=data_dir.parent)
     changes = {
         state
@@ -117,15 +116,6 @@ def shares_files_with_cache(data_dir: Path) -> bool:
     # `dvc config` fails for a setting that nobody made.
     answer = _run(dvc("config", "cache.type"), root)
     return "hardlink" in answer.stdout
-
-
-def _refuse_names(data_dir: Path) -> None:
-    # DVC dies on them without naming one.
-    if wrong := sorted(printable(name) for name, _ in walk_files(data_dir) if printable(name) != name):
-        raise DataError(
-            f"Expected names in UTF-8 in {data_dir}. Received: {some(wrong)}. Rename them, such as "
-            f"with `convmv -r --notest -f latin1 -t utf8 {data_dir}`."
-        )
 
 
 def _restore(source: Path, content: bytes | None) -> None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from facesent.core.console import Progress
 from facesent.core.errors import DataError
 from facesent.core.text import printable, some
-from facesent.dataset.files import METADATA, is_ignored, is_image_name, leaves
+from facesent.dataset.files import METADATA, check_class_names, is_ignored, is_image_name, leaves
 from facesent.dataset.metadata import Metadata, read_metadata
 from facesent.images.kinds import is_picture, kind_of_file
 from facesent.images.limits import MAX_BYTES
@@ -69,7 +69,8 @@ def import_folder(
         progress: called with (images done, images in all).
 
     Raises:
-        DataError: fewer than two classes, folders below the class folders, or a wrong ``metadata.csv``.
+        DataError: fewer than two classes, folders below the class folders, classes of reserved or unreadable names, or
+            a wrong ``metadata.csv``.
     """
     if not source.is_dir():
         what = "a file" if source.is_file() else "no such folder"
@@ -99,6 +100,7 @@ def import_folder(
             + (f"; skipped {some([f'{name} ({reason})' for name, reason in skipped])}" if skipped else "")
             + ". Put the images of each class into a folder of its name."
         )
+    check_class_names(counts)
     table, unmatched = _read_metadata([*above, *parts(above[-1])], places)
     linked = 0
     for done, (name, place) in enumerate(places.items(), 1):

@@ -31,6 +31,7 @@ from facesent.training import distribution
 from facesent.training.checkpoint import Arrays, CheckpointFolder, History, State, restore, size_of, variables_of
 from facesent.training.compiling import Phase, compile_for, network, phases
 from facesent.training.fingerprint import fingerprint
+from facesent.training.memory import require_memory
 from facesent.training.progress import Epochs, best_epoch
 from facesent.training.settings import Train
 
@@ -123,6 +124,7 @@ def train(
         DivergedError: a loss is no number any more.
         CheckpointError: the weights of the best epoch are not there at the end.
         FilesError: the disk has no room for the states.
+        MemoryNeededError: memory has no room for a batch.
     """
     strategy = distribution.strategy(settings.distribute)
     make_deterministic(settings.seed)
@@ -138,6 +140,8 @@ def train(
             if len(epochs.history) < phase.end and not epochs.finished:
                 compile_for(phase, model, model_settings, settings, len(batches))
                 checkpoint.require_room(size_of(variables_of(model)), size_of(model.variables))
+                if settings.distribute == "none":
+                    require_memory(model, min(settings.batch_size, len(examples.targets)))
                 _fit(phase, model, batches, validation, epochs)
     checkpoint.close()
     best = best_epoch(epochs.history, settings.checkpoint.monitor)

@@ -10,8 +10,8 @@ from benchmarks.__main__ import NAMES
 
 ROOT = Path(__file__).parents[2]
 QUICK = "idle"
-# A minute each and more; what they run, other tests of `make test` run too.
-LONG = {"accuracy", "faults", "orchestration", "serving", "train"}
+# Half a minute each and more; what they run, other tests of `make test` run too.
+LONG = {"abuse", "accuracy", "faults", "fit", "input", "orchestration", "scale", "serving", "train"}
 
 
 def marks_of(name: str) -> list[pytest.MarkDecorator]:

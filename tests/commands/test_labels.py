@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from facesent.cli import main
+from facesent.core.files import images_alone
 
 CLASSES = ("Ahegao", "Happy", "Sad")
 PARAMS = Path(__file__).parents[2] / "params.yaml"
@@ -70,6 +71,16 @@ def test_from_predictions_over_decisions_to_other_labels(predicted: Path) -> Non
     assert not Path("data/Sad/5.png").exists()
 
     assert "Moves: 0. Drops: 0. Kept: 0. Done before: 2." in call("relabel", str(queue)).output
+
+
+def test_images_that_are_being_changed_are_not_looked_at(predicted: Path) -> None:
+    queue = Path("queue.csv")
+    queue.write_text("file_name,decision,sha256\n")
+    with images_alone(Path("data")):
+        for arguments in (("label-issues",), ("conflicts",), ("relabel", "queue.csv", "--dry-run")):
+            result = call(*arguments)
+            assert result.exit_code == 1
+            assert "they are being changed by `facesent data`. Wait for that to end." in result.output
 
 
 def test_a_queue_that_cannot_be_applied_is_one_message(predicted: Path) -> None:

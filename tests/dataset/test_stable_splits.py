@@ -240,7 +240,9 @@ def test_what_a_model_has_seen_is_known_by_content_person_and_picture() -> None:
          ("e", "", "ffffffffffffffe0"), ("f", "q", "00ff00ff00ff00ff")],
         columns=["content", "person", "phash"],
     )  # fmt: skip
-    assert unseen(images, seen, 4).tolist() == [False, False, False, True, True]
+    twice = pd.concat([images, pd.DataFrame([("f", "p", "00ff00ff00ff00ff")], columns=images.columns)])
+    assert unseen(images["content"], images, seen, 4).tolist() == [False, False, False, True, True]
+    assert unseen(pd.Series(["f", "e"]), twice, seen, 4).tolist() == [False, True]
 
 
 def test_people_who_are_called_alike_among_other_images_say_nothing() -> None:

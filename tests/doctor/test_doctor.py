@@ -63,10 +63,17 @@ def test_servers_that_do_not_answer_are_problems_and_show_no_password(
     assert "hidden-word" not in str(found)
 
 
-def test_an_address_of_mlflow_without_a_scheme_is_a_problem(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "127.0.0.1:5000")
+@pytest.mark.parametrize(("address", "advice"), [
+    ("127.0.0.1:5000", "http://127.0.0.1:5000"),
+    ("./mlruns", "mlflow migrate-filestore --source ./mlruns --target sqlite:///mlflow.db"),
+    ("file:///a/store", "mlflow migrate-filestore --source /a/store --target sqlite:///mlflow.db"),
+])  # fmt: skip
+def test_an_address_that_mlflow_takes_for_a_folder_is_a_problem(
+    project: Path, monkeypatch: pytest.MonkeyPatch, address: str, advice: str
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     tracking = by_subject(reachable.findings(Project(project)))["MLFLOW_TRACKING_URI"]
-    assert (tracking.state, "http://127.0.0.1:5000" in tracking.advice) == ("problem", True)
+    assert (tracking.state, advice in tracking.advice) == ("problem", True)
 
 
 def test_a_registry_without_a_champion_is_a_note(project: Path, mlflow_store: Path) -> None:

@@ -1,5 +1,6 @@
 """A picture shows what it was given, and equal input gives equal bytes; a blank one shows nothing."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -83,3 +84,9 @@ def test_equal_input_gives_equal_bytes(tmp_path: Path, draw: Callable[[Path], No
     for file in files:
         draw(file)
     assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_letters_that_no_font_has_are_boxes_and_no_lines_in_the_terminal(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        save_confusion(np.eye(2, dtype=np.int64), ["高兴", "Sad"], tmp_path / "matrix.png", normalised=False)

@@ -53,6 +53,17 @@ def test_a_result_comes_back_from_its_folder(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(read.predictions, RESULTS[0].predictions, check_dtype=False, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["metrics.json", "history.csv", "predictions.csv"])
+def test_a_result_that_was_changed_since_is_none(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "fold-1"
+    for damage in (lambda text: text.replace("0.", "0.1", 1), lambda text: text[:20]):
+        fold_result.write(RESULTS[0], folder)
+        text = (folder / name).read_text()
+        assert damage(text) != text
+        (folder / name).write_text(damage(text))
+        assert not fold_result.holds(folder, "fingerprint 1")
+
+
 def test_a_later_result_takes_the_place_of_an_earlier_one_whole(tmp_path: Path) -> None:
     folder = tmp_path / "fold-1"
     fold_result.write(RESULTS[0], folder)

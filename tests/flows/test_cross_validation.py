@@ -217,6 +217,7 @@ def test_once_more_keeps_every_fold_and_says_the_same(
     assert len(mlflow.search_runs(search_all_experiments=True)) == 4
 
 
+@pytest.mark.long
 def test_a_failing_fold_leaves_the_others_their_time_and_is_named(
     finished: Finished, project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -108,6 +108,9 @@ def test_a_deployed_schedule_runs_by_itself(machine: Machine, own_home: Path) ->
         deployments = {deployment.name: deployment for deployment in client.read_deployments()}
         assert set(deployments) == {"nightly", "on-demand", "hourly", "on-alarm"}
         assert all(deployment.concurrency_options for deployment in deployments.values())
+        folder = {"directory": str(machine.project.resolve())}
+        [steps] = {str(deployment.pull_steps) for deployment in deployments.values()}
+        assert steps == str([{"prefect.deployments.steps.set_working_directory": folder}])
         assert [schedule.active for schedule in deployments["nightly"].schedules] == [True]
         assert not deployments["on-demand"].schedules
         assert not deployments["on-alarm"].schedules

@@ -10,7 +10,7 @@ from facesent.evaluation.intervals import Estimate
 from facesent.promotion.aliases import Promotion
 from facesent.promotion.register import Candidate
 from facesent.promotion.verdict import Check
-from flows.summary import NEXT_COMMANDS, Step, Summary, summarise
+from flows.summary import Step, Summary, summarise
 from tests.helpers import promoters
 from tests.helpers.tables import cells
 
@@ -55,7 +55,19 @@ def test_one_screen_tells_the_whole_run(measured: Project) -> None:
     assert shown.startswith("# VALIDATED: version 2\n\nVersion 2 is better.\n")
     assert ("train", "ran", "2 min 10 s") in cells(shown)
     assert "- MLflow run: `run-of-2`" in shown
-    assert all(command in shown for command in NEXT_COMMANDS)
+    assert shown.endswith(
+        "\n```\ndvc dag\nmlflow ui\nfacesent predict PHOTO\nfacesent serve\nprefect server start\n```"
+    )
+
+
+def test_what_is_next_works_where_the_project_lies_and_with_what_is_served(
+    measured: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    moved = measured.root.rename(measured.root.with_name("größer 100%"))
+    commands = summary_of(Project(moved), Promotion(None, None, changed=False)).next
+    assert commands[1].startswith("export MLFLOW_TRACKING_URI=")
+    assert not [command for command in commands if command.startswith("facesent")]
 
 
 def test_the_report_with_the_verdict_is_shown_before_that_without(measured: Project) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from facesent.core.errors import DataError
+from facesent.core.files import images_in_use
 from facesent.dataset.files import METADATA, image_files
 from facesent.dataset.metadata import read_metadata
 from facesent.labels.relabel import Plan, plan, preview, relabel
@@ -70,7 +71,9 @@ def test_a_name_that_another_image_took_since_does_not_open_a_decision_again(dat
 
 def test_a_preview_changes_nothing(data: Path) -> None:
     file = queue(data, {"Happy/1.jpg": "Sad"})
-    before = contents(Path())
+    # Whoever looks at images leaves the file that it locked.
+    with images_in_use(data):
+        before = contents(Path())
     assert dict(preview(file, data).moves) == {"Happy/1.jpg": "Sad/1.jpg"}
     assert contents(Path()) == before
 

@@ -139,7 +139,7 @@ def test_a_second_run_has_nothing_to_do(finished: Workflow) -> None:
         ({"evaluate": {"calibration_bins": 10}}, ["evaluate"]),
         ({"validate": {"min_side": 17}}, ["validate"]),
         # What was placed before stays, and only the report compares it with another draw.
-        ({"split": {"seed": 8}}, ["split", "evaluate"]),
+        pytest.param({"split": {"seed": 8}}, ["split", "evaluate"], marks=pytest.mark.long),
         pytest.param({"train": {"epochs": 1}}, ["train", "evaluate"], marks=pytest.mark.long),
     ],
     ids=["gate", "evaluate", "validate", "split", "train"],

@@ -162,10 +162,16 @@ def test_the_registered_model_answers_photos_and_refuses_the_rest(project: Path)
         served.predict(pd.DataFrame({"image": [base64.b64encode(photo).decode(), "no photo"]}))
 
 
-def test_a_champion_whose_files_were_deleted_is_registered_anew(project: Path) -> None:
+@pytest.mark.parametrize("changed", [False, pytest.param(True, marks=pytest.mark.long)])
+def test_a_champion_whose_files_were_deleted_or_changed_is_registered_anew(project: Path, changed: bool) -> None:
     made = make_project(project)
     decide(made)
-    shutil.rmtree(next((project / "mlruns").rglob("models")))
+    if changed:
+        # Another model of the same classes, which loads and answers.
+        labels = next((project / "mlruns").rglob("artifacts/labels.json"))
+        labels.write_text('["Light", "Dark"]')
+    else:
+        shutil.rmtree(next((project / "mlruns").rglob("models")))
     with pytest.raises(RegistryError, match="anew: facesent promote"):
         versions.load_classifier(1)
     candidate, _, result = decide(made)

@@ -6,7 +6,9 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import mlflow
 import pytest
@@ -97,3 +99,26 @@ def test_a_server_that_is_away_is_the_one_that_the_variable_names(mlflow_store: 
     assert "http://127.0.0.1:9 (MLFLOW_TRACKING_URI)" in line
     assert "Received: connection: Failed to establish a new connection: [Errno 111] Connection refused. " in line
     assert "Start the server that MLFLOW_TRACKING_URI names" in line
+
+
+@pytest.mark.parametrize(("status", "advice"), [
+    (404, "a web page with error code 404, which is no answer of MLflow. Set MLFLOW_TRACKING_URI to the address"),
+    pytest.param(200, "a web page, which is no answer of MLflow. Set MLFLOW_TRACKING_URI to", marks=pytest.mark.long),
+])  # fmt: skip
+def test_a_page_that_is_not_mlflow(mlflow_store: Path, status: int, advice: str) -> None:
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(b"<!DOCTYPE HTML>\n<html>hello</html>")
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        Thread(target=server.serve_forever).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        line = said(BEGIN, MLFLOW_TRACKING_URI=address, MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
+        server.shutdown()
+    assert advice in line
+    assert "<" not in line

@@ -52,9 +52,9 @@ def test_a_photo_without_a_face_is_answered_with_a_warning(page: AppTest) -> Non
     shown = with_file(page, "photo.jpg", grey_photo(20))
     assert not shown.exception
     assert shown.subheader[0].value.startswith("Dark, ")
-    assert "No face was found" in shown.warning[0].value
-    shown.toggle[1].set_value(False).run()
     assert not shown.warning
+    shown.toggle[1].set_value(True).run()
+    assert "No face was found" in shown.warning[0].value
 
 
 def test_a_text_file_gets_a_readable_refusal(page: AppTest) -> None:

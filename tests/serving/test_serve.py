@@ -103,7 +103,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, empty_mlflow_database: Pat
     shutil.copy(empty_mlflow_database, root / "mlflow.db")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        patch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+        # Not relative: this process may have opened one of that name before.
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root}/mlflow.db")
         made = make_project(root)
         shutil.copy(REPOSITORY / "dvc.yaml", root)
         register.register(made)
@@ -246,6 +247,7 @@ def test_it_is_open_to_a_network_only_with_a_token(project: Path) -> None:
     assert "FACESENT_TOKEN" in done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.skipif(shutil.which("prometheus") is None, reason="Prometheus is not installed: apt install prometheus")
 def test_prometheus_scrapes_it_with_a_token_and_takes_the_rules(serving: Callable[..., Any], tmp_path: Path) -> None:
     with serving(**{"FACESENT_TOKEN": CLIENT, "FACESENT_TOKEN_OPERATE": OPERATOR}) as server:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from facesent.core.errors import DataError
+from facesent.dataset.files import class_folders
 from facesent.sources.dvc import Tracking, matches, repository, shares_files_with_cache, track, tracking, way_back
 
 pytestmark = pytest.mark.slow
@@ -105,6 +106,8 @@ def test_a_name_that_is_not_utf8_is_named_before_dvc_dies_of_it(project: Path) -
         Path(os.fsdecode(b"data/Fr\xf6hlich/1.jpg")).touch()
     except OSError:
         pytest.skip("this file system takes UTF-8 names only")
+    with pytest.raises(DataError, match=r"UTF-8 in data\. Received: Fr\\udcf6hlich\. Rename"):
+        class_folders(Path("data"))
     for ask in (track, tracking):
         with pytest.raises(DataError, match=r"UTF-8 in data\. Received: Fr\\udcf6hlich/1\.jpg\. Rename"):
             ask(data)

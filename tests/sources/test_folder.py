@@ -113,6 +113,12 @@ def test_a_class_of_links_that_lead_out_does_not_vanish(source: Path, incoming: 
         import_folder(source, incoming)
 
 
+def test_a_class_that_validate_would_refuse_is_refused_at_once(source: Path, incoming: Path) -> None:
+    make(source, f"{'S' * 255}/1.jpg")
+    with pytest.raises(DataError, match="at most 100 characters"):
+        import_folder(source, incoming)
+
+
 def test_an_empty_folder_is_named(source: Path, incoming: Path) -> None:
     (source / "Fear").mkdir()
     assert import_folder(source, incoming).skipped == (("Fear", "an empty folder"),)

@@ -7,6 +7,7 @@ from facesent.model.backend import keras
 from facesent.model.settings import Model
 from facesent.params import load_params
 from facesent.training.compiling import Phase, compile_for, compiled, network, phases
+from facesent.training.memory import MemoryNeededError, require_memory
 from facesent.training.settings import Head, Loss, Optimizer, Schedule, Train
 
 QUICK = load_params(Path(__file__).parents[2] / "presets" / "quick.yaml")
@@ -90,3 +91,12 @@ def test_smoothing_gives_each_class_a_part_of_the_target() -> None:
     answer = np.array([0.8, 0.15, 0.05])
     expected = -(np.array([0.9 + 0.1 / 3, 0.1 / 3, 0.1 / 3]) * np.log(answer)).sum()
     assert loss(Loss(label_smoothing=0.1), list(answer)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_batch_that_no_memory_takes_is_refused_before_the_first_step() -> None:
+    model = network(MODEL, settings(), 3)
+    require_memory(model, 8)
+    with pytest.raises(
+        MemoryNeededError, match=r"100000000 images of \d+ x \d+\. Received: .* Lower train\.batch_size"
+    ):
+        require_memory(model, 100_000_000)

@@ -47,7 +47,7 @@ def main() -> None:
     st.caption(f"Answers: {asked.described}.")
     content = _photo()
     # Off, as in `facesent predict` and the server.
-    crop = st.toggle("Look at the largest face alone", value=False, help="For photos that show more than one face.")
+    crop = st.toggle("Look at the largest face alone", value=False, help="For photos that show more than the face.")
     least = st.slider("Say “uncertain” below a confidence of", 0.0, 1.0, asked.min_confidence, 0.05)
     if content is not None:
         seen = _answer(asked, content, crop=crop, min_confidence=least)

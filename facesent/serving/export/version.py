@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from facesent.core.errors import FacesentError
+from facesent.core.files import images_in_use
 from facesent.core.paths import Project
 from facesent.images.reading import Pixels, read_images
 from facesent.images.rows import read_split
@@ -98,4 +99,5 @@ def _test_images(project: Project, size: int) -> Pixels:
     if not split.is_file():
         raise FacesentError(f"Expected test images to compare the answers on. Received: no {split}. Run: dvc repro")
     names = read_split(split)["file_name"]
-    return read_images([project.data / name for name in names], size, spill=project.outputs)
+    with images_in_use(project.data):
+        return read_images([project.data / name for name in names], size, spill=project.outputs)
