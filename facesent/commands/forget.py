@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from facesent.forgetting.search import Asked, Found
 
 _SHOWN = 20
+_DIGITS = 8
 
 
 @click.command()
@@ -95,11 +96,18 @@ def _forget(project: "Project", asked: "Asked", *, others_stay: bool, again: boo
 
 
 def _found(project: "Project", asked: "Asked") -> "Found":
+    import pandas as pd
+
+    from facesent.dataset.files import describe
+    from facesent.dataset.manifest import COLUMNS
     from facesent.forgetting.search import search
     from facesent.params import load_params
 
     params = load_params(project.params)
-    manifest = scanned(project.data, params.validate_.max_pixels)
+    if describe(project.data).images:
+        manifest = scanned(project.data, params.validate_.max_pixels)
+    else:
+        manifest = pd.DataFrame(columns=list(COLUMNS), dtype=str)
     return search(project, asked, manifest, params)
 
 
@@ -116,8 +124,8 @@ def _show(project: "Project", found: "Found") -> None:
                 click.echo(f"  and {len(names) - _SHOWN} more")
     if found.answers:
         click.echo(f"Answers in the log: {found.answers}")
-    versions = ", ".join(map(str, found.versions)) or "none"
-    click.echo(f"Versions that were trained on them, or do not say on what: {versions}")
+    for what, known in (("Runs", [run[:_DIGITS] for run in found.trained.runs]), ("Versions", found.trained.versions)):
+        click.echo(f"{what} that were trained on them, or do not say on what: {', '.join(map(str, known)) or 'none'}")
     if found.commits:
         click.echo(f"Commits that `dvc checkout` cannot restore afterwards: {', '.join(found.commits)}")
 
@@ -126,6 +134,6 @@ def _carry_out(project: "Project", person: "Person") -> None:
     from facesent.forgetting.steps import forget as do_all
 
     finished = do_all(project, person, click.echo)
-    click.echo("Next: git commit -a, with forgotten.csv; then dvc repro && facesent promote, and dvc push.")
+    click.echo("Next: git add forgotten.csv && git commit -a, then dvc repro && facesent promote, and dvc push.")
     if finished.versions:
         click.echo("A champion that is retrain-required serves until another version is promoted.")

@@ -7,13 +7,10 @@ from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from facesent.core.files import replaced, sha256
 from facesent.dataset.files import METADATA, is_image_name, leaves
-from facesent.dataset.metadata import Row
 from facesent.forgetting.person import Person
 
 _CHARTS = ("confusion_matrix", "confusion_matrix_normalised", "curves", "reliability", "history", "importance")
@@ -23,7 +20,9 @@ _REPORT = "report.json"
 _TABLES = {".csv", ".parquet"}
 _TEMPORARY = "facesent-*"
 _KEYS = {"sha256", "file_name"}
-_ABOUT = (*sorted(_KEYS), "group")
+_ABOUT = [*sorted(_KEYS), "group"]
+# Which rows of a table, as `about` gives it, are chosen.
+Chooser = Callable[[pd.DataFrame], "pd.Series[bool]"]
 # Git's objects are compressed, and images are never among them.
 _SKIPPED = {".git", ".venv", "node_modules"}
 
@@ -72,8 +71,9 @@ def remove_rows(outputs: Path, data: Path, person: Person) -> int:
         person: of whom.
     """
 
-    def theirs(row: Row) -> bool:
-        return person.has(row) or (person.may_have(row) and not (data / row["file_name"]).is_file())
+    def theirs(rows: pd.DataFrame) -> "pd.Series[bool]":
+        others = rows["file_name"].map(lambda name: (data / name).is_file()).astype(bool)
+        return person.has(rows) | (person.may_have(rows) & ~others)
 
     tables = [path for path in sorted(outputs.rglob("*")) if path.is_file() and is_table(path.name)]
     return sum(_without(path, theirs) for path in tables)
@@ -83,7 +83,7 @@ def _is_of_others(folder: Path, names: list[str], person: Person) -> bool:
     """Before their rows are removed: the pages of a folder show what its tables list."""
     contents = [((folder / name).read_bytes(), name) for name in names if is_table(name)]
     listing = [found for content, name in contents if (found := _table(content, name)) is not None]
-    return bool(listing) and not any(_chosen(table, person.may_have).any() for table in listing)
+    return bool(listing) and not any(person.may_have(about(table)).any() for table in listing)
 
 
 def is_table(name: str) -> bool:
@@ -91,10 +91,10 @@ def is_table(name: str) -> bool:
     return _suffix(name) in _TABLES
 
 
-def lists(content: bytes, name: str, chosen: Callable[[Row], bool]) -> bool:
+def lists(content: bytes, name: str, chooser: Chooser) -> bool:
     """Whether a table has a row an image, and one of them is chosen."""
     table = _table(content, name)
-    return table is not None and bool(_chosen(table, chosen).any())
+    return table is not None and bool(chooser(about(table)).any())
 
 
 def _table(content: bytes, name: str) -> pd.DataFrame | None:
@@ -109,15 +109,14 @@ def _table(content: bytes, name: str) -> pd.DataFrame | None:
     return table if _KEYS & set(table.columns) else None
 
 
-def _chosen(table: pd.DataFrame, chosen: Callable[[Row], bool]) -> NDArray[np.bool_]:
-    columns = [name for name in _ABOUT if name in table.columns]
-    rows = table[columns].fillna("").to_numpy(dtype=str).tolist()
-    return np.array([chosen(dict(zip(columns, row, strict=True))) for row in rows], dtype=bool)
+def about(table: pd.DataFrame) -> pd.DataFrame:
+    """What a table says of whom its rows are: ``file_name``, ``sha256`` and ``group``, all text."""
+    return table.reindex(columns=_ABOUT, fill_value="").fillna("").astype(str)
 
 
-def _without(path: Path, theirs: Callable[[Row], bool]) -> int:
+def _without(path: Path, chooser: Chooser) -> int:
     table = _table(path.read_bytes(), path.name)
-    if table is None or not (gone := _chosen(table, theirs)).any():
+    if table is None or not (gone := chooser(about(table))).any():
         return 0
     if path.name == METADATA:
         for name in table["file_name"][gone]:
@@ -142,7 +141,8 @@ def remove_copies(root: Path, person: Person) -> list[Path]:
     Those are also what a kill left of an import, a checkout of an earlier commit, photos of answers, and DVC's cache.
     """
     sizes = {content.size for content in person.contents}
-    places = [root, *Path(tempfile.gettempdir()).glob(_TEMPORARY)]
+    temporary = Path(tempfile.gettempdir()).glob(_TEMPORARY)
+    places = [root, *(place for place in temporary if os.access(place, os.W_OK))]
     found = [path for place in places for path in _files(place) if _size(path) in sizes]
     theirs = [path for path in found if _sha256(path) in person.sha256s]
     for path in theirs:

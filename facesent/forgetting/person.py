@@ -1,11 +1,9 @@
 """What is to be forgotten, told by hashes alone, and kept in a file until nothing of it is left."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import pandas as pd
 from pydantic import TypeAdapter
@@ -74,10 +72,6 @@ class Person:
         """Of the images."""
         return frozenset(content.md5 for content in self.contents)
 
-    def is_named(self, group: str) -> bool:
-        """Whether a group is the person's."""
-        return bool(group) and _key_of(group) in self.groups
-
     def is_subject(self, subject: str) -> bool:
         """Whether a pseudonym of the log is the person's."""
         return hashed(subject) in self.subjects
@@ -92,24 +86,27 @@ class Person:
         contents = {content[:width] for content in self.sha256s}
         return images["content"].isin(contents) | images["person"].isin(self.groups)
 
-    def has(self, row: Mapping[str, Any]) -> bool:
-        """Whether a table's row is surely about one of the images: by its content or its group."""
-        return row.get("sha256") in self.sha256s or self.is_named(row.get("group") or "")
+    def has(self, rows: pd.DataFrame) -> "pd.Series[bool]":
+        """Which rows of a table are surely about one of the images: by content or group.
 
-    def may_have(self, row: Mapping[str, Any]) -> bool:
-        """The same, and by the name alone where the table has no content; another image may have that name by now."""
-        return self.has(row) or (not row.get("sha256") and self.shows(row.get("file_name") or ""))
+        Args:
+            rows: with ``sha256``, ``file_name`` and ``group``, all text, empty where the table does not say.
+        """
+        return rows["sha256"].isin(self.sha256s) | _keys(rows["group"]).isin(self.groups)
+
+    def may_have(self, rows: pd.DataFrame) -> "pd.Series[bool]":
+        """The same, and by the name alone where nothing says the content; another image may have that name by now."""
+        return self.has(rows) | ((rows["sha256"] == "") & rows["file_name"].map(self.shows).astype(bool))
 
 
 def keys_of(groups: Iterable[str]) -> frozenset[str]:
     """Groups as ``assignment.csv`` has them."""
-    return frozenset(map(_key_of, groups))
+    return frozenset(_keys(pd.Series(list(groups), dtype=str)))
 
 
-@lru_cache(maxsize=100_000)
-def _key_of(group: str) -> str:
-    images = pd.DataFrame({"sha256": [""], "group": [group], "phash": [""]})
-    return str(identities(images)["person"].iloc[0])
+def _keys(groups: "pd.Series[str]") -> "pd.Series[str]":
+    images = pd.DataFrame({"sha256": "", "group": groups.mask(groups == ""), "phash": ""})
+    return identities(images)["person"].set_axis(groups.index)
 
 
 def hashed(name: str) -> str:

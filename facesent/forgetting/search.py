@@ -14,20 +14,21 @@ from facesent.core.errors import DataError
 from facesent.core.files import sha256
 from facesent.core.paths import Project
 from facesent.core.text import some
+from facesent.dataset.assignment import read_assignment
 from facesent.dataset.files import METADATA, is_image_name
 from facesent.dataset.measure import Facts, Reading, one_thread, read_facts
 from facesent.dataset.metadata import read_metadata
 from facesent.dataset.pool import map_in_processes
 from facesent.dataset.similarity import distances, numbers_of
 from facesent.forgetting.answers import count_answers, photo_keys, photos_of
-from facesent.forgetting.history import commits_naming
 from facesent.forgetting.objects import Listing, Objects, opened
 from facesent.forgetting.person import Content, Person, hashed, keys_of
 from facesent.forgetting.steps import affected
 from facesent.images.threads import cores
+from facesent.lineage.git import commits_naming
 from facesent.params import Params
 from facesent.registry.decisions import now
-from facesent.registry.retraining import trained_on
+from facesent.registry.retraining import Trained, trained_on
 
 _CHUNK = 64
 _ID_BYTES = 4
@@ -62,8 +63,9 @@ class Found:
         earlier: the images of earlier commits alone, sorted.
         alike: images that are nearly the same, or the mirror image, of one of these, and are filed elsewhere; sorted.
         answers: in the log.
-        versions: that were trained on them, or do not say on what.
+        trained: runs and versions that were trained on them, or do not say on what.
         commits: that cannot be checked out afterwards.
+        placed: whether they were in a split once; their images may be gone from everywhere since.
     """
 
     person: Person
@@ -71,13 +73,14 @@ class Found:
     earlier: tuple[str, ...]
     alike: tuple[str, ...]
     answers: int
-    versions: tuple[int, ...]
+    trained: Trained
     commits: tuple[str, ...]
+    placed: bool
 
     @property
     def nothing(self) -> bool:
         """Whether there is nothing to forget."""
-        return not (self.person.contents or self.answers)
+        return not (self.person.contents or self.answers or self.placed)
 
 
 def search(project: Project, asked: Asked, manifest: pd.DataFrame, params: Params) -> Found:
@@ -100,7 +103,7 @@ def search(project: Project, asked: Asked, manifest: pd.DataFrame, params: Param
         theirs = _theirs(images, asked, data, {Content.of(photo).sha256 for photo in kept})
         photos = kept + [photo for name, md5 in _places(images[theirs]) if (photo := _photo(name, md5, data, objects))]
         person = _person(asked, photos, set(images["file_name"][theirs]), objects)
-        commits = commits_naming(project.root, affected(objects, person))
+        commits = commits_naming(project.root, affected(objects, person), ("data.dvc", "dvc.lock"))
     present, alike = images["md5"] == "", _alike(images[~theirs], images[theirs], params.split.near_duplicate_distance)
     return Found(
         person,
@@ -108,8 +111,9 @@ def search(project: Project, asked: Asked, manifest: pd.DataFrame, params: Param
         _names(images[theirs & ~present & ~images["sha256"].isin(images["sha256"][present])]),
         _names(alike),
         count_answers(project, person),
-        trained_on(person.knows).versions,
+        trained_on(person.knows),
         tuple(commits),
+        bool(person.knows(read_assignment(project.assignment)).any()),
     )
 
 

@@ -5,11 +5,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
+
 from facesent.core.files import replaced, sha256
 from facesent.core.paths import Project
 from facesent.dataset.assignment import read_assignment, write_assignment
-from facesent.dataset.files import METADATA, describe, image_files
-from facesent.dataset.metadata import read_metadata
+from facesent.dataset.files import METADATA, walk_files
+from facesent.dataset.metadata import Metadata, read_metadata
 from facesent.forgetting import files, objects
 from facesent.forgetting.answers import forget_answers
 from facesent.forgetting.person import Person, done, with_versions
@@ -36,15 +38,13 @@ def remove_images(project: Project, person: Person, log: Log) -> None:
     """From ``data/``, with their rows of ``metadata.csv``; DVC then has the folder as it is."""
     if not project.data.is_dir():
         return
-    known = image_files(project.data) if describe(project.data).images else []
     sizes = {content.size for content in person.contents}
-    near = [image for image in known if Path(image.path).is_symlink() or (image.stamp and image.stamp.size in sizes)]
-    theirs = [image for image in near if _content(Path(image.path)) in person.sha256s]
-    _rewrite_metadata(
-        project.data / METADATA, [image.name for image in known], {image.name for image in theirs}, person
-    )
-    for image in theirs:
-        Path(image.path).unlink()
+    files_there = dict(walk_files(project.data))
+    near = [name for name, size in files_there.items() if size in sizes]
+    theirs = {name for name in near if _content(project.data / name) in person.sha256s}
+    _rewrite_metadata(project.data / METADATA, set(files_there) - {METADATA}, theirs, person)
+    for name in theirs:
+        (project.data / name).unlink()
     # Whatever changed: without a cache, DVC's status says nothing of that.
     if dvc.pointer(project.data).is_file():
         dvc.track(project.data)
@@ -181,18 +181,16 @@ def _content(path: Path) -> str:
     return sha256(path) if path.is_file() else ""
 
 
-def _rewrite_metadata(path: Path, images: list[str], theirs: set[str], person: Person) -> None:
+def _rewrite_metadata(path: Path, names: set[str], theirs: set[str], person: Person) -> None:
     """Without the rows of the person's groups and images, also of those that are gone already."""
     if not path.is_file():
         return
-    metadata = read_metadata(path, images)
-    gone = [row for row in metadata.unmatched if person.shows(row["file_name"])]
+    metadata = read_metadata(path, names) if names else Metadata()
     rows = [*metadata.rows, *metadata.unmatched]
-    left = [
-        row for row in rows
-        if not (row["file_name"] in theirs or row in gone or person.is_named(row.get("group", "")))
-    ]  # fmt: skip
-    if rows and not any(row in left for row in metadata.rows):
+    gone = theirs | {row["file_name"] for row in metadata.unmatched if person.shows(row["file_name"])}
+    named = person.has(files.about(pd.DataFrame(rows)))
+    left = [row for row, is_named in zip(rows, named, strict=True) if not (is_named or row["file_name"] in gone)]
+    if not names or (rows and not {row["file_name"] for row in left} & names):
         # A table of which no row names an image is refused.
         path.unlink()
     elif len(left) < len(rows):

@@ -10,6 +10,7 @@ from mlflow.entities import Run, ViewType
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
 
+from facesent.core.errors import DataError
 from facesent.dataset.assignment import table_of
 from facesent.registry import runs, versions
 from facesent.registry.addresses import sqlite_file
@@ -119,16 +120,21 @@ def _has_seen(run: Run, knows: Knows, *, unless_known: bool = False) -> bool:
     if MODEL_TAG not in run.data.tags:
         return unless_known
     text = runs.read_text(run.info.run_id, SEEN_ARTIFACT)
-    if text is None:
+    try:
+        return text is None or bool(knows(table_of(text, SEEN_ARTIFACT)).any())
+    except (DataError, ValueError):
+        # Damaged: it does not say.
         return True
-    return bool(knows(table_of(text, SEEN_ARTIFACT)).any())
 
 
 def _has_tested(run: Run, shows: Shows) -> bool:
     text = runs.read_text(run.info.run_id, _PREDICTIONS)
-    if text is None:
+    try:
+        table = pd.read_csv(StringIO(text or ""), dtype=str, keep_default_na=False)
+        return any(map(shows, table["file_name"]))
+    except (KeyError, ValueError):
+        # None, or damaged: it does not say.
         return True
-    return any(map(shows, pd.read_csv(StringIO(text), dtype=str, keep_default_na=False)["file_name"]))
 
 
 def _may_show(path: str, *, seen: bool, tested: bool, stale: bool) -> bool:

@@ -21,13 +21,13 @@ from facesent.core.files import images_in_use, sha256
 from facesent.core.paths import Project
 from facesent.dataset.assignment import identities, text_of
 from facesent.dataset.metadata import parse
-from facesent.forgetting import person as journal
 from facesent.forgetting import objects, steps
+from facesent.forgetting import person as journal
 from facesent.forgetting.person import Content
 from facesent.labels.queue import write_queue
 from facesent.people import cache
 from facesent.promotion import aliases, judge
-from facesent.promotion.register import register
+from facesent.promotion.register import Candidate, register
 from facesent.registry import versions
 from facesent.registry.retraining import RETRAIN_TAG
 from facesent.registry.runs import MODEL_TAG, SEEN_ARTIFACT
@@ -36,7 +36,7 @@ from facesent.serving.gateway.answers.log import AnswerLog
 from facesent.serving.gateway.answers.rows import Answered
 from facesent.serving.gateway.answers.store import DEFAULT_ADDRESS, Store
 from tests.helpers.answering import KEPT
-from tests.helpers.looking import files_that_show
+from tests.helpers.looking import files_that_name, files_that_show
 from tests.helpers.promoters import passed_canary
 
 pytestmark = pytest.mark.slow
@@ -59,6 +59,10 @@ def images_of(group: str) -> list[str]:
     return [name for name, theirs in groups().items() if theirs == group]
 
 
+def head() -> str:
+    return subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout[:8]
+
+
 def first_in(split: str) -> str:
     """The person of an image of a split, which is shown in the report if it is a test image."""
     return groups()[str(pd.read_csv(f"outputs/split/{split}.csv")["file_name"].iloc[0])]
@@ -73,6 +77,7 @@ def leave_copies_of(mine: str, other: str) -> None:
     """What kills, people and other commands leave around in a project."""
     copied(mine, ".data-download/archive.part")
     copied(mine, "data.old/Happy/old.jpg")
+    copied(mine, "data/beside.jpg")
     copied(mine, ".dvc/tmp/facesent-reproduce-1-x/project/data/Happy/a.jpg")
     shutil.copytree("outputs/evaluate", ".dvc/tmp/facesent-reproduce-1-x/project/outputs/evaluate")
     for name in (mine, other):
@@ -121,7 +126,16 @@ def log_answers(*photos: tuple[str, str]) -> None:
     log.close(30)
 
 
+def objects_of(name: str) -> list[Path]:
+    """An image of data/ as DVC has it, in the cache and in the remote."""
+    md5 = Content.of(Path("data", name).read_bytes()).md5
+    return [Path(store, "files/md5", md5[:2], md5[2:]) for store in (".dvc/cache", "../remote")]
+
+
 def test_nothing_that_anybody_can_look_at_is_left_though_it_was_killed(place: Path) -> None:
+    project = Project()
+    candidate = register(project)
+    versions.set_alias(CHAMPION, candidate.version)
     tested, trained = first_in("test"), first_in("train")
     also = images_of(trained)
     theirs = [*images_of(tested), *also]
@@ -136,7 +150,8 @@ def test_nothing_that_anybody_can_look_at_is_left_though_it_was_killed(place: Pa
     assert {"report.html", "report.json"} <= {path.name for path in before if "mlruns" in path.parts}
 
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    words = [tested, "--subject", "4711", "--others-stay", *(word for name in also for word in ("--also", name))]
+    words = [tested, "--subject", "4711", "--others-stay", "--purge-history"]
+    words += [word for name in also for word in ("--also", name)]
     with subprocess.Popen([*FORGET, *words], env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         for line in process.stdout:
@@ -153,14 +168,13 @@ def test_nothing_that_anybody_can_look_at_is_left_though_it_was_killed(place: Pa
     assert code == 0, output
     assert output.startswith("Going on with what was interrupted.")
     assert files_that_show([place], photos) == []
+    assert files_that_name([place / "project", place / "remote"], [Content.of(photo) for photo in photos]) == []
     names = [path.as_posix() for path in place.rglob("*")]
-    for photo in photos:
-        md5 = Content.of(photo).md5
-        assert not any(f"{md5[:2]}/{md5[2:]}" in name for name in names)
     # Sheets, of which a tile is too small a part to be found by a hash of the whole.
     assert not [name for name in names if "/augmentation/" in name and name.endswith(".png")]
     assert not [name for name in names if "queue-" in name]
     assert sorted(groups()) == others
+    assert all(path.is_file() for name in others for path in objects_of(name))
     assert other.rpartition("/")[2] in {path.name for path in Path("outputs/feedback/Happy").iterdir()}
     with Store(DEFAULT_ADDRESS).reading() as connection:
         assert connection.exec_driver_sql("SELECT subject FROM answers").all() == [("1",)]
@@ -175,6 +189,21 @@ def test_nothing_that_anybody_can_look_at_is_left_though_it_was_killed(place: Pa
     assert tested not in Path("forgotten.csv").read_text()
     # The tables that named them are gone from DVC's cache too; what names others is not.
     assert not any(tested.encode() in path.read_bytes() for path in Path(".dvc/cache").rglob("*") if path.is_file())
+    refused_to_serve(project, candidate)
+
+
+def refused_to_serve(project: Project, candidate: Candidate) -> None:
+    verdict = judge.judge(project, candidate, passed_canary(candidate.version))
+    assert verdict.outcome == "REJECTED"
+    assert "must be trained again" in verdict.reason
+    with pytest.raises(RegistryError, match="facesent models"), aliases.settled() as record:
+        aliases.serve(record, candidate.version, "rollback", by="me", why="")
+    assert "retrain-required" in " ".join(CliRunner().invoke(main, ["models"]).output.split())
+    assert RETRAIN_TAG in CliRunner().invoke(main, ["models", "--json"]).output
+    with pytest.raises(FacesentError, match="Run: dvc repro"):
+        register(project)
+    # What is made of the same run later is marked too.
+    assert versions.tags_of(candidate.version)[RETRAIN_TAG] == mlflow.get_run(candidate.run_id).data.tags[RETRAIN_TAG]
 
 
 @pytest.mark.long
@@ -208,29 +237,17 @@ def test_ended_in_any_step_the_next_call_ends_it(place: Path, monkeypatch: pytes
 ORDER = steps.STEPS
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("place")
-def test_versions_that_know_the_person_are_not_served_again() -> None:
-    project = Project()
-    candidate = register(project)
-    versions.set_alias(CHAMPION, candidate.version)
+def test_without_a_cache_the_folder_is_put_under_dvc_as_it_is() -> None:
     # As in a clone that fetched nothing but the images.
     shutil.rmtree(".dvc/cache")
     before = Path("data.dvc").read_text()
     assert run(first_in("train"), "--others-stay")[0] == 0
     assert Path("data.dvc").read_text() != before
-    verdict = judge.judge(project, candidate, passed_canary(candidate.version))
-    assert verdict.outcome == "REJECTED"
-    assert "must be trained again" in verdict.reason
-    with pytest.raises(RegistryError, match="facesent models"), aliases.settled() as record:
-        aliases.serve(record, candidate.version, "rollback", by="me", why="")
-    assert RETRAIN_TAG in CliRunner().invoke(main, ["models", "--json"]).output
-    assert "retrain-required" in " ".join(CliRunner().invoke(main, ["models"]).output.split())
-    with pytest.raises(FacesentError, match="Run: dvc repro"):
-        register(project)
-    # What is made of the same run later is marked too.
-    assert versions.tags_of(1)[RETRAIN_TAG] == mlflow.get_run(candidate.run_id).data.tags[RETRAIN_TAG]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("place")
 def test_what_looks_alike_is_for_a_person_to_decide() -> None:
     person = first_in("train")
@@ -254,9 +271,10 @@ def test_what_looks_alike_is_for_a_person_to_decide() -> None:
     assert not Path("data/Sad/copy.jpg").exists()
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("place")
 def test_earlier_commits_are_named_and_their_lists_removed_on_request() -> None:
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout[:8]
+    commit = head()
     person = first_in("val")
     gone = images_of(person)
     photos = [Path("data", name).read_bytes() for name in gone]
@@ -282,6 +300,29 @@ def test_earlier_commits_are_named_and_their_lists_removed_on_request() -> None:
     assert not any(Content.of(photo).md5 in text for photo in photos for text in lists)
 
 
+@pytest.mark.long
+@pytest.mark.usefixtures("place")
+def test_versions_are_marked_though_the_images_are_gone_from_everywhere() -> None:
+    person = first_in("train")
+    for name in images_of(person):
+        Path("data", name).unlink()
+    for store in (".dvc/cache", "../remote"):
+        shutil.rmtree(store)
+    [run_id] = [found.info.run_id for found in mlflow.MlflowClient().search_runs(["1"])]
+    assert run("--dry-run", person)[1].count(run_id[:8]) == 1
+    code, output = run(person)
+    assert code == 0, output
+    assert RETRAIN_TAG in versions.tags_of(1)
+    assert person not in Path("data/metadata.csv").read_text()
+    assert run(person)[0] == 1
+    # Another, of a run that says nothing of use: it may know anybody.
+    mlflow.MlflowClient().log_text(run_id, "damaged", SEEN_ARTIFACT)
+    versions.tag_version(1, {RETRAIN_TAG: ""})
+    assert run(first_in("val"), "--others-stay")[0] == 0
+    assert versions.tags_of(1)[RETRAIN_TAG]
+
+
+@pytest.mark.long
 @pytest.mark.usefixtures("place")
 def test_images_in_use_and_unknown_people_are_refused() -> None:
     with images_in_use(Path("data")):
@@ -295,6 +336,7 @@ def test_images_in_use_and_unknown_people_are_refused() -> None:
     assert not journal.path_of(Path()).exists()
 
 
+@pytest.mark.long
 def test_a_person_who_is_all_there_is(project: Path) -> None:
     photo = Path("data/Happy/a.jpg")
     photo.parent.mkdir(parents=True)

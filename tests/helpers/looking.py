@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from facesent.dataset.measure import perceptual_hashes
+from facesent.forgetting.person import Content
 
 _URL = re.compile(rb"data:image/[a-z]+;base64,([A-Za-z0-9+/=]+)")
 _NEAR = 6
@@ -31,12 +32,26 @@ def hash_of(picture: bytes) -> int | None:
         return None
 
 
+def files_in(places: list[Path]) -> Iterator[Path]:
+    """All files in and below folders."""
+    return (path for place in places for path in sorted(place.rglob("*")) if path.is_file())
+
+
+def files_that_name(places: list[Path], contents: list[Content]) -> list[Path]:
+    """The files that hold a hash of a photo, or are called by it as DVC's are."""
+    hashes = [digest.encode() for content in contents for digest in (content.md5, content.sha256)]
+    return [
+        path for path in files_in(places)
+        if any(digest in part for digest in hashes for part in (path.read_bytes(), "".join(path.parts[-2:]).encode()))
+    ]  # fmt: skip
+
+
 def files_that_show(places: list[Path], photos: list[bytes]) -> list[Path]:
     """The files with the bytes of a photo, as they are or in base64, or with a picture that looks like one."""
     known = {hash_of(photo) for photo in photos}
     coded = [base64.b64encode(photo)[:-4] for photo in photos]
     found = []
-    for path in (path for place in places for path in sorted(place.rglob("*")) if path.is_file()):
+    for path in files_in(places):
         content = path.read_bytes()
         bytes_there = any(photo in content for photo in [*photos, *coded])
         hashes = [hash_of(picture) for picture in pictures_in(content)]
