@@ -9,6 +9,7 @@ from facesent.commands.data import data
 from facesent.commands.doctor import doctor
 from facesent.commands.export import export
 from facesent.commands.feedback import feedback
+from facesent.commands.forget import forget
 from facesent.commands.labels import conflicts, label_issues, relabel
 from facesent.commands.lineage import lineage, reproduce
 from facesent.commands.models import approve, models, promote, reject, rollback
@@ -53,6 +54,7 @@ def main() -> None:
     Answer over HTTP: facesent serve, then facesent watch
     Correct answers:  facesent feedback
     Serve elsewhere:  facesent export champion
+    Forget a person:  facesent forget GROUP --dry-run
     Look back:        facesent lineage champion, facesent reproduce champion
     In doubt:         facesent doctor
     """
@@ -65,7 +67,7 @@ for command in (conflicts, label_issues, people, relabel):
 
 for command in (
     data, preset, weights, promote, approve, reject, rollback, models, predict, app, serve, watch, feedback, export,
-    lineage, reproduce, doctor,
+    lineage, reproduce, forget, doctor,
 ):  # fmt: skip
     main.add_command(command)
 

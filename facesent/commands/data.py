@@ -17,6 +17,8 @@ from facesent.core.paths import Project
 from facesent.core.text import some
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from facesent.dataset.files import Contents
     from facesent.sources.dvc import Tracking
     from facesent.sources.folder import Imported
@@ -282,6 +284,17 @@ def _show(data_dir: Path, contents: "Contents") -> None:
     groups += f", {contents.proposed} of them proposed" if contents.proposed else ""
     others = f", {contents.other_files} other files" if contents.other_files else ""
     click.echo(f"{contents.bytes / 1e6:.1f} MB{groups}{others}.")
+
+
+def scanned(data_dir: Path, max_pixels: int) -> "pd.DataFrame":
+    """The images of a folder as ``scan`` gives them, by what earlier scans measured where they are as they were."""
+    from facesent.core.paths import Project
+    from facesent.dataset.manifest import scan
+    from facesent.dataset.scan_cache import ScanCache
+
+    cache = ScanCache.read(Project().scan_cache)
+    with progress_of("Looking") as progress:
+        return scan(data_dir, max_pixels=max_pixels, cache=cache, progress=progress)
 
 
 def show_outcome(data_dir: Path, installed: "Installed") -> None:

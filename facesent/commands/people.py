@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facesent.commands.data import data_option, show_outcome
+from facesent.commands.data import data_option, scanned, show_outcome
 from facesent.commands.errors import readable_errors
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def people(
         project.people_cache.unlink(missing_ok=True)
     embeddings = _embeddings(weights, None if no_cache else project.people_cache)
     with images_in_use(data_dir):
-        manifest = _scanned(data_dir, params.validate_.max_pixels)
+        manifest = scanned(data_dir, params.validate_.max_pixels)
         if measuring:
             _measure(manifest, data_dir, embeddings)
             return
@@ -93,17 +93,6 @@ def people(
             f"git checkout {project.assignment}. After dvc repro: facesent promote --replace-incomparable"
         )
     show_outcome(data_dir, installed)
-
-
-def _scanned(data_dir: Path, max_pixels: int) -> "pd.DataFrame":
-    from facesent.core.console import progress_of
-    from facesent.core.paths import Project
-    from facesent.dataset.manifest import scan
-    from facesent.dataset.scan_cache import ScanCache
-
-    cache = ScanCache.read(Project().scan_cache)
-    with progress_of("Looking") as progress:
-        return scan(data_dir, max_pixels=max_pixels, cache=cache, progress=progress)
 
 
 def _embeddings(weights: Path, cache: Path | None) -> "Embeddings":

@@ -47,6 +47,11 @@ class Project:
         """Which split each image was put into so far; kept in git."""
         return self.root / "assignment.csv"
 
+    @property
+    def forgotten(self) -> Path:
+        """When somebody was forgotten, and how many images and which versions that concerned; kept in git."""
+        return self.root / "forgotten.csv"
+
     def split(self, name: str) -> Path:
         """The images of one of ``SPLITS``."""
         return self.splits / f"{name}.csv"

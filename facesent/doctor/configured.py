@@ -12,6 +12,7 @@ from facesent.core.paths import Project
 from facesent.core.programs import dvc
 from facesent.dataset.files import describe
 from facesent.doctor.finding import Finding, problem
+from facesent.forgetting.person import path_of
 from facesent.params import load_params
 from facesent.registry.client import EXPORT_LOCAL_STORE, encoded_letters
 from facesent.registry.lineage import preset_of
@@ -29,6 +30,8 @@ def findings(project: Project) -> Iterator[Finding]:
     if not any(trouble.subject == "git" for trouble in troubles):
         yield Finding("git", "ok", str(shutil.which("git")))
     yield _settings(project)
+    if path_of(project.root).is_file():
+        yield Finding("forget", "problem", "somebody is forgotten by half", "facesent forget, which goes on")
     # DVC would only say the same in other words.
     if not troubles:
         yield _images(project)

@@ -46,6 +46,7 @@ def _tracking(project: Project) -> Finding:
 
 def _champion() -> Finding:
     try:
+        from facesent.registry.retraining import reason
         from facesent.registry.runs import check_experiment
         from facesent.registry.versions import CHAMPION, versions
 
@@ -53,11 +54,14 @@ def _champion() -> Finding:
         known = versions()
     except FacesentError as error:
         return Finding("registry", "problem", str(error))
-    champion = next((version.number for version in known if CHAMPION in version.aliases), None)
+    champion = next((version for version in known if CHAMPION in version.aliases), None)
     count = f"{len(known)} version{'' if len(known) == 1 else 's'}"
     if champion is None:
         return Finding("registry", "note", f"{count}, no champion", "dvc repro && facesent promote")
-    return Finding("registry", "ok", f"{count}; champion: version {champion}")
+    what = f"{count}; champion: version {champion.number}"
+    if why := reason(champion.tags):
+        return Finding("registry", "note", f"{what}, which {why.partition(':')[0]}", "dvc repro && facesent promote")
+    return Finding("registry", "ok", what)
 
 
 def _prefect(project: Project) -> Finding:

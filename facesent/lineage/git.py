@@ -3,7 +3,7 @@
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from git import Repo
 
 SHORT_HASH = re.compile(r"[0-9a-f]{4,40}")
+# As many as one command line takes.
+_AT_ONCE = 10_000
+_DIGITS = 8
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,27 @@ def commits_starting(root: Path, prefix: str) -> list[Commit]:
 def commit_with_hash(root: Path, sha: str) -> Commit:
     """The commit with this whole hash, as far as the repository knows it."""
     return next(iter(commits_starting(root, sha)), Commit(sha))
+
+
+def commits_naming(root: Path, texts: Collection[str], files: Collection[str]) -> list[str]:
+    """The commits in which one of ``files`` of the folder ``root`` holds one of ``texts``, the newest first.
+
+    Returns:
+        their short hashes; none where there is no git.
+    """
+    import git
+
+    if not texts or open_repository(root) is None:
+        return []
+    here = git.Git(root)
+    commits = here.rev_list("--all").split()
+    wanted = [word for text in sorted(texts) for word in ("-e", text)]
+    found: list[str] = []
+    for start in range(0, len(commits), _AT_ONCE):
+        some = commits[start : start + _AT_ONCE]
+        # Ends with status 1 where there is none.
+        found += here.grep("-F", "-l", *wanted, *some, "--", *files, with_exceptions=False).splitlines()
+    return list(dict.fromkeys(line[:_DIGITS] for line in found))
 
 
 def presets_at(root: Path, sha: str | None) -> dict[str, str]:

@@ -66,6 +66,19 @@ def opened(path: Path | None, network: str) -> Iterator[EmbeddingCache]:
         yield EmbeddingCache(connection)
 
 
+def forget(path: Path, contents: Collection[str]) -> None:
+    """Forget the embeddings of these contents; a file that is damaged is removed."""
+    if not path.is_file():
+        return
+    try:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.executescript(_TABLES)
+            with connection:
+                connection.executemany("DELETE FROM faces WHERE content = ?", [(content,) for content in contents])
+    except sqlite3.DatabaseError:
+        path.unlink()
+
+
 def _made_by(path: Path, network: str) -> bool:
     try:
         with closing(sqlite3.connect(path)) as connection:

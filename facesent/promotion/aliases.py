@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from facesent.core.errors import TrackingError
 from facesent.promotion.verdict import Verdict
-from facesent.registry import decisions, versions
+from facesent.registry import decisions, retraining, versions
 from facesent.registry.client import mlflow_answers
 from facesent.registry.decisions import Action, Aliases, Approval, Entry, Record
 from facesent.registry.lock import alone_with_registry
@@ -134,8 +134,12 @@ def _finish(record: Record, last: Entry) -> Record:
 
 
 def serve(record: Record, version: int, action: Action, *, by: str, why: str) -> Promotion:
-    """Make ``version`` the champion, inside ``settled``."""
-    versions.check_exists(version)
+    """Make ``version`` the champion, inside ``settled``.
+
+    Raises:
+        RegistryError: there is no such version, or it has to be trained again.
+    """
+    check_remembers_nobody(version)
     before = record.aliases
     after = Aliases(version, before.previous if before.champion is None else before.champion)
     entry = decisions.append(record, action, after, by=by, why=why)
@@ -145,6 +149,20 @@ def serve(record: Record, version: int, action: Action, *, by: str, why: str) ->
         _follow(before, after)
         decisions.close(entry)
     return Promotion(version, after.previous, changed=True, approved_by="" if by == GATE else by)
+
+
+def check_remembers_nobody(version: int) -> None:
+    """Refuse a version that may know somebody who was forgotten since.
+
+    Raises:
+        RegistryError: if so, or there is no such version.
+    """
+    versions.check_exists(version)
+    if reason := retraining.reason(versions.tags_of(version)):
+        raise RegistryError(
+            f"Expected a version that may be served. Received: version {version}, which {reason} && facesent promote. "
+            "Until then the champion serves on; facesent models lists what else there is."
+        )
 
 
 def may_be_served(verdict: Verdict, *, replace_incomparable: bool) -> bool:

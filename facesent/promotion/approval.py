@@ -2,7 +2,15 @@
 
 from dataclasses import replace
 
-from facesent.promotion.aliases import Promotion, check_fresh, may_be_served, serve, settled, why_withdrawn
+from facesent.promotion.aliases import (
+    Promotion,
+    check_fresh,
+    check_remembers_nobody,
+    may_be_served,
+    serve,
+    settled,
+    why_withdrawn,
+)
 from facesent.promotion.verdict import Verdict
 from facesent.registry import decisions, versions
 from facesent.registry.client import mlflow_answers
@@ -59,6 +67,7 @@ def approve(version: int, *, by: str, reason: str = "") -> Promotion:
                 f"served. To serve it again: facesent rollback {version}"
             )
         check_fresh(record, version, known.against)
+        check_remembers_nobody(version)
         if known.state != "approved":
             known = decisions.keep(replace(known, state="approved", when=decisions.now(), by=by, reason=reason))
         why = known.reason or versions.tags_of(version).get("verdict_reason", "")

@@ -28,11 +28,19 @@ _NOTE_LENGTH = 500
 
 @dataclass(frozen=True)
 class Champion:
-    """The served version, how the candidate differs from it on the same test images, and its accuracy on them."""
+    """The served version, how the candidate differs from it on the same test images, and its accuracy on them.
+
+    Attributes:
+        version: its number.
+        comparison: the candidate less the champion.
+        accuracy: of the champion.
+        retrain: whether it has to be replaced, since it knows somebody who was forgotten.
+    """
 
     version: int
     comparison: "Comparison"
     accuracy: "Estimate"
+    retrain: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,6 +123,8 @@ def _outcome(checks: list[Check], open_points: list[str], rival: Rival, settings
         return "REJECTED", f"Failed: {'; '.join(failed[:_FAILURES_SHOWN])}{f'; and {more} more' if more > 0 else ''}."
     if open_points:
         return "UNKNOWN", f"{'Nothing failed. ' if checks else ''}{' '.join(open_points)}"
+    if isinstance(rival, Champion) and rival.retrain:
+        return "VALIDATED", f"Passes all checks; champion version {rival.version} has to be replaced."
     if isinstance(rival, Champion):
         gain = rival.comparison.macro_recall
         better = f"{100 * gain.estimate:.1f} points above version {rival.version}'s"
@@ -194,9 +204,18 @@ def _open_gaps(columns: Sequence[ColumnResult], settings: Gate) -> Iterator[str]
 
 
 def _against(champion: Champion, settings: Gate) -> Iterator[Check]:
-    """Equal is not enough: a champion stays until something is better, also where a loss would be put up with."""
+    """Equal is not enough: a champion stays until something is better, also where a loss would be put up with.
+
+    One that has to be trained again is replaced by whatever is not worse by more than a margin.
+    """
     gain, than = champion.comparison.macro_recall, f"over version {champion.version}"
     interval = _interval(gain, settings)
+    if champion.retrain:
+        margin = -settings.retrain_margin
+        yield Check.of(
+            f"gain in macro recall {than}, lower end", gain.low, "above", margin, f"{interval}; it has to be replaced"
+        )
+        return
     yield Check.of(f"gain in macro recall {than}", gain.estimate, "above", 0.0, interval)
     yield from _asked(f"gain in macro recall {than}, lower end", gain.low, "above", settings.min_gain, interval)
     for label, change in champion.comparison.classes.items():

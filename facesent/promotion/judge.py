@@ -21,7 +21,7 @@ from facesent.promotion.gate import Champion, Incomparable, Rival, Twin
 from facesent.promotion.gate import judge as judge_measures
 from facesent.promotion.register import Candidate
 from facesent.promotion.verdict import Verdict
-from facesent.registry import runs, versions
+from facesent.registry import retraining, runs, versions
 from facesent.registry.client import mlflow_answers
 from facesent.registry.versions import CHAMPION
 
@@ -52,6 +52,10 @@ def judge(project: Project, candidate: Candidate, canary: CanaryReport | None) -
     """
     params = load_params(project.params)
     champion = versions.version_with_alias(CHAMPION)
+    if why := retraining.reason(versions.tags_of(candidate.version)):
+        verdict = Verdict("REJECTED", f"Version {candidate.version} {why}", candidate.version, champion, ())
+        _write(project, candidate, verdict)
+        return verdict
     path = project.split("test")
     test = _Test(project, read_split(path) if path.is_file() else pd.DataFrame(), params)
     with images_in_use(project.data):
@@ -162,6 +166,7 @@ def _compare(
             seen=int((~unseen).sum()),
         ),
         measures.accuracy_estimate,
+        retrain=bool(retraining.reason(versions.tags_of(champion))),
     )
 
 

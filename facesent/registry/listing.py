@@ -4,9 +4,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from facesent.registry import decisions
+from facesent.registry import decisions, retraining
 from facesent.registry.client import mlflow_answers
 from facesent.registry.decisions import Approval, Entry, Record
+from facesent.registry.retraining import RETRAIN_TAG
 from facesent.registry.versions import Version, versions
 
 
@@ -61,6 +62,8 @@ class Listed:
     @property
     def why(self) -> str:
         """What explains its present state, as a sentence."""
+        if self.retrain:
+            return f"{RETRAIN_TAG}: {self.retrain}"
         if self.approval and self.approval.state != "approved":
             return self.approval.sentence
         if self._last is None:
@@ -69,6 +72,11 @@ class Listed:
         to = " to" if self._last.action == "rollback" and self._last.after.champion == self.number else ""
         by = f" by {self._last.by}" if self._last.by else ""
         return f"{did}{to}{by}: {self._last.why}"
+
+    @property
+    def retrain(self) -> str:
+        """Why it has to be trained again; empty where it need not."""
+        return retraining.reason(self.version.tags)
 
     @property
     def _last(self) -> Entry | None:

@@ -247,3 +247,10 @@ def test_it_says_on_how_many_images_two_models_were_compared() -> None:
     fewer = replace(rival, comparison=replace(rival.comparison, images=80, seen=20))
     assert "on the 80 of 100 test images that neither has seen" in judged(fewer, min_gain=0.0).reason
     assert "test images" not in judged(rival, min_gain=0.0).reason
+
+
+@pytest.mark.parametrize(("low", "outcome"), [(-0.09, "VALIDATED"), (-0.11, "REJECTED")])
+def test_a_champion_that_knows_somebody_who_was_forgotten_is_replaced_at_a_small_loss(low: float, outcome: str) -> None:
+    rival = replace(champion((-0.02, low, 0.05), Sad=(-0.05, -0.1, -0.01)), retrain=True)
+    assert judged(rival, min_gain=0.0).outcome == outcome
+    assert judged(replace(rival, retrain=False), min_gain=0.0).outcome == "REJECTED"

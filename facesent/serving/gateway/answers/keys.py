@@ -38,6 +38,11 @@ def content_of(photo: bytes, folder: Path) -> str:
     return hmac.new(_key(folder / _KEYS / _CONTENT), photo, sha256).hexdigest()
 
 
+def has_content_key(folder: Path) -> bool:
+    """Whether ``content_of`` was ever asked."""
+    return (folder / _KEYS / _CONTENT).is_file()
+
+
 def private(folder: Path) -> Path:
     """The folder, made for its owner alone."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

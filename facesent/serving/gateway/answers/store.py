@@ -12,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, delete, event, make_url, select, text
+from sqlalchemy import URL, ColumnElement, Connection, Engine, create_engine, delete, event, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
@@ -80,18 +80,26 @@ class Store:
     def forget_older(self, keep_days: float) -> int:
         """Delete answers older than that with their corrections and photos; how many answers."""
         before = datetime.now(UTC) - timedelta(days=keep_days)
-        old = select(answers.c.id).where(answers.c.time < before)
-        with self.writing() as connection:
-            connection.execute(delete(corrections).where(corrections.c.answer_id.in_(old)))
-            gone = connection.execute(delete(answers).where(answers.c.time < before)).rowcount
-        if gone and self._engine.dialect.name == "sqlite":
-            # The log that goes before the file holds old pages; `secure_delete` empties those of the file.
-            with closing(self._engine.raw_connection()) as raw:
-                raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        gone = self.forget(answers.c.time < before)
         # By their own age: a kill may have left one without its row.
         for photo in (self.folder / PHOTOS).glob("*"):
             if photo.stat().st_mtime < before.timestamp():
                 photo.unlink(missing_ok=True)
+        return gone
+
+    def forget(self, which: ColumnElement[bool]) -> int:
+        """Delete answers with their corrections and photos; how many answers."""
+        old = select(answers.c.id).where(which)
+        with self.writing() as connection:
+            # First: whoever comes after a kill finds them by their rows.
+            for photo in connection.scalars(select(answers.c.photo).where(which, answers.c.photo.is_not(None))):
+                (self.folder / photo).unlink(missing_ok=True)
+            connection.execute(delete(corrections).where(corrections.c.answer_id.in_(old)))
+            gone = connection.execute(delete(answers).where(which)).rowcount
+        if gone and self._engine.dialect.name == "sqlite":
+            # The log that goes before the file holds old pages; `secure_delete` empties those of the file.
+            with closing(self._engine.raw_connection()) as raw:
+                raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return gone
 
 

@@ -1,0 +1,139 @@
+"""``facesent forget``: a person's images, removed from everywhere."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from facesent.commands.data import scanned
+from facesent.commands.errors import readable_errors
+
+if TYPE_CHECKING:
+    from facesent.core.paths import Project
+    from facesent.forgetting.person import Person
+    from facesent.forgetting.search import Asked, Found
+
+_SHOWN = 20
+_DIGITS = 8
+
+
+@click.command()
+@click.argument("group", required=False)
+@click.option("--subject", "subjects", metavar="ID", multiple=True, help="Answers with this X-Facesent-Subject.")
+@click.option("--answer", "answers", metavar="ID", multiple=True, help="An answer of the log; may be repeated.")
+@click.option("--also", metavar="FILE", multiple=True, help="An image filed elsewhere that shows the person too.")
+@click.option("--others-stay", is_flag=True, help="Images that look alike, and are not named, show somebody else.")
+@click.option("--dry-run", is_flag=True, help="List what would be removed, and what looks like it.")
+@click.option("--purge-history", is_flag=True, help="Remove DVC's lists of the hashes of earlier commits too.")
+@readable_errors
+def forget(
+    group: str | None, subjects: tuple[str, ...], answers: tuple[str, ...], also: tuple[str, ...], others_stay: bool,
+    dry_run: bool, purge_history: bool,
+) -> None:  # fmt: skip
+    """Remove the images of the person GROUP, as data/metadata.csv calls them, and all that shows them.
+
+    From data/, from DVC's cache and remotes, also those of earlier commits; thumbnails and sheets in outputs/ and in
+    MLflow; what was cached, and answers in the log. There is no way back. Versions that were trained on them become
+    retrain-required: nothing promotes them or goes back to them. forgotten.csv then says when, how many images and
+    which versions, not who. Whatever ends it, the next facesent forget goes on.
+
+    Not reached: other clones, exports, backups. A model keeps traces of what it was trained on until it is trained
+    again.
+
+    \b
+    Example: facesent forget person-12 --dry-run
+             facesent forget person-12 --also Happy/0815.jpg --others-stay
+             facesent forget --subject 4711
+    """
+    from facesent.core.files import images_in_use
+    from facesent.core.paths import Project
+    from facesent.forgetting.answers import full_ids
+    from facesent.forgetting.person import kept
+    from facesent.forgetting.search import Asked
+    from facesent.sources.store import staging
+
+    project = Project()
+    answers = full_ids(project, answers)
+    named = [f"subject-{one}" for one in subjects] + [f"answer-{one}" for one in answers]
+    asked = Asked((*filter(None, [group]), *named), also, answers, subjects, purge_history)
+    if dry_run:
+        with images_in_use(project.data):
+            _show(project, _found(project, asked))
+            if kept(project.root):
+                click.echo("An earlier one was interrupted: the next call without --dry-run goes on with it.")
+        click.echo("Dry run: nothing was changed.")
+        return
+    with staging(project.data):
+        left = kept(project.root)
+        if left:
+            click.echo("Going on with what was interrupted.")
+            _carry_out(project, left)
+        if not left or asked.groups or also:
+            _forget(project, asked, others_stay=others_stay, again=bool(left))
+
+
+def _forget(project: "Project", asked: "Asked", *, others_stay: bool, again: bool) -> None:
+    from facesent.core.errors import DataError
+    from facesent.core.text import some
+    from facesent.forgetting.person import keep
+
+    if not asked.groups and not asked.also:
+        raise click.UsageError("Expected a GROUP of data/metadata.csv, --also, --subject or --answer. Received: none.")
+    found = _found(project, asked)
+    if found.nothing:
+        if again:
+            return
+        raise DataError(
+            f"Expected images or answers of {some(asked.groups)}. Received: none in data/, in DVC's cache and remotes, "
+            "nor in the log. Its name is in the column group of data/metadata.csv."
+        )
+    _show(project, found)
+    if found.alike and not others_stay:
+        raise DataError(
+            f"Expected to know whether images that look alike show the person too. Received: {some(found.alike)}. Name "
+            "those that do with --also FILE, and say --others-stay of all others. Nothing was changed."
+        )
+    _carry_out(project, keep(project.root, found.person))
+
+
+def _found(project: "Project", asked: "Asked") -> "Found":
+    import pandas as pd
+
+    from facesent.dataset.files import describe
+    from facesent.dataset.manifest import COLUMNS
+    from facesent.forgetting.search import search
+    from facesent.params import load_params
+
+    params = load_params(project.params)
+    if describe(project.data).images:
+        manifest = scanned(project.data, params.validate_.max_pixels)
+    else:
+        manifest = pd.DataFrame(columns=list(COLUMNS), dtype=str)
+    return search(project, asked, manifest, params)
+
+
+def _show(project: "Project", found: "Found") -> None:
+    for title, names in (
+        ("Images in data/", found.files), ("Images of earlier commits", found.earlier),
+        ("Look alike, and filed elsewhere", found.alike),
+    ):  # fmt: skip
+        if names:
+            click.echo(f"{title}: {len(names)}")
+            for name in names[:_SHOWN]:
+                click.echo(f"  {name}")
+            if len(names) > _SHOWN:
+                click.echo(f"  and {len(names) - _SHOWN} more")
+    if found.answers:
+        click.echo(f"Answers in the log: {found.answers}")
+    for what, known in (("Runs", [run[:_DIGITS] for run in found.trained.runs]), ("Versions", found.trained.versions)):
+        click.echo(f"{what} that were trained on them, or do not say on what: {', '.join(map(str, known)) or 'none'}")
+    if found.commits:
+        click.echo(f"Commits that `dvc checkout` cannot restore afterwards: {', '.join(found.commits)}")
+
+
+def _carry_out(project: "Project", person: "Person") -> None:
+    from facesent.forgetting.steps import forget as do_all
+
+    finished = do_all(project, person, click.echo)
+    click.echo("Next: git add forgotten.csv && git commit -a, then dvc repro && facesent promote, and dvc push.")
+    if finished.versions:
+        click.echo("A champion that is retrain-required serves until another version is promoted.")

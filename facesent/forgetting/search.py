@@ -1,0 +1,215 @@
+"""Whose images are to be forgotten: in ``data/`` now, in what DVC keeps of earlier, and what looks like them."""
+
+import secrets
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+
+from facesent.core.errors import DataError
+from facesent.core.files import sha256
+from facesent.core.paths import Project
+from facesent.core.text import some
+from facesent.dataset.assignment import read_assignment
+from facesent.dataset.files import METADATA, is_image_name
+from facesent.dataset.measure import Facts, Reading, one_thread, read_facts
+from facesent.dataset.metadata import read_metadata
+from facesent.dataset.pool import map_in_processes
+from facesent.dataset.similarity import distances, numbers_of
+from facesent.forgetting.answers import count_answers, photo_keys, photos_of
+from facesent.forgetting.objects import Listing, Objects, opened
+from facesent.forgetting.person import Content, Person, hashed, keys_of
+from facesent.forgetting.steps import affected
+from facesent.images.threads import cores
+from facesent.lineage.git import commits_naming
+from facesent.params import Params
+from facesent.registry.decisions import now
+from facesent.registry.retraining import Trained, trained_on
+
+_CHUNK = 64
+_ID_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a person asks to forget.
+
+    Attributes:
+        groups: names in ``metadata.csv``.
+        also: names of further images of that person.
+        answers: ids in the log of answers.
+        subjects: pseudonyms in the log of answers.
+        purge_history: whether the lists of hashes of earlier commits go too.
+    """
+
+    groups: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
+    purge_history: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is to be forgotten.
+
+    Attributes:
+        person: of whom.
+        files: the images in ``data/``, sorted.
+        earlier: the images of earlier commits alone, sorted.
+        alike: images that are nearly the same, or the mirror image, of one of these, and are filed elsewhere; sorted.
+        answers: in the log.
+        trained: runs and versions that were trained on them, or do not say on what.
+        commits: that cannot be checked out afterwards.
+        placed: whether they were in a split once; their images may be gone from everywhere since.
+    """
+
+    person: Person
+    files: tuple[str, ...]
+    earlier: tuple[str, ...]
+    alike: tuple[str, ...]
+    answers: int
+    trained: Trained
+    commits: tuple[str, ...]
+    placed: bool
+
+    @property
+    def nothing(self) -> bool:
+        """Whether there is nothing to forget."""
+        return not (self.person.contents or self.answers or self.placed)
+
+
+def search(project: Project, asked: Asked, manifest: pd.DataFrame, params: Params) -> Found:
+    """Find a person's images, and what was made of them.
+
+    Args:
+        project: where.
+        asked: whose.
+        manifest: of the images now, as ``scan`` gives it.
+        params: the project's.
+
+    Raises:
+        FacesentError: a file of ``also`` is not known, or a store cannot be reached.
+    """
+    data = project.data
+    with opened(project.root) as objects:
+        earlier = _earlier(objects, asked.groups, data, params.validate_.max_pixels)
+        images = pd.concat([_present(manifest, data), earlier], ignore_index=True)
+        kept = photos_of(project, asked.answers, asked.subjects)
+        theirs = _theirs(images, asked, data, {Content.of(photo).sha256 for photo in kept})
+        photos = kept + [photo for name, md5 in _places(images[theirs]) if (photo := _photo(name, md5, data, objects))]
+        person = _person(asked, photos, set(images["file_name"][theirs]), objects)
+        commits = commits_naming(project.root, affected(objects, person), ("data.dvc", "dvc.lock"))
+    present, alike = images["md5"] == "", _alike(images[~theirs], images[theirs], params.split.near_duplicate_distance)
+    return Found(
+        person,
+        _names(images[theirs & present]),
+        _names(images[theirs & ~present & ~images["sha256"].isin(images["sha256"][present])]),
+        _names(alike),
+        count_answers(project, person),
+        trained_on(person.knows),
+        tuple(commits),
+        bool(person.knows(read_assignment(project.assignment)).any()),
+    )
+
+
+def _theirs(images: pd.DataFrame, asked: Asked, data: Path, kept: set[str]) -> "pd.Series[bool]":
+    """Those that are named so, and files with their bytes or those of the log's photos, by the SHA-256 of these."""
+    also = [name.removeprefix(f"{data.name}/") for name in asked.also]
+    if unknown := sorted(set(also) - set(images["file_name"])):
+        raise DataError(f"Expected images of {data} or of an earlier commit. Received: {some(unknown)}")
+    named = images["group"].isin(asked.groups) | images["file_name"].isin(also)
+    named |= images["file_name"].map(lambda name: PurePosixPath(name).stem).isin(asked.answers)
+    return images["sha256"].isin({*images["sha256"][named], *kept})
+
+
+def _person(asked: Asked, photos: Sequence[bytes], names: set[str], objects: Objects) -> Person:
+    contents = frozenset(map(Content.of, photos))
+    md5s = {content.md5 for content in contents}
+    earlier = {name for listing in objects.listings for name, md5 in listing.files.items() if md5 in md5s}
+    return Person(
+        id=secrets.token_hex(_ID_BYTES), when=now(), groups=keys_of(asked.groups), contents=contents,
+        names=frozenset(map(hashed, names | earlier)), answers=frozenset(asked.answers),
+        subjects=frozenset(map(hashed, asked.subjects)), photos=photo_keys(photos), purge_history=asked.purge_history,
+    )  # fmt: skip
+
+
+def _names(images: pd.DataFrame) -> tuple[str, ...]:
+    return tuple(sorted(set(images["file_name"])))
+
+
+def _places(images: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    return images.drop_duplicates("sha256")[["file_name", "md5"]].itertuples(index=False, name=None)
+
+
+def _present(manifest: pd.DataFrame, data: Path) -> pd.DataFrame:
+    images = manifest[["file_name", "sha256", "phash", "phash_mirrored", "group"]].assign(md5="")
+    for index, name in images["file_name"][images["sha256"].isna()].items():
+        # What cannot be decoded is a file of that person all the same.
+        with suppress(OSError):
+            images.loc[index, "sha256"] = sha256(data / str(name))
+    return images[images["sha256"].notna()]
+
+
+def _earlier(objects: Objects, groups: Collection[str], data: Path, max_pixels: int) -> pd.DataFrame:
+    """The images of earlier commits whose files are there, with the group that they had if it is one of ``groups``."""
+    images: dict[str, tuple[str, str]] = {}
+    for listing in objects.listings:
+        known = _groups_in(listing, objects, data.name)
+        for name, md5 in listing.files.items():
+            group = known.get(name, "") if known.get(name) in groups else ""
+            if _is_image(name) and (group or md5 not in images):
+                images[md5] = (name, group)
+    images = {md5: found for md5, found in images.items() if found[1] or not (data / found[0]).is_file()}
+    paths = {md5: path for md5 in images if (path := objects.path(md5))}
+    job = partial(read_facts, max_pixels=max_pixels)
+    readings = [Reading(str(path)) for path in paths.values()]
+    measured = map_in_processes(job, readings, workers=cores(), chunk=_CHUNK, initializer=one_thread)
+    facts = dict(zip(paths, measured, strict=True))
+    rows = [row for md5, found in images.items() if (row := _row(md5, found, facts.get(md5), objects))]
+    columns = ["file_name", "sha256", "phash", "phash_mirrored", "group", "md5"]
+    return pd.DataFrame(rows, columns=columns, dtype="str")
+
+
+def _groups_in(listing: Listing, objects: Objects, folder: str) -> dict[str, str]:
+    """The group of each image, where the folder's ``metadata.csv`` is there and says one."""
+    content = objects.content(listing.files[METADATA]) if METADATA in listing.files else None
+    if content is None:
+        return {}
+    with TemporaryDirectory() as scratch, suppress(DataError):
+        path = Path(scratch) / folder / METADATA
+        path.parent.mkdir()
+        path.write_bytes(content)
+        rows = read_metadata(path, list(listing.files)).rows
+        return {row["file_name"]: row.get("group", "") for row in rows}
+    return {}
+
+
+def _is_image(name: str) -> bool:
+    folder, _, file = name.rpartition("/")
+    return bool(folder) and "/" not in folder and is_image_name(file)
+
+
+def _row(md5: str, found: tuple[str, str], facts: Facts | None, objects: Objects) -> tuple[object, ...] | None:
+    name, group = found
+    if facts and facts.sha256:
+        return name, facts.sha256, facts.phash, facts.phash_mirrored, group, md5
+    # One that cannot be decoded, or is in a remote alone.
+    content = objects.content(md5) if group else None
+    return (name, Content.of(content).sha256, None, None, group, md5) if content is not None else None
+
+
+def _photo(name: str, md5: str, data: Path, objects: Objects) -> bytes | None:
+    return objects.content(md5) if md5 else (data / name).read_bytes()
+
+
+def _alike(others: pd.DataFrame, theirs: pd.DataFrame, distance: int) -> pd.DataFrame:
+    """Those of ``others`` that are nearly the same as one of ``theirs``, or as its mirror image."""
+    known = pd.concat([theirs["phash"], theirs["phash_mirrored"]]).dropna()
+    hashes, seen = numbers_of(known), others[others["phash"].notna()]
+    near = [bool((distances(phash, hashes) <= distance).any()) for phash in numbers_of(seen["phash"])]
+    return seen[near]

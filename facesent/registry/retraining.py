@@ -1,0 +1,157 @@
+"""Versions that were trained on images of somebody who has been forgotten since, and what shows these images."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from io import StringIO
+
+import pandas as pd
+from mlflow.entities import Run, ViewType
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.tracking import MlflowClient
+
+from facesent.core.errors import DataError
+from facesent.dataset.assignment import table_of
+from facesent.registry import runs, versions
+from facesent.registry.addresses import sqlite_file
+from facesent.registry.client import mlflow_answers
+from facesent.registry.runs import MODEL_TAG, SEEN_ARTIFACT
+
+RETRAIN_TAG = "retrain-required"
+_PREDICTIONS, _PAGE, _JUDGED_PAGE = "evaluation/predictions.csv", "evaluation/report.html", "gate/report.html"
+_SHEETS = "augmentation"
+_PHOTO = re.compile(r"data:image/[^\"')]+")
+
+# Which rows, with content and person as in assignment.csv, are of images that are to be forgotten.
+Knows = Callable[[pd.DataFrame], "pd.Series[bool]"]
+# Whether a name below data/ is that of such an image.
+Shows = Callable[[str], bool]
+# Whether a file with this name shows no photo.
+IsChart = Callable[[str], bool]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What was trained on images, or does not say on what.
+
+    Attributes:
+        runs: ids.
+        versions: numbers, sorted.
+    """
+
+    runs: tuple[str, ...]
+    versions: tuple[int, ...]
+
+
+def reason(tags: Mapping[str, str]) -> str:
+    """Why a version with these tags has to be trained again, as a sentence; empty where it need not."""
+    when = tags.get(RETRAIN_TAG)
+    if not when:
+        return ""
+    return f"must be trained again, since one whom it may know was forgotten on {when[:10]}: dvc repro"
+
+
+@mlflow_answers()
+def trained_on(knows: Knows) -> Trained:
+    """The runs and versions that have seen such images, as far as they say, and those that do not say."""
+    if not _has_store():
+        return Trained((), ())
+    all_runs = list(_all_runs())
+    found = {str(run.info.run_id) for run in all_runs if _has_seen(run, knows)}
+    known = versions.versions()
+    lost = {version.run_id for version in known} - {str(run.info.run_id) for run in all_runs}
+    marked = [version.number for version in known if version.run_id in found | lost]
+    return Trained(tuple(sorted(found)), tuple(sorted(marked)))
+
+
+@mlflow_answers()
+def mark(trained: Trained, when: str) -> None:
+    """Let them say that they have to be trained again; a version that is made of such a run later says so too."""
+    for run_id in trained.runs:
+        runs.tag_run(run_id, {RETRAIN_TAG: when})
+    for version in trained.versions:
+        versions.tag_version(version, {RETRAIN_TAG: when})
+
+
+@mlflow_answers()
+def remove_pictures(knows: Knows, shows: Shows, is_chart: IsChart) -> int:
+    """Delete the sheets and pages of runs that may show such images; returns how many files.
+
+    Also of runs that somebody deleted, whose files MLflow keeps until `mlflow gc`.
+    """
+    removed = 0
+    for run in _all_runs() if _has_store() else ():
+        repository = get_artifact_repository(run.info.artifact_uri)
+        pictures = [path for path in _paths(repository) if not is_chart(path)]
+        if not pictures:
+            continue
+        seen, tested = _has_seen(run, knows, unless_known=True), _has_tested(run, shows)
+        # The gate's page may be of an earlier evaluation, of which nothing else is left.
+        stale = _JUDGED_PAGE in pictures and not _is_of_this_evaluation(run)
+        pictures = [path for path in pictures if _may_show(path, seen=seen, tested=tested, stale=stale)]
+        for path in pictures:
+            repository.delete_artifacts(path)  # type: ignore[no-untyped-call]
+        removed += len(pictures)
+    return removed
+
+
+def _has_store() -> bool:
+    """Looking something up must not make a store."""
+    file = sqlite_file()
+    return file is None or file.is_file()
+
+
+def _all_runs() -> Iterator[Run]:
+    client = MlflowClient()
+    experiments = client.search_experiments(view_type=ViewType.ALL)
+    token = None
+    while experiments:
+        page = client.search_runs(
+            [experiment.experiment_id for experiment in experiments], run_view_type=ViewType.ALL, page_token=token
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _has_seen(run: Run, knows: Knows, *, unless_known: bool = False) -> bool:
+    # No fold and no trial has a model that is registered, nor says what it has seen.
+    if MODEL_TAG not in run.data.tags:
+        return unless_known
+    text = runs.read_text(run.info.run_id, SEEN_ARTIFACT)
+    try:
+        return text is None or bool(knows(table_of(text, SEEN_ARTIFACT)).any())
+    except (DataError, ValueError):
+        # Damaged: it does not say.
+        return True
+
+
+def _has_tested(run: Run, shows: Shows) -> bool:
+    text = runs.read_text(run.info.run_id, _PREDICTIONS)
+    try:
+        table = pd.read_csv(StringIO(text or ""), dtype=str, keep_default_na=False)
+        return any(map(shows, table["file_name"]))
+    except (KeyError, ValueError):
+        # None, or damaged: it does not say.
+        return True
+
+
+def _may_show(path: str, *, seen: bool, tested: bool, stale: bool) -> bool:
+    """Sheets are of images that were trained on, pages of those that were tested."""
+    if path.startswith(f"{_SHEETS}/"):
+        return seen
+    return tested or (stale and path == _JUDGED_PAGE)
+
+
+def _is_of_this_evaluation(run: Run) -> bool:
+    judged, page = (runs.read_text(run.info.run_id, path) or "" for path in (_JUDGED_PAGE, _PAGE))
+    return set(_PHOTO.findall(judged)) <= set(_PHOTO.findall(page))
+
+
+def _paths(repository: object, folder: str | None = None) -> Iterator[str]:
+    for entry in repository.list_artifacts(folder):  # type: ignore[attr-defined]
+        if entry.is_dir:
+            yield from _paths(repository, entry.path)
+        else:
+            yield entry.path
