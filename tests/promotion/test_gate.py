@@ -245,5 +245,5 @@ def test_a_class_without_test_images_leaves_it_unknown() -> None:
 def test_it_says_on_how_many_images_two_models_were_compared() -> None:
     rival = champion((0.05, 0.01, 0.09))
     fewer = replace(rival, comparison=replace(rival.comparison, images=80, seen=20))
-    assert "on the 80 of 100 test images that neither has seen" in judged(fewer, min_gain=0.0).reason
+    assert "on the 80 of 100 test images that neither saw" in judged(fewer, min_gain=0.0).reason
     assert "test images" not in judged(rival, min_gain=0.0).reason

@@ -188,5 +188,5 @@ def test_no_picture_of_a_class_that_is_not_shown(project: Path) -> None:
 def test_a_network_whose_training_diverged_ends_with_a_sentence(project: Path) -> None:
     made = make_project(project)
     write_model(made, ["Dark", "Light"], threshold=float("nan"))
-    with pytest.raises(NoAnswerError, match=r"not finite for 20 of 20 images\. .*learning_rate"):
+    with pytest.raises(NoAnswerError, match=r"Received: others for 20 of 20 images\. .*learning_rate"):
         run_stage("evaluate", made)

@@ -109,7 +109,7 @@ def test_an_image_that_was_changed_while_it_trained_fails_it_and_the_same_bytes_
     image: Path = divided.data / name
     content = image.read_bytes()
     with pytest.raises(
-        ImageError, match=rf"{name}: Expected the image to stay .* Received: another content.*dvc repro"
+        ImageError, match=rf"{name}: Expected the image to stay .* Received: different content.*dvc repro"
     ):
         train(divided, Vandal(image, content + b"\0"))
     assert not divided.model.exists()
