@@ -130,7 +130,7 @@ def main(*, draw: bool = False, approval_hours: float = APPROVAL_HOURS) -> int:
         _get_ready(ready, draw)
         return cast("State[Any]", pipeline(approval_hours, return_state=True))
 
-    again = "Run it again to continue: finished stages are cached."
+    again = "Run it again to go on: finished stages are cached."
     status, summary = run_flow("facesent-pipeline", run, again=again)
     if summary:
         summary.print()

@@ -80,7 +80,7 @@ def test_images_that_are_being_changed_are_not_looked_at(predicted: Path) -> Non
         for arguments in (("label-issues",), ("conflicts",), ("relabel", "queue.csv", "--dry-run")):
             result = call(*arguments)
             assert result.exit_code == 1
-            assert "they are being changed by `facesent data`. Wait for that to end." in result.output
+            assert "they are being changed by `facesent data`. Wait until it has ended." in result.output
 
 
 def test_a_queue_that_cannot_be_applied_is_one_message(predicted: Path) -> None:
@@ -103,7 +103,7 @@ def test_conflicts_are_queued_by_a_rule_and_relabelled(project: Path) -> None:
 
     queued = call("conflicts", "--where", "*Angry*", "--label", "Angry").output
     assert "1 images have several labels" in queued
-    assert "1 are decided as Angry" in queued
+    assert "decides 1 of them: Angry" in queued
     relabelled = call("relabel", "outputs/label_conflicts/queue.csv").output
     assert "Happy/3.png dropped" in relabelled
     assert "To restore the previous content" in relabelled

@@ -89,13 +89,13 @@ def by_age(low: float, high: float, *too_few: str) -> ColumnResult:
         (
             by_age(0.1, 0.5),
             "UNKNOWN",
-            "10.0% to 50.0% with 40 people in the smallest value; were they equal, about 410",
+            "10.0% to 50.0% with 40 people in the smallest value; if they are equal, about 410",
         ),
         (by_age(0.0, 0.1), "VALIDATED", "Passes all checks"),
         (
             by_age(0.0, 0.1, "other"),
             "UNKNOWN",
-            "fewer than 10 people are in the test images with other (4): join values",
+            "fewer than 10 people are in the test images with other (4): merge values",
         ),
         (by_age(0.2, 0.5, "other"), "REJECTED", "gap in accuracy by age"),
         (ColumnResult("age", [], None), "UNKNOWN", "fewer than 10 people are in the test images with any second value"),

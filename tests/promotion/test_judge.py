@@ -146,7 +146,7 @@ def test_a_gap_between_slices_is_judged_from_the_candidate_s_own_answers(made: P
     equal = candidate_of(made, 0.0)
     verdict = judge.judge(made, equal, tried(equal))
     assert verdict.outcome == "UNKNOWN"
-    assert "Whether accuracy differs by at most gate.max_slice_gap by skin tone is not known" in verdict.reason
+    assert "It is not known whether accuracy by skin tone differs by at most gate.max_slice_gap" in verdict.reason
     assert "| not known | " in verdict.to_markdown()
     configure(made, max_slice_gap=0.5)
     assert judge.judge(made, equal, tried(equal)).outcome == "VALIDATED"

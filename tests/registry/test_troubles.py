@@ -69,7 +69,7 @@ def test_a_disk_that_takes_nothing(default: Path) -> None:
 
 def test_no_database(default: Path) -> None:
     default.write_text("<html>" * 1000)
-    assert "file is not a database. Put a backup in its place" in said(BEGIN)
+    assert "file is not a database. Restore a backup" in said(BEGIN)
 
 
 @pytest.mark.parametrize(("revision", "advice"), [

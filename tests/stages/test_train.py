@@ -128,7 +128,7 @@ def test_a_disk_without_room_for_the_states_stops_the_training_before_its_first_
         pytest.skip("only root may mount a small disk")
     try:
         divided.checkpoint.symlink_to(disk)
-        with pytest.raises(FilesError, match=r"Expected .* MB free on the disk of .* for the states .*Received: 8"):
+        with pytest.raises(FilesError, match=r"Expected .* MB of free disk space in .* for the states .*Received: 8"):
             train(divided, Vandal(divided.params, b"a step was taken"))
         assert divided.params.read_bytes() != b"a step was taken"
     finally:
