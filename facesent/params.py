@@ -1,4 +1,4 @@
-"""All settings together, as ``params.yaml`` holds them, for people, flows and the recorder; a stage reads its own."""
+"""All settings of ``params.yaml`` together, for commands, flows and the recorder; a stage reads only its own."""
 
 from pathlib import Path
 from typing import Any, Literal

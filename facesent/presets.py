@@ -1,4 +1,4 @@
-"""Presets: ``quick`` is whole, the others hold what differs from it; and what differs between settings and a preset."""
+"""Presets: ``quick`` is complete, the others override it; and how settings differ from a preset."""
 
 import ast
 from collections.abc import Mapping, MutableMapping

@@ -1,4 +1,4 @@
-"""``python -m facesent.run STAGE``: a stage of ``dvc.yaml``, and those who watch it.
+"""``python -m facesent.run STAGE``: runs a stage of ``dvc.yaml`` with its watchers.
 
 Kept light: processes that measure images import this module again, as their main one.
 """

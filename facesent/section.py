@@ -1,4 +1,4 @@
-"""What a section of ``params.yaml`` is, and how a stage reads the ones that it declares, and no other."""
+"""What a section of ``params.yaml`` is, and how a stage reads only the sections that it declares."""
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches

@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = cross_validation.with_options(task_runner=task_runner(options.dask, options.jobs))
         return chosen(options.folds, return_state=True)
 
-    status, summary = run_flow(NAME, run, again="Run it again to continue: finished folds and epochs are kept.")
+    status, summary = run_flow(NAME, run, again="Run it again to go on: finished folds and epochs are kept.")
     if summary:
         _print(summary)
     return status

@@ -111,7 +111,8 @@ def _take(steps: Steps, task: "Task[..., Any]", name: str, *arguments: Any) -> A
     named = task.with_options(name=name, task_run_name=name)
 
     def run() -> Any:
-        steps.last = named(*arguments, wait_for=[steps.last] if steps.last else None, return_state=True)
+        before = [steps.last] if steps.last else None
+        steps.last = cast("State[Any]", named(*arguments, wait_for=before, return_state=True))
         return steps.last.result()
 
     return steps.take(name, run)
@@ -129,7 +130,7 @@ def main(*, draw: bool = False, approval_hours: float = APPROVAL_HOURS) -> int:
         _get_ready(ready, draw)
         return cast("State[Any]", pipeline(approval_hours, return_state=True))
 
-    again = "Run it again to continue: finished stages are cached."
+    again = "Run it again to go on: finished stages are cached."
     status, summary = run_flow("facesent-pipeline", run, again=again)
     if summary:
         summary.print()

@@ -107,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ready()
         return sweep(options.trials, options.metric, options.apply, return_state=True)
 
-    status, results = run_flow(NAME, run, again="Run it again to continue: finished trials and epochs are kept.")
+    status, results = run_flow(NAME, run, again="Run it again to go on: finished trials and epochs are kept.")
     if results:
         _print(results, applied=options.apply)
     return status

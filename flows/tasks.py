@@ -78,7 +78,9 @@ def register(project: Project) -> "Candidate":
 
     get_run_logger().info("Registering the model in MLflow")
     candidate = register.register(project)
-    get_run_logger().info("Version %d: %s", candidate.version, "registered" if candidate.created else "known already")
+    get_run_logger().info(
+        "Version %d: %s", candidate.version, "registered" if candidate.created else "already registered"
+    )
     artifacts.publish("register", pages.registered(candidate))
     return candidate
 

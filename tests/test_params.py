@@ -75,7 +75,7 @@ def test_validate_may_not_take_what_no_reader_would(tmp_path: Path) -> None:
 
 
 def test_shares_that_leave_no_training_images_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ParamsError, match="must leave images to train on"):
+    with pytest.raises(ParamsError, match="must leave images for training"):
         load_params(written(tmp_path, split__val=0.6, split__test=0.4))
 
 

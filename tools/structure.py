@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from facesent.core.markdown import table
+from facesent.core.markdown import Markdown, code, table
 
 _ROOT = Path(__file__).parents[1]
 PAGE = _ROOT / "docs" / "structure.md"
@@ -17,11 +17,11 @@ _CODE = "facesent/"
 
 _TEXT = """# Structure
 
-`python -m tools.structure` writes this page from `dvc.yaml` and from the layers in `pyproject.toml`. A test compares.
+`python -m tools.structure` writes this page from `dvc.yaml` and from the layers in `pyproject.toml`. A test checks it.
 
 ## Stages
 
-DVC runs a stage again when what it reads, its code or its settings changed. The flow `facesent-pipeline` runs the
+DVC runs a stage again if its inputs, its code or its settings have changed. The flow `facesent-pipeline` runs the
 stages in DVC's order. Then it registers, tries, judges and promotes the model.
 
 ```text
@@ -32,8 +32,8 @@ stages in DVC's order. Then it registers, tries, judges and promotes the model.
 
 ## Packages
 
-A package may import what stands in a row below it, and nothing else. Packages in one row do not know each other.
-import-linter checks it in `make check`.
+A package may import only packages in the rows below it. Packages in one row do not import each other. import-linter
+checks this in `make check`.
 
 {packages}
 """
@@ -59,7 +59,7 @@ def _stages(stages: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, ...]
         code = [dep.removeprefix(_CODE) for dep in stage["deps"] if dep.startswith(_CODE)]
         reads = [dep for dep in stage["deps"] if not dep.startswith(_CODE)]
         yield (
-            f"**{name}**",
+            Markdown(f"**{name}**"),
             stage["desc"],
             *(_names(names) for names in (reads, code, stage["params"], _outs(stage))),
         )
@@ -89,7 +89,7 @@ def _outs(stage: Mapping[str, Any]) -> list[str]:
 def _packages(layers: Iterable[str]) -> Iterator[tuple[str, ...]]:
     for row, layer in enumerate(layers, start=1):
         for package in layer.split(" | "):
-            yield str(row), f"`{package}`", _summary(package)
+            yield str(row), code(package), Markdown(_summary(package))
 
 
 def _summary(package: str) -> str:
@@ -100,8 +100,8 @@ def _summary(package: str) -> str:
     return docstring.partition("\n")[0].replace("``", "`")
 
 
-def _names(names: Iterable[str]) -> str:
-    return "<br>".join(f"`{name}`" for name in names)
+def _names(names: Iterable[str]) -> Markdown:
+    return Markdown("<br>".join(map(code, names)))
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""The commands of facesent, one file a group."""
+"""The commands of facesent, one file per group."""

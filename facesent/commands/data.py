@@ -322,8 +322,7 @@ def _init(data_dir: Path) -> str:
     here = Path().resolve()
     if not data_dir.resolve().is_relative_to(here):
         return ""
-    above = any((folder / ".git").exists() for folder in here.parents)
-    return f" Next: dvc init{'' if (here / '.git').exists() else ' --subdir' if above else ' --no-scm'}"
+    return f" Next: dvc init{'' if (here / '.git').exists() else ' --subdir'}"
 
 
 def _advice(data_dir: Path, contents: "Contents", state: "Tracking") -> str:

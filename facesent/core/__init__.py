@@ -1,1 +1,1 @@
-"""What every part uses to say, find and start things; nothing here decides about a result."""
+"""Shared tools for messages, paths, files and programs; nothing here decides about a result."""

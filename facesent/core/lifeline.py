@@ -64,7 +64,7 @@ def leave_time(seconds: float) -> None:
     _interruption.seconds = seconds
 
 
-def exit_when_told(again: str = "Run it again to continue.") -> None:
+def exit_when_told(again: str = "Run it again to go on.") -> None:
     """Let SIGTERM, a closed terminal and Ctrl-C raise ``SystemExit`` in the main thread; further signals are ignored.
 
     Ctrl-C leaves a moment, in which things can be put in order, also where the main thread is outside Python: then

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from html import escape, unescape
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -74,9 +75,11 @@ def check(manifest: pd.DataFrame, classes: Sequence[str], params: Validate, docs
     Returns:
         One outcome a rule, in the order of ``facesent.dataset.suite.rules``.
     """
+    # Great Expectations' pages show names and values as HTML.
+    classes, manifest_shown = [_as_html(name) for name in classes], _in_html(manifest)
     suite = rules(classes, params)
     with TemporaryDirectory(prefix="facesent-") as folder:
-        results = _run(suite, tables(manifest, classes), Path(folder))
+        results = _run(suite, tables(manifest_shown, classes), Path(folder))
         _copy_docs(Path(folder) / "gx" / "uncommitted" / "data_docs" / "local_site", docs)
     unusable = manifest.dropna(subset="reason")
     reasons = dict(zip(unusable["file_name"], unusable["reason"], strict=True))
@@ -159,8 +162,19 @@ def _observed(rule: Rule, result: Any) -> str:
 def _examples(rows: Sequence[Mapping[str, Any]], rule: Rule, reasons: Mapping[str, str]) -> Iterator[str]:
     column = rule.arguments.get("column", "")
     for row in rows:
-        name = row[ROW_NAMES[rule.table]]
-        yield f"{name} ({reasons.get(name) or f'{column} {row[column]}'})"
+        name = unescape(str(row[ROW_NAMES[rule.table]]))
+        yield f"{name} ({reasons.get(name) or f'{column} {unescape(str(row[column]))}'})"
+
+
+def _in_html(manifest: pd.DataFrame) -> pd.DataFrame:
+    texts: pd.DataFrame = manifest.select_dtypes("str")
+    return manifest.assign(
+        **{str(name): column.map(_as_html, "ignore").astype("str") for name, column in texts.items()}
+    )
+
+
+def _as_html(text: str) -> str:
+    return escape(text, quote=False)
 
 
 def _copy_docs(site: Path, docs: Path) -> None:

@@ -46,16 +46,16 @@ class Metadata:
         names = [row["file_name"] for row in self.unmatched]
         if names and self.rowless:
             yield (
-                f"Warning: {len(names)} rows of metadata.csv name no image, such as {names[0]}, and "
+                f"Warning: {len(names)} rows of metadata.csv match no image, such as {names[0]}, and "
                 f"{len(self.rowless)} images have no row, such as {self.rowless[0]}. If these are the same images, "
                 "correct the names: without groups, a person can be in two splits."
             )
         elif names:
-            yield f"{len(names)} rows of metadata.csv name no image, such as {names[0]}."
+            yield f"{len(names)} rows of metadata.csv match no image, such as {names[0]}."
         others = [name for name in self.columns if name not in COLUMNS]
         if others and "group" not in self.columns:
-            names = some(others)
-            yield f"metadata.csv has no column group, which keeps each person in one split. Unused columns: {names}."
+            unused = some(others)
+            yield f"metadata.csv has no column group, which keeps each person in one split. Unused columns: {unused}."
 
 
 def read_metadata(path: Path, images: Collection[str]) -> Metadata:

@@ -1,1 +1,1 @@
-"""Suspect labels: found, queued, looked at and put right."""
+"""Suspect labels: found, queued, reviewed and corrected."""

@@ -1,1 +1,1 @@
-"""Where a model comes from, and training it again to see whether the same weights come out."""
+"""Where a model comes from, and whether training it again gives the same weights."""

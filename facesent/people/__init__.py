@@ -1,1 +1,1 @@
-"""Who may be the same person, where nobody says so: proposed from the faces, as groups for the splits."""
+"""Photos of the same person, proposed from the faces as groups for the splits."""

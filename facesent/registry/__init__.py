@@ -1,1 +1,1 @@
-"""MLflow: runs, the registered model, and what was decided about its versions."""
+"""MLflow: runs, the registered model, and the decisions about its versions."""

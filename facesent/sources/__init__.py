@@ -1,1 +1,1 @@
-"""Images and weights from elsewhere, under DVC."""
+"""Images and weights from outside the project."""

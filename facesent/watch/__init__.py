@@ -1,1 +1,1 @@
-"""Whether the answers in service still look as they did when the version was accepted."""
+"""Whether the answers in service have changed since the baseline was accepted."""

@@ -108,7 +108,7 @@ def test_status_shows_names_of_classes_as_they_are(project: Path) -> None:
 def test_status_where_nothing_is(project: Path) -> None:
     result = call("status")
     assert result.exit_code == 0
-    assert "data: not there." in result.output
+    assert "data: missing." in result.output
     assert "Next: facesent data draw" in result.output
     Path("data.dvc").write_text("outs:\n- path: data\n")
     assert "data.dvc describes images that are not here" in call("status").output
@@ -179,9 +179,9 @@ def test_add_brings_further_images_and_says_what_was_there(project: Path, source
     (more / "Sad" / "2.jpg").write_text("Happy/2.jpg")
     result = call("add", str(more))
     assert result.exit_code == 0, result.output
-    assert "Added 2 images. There already: 1." in result.output
+    assert "Added 2 images. Already there: 1." in result.output
     assert "facesent data conflicts" in result.output
-    assert "To get the old content back" in result.output
+    assert "To restore the previous content" in result.output
     assert "For the new images: facesent data people" in result.output
     status = json.loads(call("status", "--json").output)
     assert status["classes"] == {"Happy": 3, "Sad": 2}
@@ -198,4 +198,4 @@ def test_a_class_is_left_out_where_that_is_asked_for(project: Path, source: Path
 
 def test_images_that_lie_too_deep_are_told_with_the_command_that_takes_them(project: Path) -> None:
     make(Path("data/dataset"), "Happy/1.jpg", "Sad/1.jpg")
-    assert call("status").output.endswith("Received: none there. Move them, or take them: facesent data import DIR\n")
+    assert call("status").output.endswith("Received: none. Move them there, or: facesent data import DIR --replace\n")

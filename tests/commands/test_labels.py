@@ -53,7 +53,7 @@ def test_without_predictions_the_message_says_what_makes_them(project: Path) -> 
 def test_from_predictions_over_decisions_to_other_labels(predicted: Path) -> None:
     found = call("label-issues").output
     assert "2 issues in 30 images (6.7%)." in found
-    assert "Queued the worst 2 in outputs/label_issues/queue.csv, with pictures in" in found
+    assert "Queued the 2 most doubtful images in outputs/label_issues/queue.csv, with thumbnails in" in found
     queue = Path("outputs/label_issues/queue.csv")
     assert queue.with_name("queue-01.png").is_file()
     queue.write_text(queue.read_text().replace(",,", ",Sad,", 1).replace(",,", ",drop,", 1))
@@ -70,7 +70,7 @@ def test_from_predictions_over_decisions_to_other_labels(predicted: Path) -> Non
     assert Path("data/Sad/1.png").exists()
     assert not Path("data/Sad/5.png").exists()
 
-    assert "Moves: 0. Drops: 0. Kept: 0. Done before: 2." in call("relabel", str(queue)).output
+    assert "Moves: 0. Drops: 0. Kept: 0. Already done: 2." in call("relabel", str(queue)).output
 
 
 def test_images_that_are_being_changed_are_not_looked_at(predicted: Path) -> None:
@@ -80,7 +80,7 @@ def test_images_that_are_being_changed_are_not_looked_at(predicted: Path) -> Non
         for arguments in (("label-issues",), ("conflicts",), ("relabel", "queue.csv", "--dry-run")):
             result = call(*arguments)
             assert result.exit_code == 1
-            assert "they are being changed by `facesent data`. Wait for that to end." in result.output
+            assert "they are being changed by `facesent data`. Wait until it has ended." in result.output
 
 
 def test_a_queue_that_cannot_be_applied_is_one_message(predicted: Path) -> None:
@@ -97,13 +97,13 @@ def test_conflicts_are_queued_by_a_rule_and_relabelled(project: Path) -> None:
     for number, name in enumerate(("Angry/1.png", "Angry/2.png", "Happy/1.png", "Happy/2.png")):
         Path("data", name).parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (40, 40), (number * 60, 90, 90)).save(Path("data", name))
-    assert "No content" in call("conflicts").output
+    assert "No image" in call("conflicts").output
     shutil.copy("data/Angry/1.png", "data/Happy/3.png")
     assert "Expected --where and --label together" in call("conflicts", "--where", "*").output
 
     queued = call("conflicts", "--where", "*Angry*", "--label", "Angry").output
-    assert "1 contents stand under several labels" in queued
-    assert "1 are decided as Angry" in queued
+    assert "1 images have several labels" in queued
+    assert "decides 1 of them: Angry" in queued
     relabelled = call("relabel", "outputs/label_conflicts/queue.csv").output
     assert "Happy/3.png dropped" in relabelled
-    assert "To get the old content back" in relabelled
+    assert "To restore the previous content" in relabelled

@@ -92,7 +92,7 @@ def test_a_commit_leads_to_what_was_made_at_it(run_id: str) -> None:
     assert isinstance(chains, list)
     assert [(chain["run"]["status"], len(chain["versions"])) for chain in chains] == [("FAILED", 0), ("FINISHED", 1)]
     assert run_id[:8] in run(head)[1]
-    assert "No run was made at it" in run(git("rev-parse", "HEAD~1"))[1]
+    assert "No run was made at this commit" in run(git("rev-parse", "HEAD~1"))[1]
 
 
 @pytest.mark.slow
@@ -114,7 +114,7 @@ def test_what_is_unknown_or_several_things_is_said(run_id: str) -> None:
     for name in ("nothing", "main", "HEAD~1", "abcd"):
         code, output = run(name)
         assert code == 1
-        assert f"(1 champion) or an alias of one. Received: {name}, which is no run or commit" in output
+        assert f"(1 champion) or an alias of one. Received: {name}, which is not a run or commit" in output
     assert run("-", stdin='{"label": "A", "version": "9"}')[1].endswith("Received: 9\n")
     experiment = MlflowClient().get_run(run_id).info.experiment_id
     for end in "12":

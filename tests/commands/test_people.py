@@ -71,7 +71,7 @@ def test_from_a_look_to_groups_that_need_new_splits(photos: Path, monkeypatch: p
 
     looked = call("--dry-run")
     assert looked.exit_code == 0, looked.output
-    assert "Proposed: 12 images in 6 new groups; 0 join one that was there." in looked.output
+    assert "Proposed: 12 images in 6 new groups; 0 join existing groups." in looked.output
     assert looked.output.endswith("Dry run: nothing was changed.\n")
     assert contents(photos) == before
     assert Path("outputs/people/groups-01.png").is_file()
@@ -85,7 +85,7 @@ def test_from_a_look_to_groups_that_need_new_splits(photos: Path, monkeypatch: p
     write_assignment(Path("assignment.csv"), pd.DataFrame(rows, columns=list(COLUMNS)))
     refused = call()
     assert refused.exit_code == 1
-    assert "1 groups have images in several splits so far, 2 images in all" in refused.output
+    assert "1 groups have images in several splits, 2 images in all" in refused.output
     assert "Expected one of --resplit and --keep-splits. Received: none." in refused.output
     assert contents(photos) == before
     assert call("--keep-splits").exit_code == 0
@@ -107,7 +107,7 @@ def test_from_a_look_to_groups_that_need_new_splits(photos: Path, monkeypatch: p
     assert "6 groups, 6 of them proposed" in status
 
     again = call()
-    assert "Nothing is proposed: each image has a group" in again.output
+    assert "Nothing to propose: every image has a group" in again.output
     assert "Expected people with several photos" in call("--measure").output
     (photos / "metadata.csv").write_text((photos / "metadata.csv").read_text().replace("proposed-", "person-"))
     assert "12 images of known people, 6 of them with several photos." in call("--measure").output

@@ -127,5 +127,5 @@ def test_images_are_read_by_many_and_changed_by_one_alone_also_after_a_kill(tmp_
 
 def test_a_disk_without_room_is_named_with_what_for(tmp_path: Path) -> None:
     require_room(tmp_path, 0, "nothing")
-    with pytest.raises(FilesError, match=rf"1,000,000,000,000\.0 MB free on the disk of {tmp_path} for a state\."):
+    with pytest.raises(FilesError, match=rf"1,000,000,000,000\.0 MB of free disk space in {tmp_path} for a state\."):
         require_room(tmp_path, 10**18, "a state")

@@ -168,3 +168,14 @@ def test_what_is_only_told_has_pages_of_its_own_which_ask_no_other_machine(tmp_p
     for text in [*pages.values(), (tmp_path / "docs" / "index.html").read_text()]:
         assert not re.search(r"<script|<link[^>]+https?:|1970-01-01", text)
         assert "<style>" in text
+
+
+def test_names_are_text_on_the_pages(tmp_path: Path) -> None:
+    hostile = "<script>alert(1)<img src=x onerror=alert(2)>"
+    manifest = make_manifest({hostile: 10, "Happy": 40})
+    manifest.loc[0, ["ok", "phash", "reason"]] = [False, None, "<script>alert(3)"]
+    outcomes = check_all(manifest, tmp_path / "docs", (hostile, "Happy"))
+    assert f"{hostile}/0000.png (<script>alert(3))" in outcomes["Each file can be read as an image."].examples
+    pages = "".join(page.read_text() for page in (tmp_path / "docs").rglob("*.html"))
+    assert "&lt;script&gt;alert(1)&lt;img" in pages
+    assert not re.search("<script|<img src=x", pages)

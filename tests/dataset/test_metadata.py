@@ -110,7 +110,9 @@ def test_what_cannot_be_read_is_refused_by_name(source: Path, tmp_path: Path, co
 
 def test_rows_and_images_that_miss_each_other_are_warned_of(source: Path) -> None:
     (note,) = read(source, "file_name,group\nSad/c.jpg,1\nZoë 1.jpg,2\n").notes()
-    assert note.startswith("Warning: 1 rows of metadata.csv name no image, such as Zoë 1.jpg, and 2 images have no row")
+    assert note.startswith(
+        "Warning: 1 rows of metadata.csv match no image, such as Zoë 1.jpg, and 2 images have no row"
+    )
 
 
 def test_other_columns_do_not_pass_for_groups(source: Path) -> None:

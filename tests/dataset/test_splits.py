@@ -62,7 +62,7 @@ def test_people_that_are_proposed_are_said_to_be() -> None:
         report = divide(manifest)[1]
         assert report.proposed == count
         assert [kind.name for kind in report.links][-1] == name
-        assert (f"The people of {count} images are proposed" in split_markdown(report, 0)) == bool(count)
+        assert (f"The groups of {count} images were proposed" in split_markdown(report, 0)) == bool(count)
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -218,7 +218,7 @@ def test_the_table_names_nobody_and_comes_back_as_it_was(tmp_path: Path) -> None
     ("text", "message"),
     [
         ("content,person,phash,split\na,,b,train\na,,b,test\n", r"a \(test\), a \(train\)"),
-        ("content,person,phash,split\n<<<<<<< HEAD\na,,b,train\n", "marks of a merge"),
+        ("content,person,phash,split\n<<<<<<< HEAD\na,,b,train\n", "conflict markers of a merge"),
         ("content,person,split\na,,train\n", "git checkout assignment.csv"),
         ("content,person,phash,split\na,,b,exam\n", "git checkout assignment.csv"),
     ],

@@ -43,7 +43,7 @@ def test_each_test_image_has_its_values_and_a_value_without_one_is_known(made: P
         ("age band", "Did you mean Age band? Its columns: Age band, skin tone."),
         ("Skintone", "Did you mean skin tone?"),
         ("group", "Received: group. Its columns: Age band, skin tone."),
-        ("camera", "Received: camera. Columns that are there"),
+        ("camera", "Received: camera. Its columns"),
     ],
 )
 def test_a_column_that_is_not_there_is_refused_with_those_that_are(made: Project, name: str, expected: str) -> None:

@@ -134,7 +134,7 @@ def test_a_fold_that_is_missing_or_of_other_settings_is_not_counted(tmp_path: Pa
     folder = Folder(tmp_path)
     for fold in RESULTS[:2] if key is None else RESULTS:
         fold_result.write(fold, folder.fold(fold.fold))
-    with pytest.raises(CrossValidationError, match=r"Expected the result of fold 3 .*Received: none, or of others"):
+    with pytest.raises(CrossValidationError, match=r"Expected the result of fold 3 .*Received: none, or another one"):
         summary.gather(folder, [*FINGERPRINTS[:2], key or FINGERPRINTS[2]])
 
 

@@ -34,10 +34,10 @@ def test_a_stage_that_failed_is_named_once_with_its_report_and_what_to_do(tmp_pa
         (StageKilledError("Stage train was ended by SIGKILL"), "train.batch_size"),
         (TrackingError("Expected MLflow to answer."), "run it again"),
         (FacesentError("Expected a face."), "run it again"),
-        (KeyError("oops"), "fault in the program"),
-        (FileNotFoundError(errno.ENOENT, "No such file"), "fault in the program"),
-        (OSError(errno.ENOSPC, "No space left on device", "dvc.lock"), "Make room on the disk"),
-        (sqlite3.OperationalError("database or disk is full"), "Make room on the disk"),
+        (KeyError("oops"), "bug in the program"),
+        (FileNotFoundError(errno.ENOENT, "No such file"), "bug in the program"),
+        (OSError(errno.ENOSPC, "No space left on device", "dvc.lock"), "Free disk space"),
+        (sqlite3.OperationalError("database or disk is full"), "Free disk space"),
     ],
 )
 def test_each_kind_of_failure_says_what_to_do(error: Exception, words: str) -> None:

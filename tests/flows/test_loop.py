@@ -59,7 +59,7 @@ def serving(machine: Machine) -> Iterator[str]:
         reader = threading.Thread(target=lambda: said.extend(iter(process.stdout.readline, "")))
         reader.start()
         try:
-            wait_until(lambda: "How to ask" in "".join(said), lambda: "".join(said))
+            wait_until(lambda: "Documentation" in "".join(said), lambda: "".join(said))
             [address] = re.findall(r"answers at (http://[\d.]+:\d+)", "".join(said))
             yield address
         finally:

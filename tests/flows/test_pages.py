@@ -48,7 +48,7 @@ def test_without_a_server_the_registered_version_names_the_command(
     mlflow_store: Path,
 ) -> None:
     shown = pages.registered(Candidate(2, "run-of-2", "ab" * 32, created=False))
-    assert "[Version 2](http://127.0.0.1:5000/#/models/facesent/versions/2) of facesent, known already" in shown
+    assert "[Version 2](http://127.0.0.1:5000/#/models/facesent/versions/2) of facesent, already registered" in shown
     assert ("MLflow run", "run-of-2") in cells(shown)
     assert "mlflow ui" in shown
 

@@ -123,14 +123,14 @@ def test_a_full_disk_is_said(tmp_path: Path) -> None:
     images = DecodedImages(pictures().__getitem__, len(SIZES), SIDE, budget=0, spill=tmp_path)
     with Path("/dev/full").open("r+b", buffering=0) as full:
         images._file = full
-        with pytest.raises(SpillError, match="Expected room on the disk"):
+        with pytest.raises(SpillError, match="Expected free disk space"):
             images[0]
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     images = DecodedImages(pictures().__getitem__, len(SIZES), SIDE, budget=0, spill=tmp_path / "file")
-    with pytest.raises(SpillError, match=r"Expected room on the disk in .*file"):
+    with pytest.raises(SpillError, match=r"Expected free disk space in .*file"):
         images[0]
 
 

@@ -83,9 +83,9 @@ def test_without_predictions_the_message_says_what_makes_them(tmp_path: Path) ->
         (lambda t: t.head(0), "no rows"),
         (lambda t: t.assign(label="Happpy"), "among Angry, Happy, Sad. Received: Happpy"),
         (lambda t: pd.concat([t, t.head(1)]), "Received twice: Angry/0.jpg"),
-        (lambda t: t.assign(probability_Sad=t["probability_Sad"] + 0.2), "sum 1 .*Angry/0.jpg, .* and 85 more"),
-        (lambda t: t.assign(probability_Sad=float("nan")), "sum 1"),
-        (lambda t: t.assign(probability_Sad="high"), "sum 1"),
+        (lambda t: t.assign(probability_Sad=t["probability_Sad"] + 0.2), "add up to 1 .*Angry/0.jpg, .* and 85 more"),
+        (lambda t: t.assign(probability_Sad=float("nan")), "add up to 1"),
+        (lambda t: t.assign(probability_Sad="high"), "add up to 1"),
     ],
 )
 def test_what_are_no_predictions_is_named(tmp_path: Path, change: object, message: str) -> None:

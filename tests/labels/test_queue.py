@@ -108,7 +108,7 @@ def test_no_issues_are_an_empty_queue(data: Path) -> None:
 
 def test_predictions_about_other_images_are_refused(data: Path) -> None:
     (data / "Sad" / "3.png").unlink()
-    with pytest.raises(PredictionsError, match=r"1 about others, such as Sad/3\.png\. Run"):
+    with pytest.raises(PredictionsError, match=r"1 for others, such as Sad/3\.png\. Run"):
         write(data)
     assert not Path("out").exists()
 

@@ -28,7 +28,7 @@ def test_an_answer_names_its_version(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("no json", "no JSON"),
+        ("no json", "invalid JSON"),
         ("", "Received: ''"),
         ("{}", "Received: '{}'"),
         (json.dumps(answer(None)), "no registered version"),

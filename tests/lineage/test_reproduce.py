@@ -152,8 +152,8 @@ def test_interrupted_it_leaves_nothing(trained: Project) -> None:
     [
         ({"git_commit": ""}, "none recorded"),
         ({"git_commit": "f" * 40}, "git fetch"),
-        ({"git_dirty": "true"}, "was not recorded then"),
-        ({"git_untracked": "facesent/new.py"}, "facesent/new.py, which it did not"),
+        ({"git_dirty": "true"}, "were not recorded"),
+        ({"git_untracked": "facesent/new.py"}, "facesent/new.py, not in git"),
         ({"git_dirty": "true", "git_changes": "facesent/a.py"}, "changes to facesent/a.py among the artifacts"),
         ({"data_md5": ""}, "without their hash"),
     ],

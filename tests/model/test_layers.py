@@ -106,5 +106,5 @@ def test_a_saved_network_names_our_layers_by_a_path_that_stays(tmp_path: Path) -
 
 
 def test_an_older_version_in_a_process_that_knows_this_code_says_what_to_do() -> None:
-    with pytest.raises(ImportError, match=r"Load it in a process of its own.*facesent predict --version N"):
+    with pytest.raises(ImportError, match=r"Load it in its own process.*facesent predict --version N"):
         importlib.import_module("facesent.data.faces")

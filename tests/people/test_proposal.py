@@ -117,7 +117,7 @@ def test_images_that_changed_meanwhile_stop_it(data: Path) -> None:
     proposal = looked_at(data)
     picture(data, "Sad/5.png", 90, photo=9)
     before = contents(data)
-    with pytest.raises(DataError, match="Try again"):
+    with pytest.raises(DataError, match="Run it again"):
         apply(proposal, data)
     assert contents(data) == before
 

@@ -145,7 +145,7 @@ def test_rolling_back_to_a_version_needs_one_that_passed() -> None:
     assert not aliases.rollback(1).changed
     with pytest.raises(FacesentError, match="version 4, verdict REJECTED"):
         aliases.rollback(4)
-    with pytest.raises(FacesentError, match="Received: 5, which is not there"):
+    with pytest.raises(FacesentError, match="Received: 5, which does not exist"):
         aliases.rollback(5)
     assert current() == Aliases(1, 3)
 

@@ -88,7 +88,7 @@ def test_an_approval_holds_for_one_promotion() -> None:
 def test_nobody_is_asked_about_the_champion_or_what_did_not_pass() -> None:
     assert approval.ask(promoters.verdict_on(1, champion=None)) is None
     assert approval.ask(Verdict("REJECTED", "It is worse.", 2, 1, ())) is None
-    with pytest.raises(FacesentError, match=r"for which nobody has asked\. Waiting: none"):
+    with pytest.raises(FacesentError, match=r"which does not\. Waiting: none"):
         approval.approve(2, by="ann")
 
 

@@ -213,7 +213,7 @@ def test_an_answer_of_another_form_is_a_problem(answer: Answer) -> None:
     with stand_in(answer) as port:
         findings = interview(port, QUESTION)
     assert findings.answered == 0
-    assert findings.problems[0].startswith("Photo 1 of 2: Expected for each photo the likeliest label")
+    assert findings.problems[0].startswith("Photo 1 of 2: Expected for each photo the most likely label")
     assert not findings.broke_off
 
 

@@ -89,13 +89,13 @@ def by_age(low: float, high: float, *too_few: str) -> ColumnResult:
         (
             by_age(0.1, 0.5),
             "UNKNOWN",
-            "10.0% to 50.0% with 40 people in the smallest value; were they equal, about 410",
+            "10.0% to 50.0% with 40 people in the smallest value; if they are equal, about 410",
         ),
         (by_age(0.0, 0.1), "VALIDATED", "Passes all checks"),
         (
             by_age(0.0, 0.1, "other"),
             "UNKNOWN",
-            "fewer than 10 people are in the test images with other (4): join values",
+            "fewer than 10 people are in the test images with other (4): merge values",
         ),
         (by_age(0.2, 0.5, "other"), "REJECTED", "gap in accuracy by age"),
         (ColumnResult("age", [], None), "UNKNOWN", "fewer than 10 people are in the test images with any second value"),
@@ -245,7 +245,7 @@ def test_a_class_without_test_images_leaves_it_unknown() -> None:
 def test_it_says_on_how_many_images_two_models_were_compared() -> None:
     rival = champion((0.05, 0.01, 0.09))
     fewer = replace(rival, comparison=replace(rival.comparison, images=80, seen=20))
-    assert "on the 80 of 100 test images that neither has seen" in judged(fewer, min_gain=0.0).reason
+    assert "on the 80 of 100 test images that neither saw" in judged(fewer, min_gain=0.0).reason
     assert "test images" not in judged(rival, min_gain=0.0).reason
 
 

@@ -146,7 +146,7 @@ def test_a_gap_between_slices_is_judged_from_the_candidate_s_own_answers(made: P
     equal = candidate_of(made, 0.0)
     verdict = judge.judge(made, equal, tried(equal))
     assert verdict.outcome == "UNKNOWN"
-    assert "Whether accuracy differs by at most gate.max_slice_gap by skin tone is not known" in verdict.reason
+    assert "It is not known whether accuracy by skin tone differs by at most gate.max_slice_gap" in verdict.reason
     assert "| not known | " in verdict.to_markdown()
     configure(made, max_slice_gap=0.5)
     assert judge.judge(made, equal, tried(equal)).outcome == "VALIDATED"
@@ -173,7 +173,7 @@ def test_images_that_the_champion_was_trained_on_do_not_count(made: Project) -> 
     assert verdict.champion_accuracy
     assert verdict.champion_accuracy.images == 20
     assert verdict.outcome == "VALIDATED"
-    assert "on the 20 of 30 test images that neither has seen in training" in verdict.reason
+    assert "on the 20 of 30 test images that neither saw in training" in verdict.reason
 
 
 def test_where_too_few_images_are_new_to_both_it_is_unknown_and_says_how_to_go_on(made: Project) -> None:
@@ -182,7 +182,7 @@ def test_where_too_few_images_are_new_to_both_it_is_unknown_and_says_how_to_go_o
     candidate = candidate_of(made, 0.0)
     verdict = judge.judge(made, candidate, tried(candidate))
     assert (verdict.outcome, verdict.incomparable, verdict.comparison) == ("UNKNOWN", True, None)
-    assert "of 20 test images 20 are of people or pictures that one of both was trained on" in verdict.reason
+    assert "of 20 test images 20 show people or pictures that one of the two was trained on" in verdict.reason
     assert "facesent promote --replace-incomparable" in verdict.reason
 
 
@@ -192,7 +192,7 @@ def test_a_champion_that_does_not_say_what_it_was_trained_on_leaves_it_unknown(m
     candidate = candidate_of(made, 0.0)
     verdict = judge.judge(made, candidate, tried(candidate))
     assert (verdict.outcome, verdict.incomparable) == ("UNKNOWN", True)
-    assert "version 1 does not say which images it was trained on" in verdict.reason
+    assert "version 1 does not record which images it was trained on" in verdict.reason
 
 
 def move_to_test(made: Project, count: int, *, keep: bool = True) -> None:

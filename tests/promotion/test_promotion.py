@@ -172,7 +172,7 @@ def test_a_champion_whose_files_were_deleted_or_changed_is_registered_anew(proje
         labels.write_text('["Light", "Dark"]')
     else:
         shutil.rmtree(next((project / "mlruns").rglob("models")))
-    with pytest.raises(RegistryError, match="anew: facesent promote"):
+    with pytest.raises(RegistryError, match="again: facesent promote"):
         versions.load_classifier(1)
     candidate, _, result = decide(made)
     assert (candidate.version, candidate.created, result.champion) == (2, True, 2)

@@ -64,7 +64,7 @@ def test_a_registry_elsewhere_leaves_no_copies_here_and_its_absence_is_no_verdic
 
 @pytest.mark.usefixtures("mlflow_store")
 def test_a_version_that_is_not_registered_is_an_error() -> None:
-    with pytest.raises(RegistryError, match="Received: 7, which is not there"):
+    with pytest.raises(RegistryError, match="Received: 7, which does not exist"):
         recorded(7)
 
 

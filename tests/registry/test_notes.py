@@ -28,8 +28,8 @@ def note(model: Model = MODEL) -> str:
 def test_note_says_what_was_trained_and_what_it_reached() -> None:
     was, reached = note().split("\n\n")
     assert "reference_cnn** at 64×64 from random weights: 30 epochs over 1,234 images; kept epoch 24" in was
-    assert "80.0% of the validation images" in was
-    assert "**70.0%** of 100 test images (60.0% to 80.0%)" in reached
+    assert "80.0% accuracy on the validation images" in was
+    assert "Accuracy **70.0%** on 100 test images (60.0% to 80.0%)" in reached
 
 
 def test_a_class_without_images_is_not_the_weakest() -> None:

@@ -63,18 +63,18 @@ def test_a_store_that_another_program_holds(default: Path) -> None:
 
 def test_a_disk_that_takes_nothing(default: Path) -> None:
     line = said(WRITE, limit=4096)
-    assert "See whether its disk is full" in line
+    assert "Check whether its disk is full" in line
     assert "MLFLOW_TRACKING_URI" not in line
 
 
 def test_no_database(default: Path) -> None:
     default.write_text("<html>" * 1000)
-    assert "file is not a database. Put a backup in its place" in said(BEGIN)
+    assert "file is not a database. Restore a backup" in said(BEGIN)
 
 
 @pytest.mark.parametrize(("revision", "advice"), [
     ("0584bdc529eb", "cp mlflow.db mlflow.db.bak && mlflow db upgrade sqlite:///mlflow.db"),
-    ("ffffffffffff", "A newer MLflow than "),
+    ("ffffffffffff", "It was written by a newer MLflow than "),
 ])  # fmt: skip
 def test_a_database_of_another_mlflow(default: Path, revision: str, advice: str) -> None:
     with closing(sqlite3.connect(default)) as connection, connection:
@@ -89,7 +89,7 @@ def test_a_deleted_experiment_comes_back_by_the_command_that_is_named(default: P
     line = said(WRITE)
     [registry] = [found for found in reachable.findings(Project()) if found.subject == "registry"]
     assert registry.state == "problem"
-    command = line.rpartition("Bring it back: ")[2]
+    command = line.rpartition("Restore it: ")[2]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     subprocess.run(["sh", "-c", command], check=True, env={**os.environ, "PATH": path})
     runs.begin("run", {})

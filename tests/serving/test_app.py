@@ -60,7 +60,7 @@ def test_a_photo_without_a_face_is_answered_with_a_warning(page: AppTest) -> Non
 def test_a_text_file_gets_a_readable_refusal(page: AppTest) -> None:
     shown = with_file(page, "notes.txt", b"I am no photo")
     assert not shown.exception
-    assert "no photo that can be read" in shown.error[0].value
+    assert "This photo cannot be read" in shown.error[0].value
     assert not shown.subheader
 
 

@@ -132,7 +132,7 @@ def test_accepted_photos_come_into_data_with_their_person(folder: Path) -> None:
     )
     for id_ in ids:
         assert run(id_[:12], "Sad").exit_code == 0
-    assert "No correction waits" not in run().output
+    assert "No corrections are waiting" not in run().output
     said = run("accept", "1", "2", "3").output
     assert "Next: facesent data add outputs/feedback" in said
     taken = sorted((folder / "outputs" / "feedback" / "Sad").iterdir())
@@ -161,8 +161,8 @@ def test_decisions_are_for_what_waits_and_for_one_label_an_answer() -> None:
     assert run("reject", str(second)).output == "Rejected 1.\n"
     assert run("accept", str(first)).output == "Accepted 1.\n"
     again = run("accept", str(first))
-    assert "Expected numbers of corrections that wait" in again.output
-    assert run().output == "No correction waits.\n"
+    assert "Expected the numbers of waiting corrections" in again.output
+    assert run().output == "No corrections are waiting.\n"
 
 
 @pytest.mark.parametrize("arguments", [["9f", "Happy"], ["zz%", "Happy"], ["ID", "Angry"], ["accept"], ["ID"]])

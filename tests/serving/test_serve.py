@@ -205,7 +205,7 @@ def changes(serving: Callable[..., Any], wanted: list[int], least: int) -> None:
 def test_a_version_that_cannot_take_over_leaves_the_old_one_answering(serving: Callable[..., Any]) -> None:
     keep_questions(OTHER, Questions([base64.b64decode(DARK)], [{"Dark": 0.1, "Light": 0.9}]))
     with serving() as server:
-        for version, why in ((BROKEN, "model.keras"), (OTHER, "Expected the probabilities it had")):
+        for version, why in ((BROKEN, "model.keras"), (OTHER, "Expected the probabilities from its canary")):
             versions.set_alias(CHAMPION, version)
             health = server.health_when_failed(version)
             assert health["version"] == 1

@@ -46,8 +46,8 @@ def test_names_that_are_too_long_for_the_disk_are_left_out(tmp_path: Path) -> No
         ("C:/x.jpg", "absolute"),
         ("../x.jpg", "leaves the folder"),
         ("A/../../x.jpg", "leaves the folder"),
-        ("A\\..\\x.jpg", "no plain path"),
-        ("A/x\n.jpg", "no plain path"),
+        ("A\\..\\x.jpg", "not a plain path"),
+        ("A/x\n.jpg", "not a plain path"),
         (special(stat.S_IFLNK), "a link"),
         (special(stat.S_IFCHR), "a device"),
         (special(stat.S_IFIFO), "a device"),
@@ -69,7 +69,7 @@ def test_refuses_two_members_of_one_name(tmp_path: Path) -> None:
 
 def test_refuses_a_file_that_another_member_uses_as_a_folder(tmp_path: Path) -> None:
     archive = write_zip(tmp_path / "a.zip", ("A", b"file"), ("A/1.jpg", b"one"))
-    with pytest.raises(DataError, match="where another has a folder"):
+    with pytest.raises(DataError, match="with the name of a folder"):
         unpack(archive, tmp_path / "out")
 
 

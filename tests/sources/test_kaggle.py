@@ -30,7 +30,7 @@ def test_a_versioned_handle_asks_for_that_version(kaggle: Any, tmp_path: Path) -
 
 def test_a_broken_download_goes_on_where_it_stopped(kaggle: Any, tmp_path: Path) -> None:
     kaggle.archive, kaggle.break_after = ARCHIVE, 3_000_000
-    with pytest.raises(DataError, match="goes on where this one stopped"):
+    with pytest.raises(DataError, match="resumes where this one stopped"):
         fetch_archive(HANDLE, tmp_path)
     (partial,) = tmp_path.glob("*.part")
     have = partial.stat().st_size
@@ -104,7 +104,7 @@ def test_refused_credentials_are_not_shown(kaggle: Any, tmp_path: Path, monkeypa
     assert caught.value.__suppress_context__
 
 
-@pytest.mark.parametrize(("status", "said"), [(403, "wants them"), (404, "no such dataset"), (503, "later")])
+@pytest.mark.parametrize(("status", "said"), [(403, "requires them"), (404, "no such dataset"), (503, "later")])
 def test_what_kaggle_answers_is_explained(kaggle: Any, tmp_path: Path, status: int, said: str) -> None:
     kaggle.status = status
     with pytest.raises(DataError, match=said):

@@ -163,7 +163,7 @@ def test_the_columns_that_are_asked_for_are_in_every_result(project: Path) -> No
         text = (made.evaluate / file).read_text()
         assert r"| &lt;b>\[x\](y)\|z&lt;/b>" in text
         assert "<b>" not in text
-    assert "How it does by skin tone is measured below." in (made.evaluate / "model_card.md").read_text()
+    assert "Results by skin tone are below." in (made.evaluate / "model_card.md").read_text()
     [run, *_] = mlflow.search_runs(search_all_experiments=True, output_format="list", order_by=["start_time DESC"])
     assert run.data.metrics["test_slice_gap/skin tone"] == pytest.approx(0.9)
 
@@ -188,5 +188,5 @@ def test_no_picture_of_a_class_that_is_not_shown(project: Path) -> None:
 def test_a_network_whose_training_diverged_ends_with_a_sentence(project: Path) -> None:
     made = make_project(project)
     write_model(made, ["Dark", "Light"], threshold=float("nan"))
-    with pytest.raises(NoAnswerError, match=r"not finite for 20 of 20 images\. .*learning_rate"):
+    with pytest.raises(NoAnswerError, match=r"Received: others for 20 of 20 images\. .*learning_rate"):
         run_stage("evaluate", made)

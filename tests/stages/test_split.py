@@ -99,7 +99,7 @@ def test_added_images_move_nobody(make_project: MakeProject, capsys: pytest.Capt
     split(project)
 
     after = placed(project)
-    assert "79 images are where they were; 10 are new." in capsys.readouterr().out
+    assert "79 images keep their split; 10 are new." in capsys.readouterr().out
     assert (after[before.index[1:]] == before.iloc[1:]).all()
     assert len(after) == 89
 

@@ -109,7 +109,7 @@ def test_an_image_that_was_changed_while_it_trained_fails_it_and_the_same_bytes_
     image: Path = divided.data / name
     content = image.read_bytes()
     with pytest.raises(
-        ImageError, match=rf"{name}: Expected the image to stay .* Received: another content.*dvc repro"
+        ImageError, match=rf"{name}: Expected the image to stay .* Received: different content.*dvc repro"
     ):
         train(divided, Vandal(image, content + b"\0"))
     assert not divided.model.exists()
@@ -128,7 +128,7 @@ def test_a_disk_without_room_for_the_states_stops_the_training_before_its_first_
         pytest.skip("only root may mount a small disk")
     try:
         divided.checkpoint.symlink_to(disk)
-        with pytest.raises(FilesError, match=r"Expected .* MB free on the disk of .* for the states .*Received: 8"):
+        with pytest.raises(FilesError, match=r"Expected .* MB of free disk space in .* for the states .*Received: 8"):
             train(divided, Vandal(divided.params, b"a step was taken"))
         assert divided.params.read_bytes() != b"a step was taken"
     finally:

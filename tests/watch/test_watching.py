@@ -81,7 +81,7 @@ def test_it_collects_is_accepted_stays_quiet_and_alarms_at_a_change(project: Pat
     log(24 * DAYS, 48, seed=3)
     quiet = watch()
     assert quiet.exit_code == 0
-    assert "asked as usual" in quiet.output
+    assert "requests as usual" in quiet.output
     log(24 * DAYS + 48, 48, brightness=80.0, seed=4)
     alarm = watch()
     assert alarm.exit_code == 3, alarm.output
@@ -90,9 +90,9 @@ def test_it_collects_is_accepted_stays_quiet_and_alarms_at_a_change(project: Pat
     page = (project / "outputs" / "watch" / "watch.html").read_text()
     assert "Something has changed" in page
     assert page.count("<polyline") >= 5
-    assert "The strangest answers" in page
+    assert "The most unusual answers" in page
     assert watch("--accept").exit_code == 0
-    assert "asked as usual" in watch().output
+    assert "requests as usual" in watch().output
 
 
 def test_more_of_one_class_is_noticed(project: Path) -> None:

@@ -57,5 +57,5 @@ def test_what_npm_said_comes_with_the_command_and_the_way_out(folder: Path, monk
 
 def test_without_npm_the_command_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(folder))
-    with pytest.raises(PackageError, match=r"npm pack [^`]*`. Received: there is no npm here"):
+    with pytest.raises(PackageError, match=r"npm pack [^`]*`. Received: npm is not installed"):
         download(Package("@stand/in", "1.0.0"), folder)
