@@ -1,5 +1,6 @@
 """DVC's cache and remotes: which objects are a person's images or show them, and their removal."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -61,19 +62,16 @@ class Objects:
     @cached_property
     def listings(self) -> list[Listing]:
         """All folders of all commits, as far as they are there."""
-        from dvc_data.hashfile.hash_info import HashInfo
-        from dvc_data.hashfile.tree import Tree
-        from dvc_objects.errors import ObjectFormatError
-
         found: dict[str, Listing] = {}
         for store in self._stores:
             with _asking(store):
                 oids = [oid for oid in store.all() if oid.endswith(_DIR)]
             for oid in oids:
+                with _asking(store):
+                    content = store.fs.cat_file(store.oid_to_path(oid))
                 # One that is damaged lists nothing, as DVC sees it.
-                with _asking(store), suppress(ObjectFormatError):
-                    tree = Tree.load(store, HashInfo(store.hash_name, oid))
-                    files = {"/".join(key): str(info.value) for key, _, info in tree if info}
+                with suppress(ValueError, TypeError, KeyError):
+                    files = {entry["relpath"]: entry["md5"] for entry in json.loads(content)}
                     found.setdefault(oid, Listing(oid, files))
         return list(found.values())
 
