@@ -127,7 +127,9 @@ def _show(project: "Project", found: "Found") -> None:
     for what, known in (("Runs", [run[:_DIGITS] for run in found.trained.runs]), ("Versions", found.trained.versions)):
         click.echo(f"{what} that were trained on them, or do not say on what: {', '.join(map(str, known)) or 'none'}")
     if found.commits:
-        click.echo(f"Commits that `dvc checkout` cannot restore afterwards: {', '.join(found.commits)}")
+        named = found.commits if found.person.purge_history else found.commits[:_SHOWN]
+        more = f" and {len(found.commits) - len(named)} earlier ones" if len(named) < len(found.commits) else ""
+        click.echo(f"Commits that `dvc checkout` cannot restore afterwards: {', '.join(named)}{more}")
 
 
 def _carry_out(project: "Project", person: "Person") -> None:

@@ -1,5 +1,6 @@
 """DVC's cache and remotes: which objects are a person's images or show them, and their removal."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from facesent.core.errors import DataError, FacesentError
 
 if TYPE_CHECKING:
+    from dvc.data_cloud import Remote
     from dvc_data.hashfile.db import HashFileDB
 
 _DIR = ".dir"
@@ -45,28 +47,31 @@ class Objects:
     """The objects of the cache and of all remotes; what its methods raise is a FacesentError.
 
     Args:
-        stores: DVC's own, the cache first.
+        caches: DVC's own; the first is the one in use.
+        remotes: DVC's own.
+
+    Attributes:
+        absent: names of remotes whose folder is not there: never pushed to, or on a disk that is away.
     """
 
-    def __init__(self, stores: Iterable["HashFileDB"]) -> None:
-        self._stores = list(stores)
+    def __init__(self, caches: Iterable["HashFileDB"], remotes: Iterable["Remote"]) -> None:
+        remotes = list(remotes)
+        self._stores = [*caches, *(store for remote in remotes for store in (remote.odb, remote.legacy_odb))]
+        self.absent = [one.name for one in remotes if one.fs.protocol == "local" and not one.fs.exists(one.path)]
 
     @cached_property
     def listings(self) -> list[Listing]:
         """All folders of all commits, as far as they are there."""
-        from dvc_data.hashfile.hash_info import HashInfo
-        from dvc_data.hashfile.tree import Tree
-        from dvc_objects.errors import ObjectFormatError
-
         found: dict[str, Listing] = {}
         for store in self._stores:
             with _asking(store):
-                oids = [oid for oid in store.all() if oid.endswith(_DIR)]  # type: ignore[no-untyped-call]
+                oids = [oid for oid in store.all() if oid.endswith(_DIR)]
             for oid in oids:
+                with _asking(store):
+                    content = store.fs.cat_file(store.oid_to_path(oid))
                 # One that is damaged lists nothing, as DVC sees it.
-                with _asking(store), suppress(ObjectFormatError):
-                    tree = Tree.load(store, HashInfo(store.hash_name, oid))
-                    files = {"/".join(key): str(info.value) for key, _, info in tree if info}
+                with suppress(ValueError, TypeError, KeyError):
+                    files = {entry["relpath"]: entry["md5"] for entry in json.loads(content)}
                     found.setdefault(oid, Listing(oid, files))
         return list(found.values())
 
@@ -116,7 +121,7 @@ def opened(root: Path, *, alone: bool = False) -> Iterator[Objects]:
 
     try:
         with Repo(str(root)) as repo, repo.lock if alone else nullcontext():
-            yield Objects([*_caches(repo), *_remotes(repo)])
+            yield Objects(_caches(repo), _remotes(repo))
     except DvcException as error:
         raise FacesentError(f"Expected DVC's cache and remotes to be at hand. Received: {error}") from None
 
@@ -127,13 +132,18 @@ def _caches(repo: Any) -> Iterator["HashFileDB"]:
         yield repo.cache.legacy
 
 
-def _remotes(repo: Any) -> Iterator["HashFileDB"]:
+def _remotes(repo: Any) -> Iterator["Remote"]:
     for name in repo.config["remote"]:
-        remote = repo.cloud.get_remote(name)
+        try:
+            remote = repo.cloud.get_remote(name)
+        except ImportError as error:
+            raise FacesentError(
+                f"Expected to reach DVC's remote {name}. Received: {error}. Install that, or remove a remote that is "
+                f"gone for good: dvc remote remove {name}"
+            ) from None
         if remote.worktree or remote.fs.version_aware:
             raise DataError(
                 f"Expected remotes that keep objects by their hash. Received: {name}, which keeps versions of files. "
                 "Remove the person's there with the store's own tools, and the remote: dvc remote remove " + name
             )
-        yield remote.odb
-        yield remote.legacy_odb
+        yield remote

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import pandas as pd
 
 from facesent.core.errors import DataError
@@ -212,4 +213,4 @@ def _alike(others: pd.DataFrame, theirs: pd.DataFrame, distance: int) -> pd.Data
     known = pd.concat([theirs["phash"], theirs["phash_mirrored"]]).dropna()
     hashes, seen = numbers_of(known), others[others["phash"].notna()]
     near = [bool((distances(phash, hashes) <= distance).any()) for phash in numbers_of(seen["phash"])]
-    return seen[near]
+    return seen[np.array(near, dtype=bool)]

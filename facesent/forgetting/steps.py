@@ -82,6 +82,8 @@ def clear_dvc(project: Project, person: Person, log: Log) -> None:
     with objects.opened(project.root, alone=True) as kept:
         removed = kept.remove({*person.md5s, *shown_in(kept, person)})
     log(f"DVC: {removed} objects removed from cache and remotes.")
+    for name in kept.absent:
+        log(f"DVC: the folder of the remote {name} is not there. If its disk is away, run the same when it is back.")
 
 
 def clear_mlflow(project: Project, person: Person, log: Log) -> None:
@@ -148,7 +150,8 @@ def shown_in(kept: objects.Objects, person: Person) -> set[str]:
         if METADATA in listing.files and person.md5s & set(listing.files.values()):
             theirs.add(listing.files[METADATA])
         if _REPORT in listing.files and _lists(kept, listing, person):
-            theirs |= {md5 for name, md5 in listing.files.items() if not files.is_no_picture(name)}
+            shown = [name for name in listing.files if name == _PREDICTIONS or not files.is_no_picture(name)]
+            theirs |= {listing.files[name] for name in shown}
         if person.purge_history and (theirs | person.md5s) & set(listing.files.values()):
             theirs.add(listing.oid)
         found |= theirs

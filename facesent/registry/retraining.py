@@ -18,8 +18,8 @@ from facesent.registry.client import mlflow_answers
 from facesent.registry.runs import MODEL_TAG, SEEN_ARTIFACT
 
 RETRAIN_TAG = "retrain-required"
-_PREDICTIONS, _PAGE, _JUDGED_PAGE = "evaluation/predictions.csv", "evaluation/report.html", "gate/report.html"
-_SHEETS = "augmentation"
+_EVALUATION, _SHEETS, _PREDICTIONS = "evaluation", "augmentation", "predictions.csv"
+_PAGE, _JUDGED_PAGE = "evaluation/report.html", "gate/report.html"
 _PHOTO = re.compile(r"data:image/[^\"')]+")
 
 # Which rows, with content and person as in assignment.csv, are of images that are to be forgotten.
@@ -75,24 +75,51 @@ def mark(trained: Trained, when: str) -> None:
 
 @mlflow_answers()
 def remove_pictures(knows: Knows, shows: Shows, is_chart: IsChart) -> int:
-    """Delete the sheets and pages of runs that may show such images; returns how many files.
+    """Delete the sheets and pages of runs that may show such images, and their rows of predictions; how many files.
 
     Also of runs that somebody deleted, whose files MLflow keeps until `mlflow gc`.
     """
     removed = 0
     for run in _all_runs() if _has_store() else ():
         repository = get_artifact_repository(run.info.artifact_uri)
-        pictures = [path for path in _paths(repository) if not is_chart(path)]
-        if not pictures:
-            continue
-        seen, tested = _has_seen(run, knows, unless_known=True), _has_tested(run, shows)
-        # The gate's page may be of an earlier evaluation, of which nothing else is left.
-        stale = _JUDGED_PAGE in pictures and not _is_of_this_evaluation(run)
-        pictures = [path for path in pictures if _may_show(path, seen=seen, tested=tested, stale=stale)]
+        paths = list(_paths(repository))
+        pictures = _showing(run, [path for path in paths if not is_chart(path)], knows, shows)
         for path in pictures:
             repository.delete_artifacts(path)  # type: ignore[no-untyped-call]
         removed += len(pictures)
+        # Last: whoever comes after a kill tells by them whose pages these are.
+        for path in paths:
+            if path.endswith(_PREDICTIONS):
+                _remove_rows(run.info.run_id, path, shows)
     return removed
+
+
+def _showing(run: Run, pictures: list[str], knows: Knows, shows: Shows) -> list[str]:
+    """Sheets are of images that were trained on, pages of those that were tested."""
+    if not pictures:
+        return []
+    predictions = _predictions(run.info.run_id, f"{_EVALUATION}/{_PREDICTIONS}")
+    tested = predictions is None or bool(predictions["file_name"].map(shows).any())
+    # The gate's page may be of an earlier evaluation, of which nothing else is left.
+    stale = _JUDGED_PAGE in pictures and not _is_of_this_evaluation(run)
+    sheets = [path for path in pictures if path.startswith(f"{_SHEETS}/")]
+    pages = [path for path in pictures if path not in sheets and (tested or (stale and path == _JUDGED_PAGE))]
+    return [*pages, *(sheets if _has_seen(run, knows, unless_known=True) else [])]
+
+
+def _predictions(run_id: str, path: str) -> pd.DataFrame | None:
+    """The table; None where there is none, or a damaged one."""
+    try:
+        table = pd.read_csv(StringIO(runs.read_text(run_id, path) or ""), dtype=str, keep_default_na=False)
+    except ValueError:
+        return None
+    return table if "file_name" in table else None
+
+
+def _remove_rows(run_id: str, path: str, shows: Shows) -> None:
+    table = _predictions(run_id, path)
+    if table is not None and (theirs := table["file_name"].map(shows).astype(bool)).any():
+        runs.log_bytes(run_id, path, table[~theirs].to_csv(index=False, lineterminator="\n").encode())
 
 
 def _has_store() -> bool:
@@ -125,23 +152,6 @@ def _has_seen(run: Run, knows: Knows, *, unless_known: bool = False) -> bool:
     except (DataError, ValueError):
         # Damaged: it does not say.
         return True
-
-
-def _has_tested(run: Run, shows: Shows) -> bool:
-    text = runs.read_text(run.info.run_id, _PREDICTIONS)
-    try:
-        table = pd.read_csv(StringIO(text or ""), dtype=str, keep_default_na=False)
-        return any(map(shows, table["file_name"]))
-    except (KeyError, ValueError):
-        # None, or damaged: it does not say.
-        return True
-
-
-def _may_show(path: str, *, seen: bool, tested: bool, stale: bool) -> bool:
-    """Sheets are of images that were trained on, pages of those that were tested."""
-    if path.startswith(f"{_SHEETS}/"):
-        return seen
-    return tested or (stale and path == _JUDGED_PAGE)
 
 
 def _is_of_this_evaluation(run: Run) -> bool:

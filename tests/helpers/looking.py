@@ -10,7 +10,6 @@ import numpy as np
 from PIL import Image
 
 from facesent.dataset.measure import perceptual_hashes
-from facesent.forgetting.person import Content
 
 _URL = re.compile(rb"data:image/[a-z]+;base64,([A-Za-z0-9+/=]+)")
 _NEAR = 6
@@ -37,12 +36,12 @@ def files_in(places: list[Path]) -> Iterator[Path]:
     return (path for place in places for path in sorted(place.rglob("*")) if path.is_file())
 
 
-def files_that_name(places: list[Path], contents: list[Content]) -> list[Path]:
-    """The files that hold a hash of a photo, or are called by it as DVC's are."""
-    hashes = [digest.encode() for content in contents for digest in (content.md5, content.sha256)]
+def files_that_say(places: list[Path], words: list[str]) -> list[Path]:
+    """The files that hold a word, such as a hash, or are called by it as DVC's are."""
+    wanted = [word.encode() for word in words]
     return [
         path for path in files_in(places)
-        if any(digest in part for digest in hashes for part in (path.read_bytes(), "".join(path.parts[-2:]).encode()))
+        if any(word in part for word in wanted for part in (path.read_bytes(), "".join(path.parts[-2:]).encode()))
     ]  # fmt: skip
 
 
