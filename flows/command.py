@@ -13,7 +13,9 @@ from facesent.core import surroundings
 from facesent.core.console import leave_at_once
 from facesent.core.errors import FacesentError, in_words, to_put_right
 from facesent.core.lifeline import exit_when_told
+from facesent.core.paths import Project
 from facesent.core.scratch import own_temporary_folder
+from facesent.dataset.files import check_names
 from facesent.registry.client import address_troubles, prepare
 from flows.killed import says_its_process
 from flows.server import prefect_api
@@ -46,6 +48,8 @@ def run_flow(name: str, flow: Callable[[Ready], "State[Any]"], *, again: str) ->
     own_temporary_folder()
     try:
         surroundings.require(Path())
+        if Project().data.is_dir():
+            check_names(Project().data)
         prepare()
         surroundings.refuse(address_troubles())
         surroundings.leave_socks_proxies_out()

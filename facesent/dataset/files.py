@@ -138,18 +138,22 @@ def class_folders(data_dir: Path) -> list[str]:
                 f"Expected class folders inside {data_dir}. Received: {folder.name} is a link to elsewhere. "
                 f"Copy them with `facesent data import DIR`."
             )
-    check_readable(data_dir, (folder.name for folder in folders))
+    _check_readable(data_dir, (folder.name for folder in folders))
     names = [folder.name for folder in folders]
     check_class_names(names)
     return names
 
 
-def check_readable(data_dir: Path, names: Iterable[str]) -> None:
-    """Refuse names that are not UTF-8, on which DVC dies without naming one.
+def check_names(data_dir: Path) -> None:
+    """Refuse files whose names are not UTF-8, on which DVC dies without naming one.
 
     Raises:
-        DataError: some of these names of ``data_dir`` are such.
+        DataError: there are such.
     """
+    _check_readable(data_dir, (name for name, _ in walk_files(data_dir)))
+
+
+def _check_readable(data_dir: Path, names: Iterable[str]) -> None:
     if wrong := sorted(printable(name) for name in names if printable(name) != name):
         raise DataError(
             f"Expected names in UTF-8 in {data_dir}. Received: {some(wrong)}. Rename them, such as "
