@@ -179,6 +179,7 @@ def image_files(data_dir: Path) -> list[ImageFile]:
         raise DataError(
             f"Expected images ({', '.join(sorted(SUFFIXES))}) in {data_dir}/<Class>/. "
             f"Received: none in the folders {', '.join(sorted(classes)) or '(no folders)'}."
+            + in_deeper_folders(data_dir)
         )
     return sorted(found)
 
@@ -186,6 +187,18 @@ def image_files(data_dir: Path) -> list[ImageFile]:
 def stray_images(data_dir: Path) -> list[str]:
     """The sorted names of images that lie beside or below the class folders, and are therefore ignored."""
     return sorted(printable(name) for name in _strays(data_dir, "", 0))
+
+
+def in_deeper_folders(data_dir: Path) -> str:
+    """Where images lie below the class folders, as archives have them: what to do, after a space; else nothing."""
+    deep = [name for name in stray_images(data_dir) if name.count("/") > 1]
+    if not deep:
+        return ""
+    apart = data_dir.with_name(f"{data_dir.name}-unpacked")
+    return (
+        f" {len(deep)} lie deeper, such as {deep[0]}. Take them in from a folder apart: mv {data_dir} {apart} && "
+        f"facesent data import {apart}"
+    )
 
 
 def other_files(data_dir: Path) -> list[str]:
