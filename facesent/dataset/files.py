@@ -12,7 +12,7 @@ from unicodedata import normalize
 from facesent.core.errors import DataError
 from facesent.core.text import printable, some
 from facesent.dataset.metadata import PROPOSED, parse
-from facesent.images.rows import UNCERTAIN
+from facesent.images.limits import UNCERTAIN
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif"})
 METADATA = "metadata.csv"
