@@ -52,7 +52,7 @@ def run_flow(name: str, flow: Callable[[Ready], "State[Any]"], *, again: str) ->
             check_names(Project().data)
         prepare()
         surroundings.refuse(address_troubles())
-        surroundings.leave_socks_proxies_out()
+        surroundings.leave_unusable_proxies_out()
         with prefect_api() as ready, says_its_process():
             state = flow(ready)
     except Exception as error:

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import gettempdir
+from urllib.parse import urlsplit
 
 from facesent.core.errors import FacesentError
 from facesent.core.paths import Project
 
 _CACHE = Project().outputs / "cache"
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+_PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 _BACKENDS = ("tensorflow", "jax", "torch")
 _WRITTEN = ("dvc.yaml", "dvc.lock", "data.dvc", "params.yaml", "assignment.csv")
@@ -71,22 +73,29 @@ def name_user() -> None:
             os.environ["HOME"] = str(home)
 
 
-def socks_proxies() -> list[str]:
-    """The variables that name a SOCKS proxy, for which the package is missing that Prefect's client needs."""
-    if find_spec("socksio"):
-        return []
+def unusable_proxies() -> dict[str, str]:
+    """The variables that name a proxy at which Prefect's client would end, with what to do."""
     names = [name for each in _PROXIES for name in (each, each.upper())]
-    return [name for name in names if os.environ.get(name, "").startswith("socks")]
+    found = {name: _unusable(os.environ[name]) for name in names if os.environ.get(name)}
+    return {name: advice for name, advice in found.items() if advice}
 
 
-def leave_socks_proxies_out() -> None:
+def _unusable(proxy: str) -> str:
+    try:
+        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        usable = proxy == proxy.strip() and parts.scheme in _PROXY_SCHEMES and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        return "set it in the form http://HOST:PORT"
+    return "" if not parts.scheme.startswith("socks") or find_spec("socksio") else "pip install socksio pysocks"
+
+
+def leave_unusable_proxies_out() -> None:
     """Go without the proxies that would end every client at its start, also of this machine; say so on stderr."""
-    if names := socks_proxies():
-        for name in names:
-            del os.environ[name]
-        print(
-            f"Without the SOCKS proxy of {', '.join(names)}: it needs `pip install socksio pysocks`.", file=sys.stderr
-        )
+    for name, advice in unusable_proxies().items():
+        del os.environ[name]
+        print(f"Without the proxy that {name} names, which cannot be used: {advice}", file=sys.stderr)
 
 
 def require_project(root: Path) -> None:
