@@ -5,15 +5,17 @@ import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from prefect.client.schemas.objects import State
 
 from facesent.core import surroundings
 from facesent.core.console import leave_at_once
-from facesent.core.errors import FacesentError, in_words, to_put_right
+from facesent.core.errors import in_a_line, to_put_right
 from facesent.core.lifeline import exit_when_told
+from facesent.core.paths import Project
 from facesent.core.scratch import own_temporary_folder
+from facesent.dataset.files import check_names
 from facesent.registry.client import address_troubles, prepare
 from flows.killed import says_its_process
 from flows.server import prefect_api
@@ -46,18 +48,21 @@ def run_flow(name: str, flow: Callable[[Ready], "State[Any]"], *, again: str) ->
     own_temporary_folder()
     try:
         surroundings.require(Path())
+        if Project().data.is_dir():
+            check_names(Project().data)
         prepare()
         surroundings.refuse(address_troubles())
-        surroundings.leave_socks_proxies_out()
+        surroundings.leave_unusable_proxies_out()
         with prefect_api() as ready, says_its_process():
             state = flow(ready)
-    except (FacesentError, OSError) as error:
-        return _say(name, to_put_right(error) or in_words(cast("OSError", error))), None
-    except RuntimeError as error:
-        if "Failed to reach API" not in str(error):
+    except Exception as error:
+        said = in_a_line(error)
+        if "Failed to reach API" in str(error):
+            start = "Start it with `prefect server start`, or unset PREFECT_API_URL to run without a server."
+            said = f"{error}. {start}"
+        if said is None:
             raise
-        start = "Start it with `prefect server start`, or unset PREFECT_API_URL to run without a server."
-        return _say(name, f"{error}. {start}"), None
+        return _say(name, said), None
     finally:
         leave_at_once()
     if not state.is_completed():

@@ -14,15 +14,16 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 
-from facesent.core.errors import FacesentError
+from facesent.core.errors import FacesentError, to_put_right
 from facesent.core.paths import Project
 from facesent.core.programs import ended_together
 from facesent.registry.client import prepare
 from flows import artifacts
 from flows.clusters import LOCAL, task_runner
 from flows.command import Ready, positive, run_flow
+from flows.failures import failed
 from flows.folds import passed_on, train_fold
 from flows.killed import mark_crashed
 from flows.summary import open_mlflow
@@ -56,9 +57,8 @@ def cross_validation(folds: int | None = None) -> "State[Any]":
         planned = cross_validation.plan_folds(project, folds, flow_run=str(flow_run.id))
         train_folds(project, planned)
         summary = cross_validation.conclude(project, planned)
-    except FacesentError as error:
-        # Returned, not raised: the message is for people, and a traceback in the log would hide it.
-        return Failed(message=str(error))
+    except Exception as error:
+        return failed(error)
     artifacts.publish("cross-validation", artifacts.stage_report(project.outputs / "cross_validation"))
     return Completed(message=summary.sentence, data=summary)
 
@@ -89,15 +89,16 @@ def _submit(project: Project, planned: "PlannedFolds", fold: int) -> "PrefectFut
 
 def _outcomes(futures: Sequence["PrefectFuture[Any]"]) -> list[str]:
     """Wait for all: one that fails leaves the others their time."""
-    outcomes, failed = list[str](), list[str]()
+    outcomes, failures = list[str](), list[str]()
     for future in futures:
         try:
             outcomes.append(str(future.result()))
         except Exception as error:
-            failed.append(str(error) or repr(error))
-    if failed:
+            failures.append(to_put_right(error) or str(error) or repr(error))
+    if failures:
         raise FoldError(
-            f"{len(failed)} of {len(futures)} folds failed; the others are kept for the next run.\n" + "\n".join(failed)
+            f"{len(failures)} of {len(futures)} folds failed; the others are kept for the next run.\n"
+            + "\n".join(failures)
         )
     return outcomes
 

@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from sqlite3 import OperationalError
+from typing import Any
 
-from facesent.core.errors import to_put_right
+from prefect.client.schemas.objects import State
+from prefect.states import Failed
+
+from facesent.core.errors import FacesentError, to_put_right
 from facesent.core.markdown import code
 from facesent.core.paths import Project
 from flows.artifacts import verbatim
 from flows.dvc_stages import DvcBusyError, StageError, StageKilledError
 from flows.summary import Step, Steps, steps_table
 
+_MAKE_ROOM = "Make room on the disk, if it is full, or see why it cannot be written."
 _AGAIN = "Then run it again: finished stages are cached."
 
 
@@ -54,6 +58,22 @@ def failure_of(error: Exception, steps: Steps, project: Project) -> Failure:
     return Failure(step, said, _advice(error, step, project))
 
 
+def failed(error: Exception) -> "State[Any]":
+    """The state of a flow that has no steps, from what a person can put right.
+
+    Returned by the flow, not raised: the message is for people, and a traceback in the log would hide it.
+
+    Raises:
+        Exception: ``error`` itself, a fault of the program.
+    """
+    said = to_put_right(error)
+    if said is None:
+        raise error
+    return Failed(
+        message=said if isinstance(error, FacesentError) else f"{said}\nNext: {_MAKE_ROOM} Then run it again."
+    )
+
+
 def _advice(error: Exception, step: str | None, project: Project) -> str:
     match error:
         case DvcBusyError():
@@ -65,7 +85,7 @@ def _advice(error: Exception, step: str | None, project: Project) -> str:
             found = sorted((project.outputs / step).glob("*.md"))
             see = f"{code(found[0].as_posix())} and " if found else ""
             return f"See {see}the log of task {step}; fix what they name. {_AGAIN}"
-        case OSError() | OperationalError():
-            return "Free disk space if the disk is full, or find out why it cannot be written. " + _AGAIN
-        case _:
+        case FacesentError():
             return "Do what the message says. " + _AGAIN
+        case _:
+            return f"{_MAKE_ROOM} {_AGAIN}"

@@ -13,9 +13,8 @@ from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 
-from facesent.core.errors import FacesentError
 from facesent.core.paths import Project
 from facesent.experiments.space import check_space
 from facesent.experiments.study import Metric
@@ -25,6 +24,7 @@ from facesent.registry.client import prepare
 from facesent.section import ParamsError
 from flows import artifacts, tasks
 from flows.command import Ready, positive, run_flow
+from flows.failures import failed
 from flows.killed import mark_crashed
 
 if TYPE_CHECKING:
@@ -81,9 +81,8 @@ def sweep(trials: int | None = None, metric: Metric = "val_accuracy", apply: boo
         results = _search(project, _params(project, trials), metric)
         if apply:
             _apply(project, results)
-    except FacesentError as error:
-        # Returned, not raised: the message is for people, and a traceback in the log would hide it.
-        return Failed(message=str(error))
+    except Exception as error:
+        return failed(error)
     artifacts.publish("sweep", results.to_markdown())
     return Completed(message=results.sentence, data=results)
 

@@ -12,9 +12,8 @@ from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.events import emit_event
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 
-from facesent.core.errors import FacesentError
 from facesent.core.markdown import code, escaped
 from facesent.core.paths import Project
 from facesent.core.programs import environment, python, run
@@ -22,6 +21,7 @@ from facesent.params import load_params
 from facesent.registry.client import prepare
 from flows import artifacts, notifications
 from flows.command import Ready, run_flow
+from flows.failures import failed
 
 if TYPE_CHECKING:
     from facesent.watch.look import Look
@@ -45,8 +45,8 @@ def watch() -> "State[Any]":
         artifacts.publish("watch", page)
         if seen.state == "alarm":
             _answer(project, seen)
-    except FacesentError as error:
-        return Failed(message=str(error))
+    except Exception as error:
+        return failed(error)
     return Completed(name=seen.state.capitalize(), message=seen.sentence)
 
 

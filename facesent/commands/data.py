@@ -326,6 +326,7 @@ def _init(data_dir: Path) -> str:
 
 
 def _advice(data_dir: Path, contents: "Contents", state: "Tracking") -> str:
+    from facesent.dataset.files import in_deeper_folders
     from facesent.sources.dvc import Tracking, pointer
 
     source = pointer(data_dir)
@@ -334,14 +335,32 @@ def _advice(data_dir: Path, contents: "Contents", state: "Tracking") -> str:
         return f"{known}Next: {following.to_get_images(data_dir)}"
     if not contents.images:
         place = f"{data_dir}/<Class>/"
-        return f"Expected images in {place}. Received: none. Move them there, or: facesent data import DIR --replace"
+        way = in_deeper_folders(data_dir) or " Move them there, or: facesent data import DIR --replace"
+        return f"Expected images in {place}. Received: none.{way}"
     return {
-        Tracking.MATCHES: f"Matches {source}. Next: {_after(data_dir)}",
+        Tracking.MATCHES: f"Matches {source}. {_refused(data_dir) or f'Next: {_after(data_dir)}'}",
         Tracking.DIFFERS: f"Differs from {source}. Next: dvc add {data_dir} to keep this, "
         f"or dvc checkout {source} to go back",
         Tracking.UNTRACKED: f"Not tracked yet. Next: dvc add {data_dir}",
         Tracking.NO_DVC: _NO_DVC + _init(data_dir),
     }[state]
+
+
+def _refused(data_dir: Path) -> str | None:
+    """What keeps the pipeline from beginning with these folders."""
+    from facesent.core.errors import DataError
+    from facesent.core.paths import Project
+    from facesent.dataset.glance import check_folders
+    from facesent.dataset.settings import Validate
+    from facesent.section import ParamsError, section
+
+    try:
+        check_folders(data_dir, section(Project().params, "validate", Validate))
+    except DataError as error:
+        return str(error)
+    except ParamsError:
+        pass
+    return None
 
 
 def _as_dict(data_dir: Path, contents: "Contents", state: "Tracking") -> dict[str, object]:

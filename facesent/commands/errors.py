@@ -8,7 +8,7 @@ from typing import ParamSpec
 import click
 
 from facesent.core import surroundings
-from facesent.core.errors import FacesentError, in_words
+from facesent.core.errors import in_a_line
 from facesent.registry.client import address_troubles
 
 P = ParamSpec("P")
@@ -37,12 +37,12 @@ def _told(command: Callable[P, None], require: Callable[[Path], None] | None) ->
                 require(Path())
                 surroundings.refuse(address_troubles())
             command(*args, **kwargs)
-        except FacesentError as error:
-            raise click.ClickException(str(error)) from None
         except BrokenPipeError:
             # Whoever read the output has seen enough: click ends quietly.
             raise
-        except OSError as error:
-            raise click.ClickException(in_words(error)) from None
+        except Exception as error:
+            if (said := in_a_line(error)) is None:
+                raise
+            raise click.ClickException(said) from None
 
     return run

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from facesent.core.errors import FacesentError, in_words
+from facesent.core.errors import in_a_line
 
 Progress = Callable[[int, int], None]
 
@@ -22,10 +22,11 @@ def run_main(act: Callable[[], object]) -> None:
     """Run a process's main; what a person can put right, also a full disk, ends it with a message and status 1."""
     try:
         act()
-    except (FacesentError, OSError) as error:
+    except Exception as error:
+        if (said := in_a_line(error)) is None:
+            raise
         # Whoever read a pipe and went needs no message.
         if not isinstance(error, BrokenPipeError):
-            said = in_words(error) if isinstance(error, OSError) else error
             print(f"Error: {said}", file=sys.stderr, flush=True)
         raise SystemExit(1) from None
     finally:

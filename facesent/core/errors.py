@@ -3,7 +3,8 @@
 import errno
 import sqlite3
 
-_OF_A_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+# A disk that is full, broken or somebody else's.
+_OF_A_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class FacesentError(Exception):
@@ -24,6 +25,11 @@ def to_put_right(error: BaseException) -> str | None:
             return in_words(error)
         case _:
             return None
+
+
+def in_a_line(error: BaseException) -> str | None:
+    """The same for a command, and whatever else the system refused; None for a fault of the program."""
+    return to_put_right(error) or (in_words(error) if isinstance(error, OSError) else None)
 
 
 class TrackingError(FacesentError):

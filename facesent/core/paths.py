@@ -112,6 +112,11 @@ class Project:
         return self.evaluate / "metrics.json"
 
     @property
+    def evaluated_model(self) -> Path:
+        """The hash of the model that ``evaluate`` measured."""
+        return self.evaluate / "model_sha256.txt"
+
+    @property
     def verdict(self) -> Path:
         """The gate's last verdict."""
         return self.outputs / "gate" / "verdict.json"

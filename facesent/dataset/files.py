@@ -12,7 +12,7 @@ from unicodedata import normalize
 from facesent.core.errors import DataError
 from facesent.core.text import printable, some
 from facesent.dataset.metadata import PROPOSED, parse
-from facesent.images.rows import UNCERTAIN
+from facesent.images.limits import UNCERTAIN
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif"})
 METADATA = "metadata.csv"
@@ -138,18 +138,22 @@ def class_folders(data_dir: Path) -> list[str]:
                 f"Expected class folders inside {data_dir}. Received: {folder.name} is a link out of it. Copy the "
                 "images with `facesent data import DIR`."
             )
-    check_readable(data_dir, (folder.name for folder in folders))
+    _check_readable(data_dir, (folder.name for folder in folders))
     names = [folder.name for folder in folders]
     check_class_names(names)
     return names
 
 
-def check_readable(data_dir: Path, names: Iterable[str]) -> None:
-    """Refuse names that are not UTF-8, on which DVC dies without naming one.
+def check_names(data_dir: Path) -> None:
+    """Refuse files whose names are not UTF-8, on which DVC dies without naming one.
 
     Raises:
-        DataError: some of these names of ``data_dir`` are such.
+        DataError: there are such.
     """
+    _check_readable(data_dir, (name for name, _ in walk_files(data_dir)))
+
+
+def _check_readable(data_dir: Path, names: Iterable[str]) -> None:
     if wrong := sorted(printable(name) for name in names if printable(name) != name):
         raise DataError(
             f"Expected names in UTF-8 in {data_dir}. Received: {some(wrong)}. Rename them, such as "
@@ -175,6 +179,7 @@ def image_files(data_dir: Path) -> list[ImageFile]:
         raise DataError(
             f"Expected images ({', '.join(sorted(SUFFIXES))}) in {data_dir}/<Class>/. "
             f"Received: none in the folders {', '.join(sorted(classes)) or '(no folders)'}."
+            + in_deeper_folders(data_dir)
         )
     return sorted(found)
 
@@ -182,6 +187,18 @@ def image_files(data_dir: Path) -> list[ImageFile]:
 def stray_images(data_dir: Path) -> list[str]:
     """The sorted names of images that lie beside or below the class folders, and are therefore ignored."""
     return sorted(printable(name) for name in _strays(data_dir, "", 0))
+
+
+def in_deeper_folders(data_dir: Path) -> str:
+    """Where images lie below the class folders, as archives have them: what to do, after a space; else nothing."""
+    deep = [name for name in stray_images(data_dir) if name.count("/") > 1]
+    if not deep:
+        return ""
+    apart = data_dir.with_name(f"{data_dir.name}-unpacked")
+    return (
+        f" {len(deep)} lie deeper, such as {deep[0]}. Take them in from a folder apart: mv {data_dir} {apart} && "
+        f"facesent data import {apart}"
+    )
 
 
 def other_files(data_dir: Path) -> list[str]:

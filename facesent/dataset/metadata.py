@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ PROPOSED = "proposed-"
 """What the groups begin with that nobody gave: `facesent data people` found them by the faces."""
 COLUMNS = ("file_name", "group", "split")
 _DELIMITERS = ",;\t|"
+# What people and their programs take for it.
+_NEARLY = re.compile(r"metadata\.(csv(\.\w+)?|tsv|jsonl|xlsx?|ods)", re.IGNORECASE)
+# What pandas and databases write for nothing; as groups they would make one person of all whom nobody knows.
+_NOTHING = frozenset({"nan", "NaN", "None", "<NA>", "null", "NULL"})
 
 
 @dataclass(frozen=True)
@@ -66,9 +71,10 @@ def read_metadata(path: Path, images: Collection[str]) -> Metadata:
         images: their names there, as ``<Class>/<image>``.
 
     Raises:
-        DataError: as `parse`; no row names an image, an image has two rows, or a split is not train, val or test.
+        DataError: as `parse` and `is_there`; no row names an image, an image has two rows, or a split is not train, val
+            or test.
     """
-    if not path.is_file():
+    if not is_there(path):
         return Metadata()
     columns, rows = parse(path)
     known = _Names(path.parent, images)
@@ -84,6 +90,22 @@ def read_metadata(path: Path, images: Collection[str]) -> Metadata:
     found = {row["file_name"] for row in matched}
     rowless = tuple(sorted(set(images) - found))
     return Metadata(columns, matched, unmatched, rowless, all(name in (None, row["file_name"]) for name, row in named))
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a ``metadata.csv``.
+
+    Raises:
+        DataError: there is something else of nearly that name, as without its groups people would be in two splits.
+    """
+    if path.is_file():
+        return True
+    if nearly := sorted(other.name for other in path.parent.glob("*") if _NEARLY.fullmatch(other.name)):
+        raise DataError(
+            f"Expected what is known of the images in {path}, a file. Received: {nearly[0]}. Save it there as CSV "
+            "UTF-8, or move it elsewhere."
+        )
+    return False
 
 
 def parse(path: Path) -> tuple[tuple[str, ...], list[Row]]:
@@ -178,7 +200,8 @@ def _column(cell: str) -> str:
 
 
 def _clean(cell: str) -> str:
-    return normalize("NFC", cell.strip())
+    text = normalize("NFC", cell.strip())
+    return "" if text in _NOTHING else text
 
 
 def _check(rows: Sequence[Row], path: Path) -> None:

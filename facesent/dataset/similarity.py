@@ -36,21 +36,25 @@ class Pictures:
         hashes: ``(entries,)``, the perceptual hash of each.
         mirrored: ``(entries,)``, that of its mirror image.
         seen: ``(entries,)``, whether it is a picture, and no mirror image of one.
+        whole: ``(entries,)``, whether ``mirrored`` is known.
     """
 
     hashes: Hashes
     mirrored: Hashes
     seen: NDArray[np.bool_]
+    whole: NDArray[np.bool_]
 
     def close(self, one: Labels, other: Labels, distance: int) -> tuple[Labels, Labels]:
         """The places in ``one`` and ``other`` of pairs that are nearly the same picture.
 
-        A picture and a mirror image have to be alike in both forms; two mirror images are as alike as the pictures are.
+        A picture and a mirror image have to be alike in both forms, where both are known; two mirror images are as
+        alike as the pictures are.
         """
         near = np.bitwise_count(self.hashes[one, None] ^ self.hashes[None, other]) <= distance
         left, right = np.nonzero(near & (self.seen[one, None] | self.seen[None, other]))
         one, other = one[left], other[right]
         also = np.bitwise_count(self.mirrored[one] ^ self.mirrored[other]) <= distance
+        also |= ~(self.whole[one] & self.whole[other])
         kept = also | (self.seen[one] & self.seen[other])
         return one[kept], other[kept]
 
@@ -64,15 +68,18 @@ def near_duplicates(phash: pd.Series, mirrored: pd.Series, distance: int) -> Lab
 
     Args:
         phash: 64-bit perceptual hashes as 16 hexadecimal digits; a missing one is like no other.
-        mirrored: those of the mirror images, or missing.
+        mirrored: those of the mirror images, or missing; then to be like the other's mirror image suffices.
         distance: in bits, up to which hashes are those of nearly the same picture; 0 links equal hashes only.
     """
     known, both = phash.notna().to_numpy(), (phash.notna() & mirrored.notna()).to_numpy()
     as_seen = np.stack([numbers_of(phash[known]), numbers_of(mirrored[known].fillna("0"))], axis=1)
     turned = as_seen[both[known]][:, ::-1]
-    seen = np.concatenate([np.ones(len(as_seen), np.uint64), np.zeros(len(turned), np.uint64)])
-    entries, found = np.unique(np.column_stack([np.concatenate([as_seen, turned]), seen]), axis=0, return_inverse=True)
-    linked = _link(Pictures(entries[:, 0], entries[:, 1], entries[:, 2] == 1), distance)[found.reshape(-1)]
+    seen = np.repeat(np.array([1, 0], np.uint64), [len(as_seen), len(turned)])
+    whole = np.concatenate([both[known], np.ones(len(turned), bool)]).astype(np.uint64)
+    rows = np.column_stack([np.concatenate([as_seen, turned]), seen, whole])
+    entries, found = np.unique(rows, axis=0, return_inverse=True)
+    pictures = Pictures(entries[:, 0], entries[:, 1], entries[:, 2] == 1, entries[:, 3] == 1)
+    linked = _link(pictures, distance)[found.reshape(-1)]
 
     labels = np.arange(len(phash)) + len(entries)
     labels[known] = linked[: len(as_seen)]

@@ -142,8 +142,7 @@ def _nodes(images: pd.DataFrame, memory: pd.DataFrame) -> pd.DataFrame:
     known = known.assign(split=given.fillna(places).fillna(""), given=given.notna())
     gone = memory.merge(known[key].drop_duplicates(), how="left", on=key, indicator=True)
     gone = gone[gone["_merge"] == "left_only"].drop(columns="_merge").assign(image=False, given=False)
-    # Of what is gone the mirror image is not known; an image that mirrors it has its own.
-    return pd.concat([known, gone.assign(mirrored=gone["phash"])], ignore_index=True)
+    return pd.concat([known, gone], ignore_index=True)
 
 
 def _related(nodes: pd.DataFrame, memory: pd.DataFrame, near: Labels) -> bool:

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
 from facesent.core.paths import SPLITS
 from facesent.dataset.folds import Names
@@ -39,7 +38,8 @@ def settle(nodes: pd.DataFrame, group: Labels, distance: int, *, keep_given: boo
 
     Args:
         nodes: a row an image, then a row for each remembered one that is gone: ``content``, ``person``, ``phash``,
-            ``mirrored``, ``split`` ("" where none is known), ``given`` (whether metadata.csv says so) and ``image``.
+            ``mirrored`` (missing of what is gone), ``split`` ("" where none is known), ``given`` (whether metadata.csv
+            says so) and ``image``.
         group: equal numbers for what belongs together, ``(nodes,)``.
         distance: in bits, up to which pictures are near duplicates.
         keep_given: whether linked images whose splits are both given stay, as a benchmark's own splits ask for.
@@ -73,23 +73,24 @@ class _Knot:
         self.left_out: dict[int, str] = {}
 
     def follow(self) -> None:
-        """Place what has no place with what it is linked with; what is linked with two splits is left out."""
-        free = np.flatnonzero(self.places == "")
-        if not len(free):
-            return
-        touched = self._touched()[free]
-        parts = connected_components(self._linked[free][:, free], directed=False)[1]
-        for part in np.unique(parts):
-            members = np.flatnonzero(parts == part)
-            alone = touched[members].sum(axis=1) == 1
-            votes = touched[members][alone].sum(axis=0) if alone.any() else touched[members].sum(axis=0)
-            chosen = int(votes.argmax())
-            for member in members:
-                others = np.flatnonzero(touched[member])
-                if set(others) - {chosen}:
-                    self._leave_out(free[member], {*others, chosen})
+        """Place what has no place with what it is linked with; what is linked with two splits is left out.
+
+        One after the other, as each that has its place leads those that are linked with it. What is linked with nothing
+        but images that are left out stays without a place, as it belongs to nobody.
+        """
+        touched = self._touched()
+        # Where two of them are linked, those of test are first, as they have the say in ``part`` too.
+        first = np.lexsort([np.arange(len(touched)), -touched.argmax(axis=1)])
+        free = [row for row in first if self.places[row] == ""]
+        while led := [row for row in free if touched[row].any()]:
+            for row in led:
+                splits = np.flatnonzero(touched[row])
+                if len(splits) > 1:
+                    self._leave_out(row, set(splits))
                 else:
-                    self.places[free[member]] = SPLITS[chosen]
+                    self.places[row] = SPLITS[splits[0]]
+                    touched[self._linked[[row]].indices, splits[0]] = True
+            free = [row for row in free if self.places[row] == "" and row not in self.left_out]
 
     def part(self, *, keep_given: bool) -> None:
         """Of linked images in two splits keep those of the split that is looked at last."""
@@ -117,11 +118,15 @@ def _links(nodes: pd.DataFrame, distance: int) -> csr_array:
     """Which of the nodes are linked by themselves, not over others: ``(nodes, nodes)``."""
     content, person = (pd.factorize(nodes[name])[0] for name in ("content", "person"))
     named = (nodes["person"] != "").to_numpy()
-    hashes, mirrored, columns = numbers_of(nodes["phash"]), numbers_of(nodes["mirrored"]), []
+    hashes, mirrored, columns = numbers_of(nodes["phash"]), numbers_of(nodes["mirrored"].fillna("0")), []
+    known = nodes["mirrored"].notna().to_numpy()
     for row in range(len(nodes)):
         same = (content == content[row]) | (named & named[row] & (person == person[row]))
         near = distances(hashes[row], hashes) <= distance
-        turned = np.maximum(distances(mirrored[row], hashes), distances(hashes[row], mirrored)) <= distance
+        # Of what is gone one form is known: it has to be like the other's mirror image, and that suffices.
+        turned = (distances(mirrored[row], hashes) <= distance) | ~known[row]
+        turned &= (distances(hashes[row], mirrored) <= distance) | ~known
+        turned &= known | known[row]
         columns.append(np.flatnonzero(same | near | turned))
     starts = np.cumsum([0, *map(len, columns)])
     data = np.ones(starts[-1], dtype=bool)

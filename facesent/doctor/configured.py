@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from facesent.core import surroundings
@@ -11,11 +12,14 @@ from facesent.core.errors import DataError, FacesentError
 from facesent.core.paths import Project
 from facesent.core.programs import dvc
 from facesent.dataset.files import describe
+from facesent.dataset.glance import check_folders
+from facesent.dataset.settings import Validate
 from facesent.doctor.finding import Finding, problem
 from facesent.forgetting.person import path_of
 from facesent.params import load_params
 from facesent.registry.client import EXPORT_LOCAL_STORE, encoded_letters
 from facesent.registry.lineage import preset_of
+from facesent.section import ParamsError, section
 from facesent.sources.dvc import Tracking, tracking
 from facesent.sources.kaggle import has_credentials
 
@@ -66,6 +70,8 @@ def _images(project: Project) -> Finding:
         return Finding("data/", "note", "missing", "dvc checkout data.dvc, or facesent data draw | download | import")
     try:
         contents, state = describe(project.data), tracking(project.data)
+        with suppress(ParamsError):  # which is told already
+            check_folders(project.data, section(project.params, "validate", Validate))
     except DataError as error:
         return Finding("data/", "problem", str(error), "facesent data status")
     what = f"{sum(contents.classes.values()):,} images in {len(contents.classes)} classes"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from facesent.core.errors import FacesentError
 from facesent.core.paths import Project
-from facesent.core.surroundings import socks_proxies
+from facesent.core.surroundings import unusable_proxies
 from facesent.doctor import prefect_home
 from facesent.doctor.finding import Finding, problem
 from facesent.registry.addresses import sqlite_file
@@ -79,10 +79,10 @@ def _prefect(project: Project) -> Finding:
 
 def _proxies() -> Iterator[Finding]:
     named = [name for each in _PROXIES for name in (each, each.lower()) if os.environ.get(name)]
-    if socks := socks_proxies():
-        what = f"{', '.join(socks)}: a SOCKS proxy, for which packages are missing; flows ignore it"
-        yield Finding("proxy", "note", what, "pip install socksio pysocks")
-    elif named:
+    unusable = unusable_proxies()
+    for name, advice in unusable.items():
+        yield Finding("proxy", "note", f"{name} names a proxy that can't be used; flows ignore it", advice)
+    if named and not unusable:
         yield Finding("proxy", "ok", f"{', '.join(named)}; services on this machine are reached without it")
 
 

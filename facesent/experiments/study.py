@@ -3,17 +3,21 @@
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.exceptions import StorageInternalError
 from optuna.pruners import MedianPruner
 from optuna.samplers import TPESampler
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
+from facesent.core.errors import FacesentError
 from facesent.experiments.settings import Range, Sweep
 from facesent.experiments.space import is_integer, present_values
 from facesent.params import Params
@@ -42,12 +46,38 @@ def study_name(params: Params, metric: Metric, splits: Iterable[bytes]) -> str:
     return f"sweep-{digest.hexdigest()[:12]}"
 
 
+@contextmanager
+def kept_in(database: Path) -> Iterator[None]:
+    """Let a block, or Optuna in it, use the study's file.
+
+    Raises:
+        FacesentError: it cannot be read or written.
+    """
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError) as error:
+        # Optuna hides what the database said behind a guess, SQLAlchemy adds the statement.
+        said = getattr(error.__cause__ or error, "orig", error)
+        raise FacesentError(
+            f"Expected to read and write the sweep's trials in {database}. Received: {said}. Make room on its disk, "
+            "close what has it open, or remove it to begin the sweep anew; then run it again."
+        ) from None
+
+
 def open_study(database: Path, name: str, params: Params, metric: Metric) -> optuna.Study:
-    """Open the study of this name, or create it with the present settings as its first trial."""
+    """Open the study of this name, or create it with the present settings as its first trial.
+
+    Raises:
+        FacesentError: another release of Optuna wrote it, in another form.
+    """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     database.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        storage = RDBStorage(f"sqlite:///{database.absolute()}")
+    except RuntimeError as error:
+        raise FacesentError(f"{error} Or remove {database} to begin the sweep anew.") from None
     study = optuna.create_study(
-        storage=RDBStorage(f"sqlite:///{database.absolute()}"),
+        storage=storage,
         study_name=name,
         direction="maximize" if metric == "val_accuracy" else "minimize",
         pruner=pruner(params.sweep),

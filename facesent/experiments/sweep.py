@@ -15,7 +15,17 @@ from facesent.core.files import locked
 from facesent.core.paths import Project
 from facesent.core.programs import Log
 from facesent.experiments.space import Values, check_space, rounded, with_values
-from facesent.experiments.study import Metric, best_value, missing, next_trial, open_study, report, reported, study_name
+from facesent.experiments.study import (
+    Metric,
+    best_value,
+    kept_in,
+    missing,
+    next_trial,
+    open_study,
+    report,
+    reported,
+    study_name,
+)
 from facesent.experiments.trial import CHECKPOINT
 from facesent.experiments.trial_process import Row, TrialFailedError, training_process
 from facesent.params import Params
@@ -147,13 +157,14 @@ def sweeping(project: Project, params: Params, metric: Metric, tags: dict[str, s
 
     Raises:
         ParamsError: the space is not valid.
-        FacesentError: there are no splits, or another process sweeps here.
+        FacesentError: there are no splits, another process sweeps here, or the study cannot be read or written.
         TrackingError: if MLflow cannot be reached.
     """
     check_space(params)
     name = study_name(params, metric, [_bytes(project.split(split)) for split in ("train", "val")])
-    with _alone(sweep_folder(project)):
-        study = open_study(sweep_folder(project) / "study.db", name, params, metric)
+    database = sweep_folder(project) / "study.db"
+    with _alone(sweep_folder(project)), kept_in(database):
+        study = open_study(database, name, params, metric)
         title = f"sweep {run_name(project, params)}"
         run_id = runs.begin(title, params.flat(), fingerprint=name, tags={**lineage_tags(project), **tags})
         try:

@@ -1,11 +1,8 @@
-"""A split's table: who reads it, its classes, and the label that no class may have."""
+"""A split's table: who reads it, and its classes."""
 
 from pathlib import Path
 
 import pandas as pd
-
-UNCERTAIN = "uncertain"
-"""The answer of a model that is less sure than it was asked to be."""
 
 
 def read_split(path: Path) -> pd.DataFrame:

@@ -40,13 +40,14 @@ def register(project: Project) -> Candidate:
     The same weights and labels with another ``serve.min_confidence``, or served by other code, are another version.
 
     Raises:
-        FacesentError: if the stages have not run.
+        FacesentError: if the stages have not run, or ``evaluate`` not since the last ``train``.
         TrackingError: if MLflow cannot be reached.
     """
     for path in (project.model, project.metrics):
         if not path.is_file():
             raise FacesentError(f"Expected a trained and evaluated model. Received: no {path}. Run: dvc repro")
     sha256 = model_sha256(project.model, project.labels)
+    _check_evaluated(project, sha256)
     params = load_params(project.params)
     min_confidence = params.serve.min_confidence
     run_id = record(project, params)
@@ -63,6 +64,15 @@ def register(project: Project) -> Candidate:
             versions.describe_version(version, description(card.read_text(encoding="utf-8")))
         versions.set_alias(CHALLENGER, version)
     return Candidate(version, run_id, sha256, created)
+
+
+def _check_evaluated(project: Project, sha256: str) -> None:
+    # Outputs of earlier releases do not say.
+    if project.evaluated_model.is_file() and project.evaluated_model.read_text(encoding="utf-8").strip() != sha256:
+        raise FacesentError(
+            f"Expected in {project.evaluate} what was measured of the model in {project.train}. Received: measures of "
+            "another model. Run: dvc repro"
+        )
 
 
 def _version_tags(project: Project, run_id: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ import yaml
 
 from facesent.core.errors import DataError
 from facesent.core.programs import dvc
-from facesent.dataset.files import check_readable, walk_files
+from facesent.dataset.files import check_names
 
 
 class Tracking(StrEnum):
@@ -51,7 +51,7 @@ def track(data_dir: Path) -> bool:
     """
     if repository(data_dir) is None:
         return False
-    check_readable(data_dir, (name for name, _ in walk_files(data_dir)))
+    check_names(data_dir)
     source = pointer(data_dir)
     before = source.read_bytes() if source.is_file() else None
     try:
@@ -74,7 +74,7 @@ def tracking(data_dir: Path) -> Tracking:
         return Tracking.UNTRACKED
     if not data_dir.exists():
         return Tracking.MISSING
-    check_readable(data_dir, (name for name, _ in walk_files(data_dir)))
+    check_names(data_dir)
     answer = _dvc("status", "--json", pointer(data_dir).name, folder=data_dir.parent)
     changes = {
         state

@@ -12,7 +12,7 @@ from facesent.core.console import Progress
 from facesent.core.errors import DataError
 from facesent.core.text import printable, some
 from facesent.dataset.files import METADATA, check_class_names, is_ignored, is_image_name, leaves
-from facesent.dataset.metadata import Metadata, read_metadata
+from facesent.dataset.metadata import Metadata, is_there, read_metadata
 from facesent.images.kinds import is_picture, kind_of_file
 from facesent.images.limits import MAX_BYTES
 from facesent.sources.archive import DamagedArchiveError, unpack
@@ -267,7 +267,7 @@ def _read_metadata(folders: Sequence[Path], places: Mapping[str, _Place]) -> tup
     given = {name: {"file_name": name, "split": place.split} for name, place in places.items() if place.split}
     columns = dict.fromkeys(["file_name", "split"] if given else ["file_name"])
     unmatched: list[str] = []
-    files = [folder / METADATA for folder in dict.fromkeys(folders) if (folder / METADATA).is_file()]
+    files = [folder / METADATA for folder in dict.fromkeys(folders) if is_there(folder / METADATA)]
     for file in files:
         names = {
             place.file.relative_to(file.parent).as_posix(): name

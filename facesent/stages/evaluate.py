@@ -49,7 +49,7 @@ from facesent.images.batches import Examples, read_examples
 from facesent.images.reading import Pixels
 from facesent.images.rows import read_split
 from facesent.model.calibration import at_temperature
-from facesent.model.storage import load_labels, load_model
+from facesent.model.storage import load_labels, load_model, model_sha256
 from facesent.prediction.classifier import Classifier
 from facesent.section import section
 
@@ -94,6 +94,8 @@ def evaluate(project: Project) -> None:
         classifier.labels,
     )
     _write_report(project, settings, report, model, scored, Measured(measures, test), background)
+    # Last: what is told of a model is this one's, and whole.
+    project.evaluated_model.write_text(f"{model_sha256(project.model, project.labels)}\n", encoding="utf-8")
     say(comparison_markdown(measures, background.reference))
 
 

@@ -29,6 +29,7 @@ def validate(project: Project, data: Path | None = None) -> None:
     """
     from facesent.dataset.expectations import check, load
     from facesent.dataset.files import class_folders
+    from facesent.dataset.glance import without_excluded
     from facesent.dataset.reports import class_counts, validation_markdown, validation_summary
     from facesent.dataset.settings import Validate
     from facesent.section import section
@@ -37,7 +38,7 @@ def validate(project: Project, data: Path | None = None) -> None:
     data = data or project.data
     folder = project.manifest.parent
     folder.mkdir(parents=True, exist_ok=True)
-    classes = _classes(class_folders(data), params.exclude)
+    classes = without_excluded(class_folders(data), params.exclude)
     # Its import takes one core some seconds, in which the images keep the others busy.
     Thread(target=load, daemon=True).start()
     manifest = _scan(project, data, params)
@@ -51,20 +52,6 @@ def validate(project: Project, data: Path | None = None) -> None:
     for note in summary["notes"]:
         say(note)
     _judge(outcomes, folder)
-
-
-def _classes(folders: Sequence[str], exclude: Sequence[str]) -> list[str]:
-    """The classes that are not left out.
-
-    Raises:
-        DataError: a class that is to be left out is none.
-    """
-    if unknown := sorted(set(exclude) - set(folders)):
-        raise DataError(
-            f"Expected class folders in validate.exclude: {', '.join(folders)}. Received: {', '.join(unknown)}. "
-            "Correct the names in params.yaml."
-        )
-    return [name for name in folders if name not in exclude]
 
 
 def _scan(project: Project, data: Path, params: "Validate") -> "pd.DataFrame":

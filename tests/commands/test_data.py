@@ -198,4 +198,8 @@ def test_a_class_is_left_out_where_that_is_asked_for(project: Path, source: Path
 
 def test_images_that_lie_too_deep_are_told_with_the_command_that_takes_them(project: Path) -> None:
     make(Path("data/dataset"), "Happy/1.jpg", "Sad/1.jpg")
-    assert call("status").output.endswith("Received: none. Move them there, or: facesent data import DIR --replace\n")
+    said = call("status").output.splitlines()[-1]
+    assert "Received: none. 2 lie deeper, such as dataset/Happy/1.jpg." in said
+    Path("data").rename("data-unpacked")
+    assert call(*said.rpartition("&& facesent data ")[2].split()).exit_code == 0
+    assert sorted(path.name for path in Path("data").iterdir()) == ["Happy", "Sad"]

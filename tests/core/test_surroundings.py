@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 from facesent.core import surroundings
@@ -119,6 +120,25 @@ def test_what_is_on_this_machine_is_asked_without_a_proxy(given: str, name: str)
     proxy = "http://127.0.0.1:9"
     found = settled(code, HTTP_PROXY=proxy, http_proxy=proxy, HTTPS_PROXY=proxy, **{name: given})
     assert found == f"True False True True {'intranet' in given}"
+
+
+@pytest.mark.parametrize(
+    "proxy", ["http://proxy:port", " http://proxy:3128", "ftp://proxy:1", "http://[::1", "socks4://a:1"]
+)
+def test_a_proxy_at_which_clients_would_end_is_left_out(
+    proxy: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", "proxy.example:3128")
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    with pytest.raises((ValueError, httpx.InvalidURL)):
+        httpx.Client()
+    surroundings.leave_unusable_proxies_out()
+    httpx.Client().close()
+    assert "HTTP_PROXY names, which cannot be used" in capsys.readouterr().err
+    assert os.environ["HTTPS_PROXY"] == "proxy.example:3128"
 
 
 def test_settings_of_another_projects_keras_are_not_read(tmp_path: Path) -> None:

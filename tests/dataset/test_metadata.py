@@ -108,6 +108,24 @@ def test_what_cannot_be_read_is_refused_by_name(source: Path, tmp_path: Path, co
         import_folder(source, tmp_path / "incoming")
 
 
+@pytest.mark.parametrize("name", ["Metadata.csv", "metadata.csv.txt", "metadata.xlsx"])
+def test_a_table_of_nearly_that_name_is_not_passed_over(source: Path, tmp_path: Path, name: str) -> None:
+    (source / name).write_text(PLAIN)
+    for take in (
+        lambda: read_metadata(source / "metadata.csv", IMAGES),
+        lambda: import_folder(source, tmp_path / "in"),
+    ):
+        with pytest.raises(DataError, match=f"Received: {name}. Save it there as CSV UTF-8"):
+            take()
+
+
+@pytest.mark.parametrize("nothing", ["nan", "None", "NULL"])
+def test_what_programs_write_for_nothing_is_no_person(source: Path, nothing: str) -> None:
+    text = f"file_name,group,split\nHappy/Zoë 1.jpg,{nothing},{nothing}\nSad/c.jpg,Nan,test\n"
+    rows = read(source, text).rows
+    assert [(row["group"], row["split"]) for row in rows] == [("", ""), ("Nan", "test")]
+
+
 def test_rows_and_images_that_miss_each_other_are_warned_of(source: Path) -> None:
     (note,) = read(source, "file_name,group\nSad/c.jpg,1\nZoë 1.jpg,2\n").notes()
     assert note.startswith(

@@ -37,6 +37,7 @@ class Collection:
     def __init__(self, rng: np.random.Generator) -> None:
         self.rng = rng
         self.images: list[dict[str, Any]] = []
+        self.gone: list[dict[str, Any]] = []
         for _ in range(500):
             self.add(None if rng.random() < 0.3 else f"p{rng.integers(1, 90)}")
         for image, other in zip(self.some(20), self.some(20), strict=True):
@@ -69,7 +70,7 @@ class Collection:
 
     def edit(self) -> None:
         """One of the things that people do, to a few images."""
-        match int(self.rng.integers(0, 9)):
+        match int(self.rng.integers(0, 11)):
             case 0:
                 for _ in range(10):
                     self.add(None)
@@ -81,8 +82,9 @@ class Collection:
                 for image in self.some(5):
                     self.add(image["group"])
             case 3:
-                gone = [image["id"] for image in self.some(10)]
-                self.images = [image for image in self.images if image["id"] not in gone]
+                gone = self.some(10)
+                self.gone += gone
+                self.images = [image for image in self.images if image not in gone]
             case 4:
                 for image in self.some(10):
                     image["label"] = "A"
@@ -100,6 +102,13 @@ class Collection:
             case 8:
                 for image in self.some(3):
                     self.add(image["group"], self.near(mirrored(image["phash"])))
+            case 9:
+                for image in self.some(3):
+                    image.update(sha256=self.content(), phash=self.near(mirrored(image["phash"])))
+            case 10:
+                # Brought back, under another number: nobody left them alone.
+                self.images += [image | {"id": self.rng.integers(0, 2**63)} for image in self.gone]
+                self.gone = []
 
 
 def mirrored(phash: str) -> str:
@@ -175,6 +184,33 @@ def test_an_image_that_is_like_one_that_is_gone_stays_where_that_was() -> None:
 
     result, _, _ = divide(collection.manifest, memory)
     assert result.set_index("file_name")["split"][collection.images[-1]["file_name"]] == "test"
+
+
+def test_of_images_saved_anew_and_a_new_one_between_them_the_new_one_is_left_out() -> None:
+    collection = Collection(np.random.default_rng(1))
+    result, _, memory = divide(collection.manifest, NOTHING)
+    place = result.set_index("file_name")["split"]
+    tested = next(image for image in collection.images if image["group"] and place[image["file_name"]] == "test")
+    trained = next(image for image in collection.images if not image["group"] and place[image["file_name"]] == "train")
+    for image in (tested, trained):
+        image["sha256"] = collection.content()
+    collection.add(tested["group"], collection.near(trained["phash"]))
+
+    after, report, _ = divide(collection.manifest, memory)
+    assert list(report.left_out) == [collection.images[-1]["file_name"]]
+    assert after.set_index("file_name")["split"].equals(place)
+
+
+def test_an_image_that_mirrors_one_that_is_gone_stays_where_that_was() -> None:
+    collection = Collection(np.random.default_rng(1))
+    result, _, memory = divide(collection.manifest, NOTHING)
+    place = result.set_index("file_name")["split"]
+    for image in collection.images:
+        image.update(sha256=collection.content(), phash=collection.near(mirrored(image["phash"])), group=None)
+
+    after, report, _ = divide(collection.manifest, memory)
+    assert not report.left_out
+    assert after.set_index("file_name")["split"].equals(place)
 
 
 def test_images_of_train_that_belong_to_given_test_images_are_left_out_unless_they_shall_stay() -> None:

@@ -80,3 +80,34 @@ def test_a_registry_without_a_champion_is_a_note(project: Path, mlflow_store: Pa
     found = by_subject(reachable.findings(Project(project)))
     assert found["MLflow"].state == "ok"
     assert found["registry"].what == "0 versions, no champion"
+
+
+@pytest.mark.parametrize(("folders", "words"), [
+    (["train/Happy", "train/Sad", "test/Happy", "test/Sad"], "160 lie deeper, such as test/Happy/0.jpg"),
+    (["dataset/Happy", "dataset/Sad"], "80 lie deeper, such as dataset/Happy/0.jpg"),
+    (["Happy", "Sad", "more/Angry"], "Received: more (0). 40 lie deeper"),
+    (["Happy", "Sad/few"], "Received: Sad (0)"),
+    (["Happy"], "two class folders"),
+])  # fmt: skip
+def test_folders_that_the_pipeline_would_refuse_are_a_problem(project: Path, folders: list[str], words: str) -> None:
+    copy(REPOSITORY / "params.yaml", project)
+    for folder in folders:
+        place = project / "data" / folder
+        place.mkdir(parents=True)
+        for number in range(40):
+            (place / f"{number}.jpg").touch()
+    images = by_subject(configured.findings(Project(project)))["data/"]
+    assert images.state == "problem"
+    assert words in images.what
+
+
+def test_a_table_of_people_that_the_pipeline_would_refuse_is_a_problem(project: Path) -> None:
+    copy(REPOSITORY / "params.yaml", project)
+    for label in ("Happy", "Sad"):
+        (project / "data" / label).mkdir(parents=True)
+        for number in range(40):
+            (project / "data" / label / f"{number}.jpg").touch()
+    assert by_subject(configured.findings(Project(project)))["data/"].state == "note"
+    (project / "data" / "metadata.csv").write_text("person,file\n1,Happy/1.jpg\n")
+    images = by_subject(configured.findings(Project(project)))["data/"]
+    assert (images.state, "a column file_name" in images.what) == ("problem", True)

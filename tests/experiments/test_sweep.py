@@ -14,6 +14,7 @@ from facesent.experiments import sweep, sweep_results
 from facesent.experiments.sweep import OpenSweep, sweeping
 from facesent.experiments.trial_process import TrialFailedError
 from facesent.params import load_params
+from tests.helpers.disks import no_room
 
 pytestmark = pytest.mark.slow
 
@@ -150,3 +151,9 @@ def test_without_splits_it_says_what_to_run(swept: Project) -> None:
     swept.split("val").unlink()
     with pytest.raises(FacesentError, match="dvc repro split"), opened(swept):
         pass
+
+
+def test_a_study_that_cannot_be_written_is_one_message(swept: Project) -> None:
+    expected = r"sweep's trials in .*study\.db\. Received: disk I/O error\. Make room"
+    with pytest.raises(FacesentError, match=expected), opened(swept) as sweep, no_room():
+        sweep.next_trial()

@@ -3,15 +3,18 @@ import sqlite3
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prefect import flow, task
+from prefect.client.schemas.objects import State
 
 from facesent.core.errors import FacesentError, TrackingError
 from facesent.core.paths import Project
 from flows.dvc_stages import DvcBusyError, StageError, StageKilledError
-from flows.failures import failure_of
+from flows.failures import failed, failure_of
 from flows.summary import Step, Steps
+from tests.helpers.disks import no_room
 from tests.helpers.tables import cells
 
 FAILED = Steps([Step("validate", "ran", 2.0), Step("train", "failed", 3.0)])
@@ -76,3 +79,30 @@ def test_the_last_try_of_a_task_is_told_in_a_line(caplog: pytest.LogCaptureFixtu
     asking()
     assert "Retries are exhausted" in caplog.text
     assert "Traceback" not in caplog.text
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("prefect_server")
+def test_a_flow_on_a_full_disk_ends_with_a_line_and_what_to_do(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    @flow
+    def write() -> "State[Any]":
+        try:
+            with no_room():
+                (tmp_path / "folds.csv").write_text("file_name")
+        except Exception as error:
+            return failed(error)
+        raise AssertionError
+
+    state = write(return_state=True)
+    assert state.is_failed()
+    assert state.message
+    assert state.message.splitlines()[0] == "File too large"
+    assert state.message.splitlines()[1].startswith("Next: Make room on the disk")
+    assert "Traceback" not in caplog.text
+
+
+def test_a_fault_of_the_program_is_not_told_as_a_failure() -> None:
+    with pytest.raises(KeyError):
+        failed(KeyError("oops"))

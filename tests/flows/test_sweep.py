@@ -157,6 +157,19 @@ def test_the_best_values_are_written_and_applied(swept: Swept, capsys: pytest.Ca
     assert "dvc repro" in printed
 
 
+def test_a_study_that_cannot_be_read_is_told_in_a_line(swept: Swept, capfd: pytest.CaptureFixture[str]) -> None:
+    database = swept.project.outputs / "sweep" / "study.db"
+    kept = database.read_bytes()
+    database.write_text("<html>" * 1000)
+    try:
+        assert main([]) == 1
+    finally:
+        database.write_bytes(kept)
+    said = capfd.readouterr().err
+    assert "study.db. Received: file is not a database. Make room on its disk" in said.splitlines()[-1]
+    assert "Traceback" not in said
+
+
 def test_a_wrong_key_is_refused_before_anything_starts(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copy(Path(__file__).parents[2] / "params.yaml", "params.yaml")
     settings = yaml.safe_load(Path("params.yaml").read_text())

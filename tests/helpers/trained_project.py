@@ -55,6 +55,8 @@ def write_model(project: Project, labels: Sequence[str], threshold: float) -> No
     history.index = pd.RangeIndex(1, 3, name="epoch")
     history.to_csv(project.history)
     (project.train / "metrics.json").write_text(json.dumps({"best_epoch": 2}))
+    # Tests that write a further model let the measures of the first stand for it.
+    project.evaluated_model.unlink(missing_ok=True)
 
 
 def _write_photos_and_splits(project: Project, labels: Sequence[str]) -> None:

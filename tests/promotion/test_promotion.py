@@ -136,6 +136,13 @@ def test_without_a_model_the_command_to_run_is_named(project: Path) -> None:
         register.register(Project(project))
 
 
+def test_measures_of_another_model_are_not_told_of_this_one(project: Path) -> None:
+    made = make_project(project)
+    made.evaluated_model.write_text("of the training before\n")
+    with pytest.raises(FacesentError, match=r"measures of another model\. Run: dvc repro"):
+        register.register(made)
+
+
 def test_rolling_back_without_a_previous_version_is_refused(project: Path) -> None:
     with pytest.raises(FacesentError, match="nothing to go back to"):
         aliases.rollback()

@@ -9,6 +9,7 @@ from facesent.core.errors import DataError
 from facesent.core.paths import Project
 from facesent.evaluation.report.content import Report
 from facesent.evaluation.report.page import render
+from facesent.model.storage import model_sha256
 from facesent.prediction.classifier import NoAnswerError
 from facesent.run import run as run_stage
 from tests.helpers.trained_project import REPOSITORY, make_project, write_model
@@ -86,6 +87,7 @@ def test_a_rerun_writes_the_same_bytes(project: Path) -> None:
     run_stage("evaluate", made)
     assert {file.name: file.read_bytes() for file in made.evaluate.iterdir()} == first
     assert {"reliability.png", "report.json", "report.html"} <= set(first)
+    assert first["model_sha256.txt"].decode() == f"{model_sha256(made.model, made.labels)}\n"
 
 
 def test_the_report_is_a_page_and_its_values(project: Path) -> None:
