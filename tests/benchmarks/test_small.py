@@ -11,7 +11,7 @@ from benchmarks.__main__ import NAMES
 ROOT = Path(__file__).parents[2]
 QUICK = "idle"
 # Half a minute each and more; what they run, other tests of `make test` run too.
-LONG = {"abuse", "accuracy", "faults", "fit", "input", "orchestration", "scale", "serving", "train"}
+LONG = {"abuse", "accuracy", "faults", "fit", "input", "orchestration", "scale", "serving", "train", "watch"}
 
 
 def marks_of(name: str) -> list[pytest.MarkDecorator]:
