@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 NAME = "facesent-watch"
 RETRAIN = "facesent.retrain"
 """The event at which a deployment of the pipeline starts."""
-LABELLED = Path("outputs/feedback")
-"""Photos of accepted corrections."""
 PAGE = Path("outputs/watch/watch.html")
 
 
@@ -57,24 +55,29 @@ def look(project: Project) -> "Look":
 
 
 @task(cache_policy=NO_CACHE)
-def take(project: Project) -> None:
-    """Add the photos of accepted corrections to the data."""
-    command = python("facesent.cli", "data", "add", str(LABELLED))
+def take(project: Project, seen: "Look") -> None:
+    """Add the photos of accepted corrections to the data, half of those from after the change to the test set."""
+    from facesent.watch.cure import FOLDER, hand_over
+
+    if seen.labels:
+        hand_over(seen.labels, seen.version)
+    command = python("facesent.cli", "data", "add", str(FOLDER))
     run(command, project.root, environment(), get_run_logger().info)
 
 
 def _answer(project: Project, seen: "Look") -> None:
-    """Once an alarm: retrain where people have labelled photos, else ask them to."""
+    """Once an alarm: retrain where people have labelled enough photos for the gate, else ask them to."""
     from facesent.watch.look import done_before
 
-    if any((project.root / LABELLED).glob("*/*")):
+    if seen.labels and seen.labels.enough:
         if not done_before(seen, "retrained"):
-            take(project)
+            take(project, seen)
             emit_event(
                 RETRAIN, {"prefect.resource.id": f"facesent.version.{seen.version}"}, payload={"why": seen.sentence}
             )
     elif not done_before(seen, "told"):
-        notifications.tell(project, get_run_logger().warning, "alarm", seen.sentence)
+        asked = f"{seen.sentence} {seen.labels.sentence if seen.labels else ''}"
+        notifications.tell(project, get_run_logger().warning, "alarm", asked)
 
 
 def main() -> int:

@@ -154,6 +154,8 @@ def audit() -> None:
 def report() -> None:
     """Show how often each version is right in service, from the audit alone.
 
+    What its confidence promises is not shown of a version for which facesent watch found a change.
+
     \b
     Example: facesent feedback report
     """

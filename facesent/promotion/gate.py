@@ -27,12 +27,33 @@ _NOTE_LENGTH = 500
 
 
 @dataclass(frozen=True)
+class Cure:
+    """How the candidate differs from a champion that is asked about other photos than before, on those and on the rest.
+
+    Attributes:
+        after: on labelled photos from after the change.
+        before: on all others.
+    """
+
+    after: "Comparison"
+    before: "Comparison"
+
+
+@dataclass(frozen=True)
 class Champion:
-    """The served version, how the candidate differs from it on the same test images, and its accuracy on them."""
+    """The served version, how the candidate differs from it on the same test images, and its accuracy on them.
+
+    Attributes:
+        version: its number.
+        comparison: the candidate less the champion.
+        accuracy: of the champion.
+        cure: the same comparison in two parts, where an alarm of the watch has led to the candidate.
+    """
 
     version: int
     comparison: "Comparison"
     accuracy: "Estimate"
+    cure: Cure | None = None
 
 
 @dataclass(frozen=True)
@@ -65,8 +86,10 @@ def judge(
 
     A failed check rejects, whatever else is unknown. A champion is replaced only by what beats it: the gain in macro
     recall is above 0, the lower end of its interval above ``min_gain`` where that is set, and no class is worse beyond
-    its own interval. Budgets without a canary's measurements leave the verdict open: nothing failed, but nothing was
-    shown either. So does a gap between slices that is shown neither to be above ``max_slice_gap`` nor below it.
+    its own interval. Where an alarm has led to the candidate, a gain on the photos from after the change is enough if
+    the loss on the others is within ``retrain_margin``. Budgets without a canary's measurements leave the verdict open:
+    nothing failed, but nothing was shown either. So does a gap between slices that is shown neither to be above
+    ``max_slice_gap`` nor below it.
 
     Args:
         candidate: the candidate's version.
@@ -115,6 +138,14 @@ def _outcome(checks: list[Check], open_points: list[str], rival: Rival, settings
         return "REJECTED", f"Failed: {'; '.join(failed[:_FAILURES_SHOWN])}{f'; and {more} more' if more > 0 else ''}."
     if open_points:
         return "UNKNOWN", f"{'Nothing failed. ' if checks else ''}{' '.join(open_points)}"
+    if isinstance(rival, Champion) and (cure := _needed_cure(rival, settings)):
+        gain = cure.after.macro_recall
+        return (
+            "VALIDATED",
+            f"Passes all checks; on {cure.after.images} photos from after the change its macro recall is "
+            f"{100 * gain.estimate:.1f} points above version {rival.version}'s ({_interval(gain, settings)}), and on "
+            f"the others it loses less than {100 * settings.retrain_margin:g} points.",
+        )
     if isinstance(rival, Champion):
         gain = rival.comparison.macro_recall
         better = f"{100 * gain.estimate:.1f} points above version {rival.version}'s"
@@ -192,12 +223,37 @@ def _open_gaps(columns: Sequence[ColumnResult], settings: Gate) -> Iterator[str]
 
 
 def _against(champion: Champion, settings: Gate) -> Iterator[Check]:
+    cure = _needed_cure(champion, settings)
+    return _cures(cure, champion.version, settings) if cure else _gains(champion, settings)
+
+
+def _needed_cure(champion: Champion, settings: Gate) -> Cure | None:
+    """By what the candidate is judged, where the gain on all images does not do."""
+    return None if all(check.passed for check in _gains(champion, settings)) else champion.cure
+
+
+def _cures(cure: Cure, champion: int, settings: Gate) -> Iterator[Check]:
+    """Better on what the champion is asked about now, and elsewhere not worse by more than the margin."""
+    after, before = cure.after.macro_recall, cure.before.macro_recall
+    least, than = max(settings.min_gain or 0.0, 0.0), f"over version {champion}"
+    where, elsewhere = f"from after the change {than}, lower end", f"elsewhere {than}, lower end"
+    yield Check.of(f"gain in macro recall {where}", after.low, "above", least, _interval(after, settings))
+    margin = -settings.retrain_margin
+    yield Check.of(f"gain in macro recall {elsewhere}", before.low, "above", margin, _interval(before, settings))
+    yield from _classes(cure.before, settings)
+
+
+def _gains(champion: Champion, settings: Gate) -> Iterator[Check]:
     """Equal is not enough: a champion stays until something is better, also where a loss would be put up with."""
     gain, than = champion.comparison.macro_recall, f"over version {champion.version}"
     interval = _interval(gain, settings)
     yield Check.of(f"gain in macro recall {than}", gain.estimate, "above", 0.0, interval)
     yield from _asked(f"gain in macro recall {than}, lower end", gain.low, "above", settings.min_gain, interval)
-    for label, change in champion.comparison.classes.items():
+    yield from _classes(champion.comparison, settings)
+
+
+def _classes(comparison: "Comparison", settings: Gate) -> Iterator[Check]:
+    for label, change in comparison.classes.items():
         note = f"{100 * change.estimate:+.1f}, {_interval(change, settings)}"
         yield Check.of(f"change in recall of {label}, upper end", change.high, "at least", 0.0, note)
 

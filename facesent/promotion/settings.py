@@ -20,6 +20,8 @@ class Gate(Section):
             candidate or the champion has seen some of the test images, or their people, in training.
         min_gain: what the lower end of the interval of the gain in macro recall over the champion must exceed; below 0
             it is the loss that is put up with.
+        retrain_margin: the loss of macro recall that is put up with, by the lower end of its interval, to replace a
+            champion that knows somebody who was forgotten.
         confidence_level: of the intervals of paired differences and of the gaps between slices.
         bootstrap_resamples: of the same.
         seed: of the same.
@@ -36,6 +38,7 @@ class Gate(Section):
     max_slice_gap: Share | None = None
     min_gain: Annotated[float, Field(gt=-1, lt=1)] | None
     min_unseen: Positive | None = 6
+    retrain_margin: Fraction = 0.1
     confidence_level: Fraction
     bootstrap_resamples: Annotated[int, Field(ge=100)]
     seed: int

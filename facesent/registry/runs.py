@@ -34,6 +34,8 @@ FINGERPRINT_TAG = "facesent.fingerprint"
 PROCESS_TAG = "facesent.process"
 SEEN_ARTIFACT = "images/seen.csv"
 """What the model was trained and tuned on, as in assignment.csv."""
+SHIFTED_ARTIFACT = "watch/shifted.txt"
+"""Of a champion: the contents of the labelled photos from after the change at which its successor is trained."""
 CHANGES_ARTIFACT = "lineage/changes.patch"
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]

@@ -16,6 +16,7 @@ from facesent.registry import runs, versions
 from facesent.registry.client import mlflow_answers
 from facesent.serving.gateway.answers.store import WATCHED, Store
 from facesent.watch.alarm import Alarm, Normal, learn
+from facesent.watch.cure import Labelled
 from facesent.watch.hours import Hours, answers_of, hours_of
 from facesent.watch.settings import Watch
 
@@ -82,6 +83,7 @@ class Look:
         baseline: what they are compared with, once it was accepted.
         sums: after each hour since the baseline; above its threshold is an alarm.
         since: the hour of the alarm.
+        labels: photos since then that people have labelled.
     """
 
     version: int
@@ -91,6 +93,7 @@ class Look:
     baseline: Baseline | None = None
     sums: Sequence[float] = ()
     since: datetime | None = None
+    labels: Labelled | None = None
 
 
 @mlflow_answers()
