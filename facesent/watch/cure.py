@@ -4,7 +4,7 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from math import ceil
+from math import ceil, sqrt
 from pathlib import Path
 
 from scipy.stats import norm
@@ -68,7 +68,7 @@ def people_needed(gain: float, confidence_level: float) -> int:
     """
     differing = min(gain + 2 * _LOST, 1.0)
     within, seen = float(norm.ppf((1 + confidence_level) / 2)), float(norm.ppf(_POWER))
-    ends = within * differing**0.5 + seen * (differing - gain**2) ** 0.5
+    ends = within * sqrt(differing) + seen * sqrt(differing - gain**2)
     return 2 * max(_LEAST, ceil((ends / gain) ** 2))
 
 
