@@ -1,10 +1,9 @@
-"""How many photos `facesent watch` needs to notice a change, with answers of a trained network; not part of all."""
+"""How many photos `facesent watch` needs to notice a change, and which ones `serve.unlike` finds; not part of all."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -17,6 +16,7 @@ from benchmarks.trainings import prepare, stage
 from facesent.core.paths import Project
 from facesent.dataset.files import is_image_name
 from facesent.evaluation.behaviour import brightened, compressed
+from facesent.evaluation.settings import Serve
 from facesent.images.reading import Pixels, decode, resize
 from facesent.images.rows import read_split
 from facesent.section import section
@@ -24,14 +24,11 @@ from facesent.watch.alarm import Alarm, learn
 from facesent.watch.hours import Hours, hours_of
 from facesent.watch.settings import Watch
 
-if TYPE_CHECKING:
-    from facesent.prediction.classifier import Classifier
-
 _MONTH, _WEEK, _DAY = 720, 168, 24
 _PHOTOS_A_CLIENT = 3
 # How alike the days' shares of classes are: that of a class of 20 % has a standard deviation of 4 points.
 _DAYS_ALIKE = 100.0
-_MOST_OTHERS = 300
+_MOST_OTHERS, _FACELESS = 300, 100
 _START = pd.Timestamp("2026-01-05", tz="UTC")
 
 
@@ -110,7 +107,9 @@ def run(scratch: Path, size: Size, project: Path | None = None, others: Path | N
             stage(Path(folder), "train")
         trained = Project(project or Path(folder))
         settings = section(trained.params, "watch", Watch)
-        pools = _pools(trained, others)
+        photos = _photos(trained, others)
+    shares = _unlike(trained, photos)
+    pools = _pools(trained, photos)
     found = {photos: _delays(pools, settings, photos, size.baselines) for photos in size.traffic}
     how = f"{len(pools[''].truth)} photos of people in val and test"
     return [
@@ -120,38 +119,76 @@ def run(scratch: Path, size: Size, project: Path | None = None, others: Path | N
             for change in next(iter(found.values()))
             if change
         ),
+        *(
+            noted(f"called unlike the training images: {name or 'as they are'}", share)
+            for name, share in shares.items()
+        ),
     ]
 
 
-def _pools(project: Project, others: Path | None) -> dict[str, Pool]:
-    """The answers about photos as they are, under the name "", and about changed ones."""
+def _photos(project: Project, others: Path | None) -> dict[str, tuple[list[Pixels], list[str]]]:
+    """Photos with their classes, as they are under the name "", and changed."""
+    rows = pd.concat([read_split(project.split(name)) for name in ("val", "test")])
+    photos = [decode((project.data / name).read_bytes(), None) for name in rows["file_name"]]
+    truth = list(rows["label"])
+    found = {"": (photos, truth)}
+    found |= {name: ([change(photo) for photo in photos], truth) for name, change in CHANGES.items()}
+    if others:
+        listed = [path for label in sorted(set(truth)) for path in sorted((others / label).glob("*"))]
+        known = [path for path in listed if is_image_name(path.name)]
+        chosen = [known[place] for place in np.random.default_rng(7).permutation(len(known))[:_MOST_OTHERS]]
+        strangers = [decode(path.read_bytes(), None) for path in chosen]
+        found["another population"] = strangers, [path.parent.name for path in chosen]
+    return found
+
+
+def _pools(project: Project, photos: Mapping[str, tuple[list[Pixels], list[str]]]) -> dict[str, Pool]:
     from facesent.prediction.classifier import Classifier
+    from facesent.prediction.light import brightness_and_sharpness
 
     classifier = Classifier.load(project.model, project.labels)
-    rows = pd.concat([read_split(project.split(name)) for name in ("val", "test")])
-    files = [project.data / name for name in rows["file_name"]]
-    pools = {"": _pool(classifier, files, lambda pixels: pixels)}
-    pools |= {name: _pool(classifier, files, change) for name, change in CHANGES.items()}
-    if others:
-        listed = [path for label in classifier.labels for path in sorted((others / label).glob("*"))]
-        known = [path for path in listed if is_image_name(path.name)]
-        chosen = np.random.default_rng(7).permutation(len(known))[:_MOST_OTHERS]
-        pools["another population"] = _pool(classifier, [known[place] for place in chosen], lambda pixels: pixels)
+    pools = {}
+    for name, (pixels, truth) in photos.items():
+        images = [resize(each, classifier.image_size) for each in pixels]
+        quality = np.array([brightness_and_sharpness(image) for image in images])
+        answers = pd.DataFrame(map(vars, classifier.predict(images)))[["label", "confidence"]]
+        answers = answers.assign(brightness=quality[:, 0], sharpness=quality[:, 1])
+        places = np.array([classifier.labels.index(label) for label in truth])
+        pools[name] = Pool(answers, places, classifier.labels)
     return pools
 
 
-def _pool(classifier: "Classifier", files: Sequence[Path], change: Callable[[Pixels], Pixels]) -> Pool:
-    from facesent.prediction.light import brightness_and_sharpness
+def _unlike(project: Project, photos: Mapping[str, tuple[list[Pixels], list[str]]]) -> dict[str, str]:
+    """How many are beyond the distance to the training images that 5 % of the validation images are beyond."""
+    from facesent.model.storage import load_model
+    from facesent.prediction.unlike import embed
+    from facesent.registry.known_images import known_images
 
-    images = [resize(change(decode(path.read_bytes(), None)), classifier.image_size) for path in files]
-    quality = [brightness_and_sharpness(image) for image in images]
-    answers = [(answer.label, answer.confidence) for answer in classifier.predict(images)]
-    table = pd.DataFrame(
-        [(*answer, *seen) for answer, seen in zip(answers, quality, strict=True)],
-        columns=["label", "confidence", "brightness", "sharpness"],
-    )
-    truth = np.array([classifier.labels.index(path.parent.name) for path in files])
-    return Pool(table, truth, classifier.labels)
+    known = known_images(project, section(project.params, "serve", Serve))
+    model = load_model(project.model)
+    tested = len(read_split(project.split("test")))
+    shown = {name: pixels if name == "another population" else pixels[-tested:] for name, (pixels, _) in photos.items()}
+    shares = {}
+    for name, pixels in (shown | _no_faces()).items():
+        images = np.array([resize(each, model.input_shape[1]) for each in pixels])
+        shares[name] = f"{known.unlike(embed(model, images)).mean():.0%} of {len(images)}"
+    return shares
+
+
+def _no_faces() -> dict[str, list[Pixels]]:
+    """Parts of two photos, of a temple and of a flower, and pictures that no camera took."""
+    from sklearn.datasets import load_sample_images
+
+    chance, side = np.random.default_rng(7), 128
+    scenes, noise, plain = [], [], []
+    for number in range(_FACELESS):
+        scene = load_sample_images().images[number % 2]
+        top, left = (chance.integers(length - side) for length in scene.shape[:2])
+        scenes.append(scene[top : top + side, left : left + side])
+        noise.append(chance.integers(0, 256, (side, side, 3), dtype=np.uint8))
+        ends = chance.integers(0, 256, (2, 1, 3))
+        plain.append(np.linspace(ends[0], ends[1], side).astype(np.uint8).repeat(side, axis=1))
+    return {"parts of scenes": scenes, "noise": noise, "shades of colour": plain}
 
 
 def _delays(pools: Mapping[str, Pool], settings: Watch, photos: int, baselines: int) -> dict[str, list[float]]:
