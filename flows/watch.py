@@ -38,9 +38,10 @@ def watch() -> "State[Any]":
     project = Project()
     try:
         seen = look(project)
-        artifacts.publish("watch", f"## {seen.state.capitalize()}\n\n{seen.sentence}\n\nThe page: `{PAGE}`")
+        found = f"{seen.sentence} {seen.labels.sentence}" if seen.labels else seen.sentence
+        artifacts.publish("watch", f"## {seen.state.capitalize()}\n\n{found}\n\nThe page: `{PAGE}`")
         if seen.state == "alarm":
-            _answer(project, seen)
+            _answer(project, seen, found)
     except FacesentError as error:
         return Failed(message=str(error))
     return Completed(name=seen.state.capitalize(), message=seen.sentence)
@@ -65,7 +66,7 @@ def take(project: Project, seen: "Look") -> None:
     run(command, project.root, environment(), get_run_logger().info)
 
 
-def _answer(project: Project, seen: "Look") -> None:
+def _answer(project: Project, seen: "Look", found: str) -> None:
     """Once an alarm: retrain where people have labelled enough photos for the gate, else ask them to."""
     from facesent.watch.look import done_before
 
@@ -76,8 +77,7 @@ def _answer(project: Project, seen: "Look") -> None:
                 RETRAIN, {"prefect.resource.id": f"facesent.version.{seen.version}"}, payload={"why": seen.sentence}
             )
     elif not done_before(seen, "told"):
-        asked = f"{seen.sentence} {seen.labels.sentence if seen.labels else ''}"
-        notifications.tell(project, get_run_logger().warning, "alarm", asked)
+        notifications.tell(project, get_run_logger().warning, "alarm", found)
 
 
 def main() -> int:

@@ -2,13 +2,16 @@ import base64
 import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow.pyfunc.scoring_server import init
 from PIL import Image
+from starlette.testclient import TestClient
 
 from facesent.core.errors import FacesentError, TrackingError
 from facesent.core.paths import Project
@@ -16,6 +19,8 @@ from facesent.promotion import aliases, judge, register
 from facesent.promotion.verdict import Verdict
 from facesent.registry import versions
 from facesent.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, RegistryError
+from facesent.serving.gateway.app import Gateway
+from tests.helpers.answering import SETTINGS
 from tests.helpers.promoters import passed_canary
 from tests.helpers.trained_project import make_project, write_model
 
@@ -151,6 +156,13 @@ def test_a_version_that_knows_its_training_images_marks_what_is_unlike_them(proj
     assert [{**answer, "version": 1} for answer in silent] == usual.predict(request)
     assert "unlike" not in usual.metadata.signature.to_dict()["outputs"] + usual.metadata.signature.to_dict()["params"]
     assert "unlike" in served.metadata.signature.to_dict()["outputs"]
+    body = {"inputs": {"image": [photo_of("red")]}, "params": {"unlike": "uncertain"}}
+    mlflows, ours = (
+        TestClient(app).post("/invocations", json=body)
+        for app in (init(served), Gateway(served, replace(SETTINGS, log=None)))
+    )
+    assert b'"label": "uncertain"' in ours.content
+    assert ours.content == mlflows.content
     [kept] = (project / "mlruns").rglob("unlike.npz")
     with np.load(kept) as known:
         assert (known["embeddings"].dtype, known["embeddings"].shape) == (np.float16, (20, 3))
