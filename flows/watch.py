@@ -68,16 +68,17 @@ def take(project: Project, seen: "Look") -> None:
 
 def _answer(project: Project, seen: "Look", found: str) -> None:
     """Once an alarm: retrain where people have labelled enough photos for the gate, else ask them to."""
-    from facesent.watch.look import done_before
+    from facesent.watch.look import once
 
-    if seen.labels and seen.labels.enough:
-        if not done_before(seen, "retrained"):
+    enough = seen.labels is not None and seen.labels.enough
+    with once(seen, "retrained" if enough else "told") as is_due:
+        if is_due and enough:
             take(project, seen)
             emit_event(
                 RETRAIN, {"prefect.resource.id": f"facesent.version.{seen.version}"}, payload={"why": seen.sentence}
             )
-    elif not done_before(seen, "told"):
-        notifications.tell(project, get_run_logger().warning, "alarm", found)
+        elif is_due:
+            notifications.tell(project, get_run_logger().warning, "alarm", found)
 
 
 def main() -> int:

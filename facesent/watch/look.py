@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -199,12 +200,12 @@ def note(seen: Look, folder: Path) -> None:
         draft.write_text(json.dumps(state), encoding="utf-8")
 
 
-@mlflow_answers()
-def done_before(seen: Look, what: Literal["told", "retrained"]) -> bool:
-    """Whether this was done about the alarm before; from now on it was."""
-    run_id = versions.run_of(seen.version)
-    before = json.loads(runs.read_text(run_id, _NOTE) or "{}")
-    if before.get(what):
-        return True
-    runs.log_bytes(run_id, _NOTE, json.dumps({**before, what: datetime.now(UTC).isoformat()}).encode())
-    return False
+@contextmanager
+def once(seen: Look, what: Literal["told", "retrained"]) -> Iterator[bool]:
+    """Whether this is still to be done about the alarm; it was once the block ends without an error."""
+    with mlflow_answers():
+        run_id = versions.run_of(seen.version)
+        before = json.loads(runs.read_text(run_id, _NOTE) or "{}")
+    yield not before.get(what)
+    with mlflow_answers():
+        runs.log_bytes(run_id, _NOTE, json.dumps({what: datetime.now(UTC).isoformat(), **before}).encode())
