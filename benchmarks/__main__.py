@@ -15,8 +15,8 @@ from benchmarks.results import Result, to_markdown
 from benchmarks.sizes import FULL, SMALL
 
 ALL = ("train", "fit", "input", "validate", "idle", "orchestration", "serving", "scale")
-# Two have a table of their own; the last takes images of yours, and half an hour on small ones.
-NAMES = (*ALL, "abuse", "faults", "accuracy")
+# These have a table of their own; accuracy takes images of yours, and half an hour on small ones.
+NAMES = (*ALL, "abuse", "faults", "watch", "accuracy")
 
 
 def _listing() -> str:
@@ -35,6 +35,7 @@ def _listing() -> str:
     "  python -m benchmarks all --output benchmarks.md\n"
     "  python -m benchmarks abuse --requests 1000\n"
     "  python -m benchmarks faults --only kill-17\n"
+    "  python -m benchmarks watch --project ~/my-project\n"
     "  python -m benchmarks accuracy --data ~/my-faces",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
@@ -52,6 +53,14 @@ def _listing() -> str:
     help="Class folders of images to train on; accuracy needs it.",
 )  # fmt: skip
 @click.option(
+    "--project", type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Project after `dvc repro` whose network watch asks.  [default: one trained on drawn faces]",
+)  # fmt: skip
+@click.option(
+    "--others", type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Class folders of another population, which watch has to notice.",
+)  # fmt: skip
+@click.option(
     "--requests", type=click.IntRange(min=100),
     help=f"How many requests abuse sends, good and bad.  [default: {FULL.requests}]",
 )  # fmt: skip
@@ -64,6 +73,8 @@ def main(
     rounds: int | None,
     output: Path | None,
     data: Path | None,
+    project: Path | None,
+    others: Path | None,
     requests: int | None,
     seed: int,
     only: tuple[str, ...],
@@ -79,7 +90,11 @@ def main(
         raise click.UsageError("Expected --data DIR, a folder of class folders, to train on. Received: none.")
     size = SMALL if small else FULL
     size = replace(size, rounds=rounds or size.rounds, requests=requests or size.requests)
-    further: dict[str, dict[str, Any]] = {"accuracy": {"data": data}, "faults": {"seed": seed, "only": only}}
+    further: dict[str, dict[str, Any]] = {
+        "accuracy": {"data": data},
+        "faults": {"seed": seed, "only": only},
+        "watch": {"project": project and project.resolve(), "others": others and others.resolve()},
+    }
     scratch.mkdir(parents=True, exist_ok=True)
     names = ALL if name == "all" else (name,)
     results: list[Result] = []

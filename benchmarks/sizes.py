@@ -28,6 +28,8 @@ class Size:
         settings: of whole stages, beside those of the preset: dotted key to value.
         faults: kills, full disks and absences.
         drawing: of the drawn faces, options of ``facesent data draw``.
+        traffic: photos an hour that ``watch`` draws.
+        baselines: that it has accepted, each followed by all changes.
     """
 
     rounds: int = 5
@@ -48,6 +50,8 @@ class Size:
     settings: Mapping[str, Any] = field(default_factory=dict)
     faults: tuple[int, int, int] = (60, 20, 20)
     drawing: tuple[str, ...] = ()
+    traffic: tuple[int, ...] = (12, 30, 100, 300)
+    baselines: int = 10
 
 
 FULL = Size()
@@ -73,7 +77,11 @@ SMALL = Size(
         "validate.min_side": 16,
         "model.image_size": 16,
         "train.epochs": 1,
+        "watch.baseline_hours": 96,
+        "watch.resamples": 20,
     },
     faults=(1, 1, 1),
     drawing=("--persons", "24", "--image-size", "32"),
+    traffic=(30,),
+    baselines=1,
 )

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 NAME = "facesent-watch"
 RETRAIN = "facesent.retrain"
 """The event at which a deployment of the pipeline starts."""
-LABELLED = Path("outputs/feedback")
-"""Photos of accepted corrections."""
 PAGE = Path("outputs/watch/watch.html")
 
 
@@ -41,10 +39,11 @@ def watch() -> "State[Any]":
     project = Project()
     try:
         seen = look(project)
-        page = f"## {seen.state.capitalize()}\n\n{escaped(seen.sentence)}\n\nThe page: {code(str(PAGE))}"
+        found = f"{seen.sentence} {seen.labels.sentence}" if seen.labels else seen.sentence
+        page = f"## {seen.state.capitalize()}\n\n{escaped(found)}\n\nThe page: {code(str(PAGE))}"
         artifacts.publish("watch", page)
         if seen.state == "alarm":
-            _answer(project, seen)
+            _answer(project, seen, found)
     except Exception as error:
         return failed(error)
     return Completed(name=seen.state.capitalize(), message=seen.sentence)
@@ -59,24 +58,29 @@ def look(project: Project) -> "Look":
 
 
 @task(cache_policy=NO_CACHE)
-def take(project: Project) -> None:
-    """Add the photos of accepted corrections to the data."""
-    command = python("facesent.cli", "data", "add", str(LABELLED))
+def take(project: Project, seen: "Look") -> None:
+    """Add the photos of accepted corrections to the data, half of those from after the change to the test set."""
+    from facesent.watch.cure import FOLDER, hand_over
+
+    if seen.labels:
+        hand_over(seen.labels, seen.version)
+    command = python("facesent.cli", "data", "add", str(FOLDER))
     run(command, project.root, environment(), get_run_logger().info)
 
 
-def _answer(project: Project, seen: "Look") -> None:
-    """Once an alarm: retrain where people have labelled photos, else ask them to."""
-    from facesent.watch.look import done_before
+def _answer(project: Project, seen: "Look", found: str) -> None:
+    """Once an alarm: retrain where people have labelled enough photos for the gate, else ask them to."""
+    from facesent.watch.look import once
 
-    if any((project.root / LABELLED).glob("*/*")):
-        if not done_before(seen, "retrained"):
-            take(project)
+    enough = seen.labels is not None and seen.labels.enough
+    with once(seen, "retrained" if enough else "told") as is_due:
+        if is_due and enough:
+            take(project, seen)
             emit_event(
                 RETRAIN, {"prefect.resource.id": f"facesent.version.{seen.version}"}, payload={"why": seen.sentence}
             )
-    elif not done_before(seen, "told"):
-        notifications.tell(project, get_run_logger().warning, "alarm", seen.sentence)
+        elif is_due:
+            notifications.tell(project, get_run_logger().warning, "alarm", found)
 
 
 def main() -> int:

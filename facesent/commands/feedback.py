@@ -166,6 +166,8 @@ def audit() -> None:
 def report() -> None:
     """Show the accuracy of each version in service, from the audit.
 
+    What its confidence promises is not shown of a version for which facesent watch found a change.
+
     \b
     Example: facesent feedback report
     """

@@ -128,7 +128,7 @@ def _files(photo: Path) -> list[Path]:
 
 
 def _as_json(file: Path, prediction: "Prediction", box: "Box | None", version: int) -> str:
-    answer = {**vars(prediction), "version": version, "box": asdict(box) if box else None}
+    answer = {**prediction.as_dict(), "version": version, "box": asdict(box) if box else None}
     return json.dumps({"file": str(file), **answer}, ensure_ascii=False)
 
 

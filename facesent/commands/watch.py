@@ -30,6 +30,8 @@ def watch(accept: bool, target: Path) -> None:
 
     seen = watching(load_params(Path("params.yaml")), target, accepting=accept)
     click.echo(seen.sentence)
+    if seen.labels:
+        click.echo(seen.labels.sentence)
     click.echo(f"Page: {target}")
     if seen.state == "alarm":
         raise SystemExit(_ALARM)

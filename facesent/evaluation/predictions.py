@@ -7,6 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from facesent.images.reading import Pixels
+from facesent.images.rows import UNCERTAIN
+from facesent.prediction.light import brightness_and_sharpness
+
 # Before a class's name, the name of the column that has its probability.
 PROBABILITY = "probability_"
 
@@ -22,6 +26,36 @@ def with_answers(images: pd.DataFrame, probabilities: NDArray[np.floating[Any]],
     scores = {f"{PROBABILITY}{label}": probabilities[:, index] for index, label in enumerate(labels)}
     predicted = np.array(labels)[probabilities.argmax(axis=1)]
     return images.assign(predicted=predicted, confidence=probabilities.max(axis=1), **scores)
+
+
+def as_watched(
+    people: "pd.Series[str]",
+    images: Pixels,
+    probabilities: NDArray[np.floating[Any]],
+    labels: Sequence[str],
+    min_confidence: float,
+) -> pd.DataFrame:
+    """What the log of answers would hold of images: number of the person, label, confidence, brightness, sharpness.
+
+    Args:
+        people: the group of each.
+        images: as the network takes them, ``(n, size, size, 3)``.
+        probabilities: ``(n, classes)``.
+        labels: the classes.
+        min_confidence: below it the answer is "uncertain".
+    """
+    confidence = probabilities.max(axis=1)
+    answered = np.where(confidence < min_confidence, UNCERTAIN, np.array(labels)[probabilities.argmax(axis=1)])
+    quality = np.array([brightness_and_sharpness(image) for image in images]).reshape(-1, 2)
+    return pd.DataFrame(
+        {
+            "person": pd.factorize(people)[0],
+            "label": answered,
+            "confidence": confidence,
+            "brightness": quality[:, 0],
+            "sharpness": quality[:, 1],
+        }
+    )
 
 
 def classes_of(answers: pd.DataFrame) -> list[str]:

@@ -57,9 +57,14 @@ class Serve(Section):
 
     Attributes:
         min_confidence: below it the answer is "uncertain"; 0 for always an answer.
+        unlike: whether an answer says that its image is unlike those of the training, and is "uncertain" then. The
+            version keeps embeddings of the training images for that, by which a person may be known.
+        unlike_neighbours: the nearest training images, to which the distance counts.
     """
 
     min_confidence: Below1
+    unlike: Literal["none", "mark", "uncertain"] = "none"
+    unlike_neighbours: Positive = 5
 
 
 class Reporting(Section):

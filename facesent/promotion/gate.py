@@ -27,6 +27,19 @@ _NOTE_LENGTH = 500
 
 
 @dataclass(frozen=True)
+class Cure:
+    """How the candidate differs from a champion that is asked about other photos than before, on those and on the rest.
+
+    Attributes:
+        after: on labelled photos from after the change.
+        before: on all others.
+    """
+
+    after: "Comparison"
+    before: "Comparison"
+
+
+@dataclass(frozen=True)
 class Champion:
     """The served version, how the candidate differs from it on the same test images, and its accuracy on them.
 
@@ -34,13 +47,15 @@ class Champion:
         version: its number.
         comparison: the candidate less the champion.
         accuracy: of the champion.
-        retrain: whether it has to be replaced, since it knows somebody who was forgotten.
+        retrain: whether it has to be replaced, since it was trained on a person who was forgotten.
+        cure: the same comparison in two parts, where an alarm of the watch has led to the candidate.
     """
 
     version: int
     comparison: "Comparison"
     accuracy: "Estimate"
     retrain: bool = False
+    cure: Cure | None = None
 
 
 @dataclass(frozen=True)
@@ -73,8 +88,10 @@ def judge(
 
     A failed check rejects, whatever else is unknown. A champion is replaced only by what beats it: the gain in macro
     recall is above 0, the lower end of its interval above ``min_gain`` where that is set, and no class is worse beyond
-    its own interval. Budgets without a canary's measurements leave the verdict open: nothing failed, but nothing was
-    shown either. So does a gap between slices that is shown neither to be above ``max_slice_gap`` nor below it.
+    its own interval. Where an alarm has led to the candidate, a gain on the photos from after the change is enough if
+    the loss on the others is within ``retrain_margin``. Budgets without a canary's measurements leave the verdict open:
+    nothing failed, but nothing was shown either. So does a gap between slices that is shown neither to be above
+    ``max_slice_gap`` nor below it.
 
     Args:
         candidate: the candidate's version.
@@ -125,6 +142,14 @@ def _outcome(checks: list[Check], open_points: list[str], rival: Rival, settings
         return "UNKNOWN", f"{'Nothing failed. ' if checks else ''}{' '.join(open_points)}"
     if isinstance(rival, Champion) and rival.retrain:
         return "VALIDATED", f"Passes all checks; champion version {rival.version} has to be replaced."
+    if isinstance(rival, Champion) and (cure := _needed_cure(rival, settings)):
+        gain = cure.after.macro_recall
+        return (
+            "VALIDATED",
+            f"Passes all checks; on {cure.after.images} photos from after the change its macro recall is "
+            f"{100 * gain.estimate:.1f} points above version {rival.version}'s ({_interval(gain, settings)}), and on "
+            f"the others it loses less than {100 * settings.retrain_margin:g} points.",
+        )
     if isinstance(rival, Champion):
         gain = rival.comparison.macro_recall
         better = f"{100 * gain.estimate:.1f} points above version {rival.version}'s"
@@ -204,21 +229,47 @@ def _open_gaps(columns: Sequence[ColumnResult], settings: Gate) -> Iterator[str]
 
 
 def _against(champion: Champion, settings: Gate) -> Iterator[Check]:
-    """Equal is not enough: a champion stays until something is better, also where a loss would be put up with.
+    """By what the candidate is judged: a champion that must be replaced, one that an alarm is about, or any other."""
+    if champion.retrain:
+        return _replaces(champion, settings)
+    cure = _needed_cure(champion, settings)
+    return _cures(cure, champion.version, settings) if cure else _gains(champion, settings)
 
-    One that has to be trained again is replaced by whatever is not worse by more than a margin.
-    """
+
+def _replaces(champion: Champion, settings: Gate) -> Iterator[Check]:
+    """Not worse by more than a margin."""
+    gain, than = champion.comparison.macro_recall, f"over version {champion.version}"
+    note = f"{_interval(gain, settings)}; it has to be replaced"
+    yield Check.of(f"gain in macro recall {than}, lower end", gain.low, "above", -settings.retrain_margin, note)
+
+
+def _needed_cure(champion: Champion, settings: Gate) -> Cure | None:
+    """By what the candidate is judged, where the gain on all images does not do."""
+    return None if all(check.passed for check in _gains(champion, settings)) else champion.cure
+
+
+def _cures(cure: Cure, champion: int, settings: Gate) -> Iterator[Check]:
+    """Better on what the champion is asked about now, and elsewhere not worse by more than the margin."""
+    after, before = cure.after.macro_recall, cure.before.macro_recall
+    least, than = max(settings.min_gain or 0.0, 0.0), f"over version {champion}"
+    where, elsewhere = f"from after the change {than}, lower end", f"elsewhere {than}, lower end"
+    yield Check.of(f"gain in macro recall {where}", after.low, "above", least, _interval(after, settings))
+    margin = -settings.retrain_margin
+    yield Check.of(f"gain in macro recall {elsewhere}", before.low, "above", margin, _interval(before, settings))
+    yield from _classes(cure.before, settings)
+
+
+def _gains(champion: Champion, settings: Gate) -> Iterator[Check]:
+    """Equal is not enough: a champion stays until something is better, even where a loss would be tolerated."""
     gain, than = champion.comparison.macro_recall, f"over version {champion.version}"
     interval = _interval(gain, settings)
-    if champion.retrain:
-        margin = -settings.retrain_margin
-        yield Check.of(
-            f"gain in macro recall {than}, lower end", gain.low, "above", margin, f"{interval}; it has to be replaced"
-        )
-        return
     yield Check.of(f"gain in macro recall {than}", gain.estimate, "above", 0.0, interval)
     yield from _asked(f"gain in macro recall {than}, lower end", gain.low, "above", settings.min_gain, interval)
-    for label, change in champion.comparison.classes.items():
+    yield from _classes(champion.comparison, settings)
+
+
+def _classes(comparison: "Comparison", settings: Gate) -> Iterator[Check]:
+    for label, change in comparison.classes.items():
         note = f"{100 * change.estimate:+.1f}, {_interval(change, settings)}"
         yield Check.of(f"change in recall of {label}, upper end", change.high, "at least", 0.0, note)
 

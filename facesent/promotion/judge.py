@@ -17,7 +17,7 @@ from facesent.images.batches import Examples, read_examples
 from facesent.images.rows import read_split
 from facesent.params import Params, load_params
 from facesent.promotion.canary.report import CanaryReport
-from facesent.promotion.gate import Champion, Incomparable, Rival, Twin
+from facesent.promotion.gate import Champion, Cure, Incomparable, Rival, Twin
 from facesent.promotion.gate import judge as judge_measures
 from facesent.promotion.register import Candidate
 from facesent.promotion.verdict import Verdict
@@ -28,6 +28,7 @@ from facesent.registry.versions import CHAMPION
 if TYPE_CHECKING:
     from facesent.evaluation.gaps import ColumnResult
     from facesent.prediction.classifier import Classifier
+    from facesent.promotion.comparison import Comparison
 
 # Keras's errors can be pages long.
 _ERROR_LENGTH = 300
@@ -151,23 +152,25 @@ def _compare(
     same_images = (classifier.image_size, classifier.labels) == (examples.side, labels)
     theirs = examples if same_images else test.read(classifier)
     scores = test.score(classifier, theirs)
-    settings = test.params.evaluate
-    groups, theirs_right = list(test.split["group"][unseen]), scores.argmax(axis=1) == theirs.targets
-    measures = measure(theirs.targets[unseen], scores[unseen], groups, classifier.labels, settings)
-    return Champion(
-        champion,
-        compare(
-            examples.targets[unseen],
-            right[unseen],
-            theirs_right[unseen],
-            groups,
-            labels,
-            test.params.gate,
-            seen=int((~unseen).sum()),
-        ),
-        measures.accuracy_estimate,
-        retrain=bool(retraining.reason(versions.tags_of(champion))),
-    )
+    settings, groups = test.params.evaluate, test.split["group"]
+    theirs_right = scores.argmax(axis=1) == theirs.targets
+    measures = measure(theirs.targets[unseen], scores[unseen], list(groups[unseen]), classifier.labels, settings)
+
+    def compared(rows: NDArray[np.bool_]) -> "Comparison":
+        """On these images."""
+        chosen = (examples.targets[rows], right[rows], theirs_right[rows], list(groups[rows]))
+        return compare(*chosen, labels, test.params.gate, seen=int((~unseen).sum()))
+
+    after, before = unseen & (shifted := _shifted(test, champion)), unseen & ~shifted
+    cure = Cure(compared(after), compared(before)) if after.any() and before.any() else None
+    retrain = bool(retraining.reason(versions.tags_of(champion)))
+    return Champion(champion, compared(unseen), measures.accuracy_estimate, retrain=retrain, cure=cure)
+
+
+def _shifted(test: _Test, champion: int) -> NDArray[np.bool_]:
+    """Which test images are from after a change of what the champion is asked, and were labelled for its successor."""
+    contents = runs.read_text(versions.run_of(champion), runs.SHIFTED_ARTIFACT) or ""
+    return test.split["sha256"].isin(contents.split()).to_numpy(dtype=bool)
 
 
 def _unseen(test: _Test, candidate: int, champion: int) -> NDArray[np.bool_] | Incomparable:

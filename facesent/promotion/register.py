@@ -10,6 +10,7 @@ from facesent.model.storage import load_labels, model_sha256
 from facesent.params import load_params
 from facesent.registry import runs, versions
 from facesent.registry.client import mlflow_answers
+from facesent.registry.known_images import unlike_of
 from facesent.registry.lock import alone_with_registry
 from facesent.registry.packaging import log_model, served_code_sha256
 from facesent.registry.recorder import record
@@ -37,7 +38,7 @@ class Candidate:
 def register(project: Project) -> Candidate:
     """Make the current model a version with the alias ``challenger``, unless it is one already.
 
-    The same weights and labels with another ``serve.min_confidence``, or served by other code, are another version.
+    The same weights and labels with other settings of ``serve``, or served by other code, are another version.
 
     Raises:
         FacesentError: if the stages have not run, or ``evaluate`` not since the last ``train``.
@@ -49,15 +50,15 @@ def register(project: Project) -> Candidate:
     sha256 = model_sha256(project.model, project.labels)
     _check_evaluated(project, sha256)
     params = load_params(project.params)
-    min_confidence = params.serve.min_confidence
+    min_confidence, unlike = params.serve.min_confidence, unlike_of(project, params.serve)
     run_id = record(project, params)
-    identity = versions.identity_of(sha256, min_confidence, served_code_sha256())
+    identity = versions.identity_of(sha256, min_confidence, served_code_sha256(), unlike.name)
     # Two registrations of one model at once would make two versions.
     with alone_with_registry():
         version = versions.version_of(identity)
         created = version is None
         if version is None:
-            logged = log_model(run_id, project.model, project.labels, min_confidence)
+            logged = log_model(run_id, project.model, project.labels, min_confidence, unlike)
             version = versions.create_version(logged, identity, _version_tags(project, run_id))
         card = project.evaluate / "model_card.md"
         if card.is_file():

@@ -3,9 +3,12 @@
 import base64
 import hashlib
 import io
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import mlflow
 from mlflow.entities import LoggedModel, LoggedModelStatus
@@ -21,32 +24,62 @@ import facesent
 from facesent.model.storage import model_sha256
 from facesent.registry.client import mlflow_answers
 
+if TYPE_CHECKING:
+    from facesent.prediction.unlike import Known
+
 MODEL_NAME = "model"
 FILES = ("model.keras", "labels.json")
+UNLIKE_FILE = "unlike.npz"
+"""Beside them in a version that tells what is unlike its training images."""
 # What the served code imports; the versions are those it was trained with.
 REQUIREMENTS = ("keras", "mlflow", "mtcnn", "numpy", "opencv-python-headless", "pandas", "pillow", "tensorflow")
 
 # What a request may ask for. A version from before one of them knows nothing of it.
-MIN_CONFIDENCE, TOP_K, CROP = "min_confidence", "top_k", "crop"
+MIN_CONFIDENCE, TOP_K, CROP, UNLIKE = "min_confidence", "top_k", "crop", "unlike"
 CROPS = ("none", "largest", "all")
+UNLIKES = ("none", "mark", "uncertain")
 
 # The code of ours that the served file loads, with packages for all that is in them; a test compares.
 SERVED_CODE = (
     "core/console.py", "core/errors.py", "images/kinds.py", "images/limits.py", "images/reading.py", "images/rows.py",
     "images/spill.py", "images/threads.py", "model/backend.py", "model/calibration.py", "model/inference.py",
     "model/layers.py", "model/processor.py", "model/settings.py", "model/storage.py", "prediction/batching.py",
-    "prediction/classifier.py", "prediction/faces.py", "prediction/light.py", "registry/client.py",
-    "registry/credentials.py", "registry/packaging.py", "registry/served.py", "section.py",
+    "prediction/classifier.py", "prediction/faces.py", "prediction/light.py", "prediction/unlike.py",
+    "registry/client.py", "registry/credentials.py", "registry/packaging.py", "registry/served.py", "section.py",
 )  # fmt: skip
-_CODE_KEY = "facesent_code_sha256"
+_CODE_KEY, _UNLIKE_KEY = "facesent_code_sha256", "facesent_unlike"
 
 
-def signature(min_confidence: float) -> ModelSignature:
+@dataclass(frozen=True)
+class Unlike:
+    """How a version tells what is unlike its training images.
+
+    Attributes:
+        mode: one of ``UNLIKES``, where a request names no other.
+        neighbours: training images that count.
+        known: gives what it has to know of them; not called for "none".
+    """
+
+    mode: str = UNLIKES[0]
+    neighbours: int = 0
+    known: "Callable[[], Known] | None" = None
+
+    @property
+    def name(self) -> str:
+        """What a version is known by."""
+        return f"{self.mode} by {self.neighbours}" if self.known else UNLIKES[0]
+
+
+def signature(min_confidence: float, unlike: str = UNLIKES[0]) -> ModelSignature:
     """What a served model takes and gives.
 
     Args:
         min_confidence: where a request names no other.
+        unlike: the same; "none" for a model that knows nothing of it.
     """
+    said, asked = [ColSpec(DataType.boolean, UNLIKE, required=False)], [ParamSpec(UNLIKE, DataType.string, unlike)]
+    if unlike == UNLIKES[0]:
+        said, asked = [], []
     return ModelSignature(
         inputs=Schema([ColSpec(DataType.string, "image")]),
         outputs=Schema(
@@ -57,6 +90,7 @@ def signature(min_confidence: float) -> ModelSignature:
                 ColSpec(DataType.long, "version", required=False),
                 ColSpec(Map(DataType.long), "box", required=False),
                 ColSpec(DataType.long, "row", required=False),
+                *said,
             ]
         ),
         params=ParamSchema(
@@ -64,6 +98,7 @@ def signature(min_confidence: float) -> ModelSignature:
                 ParamSpec(MIN_CONFIDENCE, DataType.double, min_confidence),
                 ParamSpec(TOP_K, DataType.long, 0),
                 ParamSpec(CROP, DataType.string, CROPS[0]),
+                *asked,
             ]
         ),
     )
@@ -75,30 +110,38 @@ def served_code_sha256() -> str:
     return hashlib.sha256(b"\0".join((root / name).read_bytes() for name in SERVED_CODE)).hexdigest()
 
 
-def log_model(run_id: str, model: Path, labels: Path, min_confidence: float = 0.0) -> LoggedModel:
-    """Log the model to a run, unless it is there already with this ``min_confidence`` and the code as it is now.
+def log_model(
+    run_id: str, model: Path, labels: Path, min_confidence: float = 0.0, unlike: Unlike | None = None
+) -> LoggedModel:
+    """Log the model to a run, unless it is there already with these settings and the code as it is now.
 
     Args:
         run_id: the training's run.
         model: ``model.keras``.
         labels: ``labels.json``.
         min_confidence: below it the answer is "uncertain" where a request names no other.
+        unlike: whether it tells what is unlike its training images; None for no.
 
     Returns:
         MLflow's entry of the logged model.
     """
-    if logged := _logged_model(run_id, min_confidence, model_sha256(model, labels)):
+    unlike = unlike or Unlike()
+    if logged := _logged_model(run_id, min_confidence, unlike.name, model_sha256(model, labels)):
         return logged
     package = Path(facesent.__file__).parent
-    with mlflow.start_run(run_id=run_id):
+    with mlflow.start_run(run_id=run_id), TemporaryDirectory() as scratch:
+        artifacts = {"model": str(model), "labels": str(labels)}
+        if unlike.known:
+            artifacts[UNLIKE] = str(Path(scratch) / UNLIKE_FILE)
+            unlike.known().save(Path(artifacts[UNLIKE]))
         info = mlflow.pyfunc.log_model(
             name=MODEL_NAME,
             python_model=str(package / "registry" / "served.py"),
-            artifacts={"model": str(model), "labels": str(labels)},
+            artifacts=artifacts,
             code_paths=[str(package)],
-            signature=signature(min_confidence),
+            signature=signature(min_confidence, unlike.mode),
             input_example={"image": [_example_photo()]},
-            metadata={_CODE_KEY: served_code_sha256()},
+            metadata={_CODE_KEY: served_code_sha256(), _UNLIKE_KEY: unlike.name},
             pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
         )
     return MlflowClient().get_logged_model(info.model_id)
@@ -144,20 +187,21 @@ def _description(uri: str) -> Model:
         return Model.load(repository.download_artifacts("MLmodel", scratch))  # type: ignore[no-untyped-call]
 
 
-def _logged_model(run_id: str, min_confidence: float, sha256: str) -> LoggedModel | None:
+def _logged_model(run_id: str, min_confidence: float, unlike: str, sha256: str) -> LoggedModel | None:
     """The whole model of this kind that a run holds, if it holds one; a kill may have left a part of one."""
     client = MlflowClient()
     outputs = client.get_run(run_id).outputs
     models = [client.get_logged_model(output.model_id) for output in (outputs.model_outputs if outputs else [])]
     whole = [model for model in reversed(models) if model.status == LoggedModelStatus.READY]
-    return next((model for model in whole if _is_served_alike(model.model_uri, min_confidence, sha256)), None)
+    return next((model for model in whole if _is_served_alike(model.model_uri, min_confidence, unlike, sha256)), None)
 
 
-def _is_served_alike(uri: str, min_confidence: float, sha256: str) -> bool:
+def _is_served_alike(uri: str, min_confidence: float, unlike: str, sha256: str) -> bool:
     if not is_whole(uri, sha256):
         return False
-    code = (_description(uri).metadata or {}).get(_CODE_KEY)
-    return code == served_code_sha256() and min_confidence_of(uri) == min_confidence
+    known = _description(uri).metadata or {}
+    same = (known.get(_CODE_KEY), known.get(_UNLIKE_KEY)) == (served_code_sha256(), unlike)
+    return same and min_confidence_of(uri) == min_confidence
 
 
 def _example_photo() -> str:

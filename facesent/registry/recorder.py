@@ -26,6 +26,7 @@ from facesent.model.storage import load_labels, model_sha256
 from facesent.params import Params
 from facesent.registry import packaging, runs
 from facesent.registry.client import mlflow_answers
+from facesent.registry.known_images import unlike_of
 from facesent.registry.lineage import changes, lineage_tags, run_name
 from facesent.registry.notes import training_note
 
@@ -104,7 +105,8 @@ def record(project: Project, params: Params) -> str:
     if runs.run_tags(run_id).get(EVALUATION_TAG) != evaluation:
         _record_evaluation(run_id, project, params)
         _replace_sheets(run_id, project, params)
-    packaging.log_model(run_id, project.model, project.labels, params.serve.min_confidence)
+    unlike = unlike_of(project, params.serve)
+    packaging.log_model(run_id, project.model, project.labels, params.serve.min_confidence, unlike)
     runs.tag_run(run_id, {EVALUATION_TAG: evaluation})
     return run_id
 

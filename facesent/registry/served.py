@@ -24,7 +24,7 @@ from facesent.images.threads import image_threads
 from facesent.prediction.classifier import Classifier
 from facesent.prediction.faces import Box, read_face, read_faces
 from facesent.prediction.light import brightness_and_sharpness
-from facesent.registry.packaging import CROP, CROPS, MIN_CONFIDENCE, TOP_K
+from facesent.registry.packaging import CROP, CROPS, MIN_CONFIDENCE, TOP_K, UNLIKE, UNLIKES
 
 COLUMN = "image"
 MAX_BYTES = 20 * 1024 * 1024
@@ -42,6 +42,7 @@ class Options:
     min_confidence: float
     top_k: int
     crop: str
+    unlike: str = UNLIKES[0]
 
 
 class Refusal(MlflowException):
@@ -85,7 +86,8 @@ class ServedModel(PythonModel):
     def load_context(self, context: PythonModelContext) -> None:
         """Load the network once, and warm it up."""
         model = Path(context.artifacts["model"])
-        self._classifier = Classifier.load(model, Path(context.artifacts["labels"]))
+        known = context.artifacts.get(UNLIKE)
+        self._classifier = Classifier.load(model, Path(context.artifacts["labels"]), Path(known) if known else None)
         self._classifier.warm_up()
         self._classifier.share_passes()
         self._version = registered_version(model.parents[1])
@@ -103,7 +105,8 @@ class ServedModel(PythonModel):
             params: ``min_confidence``, below which the label is "uncertain", by default the version's own; ``top_k``,
                 so many of the likeliest probabilities, ordered, or all with 0; ``crop``, "largest" to look at the
                 largest face alone, which ``box`` then says, or "all" for an answer for each face, with the ``row`` of
-                its photo. ``box`` is null, and the answer is for the whole photo, where none was found.
+                its photo; ``unlike``, of a version that knows its training images, "mark" or "uncertain" to have
+                ``unlike`` said of each. ``box`` is null, and the answer is for the whole photo, where none was found.
 
         Raises:
             Refusal: it names the first bad row and says what was expected.
@@ -111,12 +114,15 @@ class ServedModel(PythonModel):
         asked = asked_for(params or {})
         faces = self._read_all(model_input[COLUMN].tolist(), asked.crop)
         predictions = self._classifier.predict(
-            [face.pixels for face in faces], min_confidence=asked.min_confidence, top_k=asked.top_k
+            [face.pixels for face in faces],
+            min_confidence=asked.min_confidence,
+            top_k=asked.top_k,
+            unlike=asked.unlike,
         )
         if self.observe:
             self.observe([_seen(face) for face in faces])
         return [
-            {**vars(prediction), "version": self._version, "box": asdict(face.box) if face.box else None}
+            {**prediction.as_dict(), "version": self._version, "box": asdict(face.box) if face.box else None}
             | ({"row": face.row} if asked.crop == "all" else {})
             for prediction, face in zip(predictions, faces, strict=True)
         ]
@@ -162,7 +168,10 @@ def asked_for(params: Mapping[str, Any]) -> Options:
     crop = str(params.get(CROP, CROPS[0]))
     if crop not in CROPS:
         raise _refusal(CROP, " or ".join(CROPS), repr(crop[:_SHOWN_CHARACTERS]))
-    return Options(min_confidence, top_k, crop)
+    unlike = str(params.get(UNLIKE, UNLIKES[0]))
+    if unlike not in UNLIKES:
+        raise _refusal(UNLIKE, " or ".join(UNLIKES), repr(unlike[:_SHOWN_CHARACTERS]))
+    return Options(min_confidence, top_k, crop, unlike)
 
 
 def _refusal(name: str, expected: str, received: object) -> Refusal:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 NAME = "facesent"
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 MIN_CONFIDENCE_TAG = "facesent.min_confidence"
+UNLIKE_TAG = "facesent.unlike"
 CODE_TAG = "facesent.code_sha256"
 
 
@@ -87,9 +88,10 @@ def version_with_alias(alias: str) -> int | None:
     return _aliases(MlflowClient()).get(alias)
 
 
-def identity_of(model_sha256: str, min_confidence: float, code_sha256: str) -> dict[str, str]:
-    """The tags by which a version is known: what it holds, when it answers, and the code that answers."""
-    return {MODEL_TAG: model_sha256, MIN_CONFIDENCE_TAG: str(min_confidence), CODE_TAG: code_sha256}
+def identity_of(model_sha256: str, min_confidence: float, code_sha256: str, unlike: str) -> dict[str, str]:
+    """The tags by which a version is known: what it holds, when it answers and marks, and the code that answers."""
+    answers = {MIN_CONFIDENCE_TAG: str(min_confidence), UNLIKE_TAG: unlike}
+    return {MODEL_TAG: model_sha256, **answers, CODE_TAG: code_sha256}
 
 
 def version_of(identity: Mapping[str, str]) -> int | None:

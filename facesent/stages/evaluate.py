@@ -21,7 +21,7 @@ from facesent.evaluation.heat_map import NoHeatMapError, heat_maps
 from facesent.evaluation.measures import Measures
 from facesent.evaluation.metrics import confusion, measure
 from facesent.evaluation.plots import save_confusion, save_curves, save_reliability
-from facesent.evaluation.predictions import with_answers
+from facesent.evaluation.predictions import as_watched, with_answers
 from facesent.evaluation.reliability import Bins, equal_width_bins
 from facesent.evaluation.report.collect import (
     Background,
@@ -81,6 +81,9 @@ def evaluate(project: Project) -> None:
     background = _background(project, settings, model, frames, right)
     _write_measures(project, measures, test, background)
     _write_predictions(project, frames["test"], scores["test"], classifier.labels)
+    as_watched(
+        frames["test"]["group"], examples["test"].images, scores["test"], classifier.labels, min_confidence
+    ).to_csv(project.evaluate / "as_watched.csv", index=False, float_format="%.4f")
     matrix = confusion(examples["test"].targets, scores["test"], len(classifier.labels))
     _draw_confusion(project, matrix, classifier.labels)
     _draw_curves(project)

@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from facesent.registry import runs, versions
 from facesent.registry.client import mlflow_answers
 from facesent.serving.gateway.answers.store import WATCHED, Store
 from facesent.watch.alarm import Alarm, Normal, learn
+from facesent.watch.cure import Labelled
 from facesent.watch.hours import Hours, answers_of, hours_of
 from facesent.watch.settings import Watch
 
@@ -82,6 +84,7 @@ class Look:
         baseline: what they are compared with, once it was accepted.
         sums: after each hour since the baseline; above its threshold is an alarm.
         since: the hour of the alarm.
+        labels: photos since then that people have labelled.
     """
 
     version: int
@@ -91,6 +94,7 @@ class Look:
     baseline: Baseline | None = None
     sums: Sequence[float] = ()
     since: datetime | None = None
+    labels: Labelled | None = None
 
 
 @mlflow_answers()
@@ -198,12 +202,12 @@ def note(seen: Look, folder: Path) -> None:
         draft.write_text(json.dumps(state), encoding="utf-8")
 
 
-@mlflow_answers()
-def done_before(seen: Look, what: Literal["told", "retrained"]) -> bool:
-    """Whether this was done about the alarm before; from now on it was."""
-    run_id = versions.run_of(seen.version)
-    before = json.loads(runs.read_text(run_id, _NOTE) or "{}")
-    if before.get(what):
-        return True
-    runs.log_bytes(run_id, _NOTE, json.dumps({**before, what: datetime.now(UTC).isoformat()}).encode())
-    return False
+@contextmanager
+def once(seen: Look, what: Literal["told", "retrained"]) -> Iterator[bool]:
+    """Whether this is still to be done about the alarm; it was once the block ends without an error."""
+    with mlflow_answers():
+        run_id = versions.run_of(seen.version)
+        before = json.loads(runs.read_text(run_id, _NOTE) or "{}")
+    yield not before.get(what)
+    with mlflow_answers():
+        runs.log_bytes(run_id, _NOTE, json.dumps({what: datetime.now(UTC).isoformat(), **before}).encode())

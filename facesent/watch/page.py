@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from facesent.evaluation.report.charts import Axis
 from facesent.evaluation.report.formats import FILTERS
 from facesent.serving.answers.accuracy import InService
+from facesent.watch.against_test import AgainstTest
 from facesent.watch.hours import features
 from facesent.watch.look import Look
 
@@ -46,13 +47,20 @@ def strangest(
     ]
 
 
-def render(look: Look, versions: Sequence[InService], strange: Sequence[dict[str, object]], made: datetime) -> str:
+def render(
+    look: Look,
+    versions: Sequence[InService],
+    strange: Sequence[dict[str, object]],
+    tested: AgainstTest | None,
+    made: datetime,
+) -> str:
     """The page.
 
     Args:
         look: what was seen.
         versions: in service, the newest first.
         strange: the strangest answers.
+        tested: how photos in service differ from the test set; None where that is not known.
         made: when.
     """
     environment = Environment(
@@ -64,7 +72,8 @@ def render(look: Look, versions: Sequence[InService], strange: Sequence[dict[str
     since = look.hours.after(look.baseline.until).starts if look.baseline else []
     threshold = look.baseline.alarm.threshold if look.baseline else 0.0
     return environment.get_template("watch.html.j2").render(
-        look=look, versions=versions, strange=strange, made=made, style=style, width=_WIDTH, height=_HEIGHT,
+        look=look, versions=versions, strange=strange, tested=tested, made=made, style=style,
+        width=_WIDTH, height=_HEIGHT,
         answered=_line(look.hours.starts, list(map(float, look.hours.answers)), 0.0),
         sums=_line(since, list(look.sums), threshold), threshold=threshold,
         features=[

@@ -16,6 +16,8 @@ class Watch(Section):
         block_hours: hours that are drawn together, as the hours of a day are not alike.
         resamples: baselines that are drawn to find the threshold.
         seed: of them.
+        gain: of accuracy on photos from after a change, that the gate is to see: it says how many labels a run waits
+            for.
     """
 
     baseline_hours: Annotated[int, Field(ge=48)]
@@ -23,3 +25,4 @@ class Watch(Section):
     block_hours: Positive
     resamples: Annotated[int, Field(ge=20)]
     seed: int
+    gain: Annotated[float, Field(gt=0, lt=1)] = 0.15

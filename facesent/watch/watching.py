@@ -1,5 +1,6 @@
 """One look at the log: compared, noted and shown."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ from facesent.serving.answers.accuracy import in_service
 from facesent.serving.answers.opening import opened
 from facesent.serving.gateway.answers.store import Store
 from facesent.serving.gateway.answers.tables import versions
+from facesent.watch.against_test import against_test
+from facesent.watch.cure import labelled
 from facesent.watch.hours import answers_of
 from facesent.watch.look import Look, WatchError, accept, look, note
 from facesent.watch.page import render, strangest
@@ -24,7 +27,7 @@ def watching(params: "Params", page: Path, *, accepting: bool = False) -> Look:
     """Look at the champion's answers, and write the page.
 
     Args:
-        params: sections ``log``, ``watch``, ``evaluate`` and ``report``.
+        params: sections ``log``, ``watch``, ``evaluate``, ``gate`` and ``report``.
         page: the HTML file.
         accepting: take the hours so far as usual first.
 
@@ -39,11 +42,16 @@ def watching(params: "Params", page: Path, *, accepting: bool = False) -> Look:
         if accepting:
             accept(seen, params.watch)
             seen = look(store, version, labels, params.watch)
+        if seen.since:
+            gate = params.gate.confidence_level
+            seen = replace(seen, labels=labelled(store, version, seen.since, params.watch.gain, gate))
         note(seen, store.folder)
-        served = in_service(store, params.evaluate.confidence_level, alarm=seen.state == "alarm")
-        strange = strangest(answers_of(store, version), labels, seen, store.folder, params.report.no_thumbnails)
+        served = in_service(store, params.evaluate.confidence_level)
+        rows = answers_of(store, version)
+        strange = strangest(rows, labels, seen, store.folder, params.report.no_thumbnails)
+        tested = against_test(rows, version, labels, params.watch.seed)
     with replaced(page) as draft:
-        draft.write_text(render(seen, served, strange, datetime.now(UTC)), encoding="utf-8")
+        draft.write_text(render(seen, served, strange, tested, datetime.now(UTC)), encoding="utf-8")
     return seen
 
 

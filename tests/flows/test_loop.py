@@ -29,11 +29,13 @@ from tests.helpers.prefect_machine import Machine, finished_run
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 USUAL_HOURS, SHIFTED_HOURS, AN_HOUR = 60, 8, 12
+PEOPLE = 14
 START = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=100)
 CHANGES: Mapping[str, Mapping[str, Any]] = {
     "gate": {"min_gain": None, "min_unseen": None},
-    "log": {"photos": True},
-    "watch": {"baseline_hours": 48, "block_hours": 6, "quiet_hours": 48, "resamples": 20},
+    "log": {"photos": True, "audit_share": 0.5},
+    # So large a gain shows on photos of seven people.
+    "watch": {"baseline_hours": 48, "block_hours": 6, "quiet_hours": 48, "resamples": 20, "gain": 0.9},
     "server": {"poll_seconds": 1},
 }
 
@@ -89,7 +91,7 @@ def ask(address: str, photos: list[Path], count: int, light: float) -> None:
 
 
 def spread(machine: Machine, first_hour: int, expected: int) -> None:
-    """Let the answers of this moment be those of the hours from ``first_hour`` on, of three clients each."""
+    """Let the answers of this moment be those of the hours from ``first_hour`` on, each of another client."""
     store = Store(f"sqlite:///{machine.project}/answers.db", machine.project / "answers")
     new = select(answers.c.id).where(answers.c.time > START + timedelta(hours=99)).order_by(answers.c.time)
     found: list[str] = []
@@ -103,7 +105,7 @@ def spread(machine: Machine, first_hour: int, expected: int) -> None:
     with store.writing() as connection:
         for place, id_ in enumerate(found):
             hour = START + timedelta(hours=first_hour + place // AN_HOUR, minutes=place % AN_HOUR)
-            client = f"client-{place % 3}"
+            client = f"client-{place}"
             connection.execute(update(answers).where(answers.c.id == id_).values(time=hour, client=client))
     store.close()
 
@@ -129,9 +131,11 @@ def test_a_change_leads_to_the_next_version_that_the_running_server_answers_with
         # An alarm alone asks for labels.
         run(machine, "flows.watch")
         # The one step that is a person's.
-        for line in run(machine, "facesent.cli", "feedback", "audit").splitlines()[:-1][-6:]:
+        marked = run(machine, "facesent.cli", "feedback", "audit").splitlines()[:-1][-PEOPLE:]
+        for line in marked:
             run(machine, "facesent.cli", "feedback", line.split()[0], "Neutral")
         run(machine, "facesent.cli", "feedback", "accept", "--all")
+        assert f"labelled photos of {PEOPLE} people" in run(machine, "facesent.cli", "watch", status=3)
         # One epoch learns so little that some more are a gain.
         set_params(machine.project, {"train": {"epochs": 8}})
         with (

@@ -9,7 +9,7 @@ from facesent.evaluation.intervals import Estimate
 from facesent.evaluation.measures import ClassMeasures, Measures
 from facesent.promotion.canary.report import CanaryReport
 from facesent.promotion.comparison import Comparison, Difference
-from facesent.promotion.gate import Champion, Incomparable, judge
+from facesent.promotion.gate import Champion, Cure, Incomparable, judge
 from facesent.promotion.settings import Gate
 from facesent.promotion.verdict import Check, Verdict
 
@@ -153,6 +153,33 @@ def test_a_class_that_collapses_rejects_though_the_mean_gains() -> None:
     assert verdict.outcome == "REJECTED"
     assert failed(verdict) == ["change in recall of Sad, upper end"]
     assert "-30.0, 95% interval -40.0 to -20.0 points" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("after", "before", "happy_before", "failing"),
+    [
+        ((0.2, 0.05, 0.35), (-0.02, -0.08, 0.04), (-0.03, -0.1, 0.04), []),
+        ((0.1, -0.05, 0.25), (0.0, -0.05, 0.05), (0, 0, 0), ["gain in macro recall from after the change"]),
+        ((0.2, 0.05, 0.35), (-0.1, -0.2, 0.0), (0, 0, 0), ["gain in macro recall elsewhere"]),
+        ((0.2, 0.05, 0.35), (-0.02, -0.08, 0.04), (-0.3, -0.4, -0.2), ["change in recall of Happy, upper end"]),
+    ],
+)
+def test_after_an_alarm_a_gain_on_its_photos_is_enough_if_little_is_lost_elsewhere(
+    after: tuple[float, float, float],
+    before: tuple[float, float, float],
+    happy_before: tuple[float, float, float],
+    failing: list[str],
+) -> None:
+    rival = champion((0.02, -0.03, 0.07))
+    parts = champion(after).comparison, champion(before, Happy=happy_before).comparison
+    cured = replace(rival, cure=Cure(*parts))
+    assert judged(rival, min_gain=0.0).outcome == "REJECTED"
+    verdict = judged(cured, min_gain=0.0)
+    assert verdict.outcome == ("REJECTED" if failing else "VALIDATED")
+    assert [metric.partition(" over")[0] for metric in failed(verdict)] == failing
+    assert failing or "on 100 photos from after the change its macro recall is 20.0 points above" in verdict.reason
+    # What gains on all images needs no cure.
+    assert "5.0 points above" in judged(replace(champion((0.05, 0.01, 0.09)), cure=cured.cure), min_gain=0.0).reason
 
 
 def test_a_champion_that_cannot_be_compared_leaves_it_unknown() -> None:

@@ -195,6 +195,24 @@ def test_a_champion_that_does_not_say_what_it_was_trained_on_leaves_it_unknown(m
     assert "version 1 does not record which images it was trained on" in verdict.reason
 
 
+def test_after_an_alarm_the_labelled_photos_since_then_are_a_part_of_their_own(made: Project) -> None:
+    champion = champion_of(made, WEAK)
+    candidate = candidate_of(made, 0.0)
+    # More than the gain on all images, and less than on light photos, which the champion takes for dark.
+    configure(made, min_gain=0.5)
+    assert judge.judge(made, candidate, tried(candidate)).outcome == "REJECTED"
+    test = pd.read_csv(made.split("test"), dtype=str)
+    shifted = test[test["label"] == "Light"]["sha256"][:6]
+    runs.log_bytes(champion.run_id, runs.SHIFTED_ARTIFACT, "\n".join(shifted).encode())
+    verdict = judge.judge(made, candidate, tried(candidate))
+    assert verdict.outcome == "VALIDATED"
+    assert "on 6 photos from after the change its macro recall is 100.0 points above version 1's" in verdict.reason
+    # Of another champion it says nothing.
+    versions.set_alias(CHAMPION, candidate.version)
+    other = candidate_of(made, -0.1)
+    assert "after the change" not in judge.judge(made, other, tried(other)).reason
+
+
 def move_to_test(made: Project, count: int, *, keep: bool = True) -> None:
     """Draw other splits: the first images of train are tested on from now on, instead of or beside the old ones."""
     train, test = (pd.read_csv(made.split(name), dtype=str) for name in ("train", "test"))

@@ -1,9 +1,17 @@
+import base64
+import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
+import numpy as np
+import pandas as pd
 import pytest
+from mlflow.pyfunc.scoring_server import init
+from PIL import Image
+from starlette.testclient import TestClient
 
 from facesent.core.errors import FacesentError, TrackingError
 from facesent.core.paths import Project
@@ -11,6 +19,8 @@ from facesent.promotion import aliases, judge, register
 from facesent.promotion.verdict import Verdict
 from facesent.registry import versions
 from facesent.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, RegistryError
+from facesent.serving.gateway.app import Gateway
+from tests.helpers.answering import SETTINGS
 from tests.helpers.promoters import passed_canary
 from tests.helpers.trained_project import make_project, write_model
 
@@ -101,10 +111,6 @@ def test_a_model_that_mlflow_lost_is_recorded_again(
 
 
 def test_another_min_confidence_is_another_version_of_the_same_weights(project: Path) -> None:
-    import base64
-
-    import pandas as pd
-
     made = make_project(project)
     decide(made)
     always = made.params.read_text()
@@ -131,6 +137,47 @@ def test_another_min_confidence_is_another_version_of_the_same_weights(project: 
     assert result == aliases.Promotion(champion=1, previous=2, changed=True)
 
 
+def test_a_version_that_knows_its_training_images_marks_what_is_unlike_them(project: Path) -> None:
+    made = make_project(project)
+    decide(made)
+    usual = mlflow.pyfunc.load_model("models:/facesent/1")
+    unmarked = made.params.read_text()
+    made.params.write_text(unmarked.replace("unlike: none", "unlike: mark"))
+    candidate, verdict, _ = decide(made)
+    assert (candidate.version, verdict.outcome) == (2, "VALIDATED")
+    assert not decide(made)[0].created
+    served = mlflow.pyfunc.load_model("models:/facesent@champion")
+    # All that was trained on is grey.
+    request = pd.DataFrame({"image": [photo_of("red"), photo_of("dimgrey")]})
+    assert [answer["unlike"] for answer in served.predict(request)] == [True, False]
+    unsure = served.predict(request, params={"unlike": "uncertain"})
+    assert [answer["label"] for answer in unsure] == ["uncertain", "Dark"]
+    silent = served.predict(request, params={"unlike": "none"})
+    assert [{**answer, "version": 1} for answer in silent] == usual.predict(request)
+    assert "unlike" not in usual.metadata.signature.to_dict()["outputs"] + usual.metadata.signature.to_dict()["params"]
+    assert "unlike" in served.metadata.signature.to_dict()["outputs"]
+    body = {"inputs": {"image": [photo_of("red")]}, "params": {"unlike": "uncertain"}}
+    mlflows, ours = (
+        TestClient(app).post("/invocations", json=body)
+        for app in (init(served), Gateway(served, replace(SETTINGS, log=None)))
+    )
+    assert b'"label": "uncertain"' in ours.content
+    assert ours.content == mlflows.content
+    [kept] = (project / "mlruns").rglob("unlike.npz")
+    with np.load(kept) as known:
+        assert (known["embeddings"].dtype, known["embeddings"].shape) == (np.float16, (20, 3))
+    made.params.write_text(unmarked.replace("unlike: none", "unlike: mark").replace("neighbours: 5", "neighbours: 2"))
+    assert decide(made)[0].version == 3
+    made.params.write_text(unmarked)
+    assert decide(made)[0].version == 1
+
+
+def photo_of(colour: str) -> str:
+    buffer = io.BytesIO()
+    Image.new("RGB", (24, 24), colour).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
 def test_without_a_model_the_command_to_run_is_named(project: Path) -> None:
     with pytest.raises(FacesentError, match="dvc repro"):
         register.register(Project(project))
@@ -149,9 +196,6 @@ def test_rolling_back_without_a_previous_version_is_refused(project: Path) -> No
 
 
 def test_the_registered_model_answers_photos_and_refuses_the_rest(project: Path) -> None:
-    import base64
-
-    import pandas as pd
     from mlflow.exceptions import MlflowException
 
     made = make_project(project)
@@ -163,8 +207,9 @@ def test_the_registered_model_answers_photos_and_refuses_the_rest(project: Path)
     assert answer["confidence"] == max(answer["probabilities"].values())
     classifier = versions.load_classifier(versions.version_named().number)
     [by_hand] = classifier.predict([classifier.read(photo)])
-    assert {**answer, **vars(by_hand)} == answer
+    assert {**answer, **by_hand.as_dict()} == answer
     assert answer["version"] == 1
+    assert set(answer) == {"label", "confidence", "probabilities", "version", "box"}
     with pytest.raises(MlflowException, match="Row 1: Expected a JPEG"):
         served.predict(pd.DataFrame({"image": [base64.b64encode(photo).decode(), "no photo"]}))
 

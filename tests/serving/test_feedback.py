@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -22,7 +23,7 @@ from facesent.serving.answers.deciding import decide, waiting
 from facesent.serving.gateway.answers.correcting import Correction, correct
 from facesent.serving.gateway.answers.log import AnswerLog
 from facesent.serving.gateway.answers.rows import Answered
-from facesent.serving.gateway.answers.store import DEFAULT_ADDRESS, Store
+from facesent.serving.gateway.answers.store import DEFAULT_ADDRESS, WATCHED, Store
 from facesent.serving.gateway.app import Gateway
 from tests.helpers.answering import KEPT, SETTINGS, Faces
 
@@ -197,11 +198,16 @@ def test_accuracy_in_service_comes_from_the_audit_alone() -> None:
     assert (counted.accuracy, counted.corrections) == (None, 30)
     accept(audited[:24], "Happy", "cli")
     accept(audited[24:30], "Sad", "cli")
-    [after] = in_service(store, 0.95, alarm=True)
+    store.folder.mkdir()
+    (store.folder / WATCHED).write_text(json.dumps({"version": 3, "alarm": 1}))
+    [after] = in_service(store, 0.95)
     assert (after.accuracy.images, after.accuracy.value, after.expected) == (30, 0.8, None)
     assert 0.6 < after.accuracy.low < 0.8 < after.accuracy.high < 0.95
     report = run("report").output
     assert "80%" in report
+    assert "75%" not in report
+    (store.folder / WATCHED).write_text(json.dumps({"version": 3, "alarm": 0}))
+    assert "75%" in run("report").output
     assert "calibrated on validation" in " ".join(report.split())
     assert run("audit").output.count("version 3") == 10
 

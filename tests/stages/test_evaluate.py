@@ -88,6 +88,12 @@ def test_a_rerun_writes_the_same_bytes(project: Path) -> None:
     assert {file.name: file.read_bytes() for file in made.evaluate.iterdir()} == first
     assert {"reliability.png", "report.json", "report.html"} <= set(first)
     assert first["model_sha256.txt"].decode() == f"{model_sha256(made.model, made.labels)}\n"
+    watched = pd.read_csv(made.evaluate / "as_watched.csv")
+    assert list(watched.columns) == ["person", "label", "confidence", "brightness", "sharpness"]
+    assert len(watched) == len(pd.read_csv(made.split("test")))
+    # Flat pictures of two kinds: dark ones and light ones, without an edge.
+    assert watched.groupby("label")["brightness"].max()["Dark"] < 127 < watched["brightness"].max()
+    assert not watched["sharpness"].any()
 
 
 def test_the_report_is_a_page_and_its_values(project: Path) -> None:

@@ -1,7 +1,10 @@
 """How often a version is right in service: from the random audit alone, and before it what its confidence says."""
 
+import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +12,7 @@ from sqlalchemy import Integer, cast, func, select
 
 from facesent.evaluation.intervals import Estimate, share_of, share_of_groups
 from facesent.serving.answers.deciding import AUDIT_LABEL
-from facesent.serving.gateway.answers.store import Store
+from facesent.serving.gateway.answers.store import WATCHED, Store
 from facesent.serving.gateway.answers.tables import ACCEPTED, answers, corrections
 
 SOURCE = "mean confidence of its answers, calibrated on validation where train.calibrate was true"
@@ -38,13 +41,14 @@ class InService:
     corrections: int
 
 
-def in_service(store: Store, confidence_level: float, *, alarm: bool = False) -> list[InService]:
+def in_service(store: Store, confidence_level: float) -> list[InService]:
     """Each version that is in the log, the newest first.
+
+    Of a version for which the last watch found an alarm nothing is expected: confidence says too much then.
 
     Args:
         store: the opened log.
         confidence_level: of the intervals.
-        alarm: whether something changed, as the watch sees it: then confidence says too much, and nothing is expected.
     """
     grouped = (
         select(
@@ -74,11 +78,14 @@ def in_service(store: Store, confidence_level: float, *, alarm: bool = False) ->
         counts = {row[0]: row[1] for row in connection.execute(accepted)}
         # Once each: a label may have been given twice.
         audited = {row.id: row for row in connection.execute(labelled)}
+    changed = _in_alarm(store.folder / WATCHED)
     return [
         InService(
             version=row.version,
             answers=row.answers,
-            expected=None if alarm else expected_accuracy(row.confidence, row.answers, confidence_level),
+            expected=None
+            if row.version == changed
+            else expected_accuracy(row.confidence, row.answers, confidence_level),
             marked=row.marked,
             accuracy=_audited([other for other in audited.values() if other.version == row.version], confidence_level),
             corrections=counts.get(row.version, 0),
@@ -96,6 +103,14 @@ def expected_accuracy(confidence: float, images: int, confidence_level: float) -
         confidence_level: of the interval.
     """
     return replace(share_of(round(confidence * images), images, confidence_level), value=confidence)
+
+
+def _in_alarm(watched: Path) -> int | None:
+    """The version for which the last watch found an alarm."""
+    with suppress(OSError, ValueError):
+        found = json.loads(watched.read_text(encoding="utf-8"))
+        return found["version"] if found["alarm"] else None
+    return None
 
 
 def _audited(rows: Sequence[Any], confidence_level: float) -> Estimate | None:
