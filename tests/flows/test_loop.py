@@ -36,7 +36,7 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "gate": {"min_gain": None, "min_unseen": None},
     "log": {"photos": True},
     "watch": {"baseline_hours": 48, "block_hours": 6, "quiet_hours": 48, "resamples": 20},
-    "server": {"poll_seconds": 1},
+    "server": {"poll_seconds": 1, "shadow_seconds": 1},
 }
 
 
