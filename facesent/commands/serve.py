@@ -41,6 +41,7 @@ def serve(host: str, port: int, hosts: tuple[str, ...], workers: int, version: s
     """
     from facesent.params import load_params
     from facesent.serving import follow
+    from facesent.serving.address import Address
     from facesent.serving.answers.opening import UnreachableError, kept, opened
 
     params = load_params(Path("params.yaml"))
@@ -48,7 +49,7 @@ def serve(host: str, port: int, hosts: tuple[str, ...], workers: int, version: s
         # A wrong address is told before anything starts; a database that comes back is waited for by the server.
         with suppress(UnreachableError), opened(params.log):
             pass
-    registry, address = _registry(params, version), follow.Address(host, port, hosts)
+    registry, address = _registry(params, version), Address(host, port, hosts)
     raise SystemExit(follow.serve(address, workers, params.server, registry, click.echo, kept(params.log)))
 
 

@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,21 +16,15 @@ from tempfile import TemporaryDirectory
 from facesent.core.errors import FacesentError
 from facesent.core.files import replaced
 from facesent.evaluation.intervals import Estimate
+from facesent.serving.address import Address, ServeError, check_tokens
+from facesent.serving.changes import Failure, Watched, Withdrawn
 from facesent.serving.gateway.settings import TOKEN_VARIABLES, GatewaySettings, LogSettings
 from facesent.serving.objections import Shadow, Tallied, objection
 from facesent.serving.questions import Questions, wrong_answer
 from facesent.serving.settings import Server
 from facesent.serving.workers import Worker, WorkerError
 
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-# A version that could not be loaded is tried again after so long, and then after twice as long each time.
-_RETRY_SECONDS = 30.0
-_MOST_RETRY_SECONDS = 600.0
 _ENDING_SECONDS = 2.0
-
-
-class ServeError(FacesentError):
-    """The server cannot start."""
 
 
 @dataclass(frozen=True)
@@ -50,82 +44,6 @@ class Registry:
     uri: Callable[[int], str]
     audited: Callable[[int, datetime], Estimate | None]
     roll_back: Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where the server listens, and who is let in.
-
-    Attributes:
-        host: an address of this machine.
-        port: 0 for any free one.
-        hosts: further names that clients may call it by.
-    """
-
-    host: str
-    port: int
-    hosts: Sequence[str] = ()
-
-    def listen(self) -> socket.socket:
-        """The listening socket.
-
-        Raises:
-            ServeError: the address is taken, or not one of this machine.
-        """
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        try:
-            return socket.create_server((self.host, self.port), family=family, backlog=socket.SOMAXCONN)
-        except OSError as error:
-            raise ServeError(
-                f"Expected {self.host}:{self.port} to be free. Received: {error.strerror}. Choose another: --port"
-            ) from None
-
-    def names(self) -> tuple[str, ...]:
-        """What a client may write into the header ``Host``; empty for anything, where a token decides."""
-        return tuple({*LOOPBACK, self.host, *self.hosts}) if self.host in LOOPBACK or self.hosts else ()
-
-
-@dataclass
-class _Failure:
-    """A version that could not take over."""
-
-    version: int
-    why: str
-    retry_seconds: float = _RETRY_SECONDS
-    since: float = field(default_factory=time.monotonic)
-
-    def due(self) -> bool:
-        return time.monotonic() - self.since > self.retry_seconds
-
-
-@dataclass
-class _Watched:
-    """A newer version that took over a while ago.
-
-    Attributes:
-        before: the version before it.
-        tallied: of that one.
-        until: so long something may speak against the newer one; as ``time.monotonic`` counts.
-        since: it answers.
-        ended: its processes that ended unasked.
-    """
-
-    before: int
-    tallied: Tallied
-    until: float
-    since: datetime
-    ended: int = 0
-
-
-@dataclass
-class _Withdrawn:
-    """A version that was given up; it is not wanted until its alias is set anew."""
-
-    version: int
-    to: int
-    why: str
-    alias: str = ""
-    left: bool = False
 
 
 def serve(
@@ -154,19 +72,6 @@ def serve(
         return asyncio.run(_Follower(address, listener, workers, bounds, registry, log, Path(folder), kept).run())
 
 
-def check_tokens(host: str) -> None:
-    """Refuse to be open to a network where nobody has to show a token.
-
-    Raises:
-        ServeError: if so.
-    """
-    if host not in LOOPBACK and not os.environ.get(TOKEN_VARIABLES["ask"]):
-        raise ServeError(
-            f"Expected a token where others than this machine may ask. Received: --host {host} without one. "
-            f"Set it: export {TOKEN_VARIABLES['ask']}=$(openssl rand -hex 32)"
-        )
-
-
 class _Follower:
     """Keeps processes of the wanted version at the address."""
 
@@ -191,10 +96,10 @@ class _Follower:
         self._serving: list[Worker] = []
         self._alive: set[Worker] = set()
         self._leaving: set[asyncio.Task[None]] = set()
-        self._failure: _Failure | None = None
+        self._failure: Failure | None = None
         self._shadow: Shadow | None = None
-        self._watched: _Watched | None = None
-        self._withdrawn: _Withdrawn | None = None
+        self._watched: Watched | None = None
+        self._withdrawn: Withdrawn | None = None
         self._unreachable: str | None = None
         self._stop = asyncio.Event()
         self._status = 0
@@ -333,11 +238,11 @@ class _Follower:
             with suppress(FacesentError):
                 accuracy = await asyncio.to_thread(self._registry.audited, self._version, watched.since)
         if why := objection(watched.tallied, await self._tallied(), watched.ended, accuracy, self._bounds):
-            self._watched, self._withdrawn = None, _Withdrawn(self._version, watched.before, why)
+            self._watched, self._withdrawn = None, Withdrawn(self._version, watched.before, why)
             metrics.rollbacks.inc()
             self._log(f"Version {self._version} is given up, back to version {watched.before}: {why}")
 
-    async def _move_alias(self, given_up: _Withdrawn) -> None:
+    async def _move_alias(self, given_up: Withdrawn) -> None:
         try:
             await asyncio.to_thread(self._registry.roll_back, given_up.version, given_up.to, given_up.why)
             given_up.alias = "moved"
@@ -393,7 +298,7 @@ class _Follower:
         metrics.version_served.set(version)
         since, until = datetime.now(UTC), time.monotonic() + self._bounds.rollback_seconds
         newer = 0 < self._version < version and self._bounds.rollback_seconds
-        self._watched = _Watched(self._version, await self._tallied(), until, since) if newer else None
+        self._watched = Watched(self._version, await self._tallied(), until, since) if newer else None
         self._version, self._serving, self._failure = version, workers, None
         self._since = since.isoformat(timespec="seconds")
         self._write_state()
@@ -404,9 +309,7 @@ class _Follower:
         from facesent.serving.gateway import metrics
 
         metrics.failed_swaps.inc()
-        before = self._failure
-        seconds = min(2 * before.retry_seconds, _MOST_RETRY_SECONDS) if before else _RETRY_SECONDS
-        self._failure = _Failure(version, why, seconds)
+        self._failure = self._failure.again(why) if self._failure else Failure(version, why)
         self._log(f"Version {version} could not take over, version {self._version} still answers: {why}")
         self._write_state()
 
