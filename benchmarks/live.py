@@ -4,7 +4,7 @@ import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from socket import create_server
 
@@ -18,9 +18,31 @@ _BOUNDS = GatewaySettings(
 _KEPT = LogSettings(photos=False, keep_days=30, embeddings=False, audit_share=0.02, queue=10_000, corrections=20)
 
 
+@dataclass(frozen=True)
+class Live:
+    """The process.
+
+    Attributes:
+        port: where it is asked.
+        pid: its id.
+    """
+
+    port: int
+    pid: int
+
+    def memory(self, field: str = "VmRSS") -> int:
+        """Resident bytes; ``VmHWM`` for their peak since ``forget_peak``."""
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii", errors="replace")
+        return int(status.partition(f"\n{field}:")[2].split(maxsplit=1)[0]) * 1024
+
+    def forget_peak(self) -> None:
+        """The peak begins anew."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5", encoding="ascii")
+
+
 @contextmanager
-def live(uri: str, folder: Path, *, log: bool) -> Iterator[int]:
-    """Serve a model; the port.
+def live(uri: str, folder: Path, *, log: bool) -> Iterator[Live]:
+    """Serve a model.
 
     Args:
         uri: MLflow's.
@@ -47,7 +69,7 @@ def live(uri: str, folder: Path, *, log: bool) -> Iterator[int]:
             if "asked_at" not in said:
                 raise RuntimeError(f"Expected a server. Received: {said.get('failed')}")
             _say(process, accept=True)
-            yield listener.getsockname()[1]
+            yield Live(listener.getsockname()[1], process.pid)
         finally:
             _say(process, end=True)
 

@@ -7,6 +7,7 @@ MLflow's flavour takes no photos but the numbers of one, 224x224x3. They are mad
 form that its server reads quickest (as JSON a photo takes it half a second), so that decoding costs it nothing.
 """
 
+import base64
 import json
 import statistics
 import time
@@ -17,17 +18,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from http.client import HTTPConnection
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
 from benchmarks.contest import Contestant, Timing, Work, contest
 from benchmarks.faces import jpegs
-from benchmarks.live import live
+from benchmarks.live import Live, live
 from benchmarks.reference import LABELS, log_reference
-from benchmarks.results import Result, compared, noted
+from benchmarks.results import Result, bounded, compared, noted
 from benchmarks.sizes import Size
 from facesent.promotion.canary.interview import photos_body
 from facesent.serving.server import HOST, served
@@ -61,11 +64,12 @@ def run(scratch: Path, size: Size) -> list[Result]:
     with TemporaryDirectory(dir=scratch, prefix="serving-") as name, ExitStack() as stack:
         folder = Path(name)
         uri, network = log_reference(folder, size.side)
-        ports = {
+        lives = {
             _OURS: stack.enter_context(live(uri, folder / "live", log=False)),
             _LOGGED: stack.enter_context(live(uri, folder / "logged", log=True)),
-            _MLFLOW: stack.enter_context(served(uri)).port,
         }
+        ports = {name: server.port for name, server in lives.items()}
+        ports[_MLFLOW] = stack.enter_context(served(uri)).port
         body = photos_body([photos[0].read_bytes()])
         asked = {name: _Request(port, body) for name, port in ports.items()}
         asked[_STOCK] = numbers = _stock_request(stack, network, photos[0], size.side)
@@ -75,6 +79,8 @@ def run(scratch: Path, size: Size) -> list[Result]:
             *_single(asked, partial(_in_process, folder, photos[0]), size.rounds),
             *_throughput(asked, partial(_batched, folder, photos[0]), size.rounds),
             *_together(ports[_OURS], photos, size.rounds),
+            *_many(lives, body, size.requests),
+            *(_largest(lives[_OURS], crop) for crop in ("none", "largest")),
         ]
 
 
@@ -136,6 +142,57 @@ def _together(port: int, photos: Sequence[Path], rounds: int) -> list[Result]:
     ]
     timings = contest(contestants, rounds)
     return [compared(together, timings[together], timings[singly], unit="photos/s")]
+
+
+def _many(lives: Mapping[str, Live], body: bytes, count: int) -> list[Result]:
+    """What the log costs where much is asked, and whether a server grows."""
+    rounds = max(2, count // (_CLIENTS * _IN_TURN))
+    times: dict[str, list[float]] = {name: [] for name in lives}
+    memory: dict[str, list[int]] = {name: [] for name in lives}
+    with ThreadPoolExecutor(_CLIENTS) as pool:
+        for _ in range(rounds):
+            for name, server in lives.items():
+                asked = [pool.submit(_timed, _Request(server.port, body)) for _ in range(_CLIENTS)]
+                times[name] += [seconds for client in asked for seconds in client.result()]
+                memory[name].append(server.memory())
+    timings = {name: Timing(name, tuple(seconds)) for name, seconds in times.items()}
+    what = f"{rounds * _CLIENTS * _IN_TURN:,} requests of {_CLIENTS} clients"
+    cost = compared(f"{what}, p50, with the log of answers", timings[_LOGGED], timings[_OURS], at_most=1.05, unit="ms")
+    return [cost, *(_grown(f"{what} to {name}, resident memory", seen) for name, seen in memory.items())]
+
+
+def _grown(what: str, memory: Sequence[int]) -> Result:
+    first, last = memory[len(memory) // 10], memory[-1]
+    shown = [f"{size / 2**20:,.0f} MiB" for size in (last, first)]
+    return Result("", what, shown[0], "after a tenth", shown[1], last / first, "≤ 1.1×", last / first <= 1.1)
+
+
+def _largest(server: Live, crop: str) -> Result:
+    small, large = (_Request(server.port, _jpeg_body(sides, crop)) for sides in ((64, 64), (8660, 5773)))
+    # The first photo loads the detector.
+    _ask(small)
+    server.forget_peak()
+    before = server.memory()
+    _ask(large)
+    added = (server.memory("VmHWM") - before) / 1e6
+    return bounded(f"memory that a JPEG of 50 million pixels adds, crop: {crop}", added, at_most=400, unit="MB")
+
+
+def _jpeg_body(sides: tuple[int, int], crop: str) -> bytes:
+    content = BytesIO()
+    Image.effect_noise(sides, 40).convert("RGB").save(content, "JPEG", quality=60)
+    rows = [base64.b64encode(content.getvalue()).decode()]
+    return json.dumps({"inputs": {"image": rows}, "params": {"crop": crop}}).encode()
+
+
+def _timed(request: _Request) -> list[float]:
+    connection, times = HTTPConnection(HOST, request.port), []
+    for _ in range(_IN_TURN):
+        start = time.perf_counter()
+        _ask(request, connection)
+        times.append(time.perf_counter() - start)
+    connection.close()
+    return times
 
 
 def _each(timing: Timing) -> Timing:

@@ -1,11 +1,18 @@
 """``facesent serve``: the champion over HTTP."""
 
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from facesent.commands.errors import reading
+
+if TYPE_CHECKING:
+    from facesent.evaluation.intervals import Estimate
+    from facesent.params import Params
+    from facesent.serving.follow import Registry
 
 
 @click.command()
@@ -37,17 +44,42 @@ def serve(host: str, port: int, hosts: tuple[str, ...], workers: int, version: s
     Example: facesent serve --workers 2
     """
     from facesent.params import load_params
-    from facesent.registry.versions import model_uri, version_named
     from facesent.serving import follow
+    from facesent.serving.address import Address
     from facesent.serving.answers.opening import UnreachableError, kept, opened
-    from facesent.serving.questions import questions_of
 
     params = load_params(Path("params.yaml"))
     if params.log.enabled:
         # A wrong address is told before anything starts; a database that comes back is waited for by the server.
         with suppress(UnreachableError), opened(params.log):
             pass
-    registry = follow.Registry(wanted=lambda: version_named(version).number, questions=questions_of, uri=model_uri)
-    raise SystemExit(
-        follow.serve(follow.Address(host, port, hosts), workers, params.server, registry, click.echo, kept(params.log))
+    registry, address = _registry(params, version), Address(host, port, hosts)
+    raise SystemExit(follow.serve(address, workers, params.server, registry, click.echo, kept(params.log)))
+
+
+def _registry(params: "Params", version: str | None) -> "Registry":
+    from facesent.promotion.aliases import rollback
+    from facesent.registry.versions import CHAMPION, RegistryError, model_uri, version_named
+    from facesent.serving.answers.accuracy import audited_since
+    from facesent.serving.answers.opening import opened
+    from facesent.serving.follow import Registry
+    from facesent.serving.questions import questions_of
+
+    def audited(number: int, since: datetime) -> "Estimate | None":
+        if not params.log.enabled:
+            return None
+        with opened(params.log) as store:
+            return audited_since(store, number, since, params.evaluate.confidence_level)
+
+    def roll_back(number: int, to: int, why: str) -> None:
+        if version not in (None, CHAMPION):
+            raise RegistryError(f"Expected the alias {CHAMPION}, to move it. Received: {version}. Move it by hand.")
+        rollback(to, by="facesent serve", why=why, instead_of=number)
+
+    return Registry(
+        wanted=lambda: version_named(version).number,
+        questions=questions_of,
+        uri=model_uri,
+        audited=audited,
+        roll_back=roll_back,
     )

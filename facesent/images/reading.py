@@ -22,7 +22,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from facesent.core.console import Progress
 from facesent.core.errors import FacesentError
 from facesent.images.kinds import kind_of
-from facesent.images.limits import MAX_BYTES, MAX_PIXELS
+from facesent.images.limits import MAX_BYTES, MAX_PIXELS, MAX_WHOLE_PIXELS
 from facesent.images.spill import MEMORY_BUDGET, pixel_array
 from facesent.images.threads import image_threads
 
@@ -64,7 +64,8 @@ def read_image(content: bytes, size: int, *, max_pixels: int = MAX_PIXELS) -> Pi
     Args:
         content: a whole JPEG, PNG, WEBP, BMP or GIF (its first frame) file.
         size: side of the result in pixels; the aspect ratio is not kept.
-        max_pixels: larger images are refused by their header, before they are decoded.
+        max_pixels: larger images are refused by their header, before they are decoded; all but JPEG from
+            ``MAX_WHOLE_PIXELS`` on.
 
     Returns:
         RGB, ``(size, size, 3)``, 0..255.
@@ -124,8 +125,9 @@ class Photo:
             ImageError: as ``read_image``.
         """
         image = self.image
-        if image.width * image.height > self.max_pixels:
-            raise _too_large(self.max_pixels, f"{image.width}x{image.height}")
+        most = self.max_pixels if self.format == "JPEG" else min(self.max_pixels, MAX_WHOLE_PIXELS)
+        if image.width * image.height > most:
+            raise _too_large(most, f"{image.width}x{image.height} as {self.format}")
         if side:
             image.draft("L" if mode == "L" and _luma_tells(image) else "RGB", (side, side))
         image.load()

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from facesent.images.limits import MAX_PIXELS
-from facesent.images.reading import Pixels, decode, read_image, resize
+from facesent.images.limits import MAX_PIXELS, MAX_WHOLE_PIXELS
+from facesent.images.reading import Pixels, opened, read_image, resize
 
 if TYPE_CHECKING:
     from mtcnn import MTCNN
@@ -47,20 +47,31 @@ def read_face(content: bytes, size: int, *, max_pixels: int = MAX_PIXELS) -> tup
     Raises:
         ImageError: as ``read_image``.
     """
-    photo = decode(content, None, max_pixels=max_pixels)
-    box = largest_face(photo)
-    if box is None:
-        return read_image(content, size, max_pixels=max_pixels), None
-    return resize(crop_to(photo, box), size), box
+    return read_faces(content, size, max_pixels=max_pixels)[0]
 
 
 def read_faces(content: bytes, size: int, *, max_pixels: int = MAX_PIXELS) -> list[tuple[Pixels, Box | None]]:
     """The same for every face, the largest first; of a photo without one that could be found, the whole photo alone."""
-    photo = decode(content, None, max_pixels=max_pixels)
+    photo, smaller = _decoded(content, max_pixels)
     boxes = all_faces(photo)
     if not boxes:
+        del photo
         return [(read_image(content, size, max_pixels=max_pixels), None)]
-    return [(resize(crop_to(photo, box), size), box) for box in boxes]
+    return [(resize(crop_to(photo, box), size), _times(smaller, box)) for box in boxes]
+
+
+def _decoded(content: bytes, max_pixels: int) -> tuple[Pixels, int]:
+    """The upright photo, a large JPEG at half its size; and how many times smaller it is."""
+    with opened(content, max_pixels=max_pixels) as photo:
+        width, height = photo.image.size
+        # In half of it the smallest face that can be found still has 220 pixels.
+        half = min(width, height) // 2 if width * height > MAX_WHOLE_PIXELS else None
+        pixels = np.asarray(photo.seen("RGB", half))
+    return pixels, round(max(width, height) / max(pixels.shape[:2]))
+
+
+def _times(factor: int, box: Box) -> Box:
+    return Box(factor * box.left, factor * box.top, factor * box.width, factor * box.height)
 
 
 def largest_face(pixels: Pixels) -> Box | None:

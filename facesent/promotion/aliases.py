@@ -74,7 +74,7 @@ def promote(verdict: Verdict, *, replace_incomparable: bool = False, approval: A
 
 
 @mlflow_answers()
-def rollback(version: int | None = None, *, by: str = "", why: str = "") -> Promotion:
+def rollback(version: int | None = None, *, by: str = "", why: str = "", instead_of: int | None = None) -> Promotion:
     """Make an earlier version the champion again.
 
     Without a version that is ``previous``. Right after a rollback this changes nothing, so that two people who roll
@@ -84,12 +84,15 @@ def rollback(version: int | None = None, *, by: str = "", why: str = "") -> Prom
         version: the version to serve.
         by: who decided.
         why: for the history.
+        instead_of: the champion that is meant: nothing changes if it is another one by now.
 
     Raises:
         RegistryError: if there is no such version, or it never passed.
     """
     with settled() as record:
         champion, previous = record.aliases.champion, record.aliases.previous
+        if instead_of not in (None, champion):
+            return Promotion(champion, previous, False, f"Version {instead_of} is not champion any more.")
         if version is None:
             if champion is None or previous is None:
                 raise RegistryError(

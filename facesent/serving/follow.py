@@ -7,88 +7,43 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from facesent.core.errors import FacesentError
 from facesent.core.files import replaced
+from facesent.evaluation.intervals import Estimate
+from facesent.serving.address import Address, ServeError, check_tokens
+from facesent.serving.changes import Failure, Watched, Withdrawn
 from facesent.serving.gateway.settings import TOKEN_VARIABLES, GatewaySettings, LogSettings
+from facesent.serving.objections import Shadow, Tallied, objection
 from facesent.serving.questions import Questions, wrong_answer
 from facesent.serving.settings import Server
 from facesent.serving.workers import Worker, WorkerError
 
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-# A version that could not be loaded is tried again after so long, and then after twice as long each time.
-_RETRY_SECONDS = 30.0
-_MOST_RETRY_SECONDS = 600.0
 _ENDING_SECONDS = 2.0
-
-
-class ServeError(FacesentError):
-    """The server cannot start."""
 
 
 @dataclass(frozen=True)
 class Registry:
-    """What the server has to know of the registry; both may take a while and raise ``FacesentError``.
+    """What the server has to know of the registry and the log; all may take a while and raise ``FacesentError``.
 
     Attributes:
         wanted: the number of the version to serve now.
         questions: what a version has to answer before it takes over.
         uri: MLflow's of a version.
+        audited: how often a version was right since a moment; None where nothing is known.
+        roll_back: moves the alias from a version to another one, and writes down why.
     """
 
     wanted: Callable[[], int]
     questions: Callable[[int], Questions]
     uri: Callable[[int], str]
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where the server listens, and who is let in.
-
-    Attributes:
-        host: an address of this machine.
-        port: 0 for any free one.
-        hosts: further names that clients may call it by.
-    """
-
-    host: str
-    port: int
-    hosts: Sequence[str] = ()
-
-    def listen(self) -> socket.socket:
-        """The listening socket.
-
-        Raises:
-            ServeError: the address is taken, or not one of this machine.
-        """
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        try:
-            return socket.create_server((self.host, self.port), family=family, backlog=socket.SOMAXCONN)
-        except OSError as error:
-            raise ServeError(
-                f"Expected {self.host}:{self.port} to be free. Received: {error.strerror}. Choose another: --port"
-            ) from None
-
-    def names(self) -> tuple[str, ...]:
-        """What a client may write into the header ``Host``; empty for anything, where a token decides."""
-        return tuple({*LOOPBACK, self.host, *self.hosts}) if self.host in LOOPBACK or self.hosts else ()
-
-
-@dataclass
-class _Failure:
-    """A version that could not take over."""
-
-    version: int
-    why: str
-    retry_seconds: float = _RETRY_SECONDS
-    since: float = field(default_factory=time.monotonic)
-
-    def due(self) -> bool:
-        return time.monotonic() - self.since > self.retry_seconds
+    audited: Callable[[int, datetime], Estimate | None]
+    roll_back: Callable[[int, int, str], None]
 
 
 def serve(
@@ -117,19 +72,6 @@ def serve(
         return asyncio.run(_Follower(address, listener, workers, bounds, registry, log, Path(folder), kept).run())
 
 
-def check_tokens(host: str) -> None:
-    """Refuse to be open to a network where nobody has to show a token.
-
-    Raises:
-        ServeError: if so.
-    """
-    if host not in LOOPBACK and not os.environ.get(TOKEN_VARIABLES["ask"]):
-        raise ServeError(
-            f"Expected a token if other machines can connect. Received: --host {host} without one. Set "
-            f"it: export {TOKEN_VARIABLES['ask']}=$(openssl rand -hex 32)"
-        )
-
-
 class _Follower:
     """Keeps processes of the wanted version at the address."""
 
@@ -138,7 +80,7 @@ class _Follower:
         log: Callable[[str], None], folder: Path, kept: LogSettings | None,
     ) -> None:  # fmt: skip
         self._listener, self._count, self._registry, self._log, self._folder = listener, workers, registry, log, folder
-        self._poll_seconds, self._request_seconds = bounds.poll_seconds, bounds.request_seconds
+        self._bounds, self._request_seconds = bounds, bounds.request_seconds
         self._settings = GatewaySettings(
             max_body_bytes=int(bounds.max_body_mb * 1e6),
             max_rows=bounds.max_rows,
@@ -154,7 +96,10 @@ class _Follower:
         self._serving: list[Worker] = []
         self._alive: set[Worker] = set()
         self._leaving: set[asyncio.Task[None]] = set()
-        self._failure: _Failure | None = None
+        self._failure: Failure | None = None
+        self._shadow: Shadow | None = None
+        self._watched: Watched | None = None
+        self._withdrawn: Withdrawn | None = None
         self._unreachable: str | None = None
         self._stop = asyncio.Event()
         self._status = 0
@@ -179,8 +124,9 @@ class _Follower:
         await self._begin()
         while True:
             await self._replace_ended()
+            await self._review()
             await self._follow()
-            await asyncio.sleep(self._poll_seconds)
+            await asyncio.sleep(self._bounds.poll_seconds)
 
     def _listen_to_signals(self) -> None:
         def stop(status: int) -> None:
@@ -203,13 +149,22 @@ class _Follower:
         host, port = self._listener.getsockname()[:2]
         self._log(f"Version {version} answers at http://{host}:{port}. Documentation: http://{host}:{port}/docs")
 
-    async def _follow(self) -> None:
-        """Change to the version that is wanted now, if it is another and can be."""
+    async def _wanted(self) -> int | None:
+        """The version to serve now; None where the registry does not say."""
         try:
             wanted = await asyncio.to_thread(self._registry.wanted)
             self._say_reachable(None)
         except FacesentError as error:
             self._say_reachable(str(error))
+            return None
+        if given_up := self._withdrawn:
+            given_up.left |= wanted != given_up.version
+            return wanted if given_up.left else given_up.to
+        return wanted
+
+    async def _follow(self) -> None:
+        """Change to the version that is wanted now, if it is another and can be."""
+        if (wanted := await self._wanted()) is None:
             return
         if self._failure and self._failure.version != wanted:
             self._failure = None
@@ -220,14 +175,81 @@ class _Follower:
         workers = [await self._start() for _ in range(self._count)]
         try:
             await self._prepare(workers, wanted)
+            still_wanted = await self._try_in_shadow(workers, wanted)
         except FacesentError as error:
             await asyncio.gather(*(self._end(worker) for worker in workers))
             self._fail(wanted, str(error))
+            return
+        if not still_wanted:
+            await asyncio.gather(*(self._end(worker) for worker in workers))
             return
         before = self._serving
         await self._take_over(wanted, workers)
         for worker in before:
             self._let_leave(worker)
+        if self._withdrawn and not self._withdrawn.left:
+            await self._move_alias(self._withdrawn)
+
+    async def _try_in_shadow(self, workers: Sequence[Worker], version: int) -> bool:
+        """Ask a newer version what clients ask, beside the one that answers them; whether it is still wanted then.
+
+        Raises:
+            WorkerError: something speaks against it.
+        """
+        bounds, until = self._bounds, time.monotonic() + self._bounds.shadow_seconds
+        # Nobody waits for a trial where the newer one is bad.
+        if version < self._version or not bounds.shadow_requests:
+            return True
+        self._shadow, copying = Shadow(version), set[Worker]()
+        try:
+            while self._shadow.copies < bounds.shadow_requests and time.monotonic() < until:
+                await self._replace_ended()
+                for place, worker in enumerate(self._serving):
+                    if worker not in copying:
+                        await worker.mirror(workers[place].port, bounds.shadow_requests)
+                        copying.add(worker)
+                await asyncio.sleep(bounds.poll_seconds)
+                self._shadow = Shadow.of(version, (await self._tallied()).compared)
+                if ended := [worker.status for worker in workers if worker.status is not None]:
+                    raise WorkerError(f"A process of it ended with status {ended[0]}.")
+                if why := self._shadow.objection(bounds):
+                    raise WorkerError(why)
+                if await self._wanted() not in (version, None):
+                    return False
+        finally:
+            await asyncio.gather(*(worker.mirror(None) for worker in self._serving))
+        self._log(f"Version {version} beside version {self._version}: {self._shadow}.")
+        return True
+
+    async def _tallied(self) -> Tallied:
+        return Tallied.of(await asyncio.gather(*(worker.tally() for worker in self._serving)))
+
+    async def _review(self) -> None:
+        """Give up the version that took over, if something speaks against it."""
+        from facesent.serving.gateway import metrics
+
+        watched = self._watched
+        if not watched or time.monotonic() > watched.until:
+            self._watched = None
+            return
+        accuracy = None
+        if self._bounds.rollback_accuracy is not None:
+            # Of the log; it may be away.
+            with suppress(FacesentError):
+                accuracy = await asyncio.to_thread(self._registry.audited, self._version, watched.since)
+        if why := objection(watched.tallied, await self._tallied(), watched.ended, accuracy, self._bounds):
+            self._watched, self._withdrawn = None, Withdrawn(self._version, watched.before, why)
+            metrics.rollbacks.inc()
+            self._log(f"Version {self._version} is given up, back to version {watched.before}: {why}")
+
+    async def _move_alias(self, given_up: Withdrawn) -> None:
+        try:
+            await asyncio.to_thread(self._registry.roll_back, given_up.version, given_up.to, given_up.why)
+            given_up.alias = "moved"
+        except (FacesentError, OSError) as error:
+            given_up.alias = f"not moved: {error}"
+            self._log(f"This server alone went back, the registry still names version {given_up.version}: {error}")
+        self._write_state()
 
     async def _replace_ended(self) -> None:
         from facesent.serving.gateway import metrics
@@ -235,6 +257,8 @@ class _Follower:
         for worker in [worker for worker in self._serving if worker.status is not None]:
             self._log(f"A process of version {self._version} ended with status {worker.status}; starting another one.")
             metrics.restarts.inc()
+            if self._watched:
+                self._watched.ended += 1
             await self._end(worker)
             another = await self._start()
             self._serving[self._serving.index(worker)] = another
@@ -258,8 +282,9 @@ class _Follower:
         questions = await asyncio.to_thread(self._registry.questions, version)
         token = os.environ.get(TOKEN_VARIABLES["ask"])
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        for port in await asyncio.gather(*(worker.load(self._registry.uri(version)) for worker in workers)):
-            if wrong := await asyncio.to_thread(wrong_answer, port, questions, headers):
+        await asyncio.gather(*(worker.load(self._registry.uri(version)) for worker in workers))
+        for worker in workers:
+            if wrong := await asyncio.to_thread(wrong_answer, worker.port, questions, headers):
                 raise WorkerError(wrong)
 
     async def _take_over(self, version: int, workers: list[Worker]) -> None:
@@ -270,9 +295,14 @@ class _Follower:
             self._log(
                 f"Version {version} answers now; version {self._version} ends once its clients have been answered."
             )
+        if self._withdrawn and self._withdrawn.to != version:
+            self._withdrawn = None
         metrics.version_served.set(version)
+        since, until = datetime.now(UTC), time.monotonic() + self._bounds.rollback_seconds
+        newer = 0 < self._version < version and self._bounds.rollback_seconds
+        self._watched = Watched(self._version, await self._tallied(), until, since) if newer else None
         self._version, self._serving, self._failure = version, workers, None
-        self._since = datetime.now(UTC).isoformat(timespec="seconds")
+        self._since = since.isoformat(timespec="seconds")
         self._write_state()
         for worker in workers:
             await worker.accept()
@@ -281,9 +311,7 @@ class _Follower:
         from facesent.serving.gateway import metrics
 
         metrics.failed_swaps.inc()
-        before = self._failure
-        seconds = min(2 * before.retry_seconds, _MOST_RETRY_SECONDS) if before else _RETRY_SECONDS
-        self._failure = _Failure(version, why, seconds)
+        self._failure = self._failure.again(why) if self._failure else Failure(version, why)
         self._log(f"Version {version} could not take over; version {self._version} still answers: {why}")
         self._write_state()
 
@@ -312,13 +340,21 @@ class _Follower:
         self._alive.discard(worker)
 
     def _write_state(self) -> None:
+        from facesent.serving.gateway import metrics
+
         failure = self._failure and {"version": self._failure.version, "why": self._failure.why}
+        given_up, shadow = self._withdrawn, self._shadow and asdict(self._shadow)
+        for name, gauge in metrics.shadow.items():
+            if shadow and shadow[name] is not None:
+                gauge.set(shadow[name])
         state = {
             "status": "ok",
             "version": self._version,
             "since": self._since,
             "workers": len(self._serving),
             "failed": failure,
+            "shadow": shadow,
+            "rolled_back": given_up and {name: getattr(given_up, name) for name in ("version", "to", "why", "alias")},
             "registry": self._unreachable or "ok",
         }
         with replaced(Path(self._settings.state_file)) as file:

@@ -1,10 +1,16 @@
 """Sections ``server`` and ``log`` of ``params.yaml``."""
 
-from facesent.section import AboveZero, Positive, Section, Share
+from typing import Annotated
+
+from pydantic import Field
+
+from facesent.section import AboveZero, NotNegative, Positive, Section, Share
+
+Times = Annotated[float, Field(gt=1)]
 
 
 class Server(Section):
-    """Bounds of ``facesent serve``; none of them changes a version.
+    """Bounds of ``facesent serve``; none of them changes a version. None asks for nothing.
 
     Attributes:
         max_body_mb: of a request, in 10^6 bytes.
@@ -12,6 +18,13 @@ class Server(Section):
         max_requests: that a process works on or keeps waiting at once; more are told to come back.
         request_seconds: in which a request has to arrive, and then be answered.
         poll_seconds: between two looks at the registry for another champion.
+        shadow_requests: copies of real requests that a newer version answers before it takes over; 0 for none.
+        shadow_seconds: after which it takes over if fewer came.
+        shadow_slower: times the median time of the version that is served, from which on it is refused.
+        rollback_seconds: after a newer version took over in which the server goes back by itself; 0 for never.
+        rollback_failed: share of 5xx, beyond that of the version before, that is put up with.
+        rollback_slower: times the p95 of the version before that are put up with.
+        rollback_accuracy: of the audited answers, below which their interval must not lie.
     """
 
     max_body_mb: AboveZero
@@ -19,6 +32,13 @@ class Server(Section):
     max_requests: Positive
     request_seconds: AboveZero
     poll_seconds: AboveZero
+    shadow_requests: Annotated[int, Field(ge=0, le=10_000)] = 100
+    shadow_seconds: AboveZero = 60
+    shadow_slower: Times | None = 3
+    rollback_seconds: NotNegative = 3600
+    rollback_failed: Share | None = 0.05
+    rollback_slower: Times | None = 5
+    rollback_accuracy: Share | None = None
 
 
 class Log(Section):

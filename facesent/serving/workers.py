@@ -30,6 +30,8 @@ main(sys.argv[2:])
 """
 _LOAD_SECONDS = 300.0
 _GRACE_SECONDS = 5.0
+_TALLY_SECONDS = 5.0
+_LONGEST_LINE = 2**20
 
 
 def worker_command(listener: socket, settings: GatewaySettings) -> list[str]:
@@ -60,6 +62,8 @@ class Worker:
             raise ValueError("Expected a process with pipes for its input and output.")
         self._process, self._scratch = process, scratch
         self._told, self._said = process.stdin, process.stdout
+        self.port = 0
+        """Where it can be asked once it has loaded a version."""
 
     @classmethod
     async def start(cls, listener: socket, settings: GatewaySettings, scratch: Path, metrics: Path) -> "Worker":
@@ -79,6 +83,7 @@ class Worker:
             env=worker_environment(scratch, metrics),
             pass_fds=[listener.fileno()],
             process_group=0,
+            limit=_LONGEST_LINE,
         )
         return cls(process, scratch)
 
@@ -92,22 +97,29 @@ class Worker:
         """Its exit status once it has ended."""
         return self._process.returncode
 
-    async def load(self, uri: str) -> int:
-        """Let it load a version; the port at which it can be asked before it accepts.
+    async def load(self, uri: str) -> None:
+        """Let it load a version; then it can be asked at its ``port``.
 
         Raises:
             WorkerError: it cannot.
         """
-        await self._tell(load=uri)
         try:
-            async with asyncio.timeout(_LOAD_SECONDS):
-                line = await self._said.readline()
+            said = await self._ask(_LOAD_SECONDS, load=uri)
         except TimeoutError:
             raise WorkerError(f"Expected it to load within {_LOAD_SECONDS:.0f} seconds.") from None
-        said: Mapping[str, Any] = json.loads(line or "{}")
         if "asked_at" not in said:
             raise WorkerError(said.get("failed") or f"The process ended with status {await self._process.wait()}.")
-        return int(said["asked_at"])
+        self.port = int(said["asked_at"])
+
+    async def mirror(self, port: int | None, most: int = 0) -> None:
+        """Let it copy its next requests to the process at ``port``, so many at most; None for no more."""
+        await self._tell(mirror=port, most=most)
+
+    async def tally(self) -> Mapping[str, Any]:
+        """What came of its requests since it accepts; nothing of one that has ended."""
+        with suppress(TimeoutError):
+            return await self._ask(_TALLY_SECONDS, tally=True)
+        return {}
 
     async def accept(self) -> None:
         """Let it accept at the address of all."""
@@ -131,6 +143,18 @@ class Worker:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._process.wait()
+
+    async def _ask(self, seconds: float, **words: Any) -> Mapping[str, Any]:
+        """What it says back; nothing if it has ended.
+
+        Raises:
+            TimeoutError: it says nothing.
+        """
+        await self._tell(**words)
+        async with asyncio.timeout(seconds):
+            line = await self._said.readline()
+        said: Mapping[str, Any] = json.loads(line or "{}")
+        return said
 
     async def _tell(self, **words: Any) -> None:
         # One that has ended is found by its status.

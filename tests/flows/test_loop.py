@@ -36,7 +36,7 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "log": {"photos": True, "audit_share": 0.5},
     # So large a gain shows on photos of seven people.
     "watch": {"baseline_hours": 48, "block_hours": 6, "quiet_hours": 48, "resamples": 20, "gain": 0.9},
-    "server": {"poll_seconds": 1},
+    "server": {"poll_seconds": 1, "shadow_seconds": 1},
 }
 
 

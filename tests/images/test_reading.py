@@ -10,6 +10,7 @@ from PIL import Image
 from PIL.Image import Transpose
 
 from facesent.images.reading import ImageError, decode, read_image, read_images
+from tests.helpers import memory
 
 
 def encoded(image: Image.Image, image_format: str, **options: object) -> bytes:
@@ -187,6 +188,33 @@ def test_the_reason_fits_into_a_table(content: bytes, reason: str) -> None:
 def test_too_many_pixels_are_refused_before_decoding() -> None:
     with pytest.raises(ImageError, match=r"at most 1000 pixels.*60x40"):
         read_image(encoded(gradient(), "PNG"), 16, max_pixels=1000)
+
+
+@memory.counted
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("mode", "image_format", "side", "options"),
+    [
+        ("RGB", "JPEG", 7071, {}),
+        pytest.param("RGB", "JPEG", 7071, {"progressive": True}, marks=pytest.mark.long),
+        pytest.param("RGBA", "WEBP", 4000, {"lossless": True, "method": 0}, marks=pytest.mark.long),
+        pytest.param("RGBA", "PNG", 4000, {"compress_level": 1}, marks=pytest.mark.long),
+    ],
+)
+def test_the_largest_photo_takes_less_than_400_megabytes(
+    mode: str, image_format: str, side: int, options: dict[str, object]
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = encoded(Image.new(mode, (side, side)), image_format, exif=exif, **options)
+    assert memory.added(lambda: read_image(content, 224)) < 400
+
+
+def test_only_of_a_jpeg_so_many_pixels_are_taken() -> None:
+    image = Image.new("L", (4001, 4000))
+    assert read_image(encoded(image, "JPEG"), 16).shape == (16, 16, 3)
+    with pytest.raises(ImageError, match=r"at most 16000000 pixels\. Received: 4001x4000 as PNG"):
+        read_image(encoded(image, "PNG", compress_level=1), 16)
 
 
 def test_a_header_that_claims_a_huge_image_is_refused() -> None:

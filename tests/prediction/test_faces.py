@@ -7,6 +7,7 @@ from PIL import Image
 from facesent.images.reading import ImageError, Pixels, read_image
 from facesent.prediction.faces import Box, crop_to, largest_face, read_face
 from facesent.sources.drawn_faces.portrait import draw_portrait
+from tests.helpers import memory
 
 pytestmark = pytest.mark.slow
 # Drawn people whose faces the detector takes for those of people.
@@ -53,6 +54,20 @@ def test_the_box_is_in_the_pixels_of_the_photo() -> None:
     assert far
     for side in ("left", "top", "width", "height"):
         assert getattr(far, side) == pytest.approx(5 * getattr(near, side), abs=40)
+
+
+@memory.counted
+def test_in_the_largest_photo_a_face_is_found_with_little_memory() -> None:
+    small = photo((4, 150, 60, 160))
+    near = largest_face(small)
+    content = encoded(np.asarray(Image.fromarray(small).resize((8160, 6120), Image.Resampling.BICUBIC)), "JPEG")
+    found: list[Box | None] = []
+    assert memory.added(lambda: found.append(read_face(content, 224)[1])) < 400
+    [far] = found
+    assert near
+    assert far
+    for side in ("left", "top", "width", "height"):
+        assert getattr(far, side) == pytest.approx(20.4 * getattr(near, side), abs=160)
 
 
 def test_the_largest_of_two_faces_is_taken() -> None:

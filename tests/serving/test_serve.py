@@ -7,8 +7,10 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,9 +29,12 @@ from mlflow.tracking import MlflowClient
 from PIL import Image
 
 from facesent.promotion import register
-from facesent.registry import versions
-from facesent.registry.versions import CHAMPION, NAME
+from facesent.registry import decisions, versions
+from facesent.registry.versions import CHAMPION, NAME, PREVIOUS
 from facesent.run import run as run_stage
+from facesent.serving.answers.deciding import decide, to_audit
+from facesent.serving.gateway.answers.correcting import Correction, correct
+from facesent.serving.gateway.answers.store import Store
 from facesent.serving.questions import Questions, keep_questions
 from tests.helpers.processes import survivors
 from tests.helpers.tracking_server import free_port
@@ -41,7 +46,10 @@ MONITORING = Path(__file__).parents[2] / "monitoring"
 CLIENTS = 8
 # The word of the code that a version brought along: the versions differ in nothing but this.
 WORDS = {1: "uncertain", 2: "unsure"}
-BROKEN, OTHER = 3, 4
+BROKEN, OTHER, LATER = 3, 4, 5
+# Of the faulty version: with it, and only then, it fails.
+FATAL = 0.777
+SHADOW = {"poll_seconds": 0.2, "shadow_requests": 20, "shadow_seconds": 15}
 CLIENT, OPERATOR = "for-clients-72", "for-operators-73"
 
 
@@ -67,11 +75,19 @@ class Server:
     address: str = ""
 
     def ask(self, session: Any = requests, rows: int = 1) -> dict[str, Any]:
-        body = {"inputs": {"image": [DARK] * rows}, "params": {"min_confidence": 0.999}}
-        response = session.post(f"{self.address}/invocations", json=body, timeout=60)
+        response = self.post(session, rows)
         assert response.status_code == 200, response.text
         answer: dict[str, Any] = response.json()["predictions"][0]
         return answer
+
+    def post(
+        self, session: Any = requests, rows: int = 1, min_confidence: float = 0.999, **headers: str
+    ) -> requests.Response:
+        body = {"inputs": {"image": [DARK] * rows}, "params": {"min_confidence": min_confidence}}
+        response: requests.Response = session.post(
+            f"{self.address}/invocations", json=body, headers=headers, timeout=60
+        )
+        return response
 
     def get(self, path: str) -> requests.Response:
         return requests.get(self.address + path, timeout=60)
@@ -91,7 +107,7 @@ class Server:
 def wait_until(so: Callable[[], bool], server: Server, seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not so():
-        assert time.monotonic() < deadline, server.said
+        assert time.monotonic() < deadline, "".join(server.said)
         assert server.process.poll() is None, server.said
         time.sleep(0.2)
 
@@ -106,6 +122,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, empty_mlflow_database: Pat
         # Not relative: this process may have opened one of that name before.
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root}/mlflow.db")
         made = make_project(root)
+        change_server(root, SHADOW)
         shutil.copy(REPOSITORY / "dvc.yaml", root)
         register.register(made)
         write_model(made, ("Dark", "Light"), 0.1)
@@ -117,6 +134,9 @@ def project(tmp_path_factory: pytest.TempPathFactory, empty_mlflow_database: Pat
         client = MlflowClient()
         client.create_model_version(NAME, source=str(copied))
         client.create_model_version(NAME, source=str(folder_of(2)), run_id=versions.run_of(2))
+        faulty(f"""
+        if asked_for(params or {{}}).min_confidence == {FATAL}:
+            raise RuntimeError""")
         yield root
 
 
@@ -126,6 +146,23 @@ def folder_of(version: int) -> Path:
 
 def copy_of(version: int, target: Path) -> Path:
     return Path(shutil.copytree(folder_of(version), target))
+
+
+def faulty(statement: str) -> int:
+    """Register version 1 with a statement before its answers; the number."""
+    target = copy_of(1, Path(tempfile.mkdtemp(dir=Path.cwd())) / "copied")
+    [file] = [path for path in target.rglob("served.py") if path.parent.name != "registry"]
+    before = "        asked = asked_for(params or {})"
+    text = file.read_text()
+    assert text.count(before) == 1
+    file.write_text(text.replace(before, f"{statement}\n{before}"))
+    return int(MlflowClient().create_model_version(NAME, source=str(target)).version)
+
+
+def change_server(root: Path, changes: dict[str, Any], section: str = "server") -> None:
+    settings = yaml.safe_load((root / "params.yaml").read_text())
+    settings[section] |= changes
+    (root / "params.yaml").write_text(yaml.safe_dump(settings))
 
 
 def change_code(version: int) -> None:
@@ -190,7 +227,13 @@ def changes(serving: Callable[..., Any], wanted: list[int], least: int) -> None:
             stop.set()
         answers = [answer for asked in clients for answer in asked.result()]
         requests.post(f"{server.address}/invocations", data="", timeout=60)
-        exposed = server.get("/metrics").text
+        exposed, shadow = server.get("/metrics").text, server.get("/health").json()["shadow"]
+    # Of the copies of their requests that the newer version answered before it took over: its word is another one.
+    assert shadow["version"] == 2
+    assert shadow["copies"] >= SHADOW["shadow_requests"]
+    assert (shadow["agreement"], shadow["wrong"]) == (0.0, "")
+    assert f"facesent_shadow_copies {shadow['copies']}.0" in exposed
+    assert any(f"Version 2 beside version 1: {shadow['copies']} copies" in line for line in server.said)
     assert f"facesent_swaps_total {len(wanted)}.0" in exposed
     counted = re.findall(r'facesent_requests_total\{status="(\d+)"\} (\d+)', exposed)
     assert len(answers) >= least
@@ -230,6 +273,110 @@ def test_ended_it_answers_what_was_asked_and_leaves_nothing(serving: Callable[..
         assert [answer.result()["version"] for answer in asked] == [1] * 4
         assert server.process.wait(30) == 0
         assert survivors(children) == []
+
+
+def test_a_version_that_fails_in_service_is_rolled_back_with_the_reason_in_the_history(
+    serving: Callable[..., Any],
+) -> None:
+    versions.set_alias(PREVIOUS, 1)
+    with serving() as server:
+        versions.set_alias(CHAMPION, LATER)
+        while server.ask()["version"] == 1:
+            pass
+        wait_until(lambda: server.post(min_confidence=FATAL).status_code == 200, server)
+        wait_until(lambda: server.get("/health").json()["rolled_back"]["alias"] == "moved", server)
+        health = server.get("/health").json()
+        exposed = server.get("/metrics").text
+    assert health["version"] == health["rolled_back"]["to"] == 1
+    assert "requests failed" in health["rolled_back"]["why"]
+    assert "facesent_rollbacks_total 1.0" in exposed
+    record = decisions.read()
+    entry = record.withdrawal_of(LATER)
+    assert entry
+    assert (record.aliases.champion, entry.by, entry.why) == (1, "facesent serve", health["rolled_back"]["why"])
+
+
+@pytest.mark.long
+def test_where_the_registry_cannot_be_written_the_server_alone_goes_back(
+    serving: Callable[..., Any], project: Path
+) -> None:
+    versions.set_alias(PREVIOUS, 1)
+    with serving() as server, sqlite3.connect(project / "mlflow.db") as database:
+        database.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON registered_model_tags BEGIN SELECT RAISE(ABORT, 'read-only'); END"
+        )
+        database.commit()
+        try:
+            versions.set_alias(CHAMPION, LATER)
+            # Nobody asks: it takes over after a while.
+            server.wait_for_version(LATER)
+            wait_until(lambda: server.post(min_confidence=FATAL).status_code == 200, server)
+            wait_until(lambda: server.get("/health").json()["rolled_back"]["alias"].startswith("not moved"), server)
+            assert any("This server alone went back" in line for line in server.said)
+        finally:
+            database.execute("DROP TRIGGER refuse")
+            database.commit()
+        assert versions.version_with_alias(CHAMPION) == LATER
+        # It stays out until a person has set its alias anew.
+        for version in (faulty("        pass"), LATER):
+            versions.set_alias(CHAMPION, version)
+            server.wait_for_version(version)
+            assert server.get("/health").json()["rolled_back"] is None
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("statement", "why"),
+    [
+        ("        if asked_for(params or {{}}).min_confidence == 0.999: raise RuntimeError", "500"),
+        ("        import time; time.sleep(0.5)", "times the time"),
+        (
+            "        return [{'label': 'Dark', 'confidence': float('nan'), 'probabilities': {}}] * len(model_input)",
+            "finite",
+        ),
+    ],
+    ids=["fails", "slow", "not finite"],
+)
+def test_a_version_that_is_worse_in_shadow_does_not_take_over(
+    serving: Callable[..., Any], statement: str, why: str
+) -> None:
+    stop = threading.Event()
+    with serving() as server, ThreadPoolExecutor(1) as pool:
+        answers = pool.submit(lambda: list(iter(lambda: None if stop.is_set() else server.ask(), None)))
+        try:
+            versions.set_alias(CHAMPION, version := faulty(statement))
+            health = server.health_when_failed(version)
+        finally:
+            stop.set()
+        assert why in health["failed"]["why"]
+        assert {answer["version"] for answer in answers.result()} == {1}
+        assert 'facesent_requests_total{status="500"}' not in server.get("/metrics").text
+
+
+@pytest.mark.long
+def test_a_version_that_audited_answers_show_to_be_wrong_is_rolled_back(
+    serving: Callable[..., Any], project: Path
+) -> None:
+    before = (project / "params.yaml").read_text()
+    change_server(project, {"rollback_accuracy": 0.5, "shadow_requests": 0})
+    change_server(project, {"audit_share": 1.0}, "log")
+    versions.set_alias(PREVIOUS, 1)
+    try:
+        with serving() as server:
+            versions.set_alias(CHAMPION, version := faulty("        pass"))
+            server.wait_for_version(version)
+            people = [{"X-Facesent-Subject": f"p-{person}"} for person in range(30)]
+            ids = [server.post(**person).headers["X-Facesent-Id"] for person in people]
+            store = Store(f"sqlite:///{project}/answers.db", project / "answers")
+            wait_until(lambda: {*ids} <= {answer.id for answer in to_audit(store)}, server)
+            with store.writing() as connection:
+                for answer in ids:
+                    correct(connection, Correction(answer, "Light"), "cli")
+            decide(store, None, accept=True)
+            server.wait_for_version(1)
+            assert "audited answers are right" in server.get("/health").json()["rolled_back"]["why"]
+    finally:
+        (project / "params.yaml").write_text(before)
 
 
 @pytest.mark.long

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,12 @@ from facesent.serving.gateway.answers.tables import ACCEPTED, answers, correctio
 
 SOURCE = "mean confidence of its answers, calibrated on validation where train.calibrate was true"
 """Where the accuracy that is expected comes from."""
+
+_LABELLED = (
+    select(answers, corrections.c.label.label("truth"))
+    .join(corrections, corrections.c.answer_id == answers.c.id)
+    .where(answers.c.audit, corrections.c.status == ACCEPTED, *AUDIT_LABEL)
+)
 
 
 @dataclass(frozen=True)
@@ -68,16 +75,11 @@ def in_service(store: Store, confidence_level: float) -> list[InService]:
         .where(corrections.c.status == ACCEPTED, corrections.c.label != answers.c.label)
         .group_by(answers.c.version)
     )
-    labelled = (
-        select(answers, corrections.c.label.label("truth"))
-        .join(corrections, corrections.c.answer_id == answers.c.id)
-        .where(answers.c.audit, corrections.c.status == ACCEPTED, *AUDIT_LABEL)
-    )
     with store.reading() as connection:
         found = connection.execute(grouped).all()
         counts = {row[0]: row[1] for row in connection.execute(accepted)}
         # Once each: a label may have been given twice.
-        audited = {row.id: row for row in connection.execute(labelled)}
+        audited = {row.id: row for row in connection.execute(_LABELLED)}
     changed = _in_alarm(store.folder / WATCHED)
     return [
         InService(
@@ -92,6 +94,14 @@ def in_service(store: Store, confidence_level: float) -> list[InService]:
         )
         for row in found
     ]
+
+
+def audited_since(store: Store, version: int, since: datetime, confidence_level: float) -> Estimate | None:
+    """How often a version was right since a moment, of audited answers; None before there is a label of one."""
+    labelled = _LABELLED.where(answers.c.version == version, answers.c.time >= since)
+    with store.reading() as connection:
+        rows = {row.id: row for row in connection.execute(labelled)}
+    return _audited([*rows.values()], confidence_level)
 
 
 def expected_accuracy(confidence: float, images: int, confidence_level: float) -> Estimate:

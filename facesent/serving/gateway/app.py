@@ -21,6 +21,8 @@ from .feedback import Feedback, client_address, subject_of
 from .observing import Observer
 from .refusals import Refusal
 from .settings import GatewaySettings, Scope
+from .shadow import Mirror
+from .tally import Tally
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -55,6 +57,9 @@ class Gateway:
         """Whether answers are counted: those of a trial are not."""
         self.closing = False
         """Whether clients are told to connect again for their next request."""
+        self.tally = Tally()
+        """What came of the requests in service."""
+        self._mirror: Mirror | None = None
         self._pages: Mapping[str, tuple[Scope | None, Callable[[], tuple[bytes, str]]]] = {
             # The first two as MLflow's server says them.
             "/ping": (None, lambda: (b"\n", _JSON)),
@@ -97,6 +102,19 @@ class Gateway:
         body, media_type = await asyncio.to_thread(page)
         return _Response(HTTPStatus.OK, body, media_type)
 
+    def mirror(self, port: int | None, most: int) -> None:
+        """Copy requests that are answered from now on to another process of this machine.
+
+        Args:
+            port: where it is asked; None for no more copies.
+            most: of them.
+        """
+        if self._mirror:
+            self._mirror.close()
+        token, seconds = self._settings.tokens.get("ask"), self._settings.request_seconds
+        self._mirror = Mirror(port, most, token, seconds) if port else None
+        self.tally.compared = self._mirror.compared if self._mirror else None
+
     def close(self) -> None:
         """Write what is still to be written of answers that were given."""
         if self._feedback:
@@ -107,7 +125,9 @@ class Gateway:
             subject = subject_of(headers)
             answer = await self._answer(headers, receive)
         except Refusal as refusal:
-            metrics.count_request(refusal.status, refusal.reason)
+            if self.in_service:
+                metrics.count_request(refusal.status, refusal.reason)
+                self.tally.refused(refusal.status)
             raise
         if self.in_service:
             metrics.count_request(HTTPStatus.OK)
@@ -140,7 +160,7 @@ class Gateway:
         with ExitStack() as place:
             place.enter_context(self._doors.a_place())
             body = await self._doors.body(headers, receive)
-            start = time.perf_counter()
+            start, at_once = time.perf_counter(), self._doors.open
             call = partial(ask, self._model, body, content_type, self._settings.max_rows, self._observer)
             work = asyncio.get_running_loop().run_in_executor(self._pool, call)
             try:
@@ -152,9 +172,14 @@ class Gateway:
                 work.add_done_callback(lambda _: held.close())
                 message = f"Expected the model to answer within {self._settings.request_seconds:g} seconds."
                 raise Refusal(HTTPStatus.GATEWAY_TIMEOUT, "timeout", message) from None
-            seconds = time.perf_counter() - start
+        seconds = time.perf_counter() - start
+        answer = replace(answer, seconds=seconds)
+        if self.in_service:
             metrics.seconds.observe(seconds)
-            return replace(answer, seconds=seconds)
+            self.tally.answered(seconds, at_once)
+        if self._mirror:
+            self._mirror.put(body, content_type, answer)
+        return answer
 
     async def _send(self, send: Send, response: _Response) -> None:
         headers = [

@@ -26,7 +26,8 @@ class Doors:
 
     def __init__(self, settings: GatewaySettings) -> None:
         self._settings = settings
-        self._open = 0
+        self.open = 0
+        """Requests that are worked on or wait now."""
 
     def check_sender(self, headers: Mapping[bytes, bytes], scope: Scope) -> None:
         """Refuse who has no token for ``scope``, and a page of elsewhere that got this server's address by DNS.
@@ -57,15 +58,15 @@ class Doors:
         Raises:
             Refusal: all are taken.
         """
-        if self._open >= self._settings.max_requests:
+        if self.open >= self._settings.max_requests:
             message = f"Expected at most {self._settings.max_requests} concurrent requests. Try again in a second."
             raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, "busy", message, _RETRY_SECONDS)
-        self._open += 1
+        self.open += 1
         metrics.open_requests.inc()
         try:
             yield
         finally:
-            self._open -= 1
+            self.open -= 1
             metrics.open_requests.dec()
 
     async def body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:

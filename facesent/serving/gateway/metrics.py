@@ -28,6 +28,15 @@ corrections = Counter("facesent_corrections_total", "Corrections sent by clients
 version_served = Gauge("facesent_version", "Number of the version in service.", multiprocess_mode="mostrecent")
 swaps = Counter("facesent_swaps_total", "Changes of the version in service.")
 failed_swaps = Counter("facesent_failed_swaps_total", "Versions that could not take over.")
+rollbacks = Counter("facesent_rollbacks_total", "Versions that were given up after they took over.")
+shadow = {
+    name: Gauge(f"facesent_shadow_{name}", text, multiprocess_mode="mostrecent")
+    for name, text in {
+        "copies": "Copies of requests that the last newer version answered before it took over.",
+        "agreement": "Share of the labels in its answers that the clients got, too.",
+        "slower": "Its median time by that of the version that is served.",
+    }.items()
+}
 # Of the last look at the log, by a process that is not the server's.
 WATCHED = {
     "version": "Version that was checked.",

@@ -1,8 +1,9 @@
 """A process that serves one version: it is told on standard input what to load, when to accept and when to end.
 
 Each line of the dialogue is JSON. To it: ``{"load": URI}``, ``{"accept": true}``, ``{"drain": true}``; from it:
-``{"asked_at": PORT}``, where it can be tried before it accepts at the address of all, or ``{"failed": WHY}``. It also
-ends when its standard input does, with the process that started it.
+``{"asked_at": PORT}``, where it can be tried before it accepts at the address of all, or ``{"failed": WHY}``. While it
+accepts: ``{"mirror": PORT, "most": COPIES}``, with null for no more, and ``{"tally": true}``, which it answers by what
+``Tally`` holds. It also ends when its standard input does, with the process that started it.
 """
 
 import asyncio
@@ -140,6 +141,8 @@ def _quiet() -> Iterator[None]:
 async def _serve(gateway: Gateway, listener: socket.socket, dialogue: IO[str]) -> None:
     loop = asyncio.get_running_loop()
     private = socket.create_server((_HOST, 0))
+    # By the time that it is told, the socket may be closed again.
+    port = private.getsockname()[1]
     config = uvicorn.Config(
         gateway, http=_Protocol, lifespan="off", ws="none", access_log=False, log_level="error",
         server_header=False, timeout_keep_alive=_KEEP_ALIVE_SECONDS, limit_concurrency=_CONNECTIONS,
@@ -155,6 +158,10 @@ async def _serve(gateway: Gateway, listener: socket.socket, dialogue: IO[str]) -
         if "accept" in command:
             gateway.in_service = True
             tasks.add(loop.create_task(server.accept(listener)))
+        elif "mirror" in command:
+            gateway.mirror(command["mirror"], command["most"])
+        elif "tally" in command:
+            _say(dialogue, **gateway.tally.as_dict())
         elif "drain" in command:
             tasks.add(loop.create_task(server.leave(gateway)))
         else:
@@ -163,7 +170,7 @@ async def _serve(gateway: Gateway, listener: socket.socket, dialogue: IO[str]) -
     async def say_where() -> None:
         while not server.started:
             await asyncio.sleep(_PAUSE_SECONDS)
-        _say(dialogue, asked_at=private.getsockname()[1])
+        _say(dialogue, asked_at=port)
 
     tasks = {loop.create_task(say_where())}
     Thread(target=listen, name="dialogue", daemon=True).start()

@@ -1,0 +1,59 @@
+"""What `facesent serve` remembers of versions that took over, could not, or were given up."""
+
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from facesent.serving.objections import Tallied
+
+# A version that could not be loaded is tried again after so long, and then after twice as long each time.
+_RETRY_SECONDS = 30.0
+_MOST_RETRY_SECONDS = 600.0
+
+
+@dataclass
+class Failure:
+    """A version that could not take over."""
+
+    version: int
+    why: str
+    retry_seconds: float = _RETRY_SECONDS
+    since: float = field(default_factory=time.monotonic)
+
+    def due(self) -> bool:
+        """Whether it is time to try it again."""
+        return time.monotonic() - self.since > self.retry_seconds
+
+    def again(self, why: str) -> "Failure":
+        """The same after a further try."""
+        return Failure(self.version, why, min(2 * self.retry_seconds, _MOST_RETRY_SECONDS))
+
+
+@dataclass
+class Watched:
+    """A newer version that took over a while ago.
+
+    Attributes:
+        before: the version before it.
+        tallied: of that one.
+        until: so long something may speak against the newer one; as ``time.monotonic`` counts.
+        since: it answers.
+        ended: its processes that ended unasked.
+    """
+
+    before: int
+    tallied: Tallied
+    until: float
+    since: datetime
+    ended: int = 0
+
+
+@dataclass
+class Withdrawn:
+    """A version that was given up; it is not wanted until its alias is set anew."""
+
+    version: int
+    to: int
+    why: str
+    alias: str = ""
+    left: bool = False
