@@ -56,6 +56,6 @@ def check_tokens(host: str) -> None:
     """
     if host not in LOOPBACK and not os.environ.get(TOKEN_VARIABLES["ask"]):
         raise ServeError(
-            f"Expected a token where others than this machine may ask. Received: --host {host} without one. "
+            f"Expected a token if other machines can connect. Received: --host {host} without one. "
             f"Set it: export {TOKEN_VARIABLES['ask']}=$(openssl rand -hex 32)"
         )

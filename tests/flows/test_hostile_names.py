@@ -138,7 +138,7 @@ def test_names_are_words_on_pages() -> None:
     strange = [
         {"label": name, "picture": None, "confidence": 0.5, "time": datetime.now(UTC), "id": name} for name in NAMES
     ]
-    for page in (render(REPORT), watch_page.render(look, [], strange, datetime.now(UTC))):
+    for page in (render(REPORT), watch_page.render(look, [], strange, None, datetime.now(UTC))):
         assert "<script" not in page
         assert "&lt;script&gt;alert(1)" in page
 
