@@ -122,7 +122,7 @@ def accept(numbers: tuple[int, ...], all_: bool, output: Path) -> None:
         chosen = decide(store, _chosen(numbers, all_), accept=True, first=lambda found: take_photos(found, output))
     click.echo(f"Accepted {len(chosen)}.")
     if any(found.photo for found in chosen):
-        click.echo(f"Next: {_take_in(output)}, then rm -r {quote(str(output))}")
+        click.echo(f"Their photos are in {output}.{_add(output)}")
 
 
 @feedback.command()
@@ -196,11 +196,13 @@ def _share(estimate: "Estimate | None") -> str:
     return f"{estimate.value:.0%} ({estimate.low:.0%} to {estimate.high:.0%})" if estimate else "–"
 
 
-def _take_in(photos: Path) -> str:
+def _add(photos: Path) -> str:
+    """The next commands, where there are images to add them to."""
     from facesent.core.paths import Project
     from facesent.dataset.files import describe
 
-    return f"facesent data {'add' if describe(Project().data).images else 'import'} {quote(str(photos))}"
+    folder = quote(str(photos))
+    return f" Next: facesent data add {folder}, then rm -r {folder}" if describe(Project().data).images else ""
 
 
 def _chosen(numbers: tuple[int, ...], all_: bool) -> tuple[int, ...] | None:

@@ -240,7 +240,7 @@ def _survey_class(folder: Path, root: Path) -> tuple[list[str], list[tuple[str, 
             skipped.append((name, "not a regular file"))
         elif not is_image_name(entry.name):
             kind = kind_of_file(entry)
-            skipped.append((name, f"no image suffix{f', its content is {kind}' if kind else ''}"))
+            skipped.append((name, f"not an image by its suffix{f', its content is {kind}' if kind else ''}"))
         elif entry.stat().st_size > MAX_BYTES:
             skipped.append((name, f"over {MAX_BYTES} bytes"))
         else:

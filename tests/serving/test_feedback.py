@@ -134,15 +134,15 @@ def test_accepted_photos_come_into_data_with_their_person(folder: Path) -> None:
     for id_ in ids:
         assert run(id_[:12], "Sad").exit_code == 0
     assert "No corrections are waiting" not in run().output
+    for label in ("Happy", "Sad"):
+        (folder / "data" / label).mkdir(parents=True)
+        (folder / "data" / label / "one.png").write_bytes(png(90 + len(label)))
     said = run("accept", "1", "2", "3").output
     assert "Next: facesent data add outputs/feedback" in said
     taken = sorted((folder / "outputs" / "feedback" / "Sad").iterdir())
     assert [path.stem for path in taken] == sorted(ids)
     with Image.open(folder / "outputs" / "feedback" / "Sad" / f"{ids[1]}.png") as cut:
         assert cut.size == (8, 8)
-    for label in ("Happy", "Sad"):
-        (folder / "data" / label).mkdir(parents=True)
-        (folder / "data" / label / "one.png").write_bytes(png(90 + len(label)))
     added = CliRunner().invoke(main, ["data", "add", "outputs/feedback"])
     assert added.exit_code == 0, added.output
     names = [f"Sad/{id_}.png" for id_ in ids]

@@ -106,4 +106,4 @@ def test_another_kind_of_archive_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_archive_is_named(tmp_path: Path) -> None:
-    assert "not there" in refuse(tmp_path / "gone.tgz")
+    assert "does not exist" in refuse(tmp_path / "gone.tgz")
