@@ -3,8 +3,9 @@
 import errno
 import sqlite3
 
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # A disk that is full, broken or somebody else's.
-_OF_A_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM}
+_OF_A_DISK = {*_FULL, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class FacesentError(Exception):
@@ -29,7 +30,10 @@ def to_put_right(error: BaseException) -> str | None:
 
 def in_a_line(error: BaseException) -> str | None:
     """The same for a command, and whatever else the system refused; None for a fault of the program."""
-    return to_put_right(error) or (in_words(error) if isinstance(error, OSError) else None)
+    if not isinstance(error, OSError):
+        return to_put_right(error)
+    advice = "Make room on the disk, then run it again." if error.errno in _FULL else ""
+    return f"{in_words(error)}. {advice}" if advice else in_words(error)
 
 
 class TrackingError(FacesentError):

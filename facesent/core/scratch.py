@@ -18,13 +18,14 @@ _NAMESPACE = Path("/proc/self/ns/pid")
 def own_temporary_folder() -> None:
     """Let this process and those that it starts keep temporary files in one folder, which ends with it.
 
-    First those of processes that were killed are removed. Where none can be made, all stays as it is.
+    First those of processes that were killed are removed. Where none can be made, as on a full disk, all stays as it
+    is: who needs one will say so.
     """
-    place = Path(tempfile.gettempdir())
     ours = f"{_PREFIX}{_machine()}-"
-    if place.name.startswith(ours):
-        return  # of the process that started this one
     with suppress(OSError):
+        place = Path(tempfile.gettempdir())
+        if place.name.startswith(ours):
+            return  # of the process that started this one
         for left in place.glob(f"{ours}*"):
             owner = left.name.removeprefix(ours)
             if owner == str(os.getpid()) or (owner.isdigit() and not psutil.pid_exists(int(owner))):

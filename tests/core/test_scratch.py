@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.helpers.disks import no_room
+
 CODE = """
 import os, sys, tempfile
 from pathlib import Path
@@ -51,3 +53,12 @@ def test_what_a_process_starts_shares_it(tmp_path: Path) -> None:
         assert shared.parent == tmp_path
         assert len(list(shared.glob("*/model"))) == 2
         process.communicate()
+
+
+def test_where_every_disk_is_full_a_command_says_so_in_a_line(project: Path) -> None:
+    (project / "dvc.yaml").touch()
+    command = [sys.executable, "-m", "facesent.cli", "data", "resplit"]
+    with no_room():
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "Error: File too large. Make room on the disk, then run it again.\n"
