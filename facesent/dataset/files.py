@@ -12,7 +12,6 @@ from unicodedata import normalize
 from facesent.core.errors import DataError
 from facesent.core.text import printable, some
 from facesent.dataset.metadata import PROPOSED, parse
-from facesent.images.limits import UNCERTAIN
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif"})
 METADATA = "metadata.csv"
@@ -252,6 +251,9 @@ def check_class_names(names: Iterable[str]) -> None:
         DataError: a class is called ``UNCERTAIN``, in whatever case; one is longer than a measure's name in MLflow
             may be; two differ in case or punctuation alone, which that name does not keep.
     """
+    # With it comes pandas, which flows that only look at names need not wait for.
+    from facesent.images.rows import UNCERTAIN
+
     known: dict[str, str] = {}
     for name in names:
         if name.casefold() == UNCERTAIN:

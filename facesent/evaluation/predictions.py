@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facesent.images.limits import UNCERTAIN
 from facesent.images.reading import Pixels
+from facesent.images.rows import UNCERTAIN
 from facesent.prediction.light import brightness_and_sharpness
 
 # Before a class's name, the name of the column that has its probability.

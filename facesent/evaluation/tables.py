@@ -14,7 +14,7 @@ from facesent.evaluation.gaps import LEAST_PEOPLE, ColumnResult
 from facesent.evaluation.intervals import Estimate
 from facesent.evaluation.measures import Measures
 from facesent.evaluation.settings import Reference
-from facesent.images.limits import UNCERTAIN
+from facesent.images.rows import UNCERTAIN
 
 
 def class_table(measures: Measures) -> pd.DataFrame:

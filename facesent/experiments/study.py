@@ -57,7 +57,8 @@ def kept_in(database: Path) -> Iterator[None]:
         yield
     except (StorageInternalError, SQLAlchemyError) as error:
         # Optuna hides what the database said behind a guess, SQLAlchemy adds the statement.
-        said = getattr(error.__cause__ or error, "orig", error)
+        cause = error.__cause__ or error
+        said = getattr(cause, "orig", cause)
         raise FacesentError(
             f"Expected to read and write the sweep's trials in {database}. Received: {said}. Make room on its disk, "
             "close what has it open, or remove it to begin the sweep anew; then run it again."

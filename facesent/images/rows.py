@@ -1,8 +1,11 @@
-"""A split's table: who reads it, and its classes."""
+"""A split's table: who reads it, its classes, and the label that no class may have."""
 
 from pathlib import Path
 
 import pandas as pd
+
+UNCERTAIN = "uncertain"
+"""The answer of a model that is less sure than it was asked to be."""
 
 
 def read_split(path: Path) -> pd.DataFrame:

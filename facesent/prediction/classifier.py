@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from facesent.core.console import Progress
 from facesent.core.errors import FacesentError
-from facesent.images.limits import UNCERTAIN
 from facesent.images.reading import Pixels, read_image
+from facesent.images.rows import UNCERTAIN
 from facesent.model.calibration import temperature_of
 from facesent.model.inference import Forward, Probabilities, compile_forward, in_batches
 from facesent.model.storage import load_labels, load_model

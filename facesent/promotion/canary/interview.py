@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from facesent.images.limits import MAX_PIXELS, UNCERTAIN
+from facesent.images.limits import MAX_PIXELS
+from facesent.images.rows import UNCERTAIN
 from facesent.serving.server import HOST
 
 TOLERANCE = 1e-5

@@ -12,7 +12,7 @@ import streamlit as st
 
 from facesent.core.errors import FacesentError
 from facesent.core.markdown import escaped
-from facesent.images.limits import UNCERTAIN
+from facesent.images.rows import UNCERTAIN
 from facesent.params import load_params
 from facesent.serving.answers.wrong import note_wrong
 from facesent.serving.app.look import Asked, Look, load, look_at
