@@ -76,10 +76,13 @@ def version_named(name: str | None = None) -> Version:
         if (name or CHAMPION) in (str(version.number), *version.aliases):
             return version
     if name is None:
-        raise RegistryError(f"Expected a champion of {NAME}. Received: none in the registry. Run: facesent promote")
+        raise RegistryError(
+            f"Expected a champion of {NAME}. Received: none in the registry. Run: dvc repro && facesent promote"
+        )
     listed = ", ".join(" ".join([str(version.number), *version.aliases]) for version in reversed(known))
     raise RegistryError(
-        f"Expected a version of {NAME} ({listed or 'none yet: facesent promote'}) or an alias of one. Received: {name}"
+        f"Expected a version of {NAME} ({listed or 'none yet: dvc repro && facesent promote'}) or an alias of one. "
+        f"Received: {name}"
     )
 
 
