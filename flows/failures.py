@@ -14,7 +14,7 @@ from flows.artifacts import verbatim
 from flows.dvc_stages import DvcBusyError, StageError, StageKilledError
 from flows.summary import Step, Steps, steps_table
 
-_MAKE_ROOM = "Make room on the disk, if it is full, or see why it cannot be written."
+_FREE_SPACE = "Free disk space if the disk is full, or find out why it cannot be written."
 _AGAIN = "Then run it again: finished stages are cached."
 
 
@@ -70,7 +70,7 @@ def failed(error: Exception) -> "State[Any]":
     if said is None:
         raise error
     return Failed(
-        message=said if isinstance(error, FacesentError) else f"{said}\nNext: {_MAKE_ROOM} Then run it again."
+        message=said if isinstance(error, FacesentError) else f"{said}\nNext: {_FREE_SPACE} Then run it again."
     )
 
 
@@ -88,4 +88,4 @@ def _advice(error: Exception, step: str | None, project: Project) -> str:
         case FacesentError():
             return "Do what the message says. " + _AGAIN
         case _:
-            return f"{_MAKE_ROOM} {_AGAIN}"
+            return f"{_FREE_SPACE} {_AGAIN}"

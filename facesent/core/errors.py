@@ -32,7 +32,7 @@ def in_a_line(error: BaseException) -> str | None:
     """The same for a command, and whatever else the system refused; None for a fault of the program."""
     if not isinstance(error, OSError):
         return to_put_right(error)
-    advice = "Make room on the disk, then run it again." if error.errno in _FULL else ""
+    advice = "Free disk space, then run it again." if error.errno in _FULL else ""
     return f"{in_words(error)}. {advice}" if advice else in_words(error)
 
 

@@ -60,7 +60,7 @@ def kept_in(database: Path) -> Iterator[None]:
         cause = error.__cause__ or error
         said = getattr(cause, "orig", cause)
         raise FacesentError(
-            f"Expected to read and write the sweep's trials in {database}. Received: {said}. Make room on its disk, "
+            f"Expected to read and write the sweep's trials in {database}. Received: {said}. Free disk space, "
             "close what has it open, or remove it to begin the sweep anew; then run it again."
         ) from None
 

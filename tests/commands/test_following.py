@@ -12,7 +12,7 @@ from facesent.cli import main
 from facesent.core.programs import dvc
 from tests.helpers.trained_project import REPOSITORY
 
-FEW = ("--persons", "4", "--image-size", "32")
+FEW = ("--persons", "60", "--image-size", "32")
 
 
 @pytest.fixture(autouse=True)

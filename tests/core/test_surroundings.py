@@ -137,7 +137,7 @@ def test_a_proxy_at_which_clients_would_end_is_left_out(
         httpx.Client()
     surroundings.leave_unusable_proxies_out()
     httpx.Client().close()
-    assert "HTTP_PROXY names, which cannot be used" in capsys.readouterr().err
+    assert "Ignoring the proxy of HTTP_PROXY, which can't be used" in capsys.readouterr().err
     assert os.environ["HTTPS_PROXY"] == "proxy.example:3128"
 
 

@@ -179,7 +179,7 @@ def test_a_log_of_a_newer_facesent_is_refused(folder: Path) -> None:
     store = Store(DEFAULT_ADDRESS)
     with store.writing() as connection:
         connection.execute(text("UPDATE facesent_answers_version SET version_num = '99'"))
-    with pytest.raises(AnswersError, match="form 99, of a newer facesent"):
+    with pytest.raises(AnswersError, match="99, of a newer facesent"):
         Store(DEFAULT_ADDRESS)
 
 

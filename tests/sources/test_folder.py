@@ -100,7 +100,7 @@ def test_a_class_of_pictures_that_are_not_taken_does_not_vanish(
 ) -> None:
     make(source, f"Surprise/{name}").joinpath("Surprise", name).write_bytes(content)
     with pytest.raises(
-        DataError, match=f"none in Surprise, but 1 others, such as Surprise/{name} .* its content is {kind}"
+        DataError, match=f"none in Surprise, but 1 unsupported ones, such as Surprise/{name} .* its content is {kind}"
     ):
         import_folder(source, incoming)
     make(source, "Surprise/1.jpg")
@@ -109,7 +109,7 @@ def test_a_class_of_pictures_that_are_not_taken_does_not_vanish(
 
 def test_a_class_of_links_that_lead_out_does_not_vanish(source: Path, incoming: Path, tmp_path: Path) -> None:
     make(source, "Surprise/x").joinpath("Surprise", "1.jpg").symlink_to(make(tmp_path, "1.jpg") / "1.jpg")
-    with pytest.raises(DataError, match=r"none in Surprise, but 1 others, .* \(a link that leads out"):
+    with pytest.raises(DataError, match=r"none in Surprise, but 1 unsupported ones, .* \(a link that leads out"):
         import_folder(source, incoming)
 
 
