@@ -10,7 +10,7 @@ from facesent.core.errors import FacesentError
         (FacesentError("Expected this. Received: that."), "Error: Expected this. Received: that.\n"),
         (
             OSError(28, "No space left on device", "outputs/model.keras"),
-            "Error: No space left on device: outputs/model.keras. Make room on the disk, then run it again.\n",
+            "Error: No space left on device: outputs/model.keras. Free disk space, then run it again.\n",
         ),
         (BrokenPipeError(), ""),
     ],

@@ -61,4 +61,4 @@ def test_where_every_disk_is_full_a_command_says_so_in_a_line(project: Path) -> 
     with no_room():
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "Error: File too large. Make room on the disk, then run it again.\n"
+    assert done.stderr == "Error: File too large. Free disk space, then run it again.\n"

@@ -99,7 +99,7 @@ def test_a_flow_on_a_full_disk_ends_with_a_line_and_what_to_do(
     assert state.is_failed()
     assert state.message
     assert state.message.splitlines()[0] == "File too large"
-    assert state.message.splitlines()[1].startswith("Next: Make room on the disk")
+    assert state.message.splitlines()[1].startswith("Next: Free disk space")
     assert "Traceback" not in caplog.text
 
 

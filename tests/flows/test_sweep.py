@@ -166,7 +166,7 @@ def test_a_study_that_cannot_be_read_is_told_in_a_line(swept: Swept, capfd: pyte
     finally:
         database.write_bytes(kept)
     said = capfd.readouterr().err
-    assert "study.db. Received: file is not a database. Make room on its disk" in said.splitlines()[-1]
+    assert "study.db. Received: file is not a database. Free disk space" in said.splitlines()[-1]
     assert "Traceback" not in said
 
 
