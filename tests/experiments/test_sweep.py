@@ -154,6 +154,6 @@ def test_without_splits_it_says_what_to_run(swept: Project) -> None:
 
 
 def test_a_study_that_cannot_be_written_is_one_message(swept: Project) -> None:
-    expected = r"sweep's trials in .*study\.db\. Received: disk I/O error\. Make room"
+    expected = r"sweep's trials in .*study\.db\. Received: disk I/O error\. Free disk space"
     with pytest.raises(FacesentError, match=expected), opened(swept) as sweep, no_room():
         sweep.next_trial()
