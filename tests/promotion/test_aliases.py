@@ -142,7 +142,7 @@ def test_a_rollback_of_a_version_that_is_not_champion_any_more_changes_nothing()
         promoters.promote(version)
     late = aliases.rollback(1, by="facesent serve", instead_of=2)
     assert (late.champion, late.changed, late.note) == (3, False, "Version 2 is not champion any more.")
-    assert aliases.rollback(2, by="facesent serve", instead_of=3) == Promotion(2, 3, changed=True)
+    assert aliases.rollback(2, by="facesent serve", instead_of=3).champion == 2
     assert_one_chain()
 
 
