@@ -136,6 +136,16 @@ def test_a_version_that_was_rolled_back_stays_out_until_a_person_serves_it_again
     assert_one_chain()
 
 
+def test_a_rollback_of_a_version_that_is_not_champion_any_more_changes_nothing() -> None:
+    promoters.make_versions(3)
+    for version in (1, 2, 3):
+        promoters.promote(version)
+    late = aliases.rollback(1, by="facesent serve", instead_of=2)
+    assert (late.champion, late.changed, late.note) == (3, False, "Version 2 is not champion any more.")
+    assert aliases.rollback(2, by="facesent serve", instead_of=3).champion == 2
+    assert_one_chain()
+
+
 def test_rolling_back_to_a_version_needs_one_that_passed() -> None:
     promoters.make_versions(3)
     promoters.make_versions(1, verdict="REJECTED")
