@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,16 +24,18 @@ from sqlalchemy import select, update
 
 from facesent.serving.gateway.answers.store import Store
 from facesent.serving.gateway.answers.tables import answers
+from facesent.sources.drawn_faces.expression import CLASSES
+from facesent.sources.drawn_faces.portrait import draw_portrait
 from tests.helpers.prefect_machine import Machine, finished_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 USUAL_HOURS, SHIFTED_HOURS, AN_HOUR = 60, 8, 12
-PEOPLE = 14
+PEOPLE = 48
 START = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=100)
 CHANGES: Mapping[str, Mapping[str, Any]] = {
     "gate": {"min_gain": None, "min_unseen": None},
-    "log": {"photos": True, "audit_share": 0.5},
+    "log": {"photos": True},
     # So large a gain shows on photos of seven people.
     "watch": {"baseline_hours": 48, "block_hours": 6, "quiet_hours": 48, "resamples": 20, "gain": 0.9},
     "server": {"poll_seconds": 1, "shadow_seconds": 1},
@@ -77,17 +79,19 @@ def wait_until(so: Callable[[], bool], why: Callable[[], str], seconds: float = 
         time.sleep(0.3)
 
 
-def ask(address: str, photos: list[Path], count: int, light: float) -> None:
-    """Ask about photos in turn, ten a request, with so much of their light."""
-    chance = np.random.default_rng(7)
-    for _ in range(-(-count // 10)):
+def ask(address: str, photos: Sequence[Image.Image]) -> list[str]:
+    """Ask about photos, ten a request; the ids of the answers."""
+    ids: list[str] = []
+    for start in range(0, len(photos), 10):
         rows = []
-        for path in chance.choice(np.array(photos, dtype=object), 10):
+        for photo in photos[start : start + 10]:
             buffer = io.BytesIO()
-            ImageEnhance.Brightness(Image.open(path).convert("RGB")).enhance(light).save(buffer, "PNG")
+            photo.save(buffer, "PNG")
             rows.append(base64.b64encode(buffer.getvalue()).decode())
-        body = {"inputs": {"image": rows}}
-        requests.post(f"{address}/invocations", json=body, timeout=60).raise_for_status()
+        answer = requests.post(f"{address}/invocations", json={"inputs": {"image": rows}}, timeout=60)
+        answer.raise_for_status()
+        ids += answer.headers["X-Facesent-Id"].replace(",", " ").split()
+    return ids
 
 
 def spread(machine: Machine, first_hour: int, expected: int) -> None:
@@ -120,24 +124,27 @@ def test_a_change_leads_to_the_next_version_that_the_running_server_answers_with
     run(machine, "flows.pipeline")
     # One in data/ is truncated, as in real collections.
     names = pd.read_csv(machine.project / "outputs" / "split" / "train.csv")["file_name"]
-    photos = [machine.project / "data" / name for name in names]
+    chosen = np.random.default_rng(7).choice(names, USUAL_HOURS * AN_HOUR)
+    usual = [Image.open(machine.project / "data" / name).convert("RGB") for name in chosen]
+    # Of people whom no version has seen.
+    truth = [CLASSES[number % len(CLASSES)] for number in range(SHIFTED_HOURS * AN_HOUR)]
+    others = [Image.fromarray(draw_portrait(99, number, 1, label, 32)) for number, label in enumerate(truth)]
     with serving(machine) as address:
-        ask(address, photos, USUAL_HOURS * AN_HOUR, light=1.0)
+        ask(address, usual)
         spread(machine, 0, USUAL_HOURS * AN_HOUR)
         run(machine, "facesent.cli", "watch", "--accept")
-        ask(address, photos, SHIFTED_HOURS * AN_HOUR, light=0.4)
+        ids = ask(address, [ImageEnhance.Brightness(photo).enhance(0.4) for photo in others])
         spread(machine, USUAL_HOURS, SHIFTED_HOURS * AN_HOUR)
         assert "brightness down" in run(machine, "facesent.cli", "watch", status=3)
         # An alarm alone asks for labels.
         run(machine, "flows.watch")
         # The one step that is a person's.
-        marked = run(machine, "facesent.cli", "feedback", "audit").splitlines()[:-1][-PEOPLE:]
-        for line in marked:
-            run(machine, "facesent.cli", "feedback", line.split()[0], "Neutral")
+        for id_, label in list(zip(ids, truth, strict=True))[-PEOPLE:]:
+            requests.post(f"{address}/feedback", json={"id": id_, "label": label}, timeout=60).raise_for_status()
         run(machine, "facesent.cli", "feedback", "accept", "--all")
         assert f"labelled photos of {PEOPLE} people" in run(machine, "facesent.cli", "watch", status=3)
         # One epoch learns so little that some more are a gain.
-        set_params(machine.project, {"train": {"epochs": 8}})
+        set_params(machine.project, {"train": {"epochs": 40}})
         with (
             temporary_settings({PREFECT_API_URL: machine.api}),
             get_client(sync_client=True) as client,
@@ -152,5 +159,7 @@ def test_a_change_leads_to_the_next_version_that_the_running_server_answers_with
             lambda: requests.get(f"{address}/health", timeout=60).json()["version"] == 2,
             lambda: requests.get(f"{address}/health", timeout=60).text,
         )
-        ask(address, photos, 10, light=1.0)
+        ask(address, usual[:10])
+    tested = pd.read_csv(machine.project / "outputs" / "split" / "test.csv")["file_name"]
+    assert tested.str.contains("|".join(ids)).sum() == PEOPLE // 2
     assert run(machine, "facesent.cli", "data", "status")
