@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -45,11 +46,11 @@ pytestmark = pytest.mark.slow
 MONITORING = Path(__file__).parents[2] / "monitoring"
 CLIENTS = 8
 # The word of the code that a version brought along: the versions differ in nothing but this.
-WORDS = {1: "uncertain", 2: "unsure"}
 BROKEN, OTHER, LATER = 3, 4, 5
+WORDS = {1: "uncertain", 2: "unsure", LATER: "unsure"}
 # Of the faulty version: with it, and only then, it fails.
 FATAL = 0.777
-SHADOW = {"poll_seconds": 0.2, "shadow_requests": 20, "shadow_seconds": 15}
+SETTINGS = {"poll_seconds": 0.2, "shadow_requests": 20, "shadow_seconds": 15, "rollback_failed": 0.01}
 CLIENT, OPERATOR = "for-clients-72", "for-operators-73"
 
 
@@ -122,7 +123,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, empty_mlflow_database: Pat
         # Not relative: this process may have opened one of that name before.
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root}/mlflow.db")
         made = make_project(root)
-        change_server(root, SHADOW)
+        change_server(root, SETTINGS)
         shutil.copy(REPOSITORY / "dvc.yaml", root)
         register.register(made)
         write_model(made, ("Dark", "Light"), 0.1)
@@ -134,9 +135,12 @@ def project(tmp_path_factory: pytest.TempPathFactory, empty_mlflow_database: Pat
         client = MlflowClient()
         client.create_model_version(NAME, source=str(copied))
         client.create_model_version(NAME, source=str(folder_of(2)), run_id=versions.run_of(2))
-        faulty(f"""
+        faulty(
+            f"""
         if asked_for(params or {{}}).min_confidence == {FATAL}:
-            raise RuntimeError""")
+            raise RuntimeError""",
+            of=2,
+        )
         yield root
 
 
@@ -148,9 +152,9 @@ def copy_of(version: int, target: Path) -> Path:
     return Path(shutil.copytree(folder_of(version), target))
 
 
-def faulty(statement: str) -> int:
-    """Register version 1 with a statement before its answers; the number."""
-    target = copy_of(1, Path(tempfile.mkdtemp(dir=Path.cwd())) / "copied")
+def faulty(statement: str, of: int = 1) -> int:
+    """Register a version with a statement before its answers; the number."""
+    target = copy_of(of, Path(tempfile.mkdtemp(dir=Path.cwd())) / "copied")
     [file] = [path for path in target.rglob("served.py") if path.parent.name != "registry"]
     before = "        asked = asked_for(params or {})"
     text = file.read_text()
@@ -198,8 +202,25 @@ def running(project: Path, *options: str, **variables: str) -> Iterator[Server]:
         reader.join()
 
 
-def test_it_follows_the_champion_and_loses_no_request(serving: Callable[..., Any]) -> None:
-    changes(serving, [2], 300)
+def test_no_request_is_lost_while_a_version_takes_over_fails_and_is_rolled_back(serving: Callable[..., Any]) -> None:
+    versions.set_alias(PREVIOUS, 1)
+    health: dict[str, Any] = {}
+
+    def ask_for_it(server: Server) -> Counter[int]:
+        statuses = [server.post(min_confidence=FATAL).status_code]
+        while statuses[-1] != 200 and len(statuses) < 20_000:
+            statuses.append(server.post(min_confidence=FATAL).status_code)
+        wait_until(lambda: server.get("/health").json()["rolled_back"]["alias"] == "moved", server)
+        health.update(server.get("/health").json())
+        return Counter(statuses)
+
+    changes(serving, [LATER], 300, ask_for_it)
+    assert health["version"] == health["rolled_back"]["to"] == 1
+    assert "requests failed" in health["rolled_back"]["why"]
+    record = decisions.read()
+    entry = record.withdrawal_of(LATER)
+    assert entry
+    assert (record.aliases.champion, entry.by, entry.why) == (1, "facesent serve", health["rolled_back"]["why"])
 
 
 @pytest.mark.long
@@ -207,8 +228,11 @@ def test_a_thousand_requests_meet_five_promotions_and_two_rollbacks(serving: Cal
     changes(serving, [2, 1, 2, 1, 2, 1, 2], 1000)
 
 
-def changes(serving: Callable[..., Any], wanted: list[int], least: int) -> None:
-    """Clients ask without a pause while the alias moves to each version that is wanted."""
+def changes(
+    serving: Callable[..., Any], wanted: list[int], least: int,
+    spoil: Callable[[Server], Counter[int]] = lambda server: Counter(),
+) -> None:  # fmt: skip
+    """Clients ask without a pause while the alias moves to each version that is wanted, and the last one is spoilt."""
     stop = threading.Event()
 
     def client(server: Server) -> list[dict[str, Any]]:
@@ -222,6 +246,7 @@ def changes(serving: Callable[..., Any], wanted: list[int], least: int) -> None:
             for version in wanted:
                 versions.set_alias(CHAMPION, version)
                 server.wait_for_version(version)
+            spoilt = spoil(server)
             wait_until(lambda: len(server.children()) == before, server)
         finally:
             stop.set()
@@ -229,18 +254,20 @@ def changes(serving: Callable[..., Any], wanted: list[int], least: int) -> None:
         requests.post(f"{server.address}/invocations", data="", timeout=60)
         exposed, shadow = server.get("/metrics").text, server.get("/health").json()["shadow"]
     # Of the copies of their requests that the newer version answered before it took over: its word is another one.
-    assert shadow["version"] == 2
-    assert shadow["copies"] >= SHADOW["shadow_requests"]
+    assert shadow["version"] == max(wanted)
+    assert shadow["copies"] >= SETTINGS["shadow_requests"]
     assert (shadow["agreement"], shadow["wrong"]) == (0.0, "")
     assert f"facesent_shadow_copies {shadow['copies']}.0" in exposed
-    assert any(f"Version 2 beside version 1: {shadow['copies']} copies" in line for line in server.said)
-    assert f"facesent_swaps_total {len(wanted)}.0" in exposed
+    assert any(f"Version {max(wanted)} beside version 1: {shadow['copies']} copies" in line for line in server.said)
+    assert f"facesent_swaps_total {len(wanted) + bool(spoilt)}.0" in exposed
+    assert f"facesent_rollbacks_total {float(bool(spoilt))}" in exposed
     counted = re.findall(r'facesent_requests_total\{status="(\d+)"\} (\d+)', exposed)
     assert len(answers) >= least
     assert {(answer["version"], answer["label"]) for answer in answers} == {
         (version, WORDS[version]) for version in {1, *wanted}
     }
-    assert dict(counted) == {"200": str(len(answers)), "415": "1"}
+    expected = Counter({200: len(answers), 415: 1}) + spoilt
+    assert {int(status): int(count) for status, count in counted} == expected
     assert names_on_the_dashboard() <= set(re.findall(r"^(\w+?)(?:\{| )", exposed, re.MULTILINE))
     assert len({(answer["version"], answer["confidence"]) for answer in answers}) == len({1, *wanted})
 
@@ -273,27 +300,6 @@ def test_ended_it_answers_what_was_asked_and_leaves_nothing(serving: Callable[..
         assert [answer.result()["version"] for answer in asked] == [1] * 4
         assert server.process.wait(30) == 0
         assert survivors(children) == []
-
-
-def test_a_version_that_fails_in_service_is_rolled_back_with_the_reason_in_the_history(
-    serving: Callable[..., Any],
-) -> None:
-    versions.set_alias(PREVIOUS, 1)
-    with serving() as server:
-        versions.set_alias(CHAMPION, LATER)
-        while server.ask()["version"] == 1:
-            pass
-        wait_until(lambda: server.post(min_confidence=FATAL).status_code == 200, server)
-        wait_until(lambda: server.get("/health").json()["rolled_back"]["alias"] == "moved", server)
-        health = server.get("/health").json()
-        exposed = server.get("/metrics").text
-    assert health["version"] == health["rolled_back"]["to"] == 1
-    assert "requests failed" in health["rolled_back"]["why"]
-    assert "facesent_rollbacks_total 1.0" in exposed
-    record = decisions.read()
-    entry = record.withdrawal_of(LATER)
-    assert entry
-    assert (record.aliases.champion, entry.by, entry.why) == (1, "facesent serve", health["rolled_back"]["why"])
 
 
 @pytest.mark.long
