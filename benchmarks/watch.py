@@ -107,9 +107,8 @@ def run(scratch: Path, size: Size, project: Path | None = None, others: Path | N
             stage(Path(folder), "train")
         trained = Project(project or Path(folder))
         settings = section(trained.params, "watch", Watch)
-        photos = _photos(trained, others)
-    shares = _unlike(trained, photos)
-    pools = _pools(trained, photos)
+        shown = _photos(trained, others)
+        shares, pools = _unlike(trained, shown), _pools(trained, shown)
     found = {photos: _delays(pools, settings, photos, size.baselines) for photos in size.traffic}
     how = f"{len(pools[''].truth)} photos of people in val and test"
     return [
