@@ -87,9 +87,10 @@ def clear_dvc(project: Project, person: Person, log: Log) -> None:
 
 
 def clear_mlflow(project: Project, person: Person, log: Log) -> None:
-    """Sheets and pages of runs."""
+    """Sheets and pages of runs, and what models keep of each training image."""
     removed = retraining.remove_pictures(person.knows, person.shows, files.is_no_picture)
-    log(f"MLflow: {removed} pages and sheets removed.")
+    embeddings = retraining.remove_embeddings(person.knows)
+    log(f"MLflow: {removed} pages and sheets removed, {embeddings} embeddings taken out of models.")
 
 
 def clear_answers(project: Project, person: Person, log: Log) -> None:

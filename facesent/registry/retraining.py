@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
-from mlflow.entities import Run, ViewType
+from mlflow.entities import LoggedModel, Run, ViewType
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
 
@@ -15,6 +17,7 @@ from facesent.dataset.assignment import table_of
 from facesent.registry import runs, versions
 from facesent.registry.addresses import sqlite_file
 from facesent.registry.client import mlflow_answers
+from facesent.registry.packaging import UNLIKE_FILE
 from facesent.registry.runs import MODEL_TAG, SEEN_ARTIFACT
 
 RETRAIN_TAG = "retrain-required"
@@ -94,6 +97,30 @@ def remove_pictures(knows: Knows, shows: Shows, is_chart: IsChart) -> int:
     return removed
 
 
+@mlflow_answers()
+def remove_embeddings(knows: Knows) -> int:
+    """Take the embeddings of such images out of the models that keep them to tell what is unlike; how many."""
+    models = _logged_models() if _has_store() else ()
+    return sum(_without_embeddings(model, knows) for model in models)
+
+
+def _without_embeddings(model: LoggedModel, knows: Knows) -> int:
+    repository = get_artifact_repository(model.artifact_location)
+    path = f"artifacts/{UNLIKE_FILE}"
+    if path not in {entry.path for entry in repository.list_artifacts("artifacts")}:
+        return 0
+    from facesent.prediction.unlike import Known
+
+    with TemporaryDirectory() as scratch:
+        known = Known.load(Path(repository.download_artifacts(path, scratch)))  # type: ignore[no-untyped-call]
+        theirs = knows(pd.DataFrame({"content": known.contents, "person": ""})).to_numpy(dtype=bool)
+        if theirs.any():
+            left = replace(known, embeddings=known.embeddings[~theirs], contents=known.contents[~theirs])
+            left.save(Path(scratch) / UNLIKE_FILE)
+            repository.log_artifact(str(Path(scratch) / UNLIKE_FILE), "artifacts")  # type: ignore[no-untyped-call]
+    return int(theirs.sum())
+
+
 def _showing(run: Run, pictures: list[str], knows: Knows, shows: Shows) -> list[str]:
     """Sheets are of images that were trained on, pages of those that were tested."""
     if not pictures:
@@ -126,6 +153,14 @@ def _has_store() -> bool:
     """Looking something up must not make a store."""
     file = sqlite_file()
     return file is None or file.is_file()
+
+
+def _logged_models() -> Iterator[LoggedModel]:
+    """Also those of runs that somebody deleted."""
+    client = MlflowClient()
+    for run in _all_runs():
+        for output in run.outputs.model_outputs if run.outputs else ():
+            yield client.get_logged_model(output.model_id)
 
 
 def _all_runs() -> Iterator[Run]:
