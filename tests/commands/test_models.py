@@ -69,7 +69,7 @@ def test_a_rejected_model_ends_with_status_1(project: Path) -> None:
     code, output = run("promote")
     assert code == 1
     assert "REJECTED" in output
-    assert "Champion: version 1, as before." in output
+    assert "Champion: version 1 (unchanged)." in output
 
 
 @pytest.mark.usefixtures("quick_canary")
@@ -125,7 +125,7 @@ def test_an_empty_registry_says_what_to_run() -> None:
     assert "facesent promote" in run("models")[1]
     code, output = run("rollback")
     assert code == 1
-    assert "nothing to go back to" in output
+    assert "no version to go back to" in output
 
 
 @pytest.mark.usefixtures("quick_canary")

@@ -85,7 +85,7 @@ def test_from_a_look_to_groups_that_need_new_splits(photos: Path, monkeypatch: p
     write_assignment(Path("assignment.csv"), pd.DataFrame(rows, columns=list(COLUMNS)))
     refused = call()
     assert refused.exit_code == 1
-    assert "1 groups have images in several splits, 2 images in all" in refused.output
+    assert "1 groups have images in several splits, 2 images in total" in refused.output
     assert "Expected one of --resplit and --keep-splits. Received: none." in refused.output
     assert contents(photos) == before
     assert call("--keep-splits").exit_code == 0

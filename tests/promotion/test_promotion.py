@@ -196,7 +196,7 @@ def test_measures_of_another_model_are_not_told_of_this_one(project: Path) -> No
 
 
 def test_rolling_back_without_a_previous_version_is_refused(project: Path) -> None:
-    with pytest.raises(FacesentError, match="nothing to go back to"):
+    with pytest.raises(FacesentError, match="no version to go back to"):
         aliases.rollback()
 
 
