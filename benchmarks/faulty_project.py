@@ -112,7 +112,7 @@ def _wrong_in_store(project: Path, store: Path) -> Iterator[str]:
             return
         ((run, source, status),) = champions
         steps = [step for (step,) in opened.execute(
-            "SELECT step FROM metrics WHERE run_uuid = ? AND key = 'val_loss' ORDER BY step", [run]
+            "SELECT step FROM metrics WHERE run_uuid = ? AND key = 'epoch/val_loss' ORDER BY step", [run]
         )]  # fmt: skip
         if steps != list(range(1, epochs + 1)):
             yield f"epochs in MLflow: {steps} of {epochs}"
