@@ -40,7 +40,9 @@ _ADVICE = {
     "error code 401": _USER,
     "error code 403": _USER,
     "file too large": f"Allow this process larger files (ulimit -f), {_AGAIN}",
-    "not an answer from mlflow": f"Set MLFLOW_TRACKING_URI to the address of MLflow's server, or unset it to use {DATABASE}.",
+    "not an answer from mlflow": (
+        f"Set MLFLOW_TRACKING_URI to the address of MLflow's server, or unset it to use {DATABASE}."
+    ),
 }
 # In small letters too.
 _NOT_OF_A_MODEL = ("api request to", "disk is full", "no space left", "file too large", "database is locked")
