@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -10,11 +9,11 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 from benchmarks.results import Result
 from benchmarks.sizes import Size
+from facesent.dataset.pool import end_with_parent
 
 
 def run_apart(name: str, scratch: Path, size: Size, **options: Any) -> list[Result]:
@@ -28,16 +27,10 @@ def run_apart(name: str, scratch: Path, size: Size, **options: Any) -> list[Resu
 
 
 def _run(name: str, scratch: Path, size: Size, options: dict[str, Any]) -> Sequence[Result]:
-    Thread(target=_end_with_starter, daemon=True).start()
+    # What goes on after its starter was killed would slow whatever is measured next.
+    end_with_parent()
     # Only the table belongs on stdout; libraries and servers print there too.
     os.dup2(2, 1)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     results: Sequence[Result] = import_module(f"benchmarks.{name}").run(scratch, size, **options)
     return results
-
-
-def _end_with_starter() -> None:
-    """A benchmark that goes on after its starter was killed would slow whatever is measured next."""
-    if starter := multiprocessing.parent_process():
-        starter.join()
-        os.kill(os.getpid(), signal.SIGTERM)

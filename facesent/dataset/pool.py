@@ -2,9 +2,13 @@
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from multiprocessing.process import BaseProcess
+from threading import Thread
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -48,9 +52,28 @@ def map_in_processes(
             raise WorkerError(_explain(job, suspects, initializer)) from None
 
 
+def end_with_parent() -> None:
+    """Let this process end when the one that started it is gone, which a killed one tells nobody."""
+    if parent := multiprocessing.parent_process():
+        Thread(target=_end_after, args=(parent,), daemon=True).start()
+
+
+def _end_after(parent: BaseProcess) -> None:
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def _pool(workers: int, initializer: Callable[[], None] | None) -> ProcessPoolExecutor:
     # Forking would copy the locks of a caller that has threads (TensorFlow, Prefect) and could hang.
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=initializer)
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=partial(_begin, initializer))
+
+
+def _begin(initializer: Callable[[], None] | None) -> None:
+    # A worker holds both ends of the queue that it waits for, so that it never sees the end of it.
+    end_with_parent()
+    if initializer:
+        initializer()
 
 
 def _explain(job: Callable[[Item], Result], suspects: Sequence[Item], initializer: Callable[[], None] | None) -> str:
