@@ -1,5 +1,6 @@
 """What a process needs around it: looked at before work is done, and put right where that is nobody else's matter."""
 
+import fcntl
 import json
 import os
 import pwd
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -114,12 +116,13 @@ def require_project(root: Path) -> None:
 
 
 def require(root: Path) -> None:
-    """Refuse to begin what would fail later.
+    """Refuse to begin what would fail later; remove what a killed DVC left broken.
 
     Raises:
         FacesentError: outside a project, or the first of the ``troubles``.
     """
     require_project(root)
+    _remove_broken_rwlock(root)
     refuse(troubles(root))
 
 
@@ -201,6 +204,23 @@ def conflicts(root: Path) -> Iterator[Trouble]:
             ways = f"git checkout --ours {name}` or `--theirs`, or resolve it by hand"
             advice = f"Take one side with `{ways}; then git add {name}"
             yield Trouble(name, f"git's conflict markers, from line {marked}", advice)
+
+
+def _remove_broken_rwlock(root: Path) -> None:
+    """It lists the files that running DVC commands use: while none runs, nothing is lost with it."""
+    folder = root / ".dvc" / "tmp"
+    file = folder / "rwlock"
+    if _is_json(file):
+        return
+    with ExitStack() as stack:
+        for name in ("lock", "rwlock.lock"):
+            lock = stack.enter_context((folder / name).open("a"))
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+        file.unlink(missing_ok=True)
+    print(f"Removed {file}, which a killed DVC command had left broken.", file=sys.stderr)
 
 
 def _broken_rwlock(root: Path) -> Iterator[Trouble]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from zc.lockfile import LockFile
 
 from facesent.core import surroundings
 from facesent.core.errors import FacesentError
@@ -48,8 +49,6 @@ def broken_repository(project: Path) -> None:
     ("break_it", "named"),
     [
         (conflict, "dvc.lock: git's conflict markers, from line 2. Take one side"),
-        (half_an_rwlock, "rm .dvc/tmp/rwlock"),
-        (empty_rwlock, "rm .dvc/tmp/rwlock"),
         (links_to_the_cache, "dvc checkout --relink data.dvc"),
         (no_repository, "git init"),
         (broken_repository, "git status"),
@@ -64,6 +63,22 @@ def test_a_project_that_cannot_work_is_refused_with_the_way_out(
         surroundings.require(Path())
     assert named in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("break_it", [half_an_rwlock, empty_rwlock])
+@pytest.mark.parametrize("name", ["lock", "rwlock.lock"])
+def test_a_broken_lock_file_is_removed_unless_a_dvc_command_runs(
+    project: Path, break_it: Callable[[Path], None], name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    break_it(project)
+    lock = LockFile(str(project / ".dvc" / "tmp" / name))
+    with pytest.raises(FacesentError, match=r"rm \.dvc/tmp/rwlock"):
+        surroundings.require(Path())
+    lock.close()
+    assert [trouble.subject for trouble in surroundings.troubles(Path())] == ["DVC's lock file"], "doctor sees it"
+    surroundings.require(Path())
+    assert not (project / ".dvc" / "tmp" / "rwlock").exists()
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_a_lock_file_that_dvc_wrote_is_none_of_our_business(project: Path) -> None:
