@@ -18,6 +18,7 @@ from tests.helpers.trained_project import make_project
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("mlflow_store")
 def test_a_version_that_can_be_served_passes_once(project: Path) -> None:
     made = make_project(project)
@@ -41,6 +42,7 @@ def test_a_version_that_can_be_served_passes_once(project: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_registry_elsewhere_leaves_no_copies_here_and_its_absence_is_no_verdict(
     project: Path, tmp_path: Path, empty_mlflow_database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -143,6 +143,7 @@ def test_two_at_once_find_one_store(old: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_moved_champion_is_served(old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from facesent.promotion import register
     from facesent.registry import versions

@@ -53,6 +53,7 @@ def default(mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return mlflow_store
 
 
+@pytest.mark.long
 def test_a_store_that_another_program_holds(default: Path) -> None:
     with closing(sqlite3.connect(default, isolation_level=None)) as holder:
         holder.execute("BEGIN EXCLUSIVE")

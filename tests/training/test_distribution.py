@@ -108,6 +108,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, float]]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_train_as_one_does_also_across_a_kill_of_both(
     tmp_path: Path, alone: list[dict[str, float]]
 ) -> None:

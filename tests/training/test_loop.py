@@ -137,9 +137,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 @pytest.mark.parametrize(
     ("recipe", "kill_in"),
     [
-        ("backbone", 2),
+        pytest.param("backbone", 2, marks=pytest.mark.long),
         pytest.param("backbone", 3, marks=pytest.mark.long),
-        pytest.param("reference", 2, marks=pytest.mark.long),
+        ("reference", 2),
     ],
 )
 def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
