@@ -28,10 +28,16 @@ _STARTS = 3
 _PAUSE_SECONDS = 0.2
 _PING_SECONDS = 10.0
 _LAST_WORD_SECONDS = 10.0
+# Not a crash of its own, such as -11.
+_KILLED = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
 
 
 class ServerError(FacesentError):
     """The server did not start; the first line of the message says why, the others are the end of its log."""
+
+
+class ServerKilledError(ServerError):
+    """Somebody ended the server, or the system did for want of memory."""
 
 
 class _PortTakenError(ServerError):
@@ -72,6 +78,11 @@ class Server:
             status = self.process.wait(_LAST_WORD_SECONDS)
             return f"it ended with status {status}: {server_log.reason(self.log)}"
         return None
+
+    def was_killed(self) -> bool:
+        """Whether it, or the process that it started for MLflow, was ended from outside."""
+        status = self.process.poll()
+        return status in _KILLED or (status is not None and server_log.says_killed(self.log))
 
 
 @contextmanager
@@ -121,10 +132,15 @@ def _wait_until_ready(server: Server, uri: str, deadline: float) -> None:
     while not (pings(server) and _listens(server)):
         with suppress(subprocess.TimeoutExpired):
             server.process.wait(_PAUSE_SECONDS)
-            kind = _PortTakenError if server_log.says_port_is_taken(server.log) else ServerError
-            raise kind(f"{what} Received: {server.why_it_ended()}\n{server_log.tail(server.log)}")
+            raise _kind_of(server)(f"{what} Received: {server.why_it_ended()}\n{server_log.tail(server.log)}")
         if time.monotonic() > deadline:
             raise ServerError(f"{what} Received: no answer in time.\n{server_log.tail(server.log)}")
+
+
+def _kind_of(ended: Server) -> type[ServerError]:
+    if server_log.says_port_is_taken(ended.log):
+        return _PortTakenError
+    return ServerKilledError if ended.was_killed() else ServerError
 
 
 def pings(server: Server, seconds: float = _PING_SECONDS) -> bool:

@@ -13,6 +13,7 @@ _REASON_CHARACTERS = 400
 _ERROR = re.compile(r"(?:ERROR: +)?(?:[\w.]+(?:Error|Exception)\b|\[Errno \d+\]).*")
 # What the parent says of its server's end, after the server said why.
 _PARENTS_WORD = "returned non zero return code"
+_KILLED = re.compile(rf"{_PARENTS_WORD}.*= -(?:9|15)\b")
 _PORT_TAKEN = "address already in use"
 
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSW|KEY|CREDENTIAL|AUTH(?!OR)", re.IGNORECASE)
@@ -36,6 +37,11 @@ def tail(log: IO[bytes]) -> str:
 def says_port_is_taken(log: IO[bytes]) -> bool:
     """Whether the server ended because another process listens on its port."""
     return any(_PORT_TAKEN in line for line in _lines(log))
+
+
+def says_killed(log: IO[bytes]) -> bool:
+    """Whether the process that MLflow started was ended by a signal from outside."""
+    return any(_KILLED.search(line) for line in _lines(log))
 
 
 def without_secrets(text: str) -> str:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,7 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from facesent.core.errors import TrackingError
 from facesent.promotion.canary.interview import Question, interview
+from facesent.promotion.canary.trial import tried
 from tests.helpers.processes import survivors
 from tests.helpers.server_processes import server_processes
 from tests.helpers.trained_project import make_project
@@ -81,6 +84,24 @@ def test_other_probabilities_are_named_and_the_server_ends_with_a_killed_starter
     assert "within 1e-05. Received: a difference of 0." in problem
     assert (findings.answered, findings.refused) == (2, 8)
     assert len(servers) == 2, "MLflow's command and its uvicorn"
+    assert survivors(servers) == []
+
+
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.usefixtures("mlflow_store")
+@pytest.mark.parametrize("which", [0, -1], ids=["MLflow's command", "its uvicorn"])
+def test_a_server_that_is_killed_says_nothing_about_the_version(project: Path, which: int) -> None:
+    from facesent.promotion import register
+
+    register.register(make_project(project))
+    with ThreadPoolExecutor(1) as pool:
+        trial = pool.submit(tried, 1, QUESTION)
+        while len(servers := server_processes()) < 2:
+            assert not trial.done()
+        sorted(servers, key=lambda process: process.pid)[which].kill()
+        with pytest.raises(TrackingError, match="It was killed"):
+            trial.result()
     assert survivors(servers) == []
 
 

@@ -24,7 +24,7 @@ from facesent.registry.client import mlflow_answers
 from facesent.registry.troubles import of_server
 from facesent.registry.versions import CHAMPION
 from facesent.serving.questions import Questions, as_png, keep_questions
-from facesent.serving.server import ServerError, served
+from facesent.serving.server import ServerError, ServerKilledError, served
 from facesent.sources.drawn_faces.expression import CLASSES
 from facesent.sources.drawn_faces.portrait import draw_portrait
 
@@ -117,7 +117,7 @@ def tried(version: int, question: Question) -> CanaryReport:
     """Serve a version, ask it and stop it.
 
     Raises:
-        TrackingError: the server's store is away or a disk is full, which says nothing of the version.
+        TrackingError: the server was killed, its store is away or a disk is full, which says nothing of the version.
     """
     findings, memory = Findings(), math.nan
     try:
@@ -125,7 +125,14 @@ def tried(version: int, question: Question) -> CanaryReport:
             findings = interview(server.port, question)
             memory = server.memory() / _MEGA
             if findings.broke_off and (why := server.why_it_ended()):
+                if server.was_killed():
+                    raise ServerKilledError(f"Expected the server to keep running. Received: {why}")
                 findings.problems.append(_of_version(f"Expected the server to keep running. Received: {why}"))
+    except ServerKilledError as error:
+        raise TrackingError(
+            f"{str(error).partition(chr(10))[0]}. It was killed, which says nothing about the version. Free memory if "
+            "that ran out, then run this again."
+        ) from None
     except ServerError as error:
         findings.problems.append(_of_version(str(error).partition("\n")[0]))
     except OSError as error:
