@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect.client.schemas.objects import State
+from prefect.exceptions import PrefectHTTPStatusError
 
 from facesent.core import surroundings
 from facesent.core.console import leave_at_once
@@ -24,13 +25,28 @@ Ready = Callable[[], None]
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:
-    """Let Prefect's line about a task's last try stand alone, where its message is for people."""
-    if record.exc_info and record.exc_info[1] and to_put_right(record.exc_info[1]):
+    """Let Prefect's line about the end of a task or flow stand alone, where its message is for people."""
+    if record.exc_info and (error := record.exc_info[1]) and (to_put_right(error) or _of_prefect(error)):
         record.exc_info = None
     return True
 
 
-logging.getLogger("prefect.task_runs").addFilter(_without_traceback)
+def _of_prefect(error: BaseException) -> str | None:
+    """What became of Prefect's server, and what to do; None for another error."""
+    if "Failed to reach API" in str(error):
+        start = "Start it with `prefect server start`, or unset PREFECT_API_URL to run without a server."
+        return f"{error}. {start}"
+    if isinstance(error, PrefectHTTPStatusError):
+        received = f"{error.response.status_code} {error.response.reason_phrase} from {error.request.url}"
+        return (
+            f"Expected Prefect's server to keep the state of the run. Received: {received}. Free space if its disk is "
+            "full, then run it again."
+        )
+    return None
+
+
+for _name in ("prefect.task_runs", "prefect.flow_runs"):
+    logging.getLogger(_name).addFilter(_without_traceback)
 
 
 def run_flow(name: str, flow: Callable[[Ready], "State[Any]"], *, again: str) -> tuple[int, Any]:
@@ -56,11 +72,7 @@ def run_flow(name: str, flow: Callable[[Ready], "State[Any]"], *, again: str) ->
         with prefect_api() as ready, says_its_process():
             state = flow(ready)
     except Exception as error:
-        said = in_a_line(error)
-        if "Failed to reach API" in str(error):
-            start = "Start it with `prefect server start`, or unset PREFECT_API_URL to run without a server."
-            said = f"{error}. {start}"
-        if said is None:
+        if (said := in_a_line(error) or _of_prefect(error)) is None:
             raise
         return _say(name, said), None
     finally:

@@ -16,12 +16,14 @@ from typing import Annotated, Any, cast
 
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from prefect.tasks import Task
 from pydantic import Field
 
 from facesent.core.errors import FacesentError, to_put_right
+from facesent.core.files import replaced
 from facesent.core.paths import Project
 from facesent.core.programs import dvc, environment, process_group, python, tied
 from facesent.params import load_params
@@ -75,10 +77,17 @@ def pipeline(approval_hours: Hours = APPROVAL_HOURS) -> "State[Any]":
 
 
 def _publish_summary(project: Project, page: str) -> None:
-    """Show the page in Prefect, and keep it as a file, since a temporary server is gone after the flow."""
-    artifacts.publish("summary", page)
-    if project.outputs.is_dir():
-        (project.outputs / "summary.md").write_text(f"{page}\n", encoding="utf-8")
+    """Show the page in Prefect, and keep it as a file, since a temporary server is gone after the flow.
+
+    A full disk costs the page, but must not hide how the run ended.
+    """
+    try:
+        if project.outputs.is_dir():
+            with replaced(project.outputs / "summary.md") as draft:
+                draft.write_text(f"{page}\n", encoding="utf-8")
+        artifacts.publish("summary", page)
+    except (OSError, PrefectHTTPStatusError) as error:
+        get_run_logger().warning(f"The summary could not be kept: {error}")
 
 
 def run_stages(project: Project, steps: Steps | None = None) -> dict[str, str]:
