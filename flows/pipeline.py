@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from threading import Thread
 from typing import Annotated, Any, cast
 
@@ -81,13 +82,17 @@ def _publish_summary(project: Project, page: str) -> None:
 
     A full disk costs the page, but must not hide how the run ended.
     """
-    try:
-        if project.outputs.is_dir():
-            with replaced(project.outputs / "summary.md") as draft:
-                draft.write_text(f"{page}\n", encoding="utf-8")
-        artifacts.publish("summary", page)
-    except (OSError, PrefectHTTPStatusError) as error:
-        get_run_logger().warning(f"The summary could not be kept: {error}")
+    for keep in (partial(artifacts.publish, "summary", page), partial(_write_summary, project.outputs, page)):
+        try:
+            keep()
+        except (OSError, PrefectHTTPStatusError) as error:
+            get_run_logger().warning(f"The summary could not be kept: {error}")
+
+
+def _write_summary(outputs: Path, page: str) -> None:
+    if outputs.is_dir():
+        with replaced(outputs / "summary.md") as draft:
+            draft.write_text(f"{page}\n", encoding="utf-8")
 
 
 def run_stages(project: Project, steps: Steps | None = None) -> dict[str, str]:

@@ -1,5 +1,7 @@
 import errno
 import sqlite3
+import subprocess
+import sys
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -101,6 +103,57 @@ def test_a_flow_on_a_full_disk_ends_with_a_line_and_what_to_do(
     assert state.message.splitlines()[0] == "File too large"
     assert state.message.splitlines()[1].startswith("Next: Free disk space")
     assert "Traceback" not in caplog.text
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("prefect_server")
+def test_a_full_disk_costs_the_file_of_the_summary_alone(project: Path, caplog: pytest.LogCaptureFixture) -> None:
+    Path("outputs").mkdir()
+    keep = import_module("flows.pipeline")._publish_summary
+
+    @flow
+    def end() -> str:
+        with no_room():
+            keep(Project(), "# Failed in train")
+        return "as it ended"
+
+    assert end() == "as it ended"
+    assert "The summary could not be kept: " in caplog.text
+    assert list(Path("outputs").iterdir()) == []
+
+
+# As Prefect's client raises it where the server's disk is full.
+NO_ROOM_AT_THE_SERVER = """
+import sys
+import httpx
+from prefect.exceptions import PrefectHTTPStatusError
+from flows.command import run_flow
+
+def end(ready):
+    request = httpx.Request("POST", "http://127.0.0.1:9/api/logs/")
+    response = httpx.Response(500, request=request)
+    raise PrefectHTTPStatusError.from_httpx_error(httpx.HTTPStatusError("", request=request, response=response))
+
+sys.exit(run_flow("facesent-pipeline", end, again="")[0])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.long
+def test_a_run_that_prefects_server_could_not_keep_ends_with_a_line(project: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", NO_ROOM_AT_THE_SERVER],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    assert done.returncode == 1
+    said = done.stderr.splitlines()[-1]
+    assert (
+        "keep the state of the run. Received: 500 Internal Server Error from http://127.0.0.1:9/api/logs/. Free" in said
+    )
+    assert "Traceback" not in done.stderr
 
 
 def test_a_fault_of_the_program_is_not_told_as_a_failure() -> None:
