@@ -4,6 +4,8 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 
 @contextmanager
 def no_room() -> Iterator[None]:
@@ -11,6 +13,9 @@ def no_room() -> Iterator[None]:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
     try:
-        yield
+        with pytest.MonkeyPatch.context() as patch:
+            # What is started here could not write down what coverage saw either, and would say so.
+            patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+            yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
