@@ -1,6 +1,7 @@
 """The flow's tasks: DVC's stages, and what changes the world after them."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,8 +62,10 @@ def run_stage(stage: str, project: Project) -> str:
     except DvcBusyError:
         raise
     except StageError as error:
-        # A stage that refuses its data says in its report what is wrong with them.
-        _publish_report(stage, project, f"**Failed.**\n\n{artifacts.verbatim(str(error))}")
+        # A stage that refuses its data says in its report what is wrong with them; one that was killed, or had no room,
+        # may leave half of a report.
+        with suppress(OSError, ValueError):
+            _publish_report(stage, project, f"**Failed.**\n\n{artifacts.verbatim(str(error))}")
         raise
     took = f"**Ran** in {duration(time.monotonic() - start)}."
     cached = "**Cached**: none of its dependencies changed."

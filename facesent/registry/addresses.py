@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from facesent.core.errors import TrackingError
 
-DATABASE, _FOLDER = "mlflow.db", "mlruns"
+DATABASE, FOLDER = "mlflow.db", "mlruns"
 
 _EXPERIMENTS = ("experiments", "artifact_location")
 _COLUMNS = (
@@ -68,7 +68,7 @@ def check_folder() -> None:
 def _check_folder(database: Path, here: Path) -> None:
     if database.parent == here or not database.is_file():
         return
-    query = f"SELECT 1 FROM experiments WHERE artifact_location LIKE '{_FOLDER}/%'"  # noqa: S608
+    query = f"SELECT 1 FROM experiments WHERE artifact_location LIKE '{FOLDER}/%'"  # noqa: S608
     try:
         with closing(sqlite3.connect(database, timeout=_BUSY_SECONDS)) as connection:
             belongs_there = connection.execute(query).fetchone()
@@ -88,13 +88,13 @@ def _rewrite(connection: sqlite3.Connection) -> set[str]:
     connection.execute("BEGIN IMMEDIATE")
     for column, address in list(_absolute(connection)):
         path = unquote(urlsplit(address).path) if address.startswith("file:") else address
-        root, found, rest = path.rpartition(f"/{_FOLDER}/")
-        if not found or not (root == here or _belongs_here(column, Path(root), f"{_FOLDER}/{rest}")):
+        root, found, rest = path.rpartition(f"/{FOLDER}/")
+        if not found or not (root == here or _belongs_here(column, Path(root), f"{FOLDER}/{rest}")):
             continue
         table, name = column
         # Only names of this module are put into the text.
-        connection.execute(f"UPDATE {table} SET {name} = ? WHERE {name} = ?", (f"{_FOLDER}/{rest}", address))  # noqa: S608
-        if root != here and Path(_FOLDER, rest).exists():
+        connection.execute(f"UPDATE {table} SET {name} = ? WHERE {name} = ?", (f"{FOLDER}/{rest}", address))  # noqa: S608
+        if root != here and Path(FOLDER, rest).exists():
             left.add(root)
     connection.execute("COMMIT")
     return left

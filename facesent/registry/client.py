@@ -98,9 +98,11 @@ def mlflow_answers() -> Iterator[None]:
     from sqlalchemy.exc import SQLAlchemyError
 
     from facesent.registry.addresses import check_folder
+    from facesent.registry.store import create_store
 
     check_folder()
     try:
+        create_store()
         yield
     # MLflow lets errors of its database and of uploads through as they are.
     except (MlflowException, SQLAlchemyError, RequestException) as error:

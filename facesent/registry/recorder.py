@@ -96,11 +96,14 @@ def record(project: Project, params: Params) -> str:
         TrackingError: if MLflow cannot be reached.
     """
     runs.mark_killed()
-    run_id = runs.find_run(model_sha256(project.model, project.labels)) or _unfinished(project)
+    left = _unfinished(project)
+    run_id = runs.find_run(model_sha256(project.model, project.labels)) or left
     if run_id:
         _finish(run_id, project, _history_of(project))
     else:
         run_id = _record_training(project, params)
+    if left:
+        (project.outputs / _UNFINISHED).unlink()
     evaluation = _sha256_of(project.evaluate)
     if runs.run_tags(run_id).get(EVALUATION_TAG) != evaluation:
         _record_evaluation(run_id, project, params)

@@ -38,6 +38,7 @@ def run(command: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.long
 def test_images_come_before_stages_and_from_where_there_are_some() -> None:
     assert next_after("data", "status") == ["facesent data draw", "facesent data import DIR"]
     assert next_after("preset", "quick")[0] == "facesent data draw"

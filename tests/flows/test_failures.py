@@ -2,6 +2,7 @@ import errno
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -81,6 +82,22 @@ def test_the_last_try_of_a_task_is_told_in_a_line(caplog: pytest.LogCaptureFixtu
     asking()
     assert "Retries are exhausted" in caplog.text
     assert "Traceback" not in caplog.text
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")
+@pytest.mark.usefixtures("prefect_server")
+def test_half_of_a_report_does_not_hide_why_a_stage_failed(pipeline_of: Callable[..., Path]) -> None:
+    command = "mkdir -p outputs/evaluate; echo '{' > outputs/evaluate/metrics.json; echo Expected a face. >&2; exit 1"
+    root = pipeline_of({"evaluate": {"cmd": command, "outs": ["outputs/evaluate"]}})
+    run_stage = import_module("flows.tasks").run_stage
+
+    @flow
+    def evaluate() -> None:
+        run_stage("evaluate", Project(root))
+
+    with pytest.raises(StageError, match="Expected a face"):
+        evaluate()
 
 
 @pytest.mark.slow

@@ -116,6 +116,7 @@ def finished(workflow: Workflow) -> Workflow:
     return workflow
 
 
+@pytest.mark.long
 def test_killed_in_every_stage_it_goes_on_to_the_same_weights(workflow: Workflow) -> None:
     workflow.set({"train": {"seed": 11}, "split": {"seed": 11}, "validate": {"max_imbalance": 11.0}})
     for line in (*(f"> python -m facesent.run {stage}" for stage in STAGES[:2]), "epoch   2/3"):

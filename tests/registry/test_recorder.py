@@ -135,6 +135,7 @@ def test_a_server_that_went_away_has_every_epoch_in_the_end(
         assert found.data.metrics["val_accuracy"] == rows[0]["val_accuracy"] != rows[1]["val_accuracy"]
         curve = mlflow.MlflowClient().get_metric_history(run_id, "epoch/val_loss")
         assert [(point.step, point.value) for point in curve] == [(1, 0.9), (2, 0.6)]
+    assert not list(made.outputs.glob("unfinished*"))
 
 
 def test_a_finished_run_gets_the_epochs_that_it_lacks(project: Path) -> None:

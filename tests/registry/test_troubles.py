@@ -68,6 +68,14 @@ def test_a_disk_that_takes_nothing(default: Path) -> None:
     assert "MLFLOW_TRACKING_URI" not in line
 
 
+def test_a_disk_that_fills_while_the_store_is_made_leaves_none(default: Path) -> None:
+    default.unlink()
+    # Of some 900,000 bytes.
+    assert "disk" in said(WRITE, limit=300_000)
+    assert not default.exists()
+    assert subprocess.run([sys.executable, "-c", WRITE], check=False).returncode == 0
+
+
 def test_no_database(default: Path) -> None:
     default.write_text("<html>" * 1000)
     assert "file is not a database. Restore a backup" in said(BEGIN)

@@ -272,6 +272,7 @@ def changes(
     assert len({(answer["version"], answer["confidence"]) for answer in answers}) == len({1, *wanted})
 
 
+@pytest.mark.long
 def test_a_version_that_cannot_take_over_leaves_the_old_one_answering(serving: Callable[..., Any]) -> None:
     keep_questions(OTHER, Questions([base64.b64decode(DARK)], [{"Dark": 0.1, "Light": 0.9}]))
     with serving() as server:

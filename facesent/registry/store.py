@@ -1,0 +1,45 @@
+"""MLflow's database where it is a file: it is made whole or not at all."""
+
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from facesent.core.errors import TrackingError
+from facesent.core.files import locked, replaced
+from facesent.registry.addresses import FOLDER, sqlite_file
+
+# Another process makes its tables in seconds.
+_MOST_SECONDS = 120
+
+
+def create_store() -> None:
+    """Make the database where there is none yet.
+
+    MLflow makes its tables one by one, and cannot go on where a kill or a full disk ended that.
+
+    Raises:
+        TrackingError: if another process keeps it from being made for minutes.
+    """
+    database = sqlite_file()
+    if database is None or database.exists() or not database.parent.is_dir():
+        return
+
+    def refuse() -> None:
+        raise TrackingError(
+            f"Expected to make {database}. Received: for {_MOST_SECONDS} s another process has held {database}.lock. "
+            "Wait until it has ended, or end it."
+        )
+
+    with locked(Path(f"{database}.lock"), refuse, seconds=_MOST_SECONDS):
+        if not database.exists():
+            _make(database)
+
+
+def _make(database: Path) -> None:
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    with TemporaryDirectory() as folder:
+        made = Path(folder) / database.name
+        SqlAlchemyStore(f"sqlite:///{made}", FOLDER).engine.dispose()
+        with replaced(database) as draft:
+            shutil.copyfile(made, draft)
