@@ -98,6 +98,7 @@ def test_the_pages_button_serves_the_version() -> None:
 
 
 @pytest.mark.usefixtures("second_version")
+@pytest.mark.long
 def test_the_pages_form_can_reject() -> None:
     form = press_resume(approve=False, by="bob", reason="one person in half of the photos")
     answer = while_paused(form, lambda: asking(LONG, return_state=True)).result()

@@ -102,6 +102,7 @@ def test_a_flow_says_so_too(variables: dict[str, str], project: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_server_that_dies_at_its_start_is_not_waited_for(variables: dict[str, str], project: Path) -> None:
     first = next(name for name in sorted(prefect_home.known_revisions()) if name[0].isdigit()).split("_")[4]
     database(project, first)

@@ -138,7 +138,7 @@ def test_a_second_run_has_nothing_to_do(finished: Workflow) -> None:
     [
         ({"gate": {"min_accuracy": 0.9}}, []),
         ({"evaluate": {"calibration_bins": 10}}, ["evaluate"]),
-        ({"validate": {"min_side": 17}}, ["validate"]),
+        pytest.param({"validate": {"min_side": 17}}, ["validate"], marks=pytest.mark.long),
         # What was placed before stays, and only the report compares it with another draw.
         pytest.param({"split": {"seed": 8}}, ["split", "evaluate"], marks=pytest.mark.long),
         pytest.param({"train": {"epochs": 1}}, ["train", "evaluate"], marks=pytest.mark.long),

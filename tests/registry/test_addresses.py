@@ -78,7 +78,7 @@ def files(folder: Path) -> set[Path]:
     ("go", "absolute"),
     [
         pytest.param("moved", True, id="moved, as MLflow wrote it"),
-        pytest.param("copied", False, id="copied, as written now"),
+        pytest.param("copied", False, id="copied, as written now", marks=pytest.mark.long),
         pytest.param("moved", False, id="moved, as written now", marks=pytest.mark.long),
         pytest.param("copied", True, id="copied, as MLflow wrote it", marks=pytest.mark.long),
     ],
@@ -103,6 +103,7 @@ def test_a_folder_takes_its_store_along(old: Path, tmp_path: Path, go: str, abso
     assert run_in(new, run_id)[1:] == ("new", "")
 
 
+@pytest.mark.long
 def test_a_database_copied_alone_finds_the_old_files_and_writes_none_there(old: Path, tmp_path: Path) -> None:
     earlier = first_run(old)
     make_absolute(old, old)

@@ -94,6 +94,7 @@ def test_every_format_answers_what_our_network_answers(make: Any, name: str, tmp
 # TensorFlow and tf2onnx number and order what they make in a process: a SavedModel's bytes repeat in another process
 # only, an ONNX file's need not.
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_same_network_gives_the_same_bytes(tmp_path: Path) -> None:
     hashes = {written(with_numbers(every_layer_named()), "litert", tmp_path / part).sha256 for part in "ab"}
     assert len(hashes) == 1

@@ -92,14 +92,6 @@ def test_all_that_training_depends_on_is_part_of_it() -> None:
     assert code("train") <= closure("train")
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_loads_no_tool_of_those_who_watch(stage: str) -> None:
-    command = [sys.executable, "-c", f"import sys, facesent.stages.{stage}; print(*sys.modules)"]
-    loaded = set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
-    assert not loaded & {"mlflow", "prefect", "dvc"}
-    assert not {name for name in loaded if name.startswith(("facesent.registry", "facesent.params"))}
-
-
 def test_a_package_does_nothing_when_it_is_imported() -> None:
     for init in ROOT.glob("facesent/**/__init__.py"):
         [docstring] = ast.parse(init.read_text()).body

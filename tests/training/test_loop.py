@@ -167,6 +167,7 @@ def test_a_disk_that_is_full_when_the_best_epoch_ends_costs_no_weights(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_checkpoint_of_other_settings_is_not_resumed(tmp_path: Path) -> None:
     run_in_a_process("reference", tmp_path, kill_in=2)
     epochs: list[int] = []
