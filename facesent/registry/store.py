@@ -40,6 +40,6 @@ def _make(database: Path) -> None:
 
     with TemporaryDirectory() as folder:
         made = Path(folder) / database.name
-        SqlAlchemyStore(f"sqlite:///{made}", FOLDER).engine.dispose()
+        SqlAlchemyStore(f"sqlite:///{made}", FOLDER).engine.dispose()  # type: ignore[no-untyped-call]
         with replaced(database) as draft:
             shutil.copyfile(made, draft)

@@ -1,8 +1,6 @@
 """A stage runs again when what decides about its outputs changes, and not when anything else does."""
 
 import ast
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
