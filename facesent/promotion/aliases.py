@@ -1,23 +1,28 @@
 """Which version is served: ``champion``, and ``previous`` to go back to.
 
-A change is written into the registry's history before the aliases move, under a lock; whoever comes next finishes what
-an ended process began. So ``champion`` names a version that passed at every moment, and each change starts where the
-one before ended.
+A change is written into the registry's history before the aliases move; whoever comes next finishes what an ended
+process began. So ``champion`` names a version that passed at every moment, and each change starts where the one before
+ended, also where promoters on several machines meet.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 from facesent.core.errors import TrackingError
 from facesent.promotion.verdict import Verdict
 from facesent.registry import decisions, retraining, versions
 from facesent.registry.client import mlflow_answers
-from facesent.registry.decisions import Action, Aliases, Approval, Entry, Record
+from facesent.registry.decisions import Action, Aliases, Approval, Entry, OvertakenError, Record
 from facesent.registry.lock import alone_with_registry
 from facesent.registry.versions import CHAMPION, PREVIOUS, RegistryError
 
 GATE = "gate"
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 class StaleVerdictError(RegistryError):
@@ -43,7 +48,20 @@ class Promotion:
     approved_by: str = ""
 
 
+def again_if_overtaken(decide: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Let what decides about the champion look again where another promoter was quicker."""
+
+    @wraps(decide)
+    def until_first(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        while True:
+            with suppress(OvertakenError):
+                return decide(*args, **kwargs)
+
+    return until_first
+
+
 @mlflow_answers()
+@again_if_overtaken
 def promote(verdict: Verdict, *, replace_incomparable: bool = False, approval: Approval | None = None) -> Promotion:
     """Make a validated candidate the champion; the one before stays known as ``previous``.
 
@@ -74,6 +92,7 @@ def promote(verdict: Verdict, *, replace_incomparable: bool = False, approval: A
 
 
 @mlflow_answers()
+@again_if_overtaken
 def rollback(version: int | None = None, *, by: str = "", why: str = "", instead_of: int | None = None) -> Promotion:
     """Make an earlier version the champion again.
 
@@ -113,7 +132,10 @@ def rollback(version: int | None = None, *, by: str = "", why: str = "", instead
 
 @contextmanager
 def settled() -> Iterator[Record]:
-    """Keep other promoters out, finish what one that was ended began, and give the aliases and their history."""
+    """Finish what a promoter that was ended began, and give the aliases and their history.
+
+    Other promoters of this machine are kept out; of those elsewhere one may be quicker: ``OvertakenError``.
+    """
     with alone_with_registry():
         record = decisions.read()
         if record.last and not record.last.closed:
@@ -129,7 +151,8 @@ def _finish(record: Record, last: Entry) -> Record:
     aliases = record.aliases
     if aliases != last.after and last.left_at(aliases):
         if not _all_exist(last.after):
-            return record
+            decisions.close(last, given_up=True)
+            return decisions.read()
         _serve(aliases, last.after)
         _follow(aliases, last.after)
         aliases = last.after
@@ -151,7 +174,16 @@ def serve(record: Record, version: int, action: Action, *, by: str, why: str) ->
     with suppress(TrackingError), mlflow_answers():
         _follow(before, after)
         decisions.close(entry)
+        _let_the_newest_count(entry)
     return Promotion(version, after.previous, changed=True, approved_by="" if by == GATE else by)
+
+
+def _let_the_newest_count(ours: Entry) -> None:
+    """Where the next promoter finished our move for us, our own may have reached the registry after its one."""
+    record = decisions.read()
+    if record.last and record.last.logged != ours.logged:
+        _serve(record.aliases, record.last.after)
+        _follow(record.aliases, record.last.after)
 
 
 def check_remembers_nobody(version: int) -> None:

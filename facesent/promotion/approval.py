@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from facesent.promotion.aliases import (
     Promotion,
+    again_if_overtaken,
     check_fresh,
     check_remembers_nobody,
     may_be_served,
@@ -19,6 +20,7 @@ from facesent.registry.versions import RegistryError
 
 
 @mlflow_answers()
+@again_if_overtaken
 def ask(verdict: Verdict, *, replace_incomparable: bool = False) -> Approval | None:
     """Ask whether the candidate may be served, unless that was answered already.
 
@@ -47,6 +49,7 @@ def ask(verdict: Verdict, *, replace_incomparable: bool = False) -> Approval | N
 
 
 @mlflow_answers()
+@again_if_overtaken
 def approve(version: int, *, by: str, reason: str = "") -> Promotion:
     """Agree that a version that was asked about is served, and make it champion.
 
@@ -75,6 +78,7 @@ def approve(version: int, *, by: str, reason: str = "") -> Promotion:
 
 
 @mlflow_answers()
+@again_if_overtaken
 def reject(version: int, *, by: str, reason: str = "") -> Approval:
     """Keep a version that was asked about from being served.
 

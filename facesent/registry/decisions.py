@@ -1,13 +1,16 @@
 """What was decided about versions: who became champion when and why, and what a person said of a version.
 
-The changes of the champion are a list on the registered model that only grows. An entry is written, in one step,
-before the aliases are moved, and closed afterwards. MLflow moves one alias at a time; whoever finds an entry that is
-open knows that its writer was ended, and what is left to do. Aliases that are not where a closed entry left them were
+The changes of the champion are a list that only grows: the versions of a registered model of its own, which MLflow
+numbers under a primary key. So promoters on several machines need no lock: of two that found the same champion the
+first counts, and an entry that does not begin with the champion of the one before it is void.
+
+An entry is written, in one step, before the aliases are moved, and closed afterwards. MLflow moves one alias at a time;
+whoever finds an entry that is open does what is left to do. Aliases that are not where a closed entry left them were
 moved by hand, in MLflow's pages.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -16,9 +19,15 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from facesent.registry.client import MISSING, mlflow_answers
-from facesent.registry.versions import CHAMPION, NAME, PREVIOUS, tags_of, versions
+from facesent.registry.versions import CHAMPION, NAME, PREVIOUS, RegistryError, tags_of, versions
 
-# A tag an entry: MLflow's databases take 5,000 characters a tag of a registered model.
+# The registered model of the entries, and the tags of its versions: the entry, and how it ended.
+LOG = f"{NAME}.promotions"
+_ABOUT = f"Each change of the champion of {NAME} is a version of this. Do not delete any: promotions go by them."
+_ENTRY, _ENDED, _DONE, _GIVEN_UP = "entry", "ended", "done", "given up"
+# Each version has to name a source, and these have no files.
+_SOURCE = "facesent:/promotions"
+# Entries from before there was the log: a tag each of the model itself.
 _PREFIX = "facesent.promotion."
 _LONGEST_TEXT = 1000
 # A tag of a version.
@@ -28,6 +37,10 @@ _APPROVAL = "facesent.approval"
 HAND = "hand"
 
 Action = Literal["promote", "rollback"]
+
+
+class OvertakenError(RegistryError):
+    """Another promoter was quicker: its entry counts, and ours is void."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +56,15 @@ class Entry:
     """One change of the champion.
 
     Attributes:
-        number: counts the entries, from 1.
+        number: counts those that count, from 1.
         before: the aliases that it found.
         after: the aliases that it makes.
         when: ISO 8601, UTC.
         by: who decided: "gate", or a person.
         why: the gate's reason, or the person's.
         closed: whether the aliases were moved as it says.
+        given_up: whether they never can be, since a version was deleted.
+        logged: its version in the log; 0 for one from before there was the log.
     """
 
     number: int
@@ -61,6 +76,8 @@ class Entry:
     why: str
     # Those from before there was this field are.
     closed: bool = True
+    given_up: bool = False
+    logged: int = 0
 
     def left_at(self, aliases: Aliases) -> bool:
         """Whether a writer that was ended left these aliases; ``champion`` is moved first."""
@@ -145,35 +162,96 @@ class Approval:
 
 
 def read() -> Record:
-    """The aliases and the entries, in one question to the registry; empty where no model is registered."""
+    """The aliases and the entries that count, as they were at one moment; empty where no model is registered."""
+    logged = _logged()
+    while True:
+        aliases, tagged = _model()
+        again = _logged()
+        if again == logged:
+            return Record(aliases, _that_count((*tagged, *logged)))
+        # Somebody may have moved the aliases meanwhile.
+        logged = again
+
+
+def append(record: Record, action: Action, after: Aliases, *, by: str, why: str) -> Entry:
+    """Write down a change that is about to be made, and then to be closed.
+
+    Raises:
+        OvertakenError: it is void.
+    """
+    return write(Entry(0, action, record.aliases, after, now(), by[:_LONGEST_TEXT], why[:_LONGEST_TEXT], closed=False))
+
+
+def write(entry: Entry) -> Entry:
+    """Write a new entry as it is; returns it as it stands in the record.
+
+    Raises:
+        OvertakenError: it is void.
+    """
+    version = _create(entry)
+    for counted in read().entries:
+        if counted.logged == version:
+            return counted
+    raise OvertakenError("Expected the champion that was found. Received: another one, as somebody was quicker.")
+
+
+def close(entry: Entry, *, given_up: bool = False) -> Entry:
+    """Write down that the aliases are where the entry says, or never will be."""
+    closed = replace(entry, closed=True, given_up=given_up)
+    if entry.logged:
+        MlflowClient().set_model_version_tag(LOG, str(entry.logged), _ENDED, _GIVEN_UP if given_up else _DONE)
+    else:
+        MlflowClient().set_registered_model_tag(NAME, f"{_PREFIX}{entry.number:05d}", json.dumps(asdict(closed)))
+    return closed
+
+
+def _create(entry: Entry) -> int:
+    client = MlflowClient()
+    try:
+        client.create_registered_model(LOG, description=_ABOUT)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    tags = {_ENTRY: json.dumps(asdict(entry)), **({_ENDED: _DONE} if entry.closed else {})}
+    # Not awaited: MLflow sleeps before it looks whether a version is ready.
+    made = client.create_model_version(
+        LOG, _SOURCE, tags=tags, description=f"{entry.by}: {entry.why}", await_creation_for=0
+    )
+    return int(made.version)
+
+
+def _logged() -> list[Entry]:
+    """All entries of the log, those that are void too, the oldest first."""
+    entries = []
+    for version in MlflowClient().search_model_versions(f"name='{LOG}'"):
+        if text := version.tags.get(_ENTRY):
+            ended = version.tags.get(_ENDED)
+            known = {"closed": ended is not None, "given_up": ended == _GIVEN_UP, "logged": int(version.version)}
+            entries.append(replace(_entry(text), **known))
+    return sorted(entries, key=lambda entry: entry.logged)
+
+
+def _model() -> tuple[Aliases, list[Entry]]:
+    """The aliases, and the entries from before there was the log."""
     try:
         model = MlflowClient().get_registered_model(NAME)
     except MlflowException as error:
         if error.error_code in MISSING:
-            return Record(Aliases(None, None), ())
+            return Aliases(None, None), []
         raise
     named = {alias: int(version) for alias, version in model.aliases.items()}
     entries = [_entry(value) for name, value in model.tags.items() if name.startswith(_PREFIX)]
-    aliases = Aliases(named.get(CHAMPION), named.get(PREVIOUS))
-    return Record(aliases, tuple(sorted(entries, key=lambda entry: entry.number)))
+    return Aliases(named.get(CHAMPION), named.get(PREVIOUS)), sorted(entries, key=lambda entry: entry.number)
 
 
-def append(record: Record, action: Action, after: Aliases, *, by: str, why: str) -> Entry:
-    """Write down a change that is about to be made, and then to be closed."""
-    number = record.last.number + 1 if record.last else 1
-    entry = Entry(number, action, record.aliases, after, now(), by[:_LONGEST_TEXT], why[:_LONGEST_TEXT], closed=False)
-    return write(entry)
-
-
-def write(entry: Entry) -> Entry:
-    """Write an entry as it is."""
-    MlflowClient().set_registered_model_tag(NAME, f"{_PREFIX}{entry.number:05d}", json.dumps(asdict(entry)))
-    return entry
-
-
-def close(entry: Entry) -> Entry:
-    """Write down that the aliases are where the entry says."""
-    return write(replace(entry, closed=True))
+def _that_count(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """Each that begins with the champion that the one before made."""
+    counted: list[Entry] = []
+    for entry in entries:
+        follows = not counted or not entry.logged or entry.before.champion == counted[-1].after.champion
+        if follows and not entry.given_up:
+            counted.append(replace(entry, number=len(counted) + 1))
+    return tuple(counted)
 
 
 def approval_in(tags: Mapping[str, str]) -> Approval | None:

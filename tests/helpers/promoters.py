@@ -18,7 +18,7 @@ from facesent.promotion.verdict import Verdict
 from facesent.registry.versions import CHAMPION, NAME, version_with_alias
 
 ENDED = 9
-_WRITES = ("set_registered_model_tag", "set_registered_model_alias", "set_model_version_tag")
+_WRITES = ("create_model_version", "set_registered_model_alias", "set_model_version_tag")
 
 
 def make_versions(count: int, *, verdict: str = "VALIDATED") -> None:
