@@ -224,10 +224,11 @@ def _logged() -> list[Entry]:
     """All entries of the log, those that are void too, the oldest first."""
     entries = []
     for version in MlflowClient().search_model_versions(f"name='{LOG}'"):
+        # One that somebody made in MLflow's pages has none.
         if text := version.tags.get(_ENTRY):
             ended = version.tags.get(_ENDED)
-            known = {"closed": ended is not None, "given_up": ended == _GIVEN_UP, "logged": int(version.version)}
-            entries.append(replace(_entry(text), **known))
+            entry = replace(_entry(text), logged=int(version.version))
+            entries.append(replace(entry, closed=ended is not None, given_up=ended == _GIVEN_UP))
     return sorted(entries, key=lambda entry: entry.logged)
 
 

@@ -19,8 +19,7 @@ _MOST_SECONDS = 120
 def alone_with_registry() -> Iterator[None]:
     """Keep the other promoters of this machine out of a block; the system frees the lock of one that is killed.
 
-    MLflow has no compare-and-swap, so promoters on several machines need a limit of one flow run at a time, as
-    ``prefect.yaml`` sets it.
+    So none of them judges in vain; promoters on several machines are kept in order by the history (``decisions``).
 
     Raises:
         FacesentError: if another one keeps the lock for minutes.

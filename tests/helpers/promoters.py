@@ -15,6 +15,8 @@ from mlflow.tracking import MlflowClient
 from facesent.promotion import aliases, approval
 from facesent.promotion.canary.report import CanaryReport
 from facesent.promotion.verdict import Verdict
+from facesent.registry import decisions
+from facesent.registry.decisions import Aliases
 from facesent.registry.versions import CHAMPION, NAME, version_with_alias
 
 ENDED = 9
@@ -27,7 +29,7 @@ def make_versions(count: int, *, verdict: str = "VALIDATED") -> None:
     if not client.search_registered_models(f"name='{NAME}'"):
         client.create_registered_model(NAME)
     for _ in range(count):
-        version = client.create_model_version(NAME, source="file:///nowhere")
+        version = client.create_model_version(NAME, source="nowhere:/files")
         client.set_model_version_tag(NAME, version.version, "facesent.model_sha256", f"weights {version.version}")
         client.set_model_version_tag(NAME, version.version, "verdict", verdict)
 
@@ -101,6 +103,18 @@ def start(act: Callable[..., Any], *arguments: Any) -> ForkServerProcess:
     process = _context().Process(target=_with_environment, args=(dict(os.environ), str(Path.cwd()), act, arguments))
     process.start()
     return process
+
+
+def assert_one_chain() -> None:
+    """Each change starts where the one before ended, and the aliases are where the last one ended."""
+    record = decisions.read()
+    assert [entry.number for entry in record.entries] == list(range(1, len(record.entries) + 1))
+    at = Aliases(None, None)
+    for entry in record.entries:
+        assert entry.before == at
+        assert entry.after.previous == entry.before.champion
+        at = entry.after
+    assert record.aliases == at
 
 
 def join(processes: Sequence[ForkServerProcess]) -> list[int | None]:

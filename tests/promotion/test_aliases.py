@@ -29,18 +29,6 @@ def end_after(write: int, act: Callable[..., Any], *arguments: Any) -> None:
     assert status == promoters.ENDED
 
 
-def assert_one_chain() -> None:
-    """Each change starts where the one before ended, and the aliases are where the last one ended."""
-    record = decisions.read()
-    assert [entry.number for entry in record.entries] == list(range(1, len(record.entries) + 1))
-    at = Aliases(None, None)
-    for entry in record.entries:
-        assert entry.before == at
-        assert entry.after.previous == entry.before.champion
-        at = entry.after
-    assert record.aliases == at
-
-
 def test_a_promotion_is_written_down_and_repeating_it_changes_nothing() -> None:
     promoters.make_versions(2)
     assert promoters.promote(1) == Promotion(1, None, changed=True)
@@ -50,7 +38,7 @@ def test_a_promotion_is_written_down_and_repeating_it_changes_nothing() -> None:
     assert (again.champion, again.previous, again.changed) == (2, 1, False)
     first, last = decisions.read().entries
     assert (first.after.champion, last.after, last.by, last.why) == (1, Aliases(2, 1), "gate", "Version 2 is better.")
-    assert_one_chain()
+    promoters.assert_one_chain()
 
 
 @pytest.mark.parametrize("write", [1, 2, 3], ids=["written down", "champion moved", "previous moved"])
@@ -63,7 +51,7 @@ def test_a_promoter_that_is_killed_leaves_versions_that_passed_and_the_next_fini
     again = aliases.promote(promoters.verdict_on(3, champion=2))
     assert (again.champion, again.previous) == (3, 2)
     assert promoters.promote(4) == Promotion(4, 3, changed=True)
-    assert_one_chain()
+    promoters.assert_one_chain()
 
 
 @pytest.mark.parametrize("write", [1, 2, 3], ids=["written down", "champion moved", "previous moved"])
@@ -75,7 +63,7 @@ def test_a_rollback_that_is_killed_is_finished_by_repeating_it(write: int) -> No
     assert current() in (Aliases(2, 1), Aliases(1, 1), Aliases(1, 2))
     repeated = aliases.rollback(by="bob")
     assert (repeated.champion, repeated.previous, repeated.changed) == (1, 2, False)
-    assert_one_chain()
+    promoters.assert_one_chain()
 
 
 def test_a_rollback_after_a_killed_promoter_takes_back_what_that_one_decided() -> None:
@@ -84,7 +72,7 @@ def test_a_rollback_after_a_killed_promoter_takes_back_what_that_one_decided() -
         promoters.promote(version)
     end_after(1, promoters.promote, 3)
     assert aliases.rollback() == Promotion(2, 3, changed=True)
-    assert_one_chain()
+    promoters.assert_one_chain()
 
 
 def test_eight_promoters_at_once_leave_one_history() -> None:
@@ -92,7 +80,7 @@ def test_eight_promoters_at_once_leave_one_history() -> None:
     statuses = promoters.join([promoters.start(promoters.promote_until_fresh, version) for version in range(1, 9)])
     assert statuses == [0] * 8
     assert sorted(entry.after.champion or 0 for entry in decisions.read().entries) == list(range(1, 9))
-    assert_one_chain()
+    promoters.assert_one_chain()
 
 
 def test_killed_promoters_among_others_leave_one_history() -> None:
@@ -102,7 +90,7 @@ def test_killed_promoters_among_others_leave_one_history() -> None:
     assert promoters.join(others) == [0] * 6
     promoters.join(killed)
     promoters.promote_until_fresh(3)
-    assert_one_chain()
+    promoters.assert_one_chain()
 
 
 def test_of_verdicts_against_the_same_champion_only_the_first_counts() -> None:
@@ -133,7 +121,7 @@ def test_a_version_that_was_rolled_back_stays_out_until_a_person_serves_it_again
     assert "facesent rollback 2" in tonight.note
     assert aliases.rollback(2) == Promotion(2, 1, changed=True)
     assert decisions.read().withdrawal_of(2) is None
-    assert_one_chain()
+    promoters.assert_one_chain()
 
 
 def test_a_rollback_of_a_version_that_is_not_champion_any_more_changes_nothing() -> None:
@@ -143,7 +131,7 @@ def test_a_rollback_of_a_version_that_is_not_champion_any_more_changes_nothing()
     late = aliases.rollback(1, by="facesent serve", instead_of=2)
     assert (late.champion, late.changed, late.note) == (3, False, "Version 2 is not champion any more.")
     assert aliases.rollback(2, by="facesent serve", instead_of=3).champion == 2
-    assert_one_chain()
+    promoters.assert_one_chain()
 
 
 def test_rolling_back_to_a_version_needs_one_that_passed() -> None:
@@ -224,7 +212,7 @@ def test_a_rollback_that_acted_does_not_fail(mlflow_store: Path) -> None:
         assert current() == Aliases(1, 2)
         database.execute("DROP TRIGGER gone")
     assert aliases.rollback(2) == Promotion(2, 1, changed=True)
-    assert_one_chain()
+    promoters.assert_one_chain()
 
 
 def test_a_registry_from_before_the_history_goes_on() -> None:

@@ -1,0 +1,102 @@
+"""Promoters that share a registry and no disk: no lock keeps them apart."""
+
+import json
+from contextlib import nullcontext
+from pathlib import Path
+from shutil import copy
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from facesent.promotion import aliases
+from facesent.registry import decisions, versions
+from facesent.registry.decisions import LOG, Aliases, OvertakenError
+from tests.helpers import promoters
+from tests.helpers.tracking_server import free_port, tracking_server
+
+pytestmark = pytest.mark.slow
+
+
+def test_promoters_in_folders_of_their_own_leave_one_history(
+    tmp_path: Path, empty_mlflow_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy(empty_mlflow_database, tmp_path / "mlflow.db")
+    port, started = free_port(), []
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+    with tracking_server(tmp_path, port):
+        promoters.make_versions(6)
+        for version in range(1, 7):
+            clone = tmp_path / f"clone-{version}"
+            clone.mkdir()
+            monkeypatch.chdir(clone)
+            started.append(promoters.start(promoters.promote_until_fresh, version))
+        assert promoters.join(started) == [0] * 6
+        assert sorted(entry.after.champion or 0 for entry in decisions.read().entries) == list(range(1, 7))
+        promoters.assert_one_chain()
+
+
+@pytest.mark.usefixtures("mlflow_store")
+def test_of_two_that_found_the_same_champion_the_first_counts() -> None:
+    promoters.make_versions(3)
+    promoters.promote(1)
+    found = decisions.read()
+    decisions.close(decisions.append(found, "promote", Aliases(2, 1), by="gate", why="Better."))
+    with pytest.raises(OvertakenError, match="somebody was quicker"):
+        decisions.append(found, "promote", Aliases(3, 1), by="gate", why="Better.")
+    assert [entry.after.champion for entry in decisions.read().entries] == [1, 2]
+    assert len(MlflowClient().search_model_versions(f"name='{LOG}'")) == 3
+
+
+@pytest.mark.usefixtures("mlflow_store")
+def test_who_was_overtaken_looks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    promoters.make_versions(2)
+    monkeypatch.setattr(aliases, "alone_with_registry", nullcontext)
+    append, others = decisions.append, [1]
+
+    def slow(*arguments: object, **named: object) -> object:
+        if others:
+            promoters.promote(others.pop())
+        return append(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(decisions, "append", slow)
+    with pytest.raises(aliases.StaleVerdictError, match=r"version 1\. Received: a verdict against no champion"):
+        promoters.promote(2)
+    assert decisions.read().aliases == Aliases(1, None)
+    promoters.assert_one_chain()
+
+
+@pytest.mark.usefixtures("mlflow_store")
+def test_an_alias_that_is_moved_late_goes_where_the_newest_entry_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    promoters.make_versions(2)
+    monkeypatch.setattr(aliases, "alone_with_registry", nullcontext)
+    set_alias, others = versions.set_alias, [2]
+
+    def slow(alias: str, version: int) -> None:
+        if others:
+            # Finds the entry of the slow one, and finishes it.
+            aliases.promote(promoters.verdict_on(others.pop(), champion=1))
+        set_alias(alias, version)
+
+    monkeypatch.setattr(versions, "set_alias", slow)
+    promoters.promote(1)
+    assert decisions.read().aliases == Aliases(2, 1)
+    promoters.assert_one_chain()
+
+
+@pytest.mark.usefixtures("mlflow_store")
+@pytest.mark.parametrize("closed", [True, False])
+def test_entries_from_before_there_was_the_log_are_gone_on_with(closed: bool) -> None:
+    promoters.make_versions(2)
+    before, after = {"champion": None, "previous": None}, {"champion": 1, "previous": None}
+    entry = {
+        "number": 1, "action": "promote", "before": before, "after": after, "when": "2026-11-01T00:00:00+00:00",
+        "by": "gate", "why": "First.", "closed": closed,
+    }  # fmt: skip
+    MlflowClient().set_registered_model_tag(versions.NAME, "facesent.promotion.00001", json.dumps(entry))
+    if closed:
+        versions.set_alias(versions.CHAMPION, 1)
+    aliases.promote(promoters.verdict_on(2, champion=1))
+    assert [(entry.why, entry.closed) for entry in decisions.read().entries] == [
+        ("First.", True), ("Version 2 is better.", True),
+    ]  # fmt: skip
+    promoters.assert_one_chain()
