@@ -14,6 +14,9 @@ from facesent.lineage.git import Commit, changed_files, commit_named, text_at
 from facesent.presets import Change, differences
 from facesent.section import read_yaml
 
+# It changes with each run, on another machine even where nothing else did.
+_WRITTEN_BY_DVC = "dvc.lock"
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -31,7 +34,7 @@ class Compared:
     Attributes:
         ref: the commit's name, as it was asked for.
         commit: the commit.
-        here: the folder's own commit, and whether files that git knows have changed since.
+        here: the folder's own commit, and whether people have changed files since.
         settings: those that differ, the commit's value first.
         other_images: whether the commit's ``data.dvc`` is another one: the test images may be others as well.
         measures: those that differ.
@@ -71,7 +74,7 @@ def compare(project: Project, ref: str) -> Compared:
     return Compared(
         ref=ref,
         commit=commit,
-        here=(head, bool(changed_files(root))),
+        here=(head, any(Path(name).name != _WRITTEN_BY_DVC for name in changed_files(root))),
         settings=differences(flatten(yaml.safe_load(settings) or {}), flatten(read_yaml(project.params) or {})),
         other_images=text_at(root, commit.sha, project.data_pointer.name) != _text(project.data_pointer),
         measures=tuple(Measure(name, before.get(name), now.get(name)) for name in differing),
