@@ -1,4 +1,3 @@
-import io
 import json
 import os
 import subprocess
@@ -18,6 +17,7 @@ from facesent.core.errors import FacesentError, TrackingError
 from facesent.images.reading import ImageError
 from facesent.registry.versions import RegistryError
 from tests.helpers.documents import blocks
+from tests.helpers.tracking_server import free_port, tracking_server
 from tests.helpers.trained_project import make_project
 
 
@@ -67,9 +67,8 @@ def test_a_program_gets_the_answers_of_the_terminal(champion: Path, monkeypatch:
     assert predict([]) == []
     assert "_classifier" not in repr(loaded)
 
-    buffer = io.BytesIO()
     with pytest.raises(ImageError, match=r"^Photo 1: Expected an image file\. Received: no bytes"):
-        loaded.predict([files[0], buffer.getvalue()])
+        loaded.predict([files[0], b""])
     for wrong in ({"min_confidence": 2}, {"top_k": -1}, {"crop": "all"}):
         [name] = wrong
         with pytest.raises(ValueError, match=f"^{name}: Expected .* Received: "):
@@ -91,6 +90,30 @@ def test_an_address_is_for_one_call(champion: Path, tmp_path: Path, monkeypatch:
         load_champion("sqlite:///nowhere/mlflow.db")
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert not mlflow.is_tracking_uri_set()
+
+
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.usefixtures("project")
+def test_a_server_is_asked_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from facesent.promotion import register
+    from facesent.registry import versions
+
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    notebooks = tmp_path / "notebooks"
+    notebooks.mkdir()
+    with tracking_server(tmp_path, port):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        project = make_project(Path.cwd())
+        versions.set_alias(versions.CHAMPION, register.register(project).version)
+        photo = (project.data / "Light" / "29.png").absolute()
+        monkeypatch.delenv("MLFLOW_TRACKING_URI")
+        monkeypatch.chdir(notebooks)
+        champion = load_champion(address)
+        assert predict(photo, tracking_uri=address) == champion.predict(photo)
+    assert champion.predict(photo)[0].label == "Light"
+    assert list(notebooks.iterdir()) == []
 
 
 @pytest.mark.slow
