@@ -3,9 +3,11 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from facesent.core.surroundings import refuse, require_project
+from facesent.core.surroundings import is_project, refuse, require_project
 from facesent.registry.client import address_troubles, named_store, prepare
 
 _VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
@@ -27,6 +29,8 @@ def asked_store(address: str | None) -> Iterator[str]:
     before = {name: os.environ.get(name) for name in _VARIABLES}
     if address is not None:
         os.environ["MLFLOW_TRACKING_URI"] = address
+    if not is_project(Path()):
+        os.environ.setdefault("KERAS_HOME", _keras_home().name)
     prepare()
     _check()
     if address is None:
@@ -43,6 +47,12 @@ def asked_store(address: str | None) -> Iterator[str]:
         mlflow.set_tracking_uri(told)  # type: ignore[arg-type]
         for name, value in before.items():
             _put_back(name, value)
+
+
+@cache
+def _keras_home() -> "TemporaryDirectory[str]":
+    """Keras writes a file as it is imported, for which a folder of notebooks is no place; gone with this process."""
+    return TemporaryDirectory(prefix="facesent-keras-")
 
 
 def _check() -> None:

@@ -112,6 +112,11 @@ def test_a_server_is_asked_from_any_folder(tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.chdir(notebooks)
         champion = load_champion(address)
         assert predict(photo, tracking_uri=address) == champion.predict(photo)
+        # In a process of its own, that imports Keras, which writes where it is told to.
+        monkeypatch.delenv("KERAS_HOME", raising=False)
+        code = f"from facesent import predict; print(predict({str(photo)!r}, tracking_uri={address!r})[0].label)"
+        asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert asked.stdout == "Light\n", asked.stderr
     assert champion.predict(photo)[0].label == "Light"
     assert list(notebooks.iterdir()) == []
 
