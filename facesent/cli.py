@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from facesent.commands.app import app
+from facesent.commands.compare import compare
 from facesent.commands.data import data
 from facesent.commands.doctor import doctor
 from facesent.commands.export import export
@@ -56,6 +57,7 @@ def main() -> None:
     Serve elsewhere:  facesent export champion
     Forget a person:  facesent forget GROUP --dry-run
     Look back:        facesent lineage champion, facesent reproduce champion
+    Compare:          facesent compare main
     In doubt:         facesent doctor
     """
     prepare()
@@ -67,7 +69,7 @@ for command in (conflicts, label_issues, people, relabel):
 
 for command in (
     data, preset, weights, promote, approve, reject, rollback, models, predict, app, serve, watch, feedback, export,
-    lineage, reproduce, forget, doctor,
+    lineage, reproduce, compare, forget, doctor,
 ):  # fmt: skip
     main.add_command(command)
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from facesent.core.nested import flatten
+from facesent.core.paths import Project
 from facesent.dataset.settings import Split, Validate
 from facesent.evaluation.settings import Evaluate, Reporting, Serve
 from facesent.experiments.settings import CrossValidation, Sweep
@@ -91,7 +92,7 @@ def load_params(path: Path) -> Params:
 def _lines_to_add(path: Path, sections: list[str]) -> str:
     """The missing sections as the preset quick has them."""
     try:
-        lines = (path.parent / "presets" / "quick.yaml").read_text(encoding="utf-8").splitlines()
+        lines = (Project(path.parent).presets / "quick.yaml").read_text(encoding="utf-8").splitlines()
     except OSError:
         return ""
     found = []

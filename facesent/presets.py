@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from facesent.core.files import replaced
 from facesent.core.nested import flatten, with_values
+from facesent.core.paths import Project
 from facesent.params import Params, load_params
 from facesent.section import ParamsError
 
@@ -25,8 +26,11 @@ BASE = "quick"
 
 
 def presets(root: Path) -> dict[str, str]:
-    """Name to the whole settings, as text with comments, of each preset of the project in ``root``, sorted."""
-    return whole({path.stem: path.read_text(encoding="utf-8") for path in (root / "presets").glob("*.yaml")})
+    """Name to the whole settings, as text with comments, of each preset of the project in ``root``, sorted.
+
+    A project without a folder ``presets/`` has those that came with the package.
+    """
+    return whole({path.stem: path.read_text(encoding="utf-8") for path in Project(root).presets.glob("*.yaml")})
 
 
 def preset(root: Path, name: str) -> str:

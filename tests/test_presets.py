@@ -81,8 +81,16 @@ def test_a_space_is_replaced_and_not_mixed() -> None:
 def test_an_unknown_preset_is_refused_with_those_that_there_are(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match=r"best, quick, reference\. Received: best-ever"):
         preset(ROOT, "best-ever")
+    (tmp_path / "presets").mkdir()
     with pytest.raises(ParamsError, match="none here"):
         preset(tmp_path, "quick")
+
+
+def test_a_project_without_presets_has_those_of_the_package(tmp_path: Path) -> None:
+    assert presets(tmp_path) == PRESETS
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets" / "mine.yaml").write_text("# Mine\n")
+    assert [*presets(tmp_path)] == ["mine"]
 
 
 def test_settings_that_are_not_valid_are_not_written(tmp_path: Path) -> None:

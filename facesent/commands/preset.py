@@ -9,8 +9,12 @@ from facesent.commands.errors import reading
 from facesent.core.paths import Project
 
 
+def _known(context: click.Context, parameter: click.Parameter, typed: str) -> list[str]:
+    return sorted(file.stem for file in Project().presets.glob(f"{typed}*.yaml"))
+
+
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=_known)
 @reading
 def preset(name: str | None) -> None:
     """Write params.yaml as presets/NAME.yaml says; without NAME, list the presets.

@@ -18,6 +18,13 @@ class Project:
         return self.root / "params.yaml"
 
     @property
+    def presets(self) -> Path:
+        """Named settings: the project's own, or those that came with the package where it has none."""
+        own, package = self.root / "presets", Path(__file__).parents[1]
+        # In a checkout they lie beside the package, in an installed one they are part of it.
+        return next((folder for folder in (own, package / "_presets") if folder.is_dir()), package.parent / "presets")
+
+    @property
     def data(self) -> Path:
         """Class folders of images."""
         return self.root / "data"

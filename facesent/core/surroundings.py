@@ -70,7 +70,7 @@ def name_user() -> None:
     except KeyError:
         os.environ.setdefault("USER", f"user-{os.getuid()}")
         if "HOME" not in os.environ:
-            home = (_CACHE / "home").absolute() if _is_project(Path()) else Path(gettempdir())
+            home = (_CACHE / "home").absolute() if is_project(Path()) else Path(gettempdir())
             home.mkdir(parents=True, exist_ok=True)
             os.environ["HOME"] = str(home)
 
@@ -106,9 +106,9 @@ def require_project(root: Path) -> None:
     Raises:
         FacesentError: neither dvc.yaml nor DVC's folder is in ``root``.
     """
-    if _is_project(root):
+    if is_project(root):
         return
-    above = next((str(folder) for folder in root.absolute().parents if _is_project(folder)), "where dvc.yaml is")
+    above = next((str(folder) for folder in root.absolute().parents if is_project(folder)), "where dvc.yaml is")
     raise FacesentError(
         f"Expected a project's folder, with dvc.yaml. Received: {root.absolute()}. "
         f"Run it in the project's root folder: {above}"
@@ -166,7 +166,8 @@ def keras_troubles() -> Iterator[Trouble]:
         yield Trouble("KERAS_BACKEND", what, "Unset it to use tensorflow, or install that backend")
 
 
-def _is_project(root: Path) -> bool:
+def is_project(root: Path) -> bool:
+    """Whether a folder has dvc.yaml or DVC's folder."""
     return (root / "dvc.yaml").is_file() or (root / ".dvc").is_dir()
 
 

@@ -30,6 +30,7 @@ def findings(project: Project) -> Iterator[Finding]:
     """Look at git, ``params.yaml``, ``data/``, the stages, the DVC remote and Kaggle's credentials."""
     troubles = list(surroundings.troubles(project.root))
     yield _folder(project)
+    yield from _code(project)
     yield from map(problem, troubles)
     if not any(trouble.subject == "git" for trouble in troubles):
         yield Finding("git", "ok", str(shutil.which("git")))
@@ -55,6 +56,13 @@ def _folder(project: Project) -> Finding:
         advice = f"before mlflow ui and mlflow models serve: {EXPORT_LOCAL_STORE}"
         return Finding("project", "note", what, advice)
     return Finding("project", "ok", folder)
+
+
+def _code(project: Project) -> Iterator[Finding]:
+    missing = [f"{name}/" for name in ("facesent", "flows") if not (project.root / name).is_dir()]
+    if missing and (project.root / "dvc.yaml").is_file():
+        advice = "dvc repro and python -m flows.pipeline need a clone of facesent; predict, serve and promote do not"
+        yield Finding("code", "note", f"no {' and no '.join(missing)} in this folder", advice)
 
 
 def _settings(project: Project) -> Finding:

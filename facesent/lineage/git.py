@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from facesent.core.errors import ReproductionError
+from facesent.core.errors import LineageError, ReproductionError
 from facesent.presets import presets, whole
 
 if TYPE_CHECKING:
@@ -87,18 +87,57 @@ def presets_at(root: Path, sha: str | None) -> dict[str, str]:
 
 
 def _texts_at(root: Path, sha: str) -> dict[str, str]:
+    repository = open_repository(root)
+    folder = _found_at(repository, root, sha, "presets")
+    files = [blob for blob in folder.blobs if blob.name.endswith(".yaml")] if folder else []
+    return {Path(blob.name).stem: blob.data_stream.read().decode() for blob in files}
+
+
+def text_at(root: Path, sha: str, name: str) -> str | None:
+    """A file of the folder ``root`` as a commit has it; None where it does not."""
+    repository = open_repository(root)
+    file = _found_at(repository, root, sha, name)
+    return file.data_stream.read().decode() if file else None
+
+
+def _found_at(repository: "Repo | None", root: Path, sha: str, name: str) -> Any:
+    """A file or a folder of ``root`` as a commit has it, or None; to be read while the repository is there."""
+    import git
+
+    if repository is None or repository.working_tree_dir is None:
+        return None
+    top = Path(str(repository.working_tree_dir)).resolve()
+    try:
+        return repository.commit(sha).tree / (root.resolve().relative_to(top) / name).as_posix()
+    except (git.BadName, git.BadObject, KeyError, ValueError):
+        return None
+
+
+def commit_named(root: Path, ref: str) -> Commit:
+    """The commit that a branch, a tag, ``HEAD~1`` or a hash names.
+
+    Raises:
+        LineageError: there is none, or no repository.
+    """
     import git
 
     repository = open_repository(root)
-    if repository is None or repository.working_tree_dir is None:
-        return {}
-    top = Path(str(repository.working_tree_dir)).resolve()
+    if repository is None:
+        raise LineageError(f"Expected a git repository around {root.absolute()}. Received: none")
     try:
-        folder = repository.commit(sha).tree / (root.resolve().relative_to(top) / "presets").as_posix()
-    except (git.BadName, git.BadObject, KeyError, ValueError):
-        return {}
-    files = [blob for blob in folder.blobs if blob.name.endswith(".yaml")]
-    return {Path(blob.name).stem: blob.data_stream.read().decode() for blob in files}
+        found = repository.commit(ref)
+    except (git.BadName, git.BadObject, git.GitCommandError, ValueError, IndexError):
+        raise LineageError(
+            f"Expected a branch, a tag or a commit of this repository. Received: {ref}. "
+            "Fetch it: git fetch --all --tags. See: git log --oneline --all"
+        ) from None
+    return Commit(found.hexsha, str(found.summary), found.committed_datetime)
+
+
+def changed_files(root: Path) -> list[str]:
+    """Files that git knows, in the whole repository, and that have changed since the last commit."""
+    repository = open_repository(root)
+    return repository.git.diff("HEAD", "--name-only").splitlines() if repository else []
 
 
 _PREFIX = "reproduce-"

@@ -44,6 +44,16 @@ def test_an_empty_project_is_told_how_to_begin(project: Path) -> None:
     assert found["DVC remote"].state == "note"
 
 
+def test_a_project_without_the_code_is_told_what_needs_it(project: Path) -> None:
+    (project / "dvc.yaml").write_text("stages: {}\n")
+    (project / "flows").mkdir()
+    code = by_subject(configured.findings(Project(project)))["code"]
+    assert (code.state, code.what) == ("note", "no facesent/ in this folder")
+    assert "python -m flows.pipeline" in code.advice
+    (project / "facesent").mkdir()
+    assert "code" not in by_subject(configured.findings(Project(project)))
+
+
 def test_a_wrong_setting_is_a_problem_that_names_the_key(project: Path) -> None:
     (project / "params.yaml").write_text((REPOSITORY / "params.yaml").read_text().replace("dropout:", "drop_out:"))
     settings = by_subject(configured.findings(Project(project)))["params.yaml"]

@@ -1,0 +1,81 @@
+"""The store that a program asks, which is not the project's own process."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from facesent.core.surroundings import is_project, refuse, require_project
+from facesent.registry.client import address_troubles, named_store, prepare
+
+_VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+
+
+@contextmanager
+def asked_store(address: str | None) -> Iterator[str]:
+    """Let a block ask MLflow's store at ``address``; afterwards MLflow is set as it was.
+
+    Args:
+        address: None for what MLflow is set to, or else for ``mlflow.db`` in the working folder.
+
+    Yields:
+        the address, without a password.
+
+    Raises:
+        FacesentError: no address is known and the working folder is no project, or the address is no store's.
+    """
+    before = {name: os.environ.get(name) for name in _VARIABLES}
+    if address is not None:
+        os.environ["MLFLOW_TRACKING_URI"] = address
+    if not is_project(Path()):
+        os.environ.setdefault("KERAS_HOME", _keras_home().name)
+    prepare()
+    _check()
+    if address is None:
+        yield os.environ["MLFLOW_TRACKING_URI"]
+        return
+    import mlflow
+
+    told = _told_by_program()
+    mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
+    try:
+        yield os.environ["MLFLOW_TRACKING_URI"]
+    finally:
+        # None, for nothing told, it takes as well.
+        mlflow.set_tracking_uri(told)  # type: ignore[arg-type]
+        for name, value in before.items():
+            _put_back(name, value)
+
+
+@cache
+def _keras_home() -> "TemporaryDirectory[str]":
+    """Keras writes a file as it is imported, for which a folder of notebooks is no place; gone with this process."""
+    return TemporaryDirectory(prefix="facesent-keras-")
+
+
+def _check() -> None:
+    # Else MLflow would make a database wherever a notebook lies.
+    if named_store() is None:
+        require_project(Path())
+    refuse(address_troubles())
+
+
+def _told_by_program() -> str | None:
+    """What somebody gave to ``mlflow.set_tracking_uri``; the environment says it too, but also says more."""
+    import mlflow
+
+    in_environment = os.environ.pop("MLFLOW_TRACKING_URI", None)
+    try:
+        said = mlflow.is_tracking_uri_set()  # type: ignore[no-untyped-call]
+        return mlflow.get_tracking_uri() if said else None
+    finally:
+        _put_back("MLFLOW_TRACKING_URI", in_environment)
+
+
+def _put_back(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
