@@ -1,0 +1,104 @@
+"""Shards: the photos of one are answered together, into one file that is whole or not there."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from facesent.prediction.classifier import Classifier
+from facesent.scoring.answers import Answer, answers
+from facesent.scoring.errors import ScoringError
+from facesent.scoring.plan import Plan, labels_of, model_of, names_of, plan_of
+from facesent.scoring.tables import write_parquet
+
+ERRORS = ""
+"""Stands for the label of photos that could not be read, in counts."""
+_PLAN, _COUNTS = b"facesent.plan", b"facesent.counts"
+_loading = Lock()
+
+
+class StoppedError(ScoringError):
+    """Nobody wants this shard any more."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One shard of a folder of answers.
+
+    Attributes:
+        number: from 0.
+        counts: photos by their answer, those that could not be read under ``ERRORS``; None where it is to be done.
+    """
+
+    number: int
+    counts: Counter[str] | None
+
+
+def path_of(target: Path, number: int) -> Path:
+    """The file of a shard."""
+    return target / f"shard-{number:05d}.parquet"
+
+
+def shards_of(target: Path, plan: Plan) -> Iterator[Shard]:
+    """All shards, by their files' footers; what is missing, broken, or of another plan is to be done."""
+    return (Shard(number, counts_of(target, plan, number)) for number in range(plan.shards))
+
+
+def counts_of(target: Path, plan: Plan, number: int) -> Counter[str] | None:
+    """The answers of a finished shard, counted by label; None where it is to be done."""
+    try:
+        footer = pq.read_metadata(path_of(target, number))
+        notes = footer.metadata or {}
+        if notes.get(_PLAN) != plan.identity.encode() or footer.num_rows != plan.size_of(number):
+            return None
+        return Counter(json.loads(notes[_COUNTS]))
+    except (OSError, pa.ArrowException, ValueError, KeyError):
+        return None
+
+
+def score(root: Path, target: Path, number: int, unwanted: Callable[[], bool] = lambda: False) -> None:
+    """Answer the photos of a shard and write its file, in one step.
+
+    Args:
+        root: the folder that relative paths start from.
+        target: the folder of answers, with its plan.
+        number: of the shard.
+        unwanted: asked between batches whether to give up.
+
+    Raises:
+        StoppedError: it was unwanted.
+        ScoringError: there is no plan, the version is not the planned one, or a store does not answer.
+        NoAnswerError: the network gives no probabilities.
+    """
+    plan = plan_of(target)
+    if plan is None:
+        raise ScoringError(
+            f"Expected the plan of a run in {target}. Received: none. All machines must see that folder."
+        )
+    found: list[Answer] = []
+    with closing(answers(_classifier(target, plan), names_of(target, number), plan.asked, root=root)) as batches:
+        for batch in batches:
+            found += batch
+            if unwanted():
+                raise StoppedError(f"Expected answers of shard {number}. Received: the end of its run.")
+    counts = Counter(answer.prediction.label if answer.prediction else ERRORS for answer in found)
+    notes = {_PLAN.decode(): plan.identity, _COUNTS.decode(): json.dumps(counts, sort_keys=True)}
+    write_parquet(found, labels_of(target), plan.version, path_of(target, number), notes)
+
+
+def _classifier(target: Path, plan: Plan) -> Classifier:
+    """One a process, that its threads share; the first of them loads it."""
+    with _loading:
+        return _load(target, plan)
+
+
+@lru_cache(maxsize=1)
+def _load(target: Path, plan: Plan) -> Classifier:
+    return Classifier.load(*model_of(target, plan))
