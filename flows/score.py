@@ -55,7 +55,7 @@ error.
 _EPILOG = """\
 Run the same command again after a kill or a failure, and it goes on: finished shards are kept, others are done again.
 The list of photos and the version stay as they were when TARGET was begun, also when another champion is promoted. For
-new photos name another TARGET. To do a shard again, delete its file. In Python, pandas.read_parquet('TARGET') reads all.
+new photos name another TARGET. To do a shard again, delete its file. pandas.read_parquet('TARGET') reads all of them.
 
 On a cluster all machines must see TARGET, and photos that are no addresses, under the same name.
 

@@ -33,6 +33,7 @@ _FOLDER, _PLAN, _PHOTOS = "_plan", "plan.json", "photos.parquet"
 _MODEL, _LABELS = "model.keras", "labels.json"
 _LIST = pa.schema([("name", pa.binary())])
 _DRAFTS = ".draft-"
+_SECONDS_TO_BE_GONE = 3.0
 
 
 @dataclass(frozen=True)
@@ -229,7 +230,8 @@ def alone(target: Path) -> Iterator[None]:
             f"Expected {target} for this run alone. Received: another run writes to it. Wait until it has ended."
         )
 
-    with locked(target / _FOLDER / ".lock", refuse):
+    # One that was killed a moment ago may take another to be gone.
+    with locked(target / _FOLDER / ".lock", refuse, seconds=_SECONDS_TO_BE_GONE):
         for folder in (target, target / _FOLDER):
             for draft in folder.glob(f"{_DRAFTS}*"):
                 shutil.rmtree(draft, ignore_errors=True)

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
@@ -88,6 +88,18 @@ def score(root: Path, target: Path, number: int, unwanted: Callable[[], bool] = 
             found += batch
             if unwanted():
                 raise StoppedError(f"Expected answers of shard {number}. Received: the end of its run.")
+    write(found, target, plan, number)
+
+
+def write(found: Sequence[Answer], target: Path, plan: Plan, number: int) -> None:
+    """Write the file of a shard, whole or not at all; its footer says what is in it.
+
+    Args:
+        found: the answers, in the order of the plan.
+        target: the folder of answers.
+        plan: its plan.
+        number: of the shard.
+    """
     counts = Counter(answer.prediction.label if answer.prediction else ERRORS for answer in found)
     notes = {_PLAN.decode(): plan.identity, _COUNTS.decode(): json.dumps(counts, sort_keys=True)}
     write_parquet(found, labels_of(target), plan.version, path_of(target, number), notes)

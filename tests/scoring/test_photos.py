@@ -26,9 +26,7 @@ def test_a_folder_gives_the_images_under_it_in_the_order_of_paths(folder: Path) 
 
 
 @pytest.mark.parametrize("most", [1, 2])
-def test_the_order_is_the_same_where_memory_is_short(
-    folder: Path, most: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_order_is_the_same_where_memory_is_short(folder: Path, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = list(images_under(folder))
     monkeypatch.setattr(in_order.in_order, "__defaults__", (most,))
     assert list(images_under(folder)) == expected
