@@ -126,7 +126,7 @@ def _bare(photos: Path, version: "Version") -> Work:
     from facesent.images.reading import read_image
     from facesent.images.threads import map_ahead
     from facesent.prediction.classifier import Classifier
-    from facesent.scoring.answers import BATCH
+    from facesent.scoring.answer import BATCH
 
     classifier = Classifier.load(version.model, version.labels)
     paths = sorted(photos.glob("*/*.jpg"))
@@ -229,7 +229,7 @@ def _plan(folder: Path, count: int) -> _Taken:
 
 def _resume(folder: Path, count: int) -> _Taken:
     """All shards but the last are links to one that is written as shards are."""
-    from facesent.scoring.answers import Answer
+    from facesent.scoring.answer import Answer
     from facesent.scoring.plan import names_of, plan_of
     from facesent.scoring.shards import path_of, shards_of, write
 

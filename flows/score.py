@@ -213,7 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def run(ready: Ready) -> "State[Any]":
         if options.dask is None:
             # While Prefect's temporary server starts.
-            import_module("facesent.scoring.shards")
+            import_module("facesent.scoring.answers")
         elsewhere = options.dask not in (None, LOCAL)
         at_once = threads_of(options.dask) if elsewhere else options.jobs
         ready()

@@ -16,7 +16,7 @@ from facesent.core.console import progress_of
 if TYPE_CHECKING:
     from facesent.prediction.classifier import Classifier, Prediction
     from facesent.prediction.faces import Box
-    from facesent.scoring.answers import Answer, Asked
+    from facesent.scoring.answer import Answer, Asked
 
 _ROWS = 10_000
 
@@ -65,7 +65,7 @@ def predict(
     """
     from facesent.registry.packaging import min_confidence_of
     from facesent.registry.versions import load_classifier, model_uri, version_named
-    from facesent.scoring.answers import Asked
+    from facesent.scoring.answer import Asked
 
     if output and as_json:
         raise click.UsageError("Expected --json or --output, not both: with --output nothing but a summary is printed.")
@@ -79,7 +79,8 @@ def predict(
 
 def _answers(classifier: "Classifier", photos: Iterable[Path], asked: "Asked") -> Iterator[list["Answer"]]:
     """The answers in the order of the files; a batch in memory at a time."""
-    from facesent.scoring.answers import BATCH, answers
+    from facesent.scoring.answer import BATCH
+    from facesent.scoring.answers import answers
     from facesent.scoring.photos import images_under
 
     names = [name for photo in photos for name in ([str(photo)] if photo.is_file() else images_under(photo))]

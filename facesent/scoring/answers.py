@@ -9,45 +9,13 @@ from pathlib import Path
 
 from facesent.images.reading import ImageError, Pixels
 from facesent.images.threads import map_ahead
-from facesent.prediction.classifier import Classifier, Prediction
+from facesent.prediction.classifier import Classifier
 from facesent.prediction.faces import Box, read_face
+from facesent.scoring.answer import BATCH, Answer, Asked
 from facesent.scoring.photos import content_of, is_remote
 
-BATCH = 32
 # A store answers late, but many at once.
 _FETCHED_AT_ONCE = 16
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What is asked of each photo.
-
-    Attributes:
-        crop: "largest" to look at the largest face alone, or "none".
-        min_confidence: answers that are less sure are "uncertain".
-        top_k: name only so many of the likeliest labels; 0 for all.
-    """
-
-    crop: str = "none"
-    min_confidence: float = 0.0
-    top_k: int = 0
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The answer for one photo, or why there is none.
-
-    Attributes:
-        name: of the photo.
-        prediction: None where it could not be read.
-        box: of the face in the upright photo; None for the whole photo.
-        error: why it could not be read.
-    """
-
-    name: str
-    prediction: Prediction | None = None
-    box: Box | None = None
-    error: str | None = None
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from facesent.core.console import Progress
 from facesent.core.files import locked, replaced
 from facesent.model.storage import load_labels, model_sha256
-from facesent.scoring.answers import Asked
+from facesent.scoring.answer import Asked
 from facesent.scoring.errors import ScoringError
 from facesent.scoring.photos import expected_images, photos_of
 from facesent.scoring.tables import COMPRESSION

@@ -8,15 +8,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from facesent.prediction.classifier import Classifier
-from facesent.scoring.answers import Answer, answers
+from facesent.scoring.answer import Answer
 from facesent.scoring.errors import ScoringError
 from facesent.scoring.plan import Plan, labels_of, model_of, names_of, plan_of
 from facesent.scoring.tables import write_parquet
+
+if TYPE_CHECKING:
+    from facesent.prediction.classifier import Classifier
 
 ERRORS = ""
 """Stands for the label of photos that could not be read, in counts."""
@@ -77,6 +80,8 @@ def score(root: Path, target: Path, number: int, unwanted: Callable[[], bool] = 
         ScoringError: there is no plan, the version is not the planned one, or a store does not answer.
         NoAnswerError: the network gives no probabilities.
     """
+    from facesent.scoring.answers import answers
+
     plan = plan_of(target)
     if plan is None:
         raise ScoringError(
@@ -105,12 +110,14 @@ def write(found: Sequence[Answer], target: Path, plan: Plan, number: int) -> Non
     write_parquet(found, labels_of(target), plan.version, path_of(target, number), notes)
 
 
-def _classifier(target: Path, plan: Plan) -> Classifier:
+def _classifier(target: Path, plan: Plan) -> "Classifier":
     """One a process, that its threads share; the first of them loads it."""
     with _loading:
         return _load(target, plan)
 
 
 @lru_cache(maxsize=1)
-def _load(target: Path, plan: Plan) -> Classifier:
+def _load(target: Path, plan: Plan) -> "Classifier":
+    from facesent.prediction.classifier import Classifier
+
     return Classifier.load(*model_of(target, plan))

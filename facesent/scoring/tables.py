@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from facesent.core.files import replaced
 from facesent.core.text import printable
-from facesent.scoring.answers import Answer
+from facesent.scoring.answer import Answer
 
 FORMATS = (".parquet", ".csv")
 COMPRESSION = "zstd"
