@@ -162,7 +162,9 @@ def _prefect(folder: Path) -> Callable[[str, str], None]:
     """Start a server of Prefect's, which ends with this process, and give what runs the flow."""
     (folder / "outputs").mkdir(parents=True, exist_ok=True)
     os.chdir(folder)
-    os.environ |= {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_LOGGING_LEVEL": "WARNING"}
+    # The project's prefect.toml is not read here.
+    os.environ |= {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+    os.environ["PREFECT_LOGGING_LEVEL"] = "WARNING"
     os.environ.pop("PREFECT_API_URL", None)
     from flows.score import score
     from flows.server import prefect_api

@@ -5,29 +5,25 @@
 
 import argparse
 import sys
-import time
-from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING, Any, Literal
 
-from prefect import flow, get_run_logger, task
-from prefect.cache_policies import NO_CACHE
+from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
-from prefect.futures import PrefectFuture
 from prefect.states import Completed
 
 from facesent.core.console import progress_of
 from facesent.core.markdown import table
 from facesent.registry.client import prepare
 from flows import artifacts
-from flows.clusters import LOCAL, cancelled_in_dask, task_runner, threads_of
+from flows.clusters import LOCAL, task_runner, threads_of
 from flows.command import Ready, positive, run_flow
 from flows.failures import failed
 from flows.killed import mark_crashed
-from flows.summary import duration
+from flows.shards import Progress, submit_all
 
 if TYPE_CHECKING:
     from facesent.scoring.plan import Plan
@@ -35,9 +31,6 @@ if TYPE_CHECKING:
 NAME = "facesent-score"
 
 _JOBS = 2
-_SECONDS_BETWEEN_LINES = 5.0
-_stopped = Event()
-"""Set where a run ends early: threads cannot be interrupted."""
 
 _HELP = """\
 Answer many photos with a version of the model, and write the answers as Parquet into the folder TARGET.
@@ -107,21 +100,6 @@ def score(
     return Completed(message=_sentence(counts, plan, target), data=counts)
 
 
-@task(cache_policy=NO_CACHE, task_run_name="shard-{number:05d}")
-def score_shard(root: Path, target: Path, number: int) -> None:
-    """Answer the photos of one shard, here or in a Dask worker.
-
-    Args:
-        root: the folder that relative paths start from.
-        target: the folder of answers, with its plan.
-        number: of the shard.
-    """
-    from facesent.scoring import shards
-
-    unwanted = cancelled_in_dask()
-    shards.score(root, target, number, lambda: _stopped.is_set() or unwanted())
-
-
 def _score_all(target: Path, plan: "Plan", at_once: int) -> Counter[str]:
     """Do the shards that are left, and count all answers by label."""
     from facesent.scoring.shards import counts_of, shards_of
@@ -132,63 +110,14 @@ def _score_all(target: Path, plan: "Plan", at_once: int) -> Counter[str]:
             left.append(shard.number)
         else:
             counts.update(shard.counts)
-    progress = _Progress(get_run_logger().info, counts.total(), plan.photos)
+    progress = Progress(get_run_logger().info, counts.total(), plan.photos)
 
     def done(number: int) -> None:
         counts.update(counts_of(target, plan, number) or {})
         progress.tell(counts.total())
 
-    _submit_all(target, left, at_once, done)
+    submit_all(target, left, at_once, done)
     return counts
-
-
-def _submit_all(target: Path, left: Sequence[int], at_once: int, done: Callable[[int], None]) -> None:
-    """Let the task runner do these shards; few wait at a time, however many there are."""
-    _stopped.clear()
-    waiting = deque[tuple[int, PrefectFuture[Any]]]()
-
-    def await_first() -> None:
-        number, future = waiting.popleft()
-        future.result()
-        done(number)
-
-    try:
-        for number in left:
-            # The next ones wait in the queue already when one is done.
-            if len(waiting) >= 2 * at_once:
-                await_first()
-            waiting.append((number, score_shard.submit(Path.cwd(), target, number)))
-        while waiting:
-            await_first()
-    except BaseException:
-        _stopped.set()
-        raise
-
-
-class _Progress:
-    """Says now and then how far a run is, and how long it may still take.
-
-    Args:
-        log: takes the lines.
-        kept: photos that an earlier run answered.
-        photos: in all.
-    """
-
-    def __init__(self, log: Callable[[str], None], kept: int, photos: int) -> None:
-        self._log, self._kept, self._photos = log, kept, photos
-        self._begun = self._told = time.monotonic()
-        if kept:
-            log(f"{kept:,} of {photos:,} photos are kept from an earlier run")
-
-    def tell(self, done: int) -> None:
-        """Take how many photos are answered."""
-        now = time.monotonic()
-        if now - self._told < _SECONDS_BETWEEN_LINES and done < self._photos:
-            return
-        self._told = now
-        rate = (done - self._kept) / (now - self._begun)
-        left = f", {duration((self._photos - done) / rate)} left" if done < self._photos else ""
-        self._log(f"{done:,} of {self._photos:,} photos, {rate:,.0f} a second{left}")
 
 
 def _rows(counts: Counter[str]) -> list[tuple[str, str]]:

@@ -25,6 +25,7 @@ ERRORS = ""
 """Stands for the label of photos that could not be read, in counts."""
 _PLAN, _COUNTS = b"facesent.plan", b"facesent.counts"
 _loading = Lock()
+_ended = set[Path]()
 
 
 class StoppedError(ScoringError):
@@ -66,6 +67,16 @@ def counts_of(target: Path, plan: Plan, number: int) -> Counter[str] | None:
         return None
 
 
+def begin(target: Path) -> None:
+    """Let this process score shards of a folder of answers, also where an earlier run in it ended early."""
+    _ended.discard(target)
+
+
+def end(target: Path) -> None:
+    """Let the threads of this process give up the shards of a folder of answers: they cannot be interrupted."""
+    _ended.add(target)
+
+
 def score(root: Path, target: Path, number: int, unwanted: Callable[[], bool] = lambda: False) -> None:
     """Answer the photos of a shard and write its file, in one step.
 
@@ -76,7 +87,7 @@ def score(root: Path, target: Path, number: int, unwanted: Callable[[], bool] = 
         unwanted: asked between batches whether to give up.
 
     Raises:
-        StoppedError: it was unwanted.
+        StoppedError: it was unwanted, or its run ended early.
         ScoringError: there is no plan, the version is not the planned one, or a store does not answer.
         NoAnswerError: the network gives no probabilities.
     """
@@ -91,7 +102,7 @@ def score(root: Path, target: Path, number: int, unwanted: Callable[[], bool] = 
     with closing(answers(_classifier(target, plan), names_of(target, number), plan.asked, root=root)) as batches:
         for batch in batches:
             found += batch
-            if unwanted():
+            if target in _ended or unwanted():
                 raise StoppedError(f"Expected answers of shard {number}. Received: the end of its run.")
     write(found, target, plan, number)
 

@@ -165,12 +165,10 @@ def test_ended_from_outside_it_takes_everything_along(
     process = start("photos", target, "--dask", "local")
     read_until(process, "Task run 'shard-.*Finished")
     family = psutil.Process(process.pid).children(recursive=True)
-    begun = time.monotonic()
     process.send_signal(number)
     printed = process.communicate(timeout=SECONDS)[0]
     assert process.returncode == 128 + number
     assert "Traceback" not in printed, printed
-    assert number != signal.SIGINT or time.monotonic() - begun < 6
     assert family
     assert survivors(family) == []
 
