@@ -9,11 +9,12 @@ from collections import Counter
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
+from pydantic import Field, PositiveInt
 
 from facesent.core.console import progress_of
 from facesent.core.markdown import table
@@ -65,9 +66,9 @@ def score(
     target: str,
     version: str | None = None,
     crop: Literal["none", "largest"] | None = None,
-    min_confidence: float | None = None,
-    shard_size: int | None = None,
-    at_once: int = _JOBS,
+    min_confidence: Annotated[float, Field(ge=0, le=1)] | None = None,
+    shard_size: PositiveInt | None = None,
+    at_once: PositiveInt = _JOBS,
 ) -> "State[Any]":
     """Answer the photos of a source, and go on where an earlier run of the same target ended.
 
@@ -102,7 +103,7 @@ def score(
 
 def _score_all(target: Path, plan: "Plan", at_once: int) -> Counter[str]:
     """Do the shards that are left, and count all answers by label."""
-    from facesent.scoring.shards import counts_of, shards_of
+    from facesent.scoring.shards import finished, shards_of
 
     counts, left = Counter[str](), list[int]()
     for shard in shards_of(target, plan):
@@ -113,7 +114,7 @@ def _score_all(target: Path, plan: "Plan", at_once: int) -> Counter[str]:
     progress = Progress(get_run_logger().info, counts.total(), plan.photos)
 
     def done(number: int) -> None:
-        counts.update(counts_of(target, plan, number) or {})
+        counts.update(finished(target, plan, number))
         progress.tell(counts.total())
 
     submit_all(target, left, at_once, done)

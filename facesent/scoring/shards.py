@@ -67,6 +67,21 @@ def counts_of(target: Path, plan: Plan, number: int) -> Counter[str] | None:
         return None
 
 
+def finished(target: Path, plan: Plan, number: int) -> Counter[str]:
+    """The answers of a shard that has just been done, counted by label.
+
+    Raises:
+        ScoringError: it is not there, or not whole.
+    """
+    counts = counts_of(target, plan, number)
+    if counts is None:
+        raise ScoringError(
+            f"Expected {path_of(target, number)} from the worker that did it. Received: no such shard. All machines "
+            "must see that folder under the same name."
+        )
+    return counts
+
+
 def begin(target: Path) -> None:
     """Let this process score shards of a folder of answers, also where an earlier run in it ended early."""
     _ended.discard(target)

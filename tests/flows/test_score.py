@@ -22,6 +22,7 @@ from facesent.core.paths import Project
 from facesent.scoring.plan import Version
 from facesent.scoring.shards import score as score_one
 from flows.score import main, score
+from flows.shards import Progress
 from tests.helpers.processes import survivors
 from tests.helpers.scored import draw_photos, plan, version_of
 from tests.helpers.trained_project import write_model
@@ -123,6 +124,20 @@ def test_a_kill_loses_no_finished_shard_and_the_next_run_ends_it(
     assert kept.items() <= after.items()
     assert pd.read_parquet("killed").equals(uninterrupted)
     assert sorted(path.name for path in (root / "killed").iterdir()) == ["_plan", *sorted(after)]
+
+
+def test_progress_says_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    now = iter([0.0, 1.0, 10.0, 20.0])
+    monkeypatch.setattr("flows.shards.time.monotonic", lambda: next(now))
+    progress = Progress(told.append, kept=1000, photos=7000)
+    for done in (1100, 3000, 7000):
+        progress.tell(done)
+    assert told == [
+        "1,000 of 7,000 photos are kept from an earlier run",
+        "3,000 of 7,000 photos, 200 a second, 20 s left",
+        "7,000 of 7,000 photos, 300 a second",
+    ]
 
 
 def test_what_is_missing_is_one_line(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

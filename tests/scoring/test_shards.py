@@ -12,7 +12,7 @@ import pytest
 from facesent.core.paths import Project
 from facesent.scoring.errors import ScoringError
 from facesent.scoring.plan import Plan, Version
-from facesent.scoring.shards import ERRORS, StoppedError, counts_of, path_of, score, shards_of
+from facesent.scoring.shards import ERRORS, StoppedError, counts_of, finished, path_of, score, shards_of
 from tests.helpers.scored import BROKEN, draw_photos, plan, version_of
 
 pytestmark = pytest.mark.slow
@@ -117,6 +117,11 @@ def test_relative_paths_start_from_the_root(
     monkeypatch.chdir("/")
     score(root, tmp_path, 2)
     assert pd.read_parquet(path_of(tmp_path, 2))["error"].isna().all()
+
+
+def test_a_shard_that_another_machine_wrote_elsewhere_is_missed(planned: Plan, tmp_path: Path) -> None:
+    with pytest.raises(ScoringError, match=r"Expected .*shard-00002.parquet.*All machines must see"):
+        finished(tmp_path, planned, 2)
 
 
 def test_without_a_plan_nothing_is_scored(tmp_path: Path) -> None:
