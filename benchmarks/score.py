@@ -33,6 +33,7 @@ _MIB = 2**20
 # Photos of a shard for the ratio: both cores have one.
 _SHARDS = 6
 _SMALL_SIDE = 32
+_FEW = 100
 _FLAT = 1.1
 Found = TypeVar("Found")
 
@@ -181,22 +182,34 @@ def _prefect(folder: Path) -> Callable[[str, str], None]:
 
 
 def _flow_over_links(folder: Path, photos: Path, version: "Version", count: int) -> _Taken:
-    """A run without the start of Prefect's server; with listing, planning, and loading the network."""
+    """A run with listing, planning, and loading the network, after one of few photos, for which all is imported."""
     from facesent.scoring.plan import Wanted, alone, make_plan
 
-    sources = sorted(photos.glob("*/*.jpg"))
-    for number in range(count):
-        link = folder / "photos" / f"{number // 10_000:03d}" / f"{number:07d}.jpg"
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.hardlink_to(sources[number % len(sources)])
+    for name, links in (("few", _FEW), ("photos", count)):
+        _link(photos, folder / name, links)
     start = _prefect(folder)
+
+    def score(name: str) -> None:
+        target = folder / f"answers-of-{name}"
+        with alone(target):
+            make_plan(target, Wanted(name), version)
+        start(name, target.name)
+
+    score("few")
     with watched() as peak:
         begun = time.perf_counter()
-        with alone(folder / "answers"):
-            make_plan(folder / "answers", Wanted("photos"), version)
-        start("photos", "answers")
+        score("photos")
         seconds = time.perf_counter() - begun
     return _Taken(seconds, peak.resident, count / 1000)
+
+
+def _link(photos: Path, folder: Path, count: int) -> None:
+    """As many photos as wanted, without their room on the disk."""
+    sources = sorted(photos.glob("*/*.jpg"))
+    for number in range(count):
+        link = folder / f"{number // 10_000:03d}" / f"{number:07d}.jpg"
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.hardlink_to(sources[number % len(sources)])
 
 
 def _names(count: int) -> Iterator[str]:
