@@ -152,19 +152,20 @@ def test_killed_ten_times_at_random_every_row_is_there_once_and_equal(
     root: Path, version: Version, start: Start, uninterrupted: pd.DataFrame
 ) -> None:
     random = Random(7)  # noqa: S311
-    plan(root / "campaign", "photos", version, shard_size=8)
+    # So many shards that ten runs do not end them, however quick the machine.
+    plan(root / "campaign", "photos", version, shard_size=2)
     done = [0]
     for _ in range(KILLS):
         process = start("photos", "campaign")
         if random.random() < 0.7:
             read_until(process, "Task run 'shard-.*Finished")
-        time.sleep(random.uniform(0, 0.4))
+        time.sleep(random.uniform(0, 0.3))
         process.send_signal(random.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
         printed = process.communicate(timeout=SECONDS)[0]
         assert "Traceback" not in printed, printed
         done.append(len(list((root / "campaign").glob("*.parquet"))))
     assert done == sorted(done)
-    assert 0 < done[-1] < PHOTOS / 8
+    assert 0 < done[-1] < PHOTOS / 2
     assert main(["photos", "campaign"]) == 0
     assert pd.read_parquet("campaign").equals(uninterrupted)
 
