@@ -16,7 +16,7 @@ from benchmarks.sizes import FULL, SMALL
 
 ALL = ("train", "fit", "input", "validate", "idle", "orchestration", "serving", "scale")
 # These have a table of their own; accuracy takes images of yours, and half an hour on small ones.
-NAMES = (*ALL, "abuse", "faults", "watch", "accuracy")
+NAMES = (*ALL, "score", "abuse", "faults", "watch", "accuracy")
 
 
 def _listing() -> str:

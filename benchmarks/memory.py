@@ -31,7 +31,7 @@ def peak_of_training(images: Path, scratch: Path, size: Size) -> Peak:
         scratch: folder for what does not fit in memory, and for the checkpoint.
         size: of images and batches.
     """
-    with _watched() as peak:
+    with watched() as peak:
         _train(images, scratch, size)
     shutil.rmtree(scratch)
     return peak
@@ -74,7 +74,7 @@ def _train(images: Path, scratch: Path, size: Size) -> None:
 
 
 @contextmanager
-def _watched() -> Iterator[Peak]:
+def watched() -> Iterator[Peak]:
     """Fill in the process's peak; the system itself keeps that of the resident memory."""
     peak, done = Peak(), Event()
 

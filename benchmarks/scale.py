@@ -32,15 +32,20 @@ def run(scratch: Path, size: Size) -> list[Result]:
     persons = [Contestant(f"persons {each}", partial(_split, each, _PERSON), each / 1000) for each in size.split]
     timings = contest(scans, rounds=1) | contest([*alone, *persons], min(size.rounds, 3))
     return [
-        *_growth("scan", [timings[each.name] for each in scans]),
-        *_growth("split, each image alone", [timings[each.name] for each in alone]),
-        *_growth(f"split, {_PERSON} images a person", [timings[each.name] for each in persons]),
+        *growth("scan", [timings[each.name] for each in scans]),
+        *growth("split, each image alone", [timings[each.name] for each in alone]),
+        *growth(f"split, {_PERSON} images a person", [timings[each.name] for each in persons]),
         *_memory(scratch, size),
     ]
 
 
-def _growth(what: str, timings: Sequence[Timing]) -> list[Result]:
-    """A row a number of images, and one for what the largest costs beside the one before."""
+def growth(what: str, timings: Sequence[Timing]) -> list[Result]:
+    """A row a number of images, and one for what the largest costs beside the one before.
+
+    Args:
+        what: is done.
+        timings: the work of each is in thousands of images.
+    """
     rows = [
         bounded(f"{what}: {timing.work:,g} thousand images, a thousand", _a_thousand(timing), unit="s")
         for timing in timings

@@ -21,6 +21,8 @@ class Size:
         decoded_by_keras: files of its slowest peer.
         scanned: images that ``scale`` scans; of the files above.
         split: images that it splits; none of them is there.
+        scored: photos that ``score`` answers.
+        listed: names of photos that it plans for; none of them is there.
         photos: that a server is asked about, together and one by one.
         requests: that ``abuse`` sends, good and bad.
         huge: bytes of the largest body that it sends.
@@ -43,6 +45,8 @@ class Size:
     decoded_by_keras: int = 384
     scanned: tuple[int, ...] = (1_500, 15_000)
     split: tuple[int, ...] = (1_500, 15_000, 150_000)
+    scored: tuple[int, ...] = (1_000, 10_000, 100_000)
+    listed: int = 10_000_000
     photos: int = 64
     requests: int = 10_000
     huge: int = 100_000_000
@@ -67,6 +71,8 @@ SMALL = Size(
     decoded_by_keras=8,
     scanned=(30, 60),
     split=(300, 600),
+    scored=(30, 60),
+    listed=3_000,
     photos=30,
     requests=100,
     huge=1_000_000,

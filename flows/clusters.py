@@ -35,7 +35,7 @@ def task_runner(dask: str | None, jobs: int) -> TaskRunner[Any]:
     if dask == LOCAL:
         workers = {"n_workers": jobs, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
         return DaskTaskRunner(cluster_class="distributed.LocalCluster", cluster_kwargs=workers)
-    _require_workers(dask)
+    threads_of(dask)
     return DaskTaskRunner(address=dask)
 
 
@@ -61,14 +61,20 @@ def cancelled_in_dask() -> Callable[[], bool]:
     return cancelled
 
 
-def _require_workers(address: str) -> None:
+def threads_of(address: str) -> int:
+    """How many tasks a Dask cluster runs at once.
+
+    Raises:
+        ClusterError: no scheduler answers at that address, or it has no workers.
+    """
     from distributed import Client
 
     start = f"Start them with `dask scheduler` and, on each machine, `dask worker {address} --nthreads 1`."
     try:
         with Client(address, timeout="15s", set_as_default=False) as client:  # type: ignore[no-untyped-call]
-            workers = client.scheduler_info()["workers"]
+            threads = sum(client.nthreads().values())
     except (OSError, ValueError) as error:
         raise ClusterError(f"Expected a Dask scheduler at {address}. Received: {error}. {start}") from None
-    if not workers:
+    if not threads:
         raise ClusterError(f"Expected workers of the Dask scheduler at {address}. Received: none. {start}")
+    return int(threads)

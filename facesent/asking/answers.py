@@ -1,13 +1,13 @@
 """The answers of a network for many photos, in their order."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from facesent.asking.photos import Crop, Photo, prepared
-from facesent.core.console import Progress
 from facesent.images.reading import ImageError, Pixels
 from facesent.images.threads import map_ahead
 from facesent.prediction.faces import Box
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from facesent.prediction.classifier import Classifier
 
 BATCH = 32
+"""Photos in one pass of the network."""
 
 
 @dataclass(frozen=True)
@@ -57,33 +58,35 @@ class Wish:
 
 
 def answers(
-    classifier: "Classifier", version: int, photos: Sequence[Photo], wish: Wish, progress: Progress | None = None
-) -> Iterator[Answer | ImageError]:
+    classifier: "Classifier", version: int, photos: Iterable[Photo | ImageError], wish: Wish
+) -> Generator[Answer | ImageError, None, None]:
     """Answer each photo, or say why it cannot be read, in their order; a batch is in memory at a time.
 
     Args:
         classifier: of the version.
         version: its number.
-        photos: as ``prepared`` takes them.
+        photos: as ``prepared`` takes them, or why there is none.
         wish: how.
-        progress: takes the photos done and all of them, after each batch but the last.
+
+    Raises:
+        NoAnswerError: the network gives no probabilities.
     """
-    read = map_ahead(partial(_read, size=classifier.image_size, crop=wish.crop), photos, ahead=BATCH)
-    for start in range(0, len(photos), BATCH):
-        batch = list(islice(read, BATCH))
-        pixels = [photo[0] for photo in batch if not isinstance(photo, ImageError)]
-        found = iter(classifier.predict(pixels, min_confidence=wish.min_confidence, top_k=wish.top_k))
-        for photo in batch:
-            if isinstance(photo, ImageError):
-                yield photo
-            else:
-                one = next(found)
-                yield Answer(one.label, one.confidence, one.probabilities, version, photo[1])
-        if progress and start + len(batch) < len(photos):
-            progress(start + len(batch), len(photos))
+    read = partial(_read, size=classifier.image_size, crop=wish.crop)
+    with closing(map_ahead(read, photos, ahead=BATCH)) as prepared_ahead:
+        while batch := list(islice(prepared_ahead, BATCH)):
+            pixels = [photo[0] for photo in batch if not isinstance(photo, ImageError)]
+            found = iter(classifier.predict(pixels, min_confidence=wish.min_confidence, top_k=wish.top_k))
+            for photo in batch:
+                if isinstance(photo, ImageError):
+                    yield photo
+                else:
+                    one = next(found)
+                    yield Answer(one.label, one.confidence, one.probabilities, version, photo[1])
 
 
-def _read(photo: Photo, size: int, crop: Crop) -> tuple[Pixels, Box | None] | ImageError:
+def _read(photo: Photo | ImageError, size: int, crop: Crop) -> tuple[Pixels, Box | None] | ImageError:
+    if isinstance(photo, ImageError):
+        return photo
     try:
         return prepared(photo, size, crop)
     except ImageError as error:

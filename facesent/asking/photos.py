@@ -60,6 +60,9 @@ def _content(photo: str | os.PathLike[str] | bytes) -> bytes:
         return read_content(Path(photo))
     except OSError as error:
         raise ImageError(f"Expected a file that can be read. Received: {error.strerror}.") from None
+    except ValueError as error:
+        # What somebody listed may be no name at all.
+        raise ImageError(f"Expected the name of a file. Received: {error}.") from None
 
 
 def _checked(pixels: Pixels) -> Pixels:

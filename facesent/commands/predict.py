@@ -2,18 +2,24 @@
 
 import json
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from facesent.commands.errors import reading
-from facesent.core.console import Progress, progress_of
+from facesent.core.console import progress_of
 
 if TYPE_CHECKING:
-    from facesent.asking.answers import Answer
+    from facesent.asking.answers import Answer, Wish
     from facesent.asking.photos import Crop
+    from facesent.prediction.classifier import Classifier
+    from facesent.scoring.answers import Row
+
+_ROWS = 10_000
 
 
 @click.command()
@@ -32,6 +38,13 @@ if TYPE_CHECKING:
     help="Look at the largest face of a photo alone, if one is found.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line, for programs.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=lambda _context, _option, path: _table_path(path),
+    metavar="FILE.parquet|FILE.csv",
+    help="Write a table with one row a photo instead; a photo that cannot be read is a row with an error.",
+)
 @reading
 def predict(
     photos: tuple[Path, ...],
@@ -40,60 +53,92 @@ def predict(
     top_k: int | None,
     crop: "Crop",
     as_json: bool,
+    output: Path | None,
 ) -> None:
     """Name the expression of PHOTO, or of every image under DIR.
 
-    Ends with status 1 if an image could not be read; the others are answered all the same.
+    Ends with status 1 if an image could not be read; the others are answered all the same. For so many photos that it
+    should go on after a kill, or on several machines: python -m flows.score --help
 
     \b
     Example: facesent predict --crop largest party.jpg
+    Example: facesent predict photos --output answers.parquet
     """
-    from facesent.asking.answers import Wish, answers
-    from facesent.images.reading import ImageError
+    from facesent.asking.answers import Wish
     from facesent.registry.packaging import min_confidence_of
     from facesent.registry.versions import load_classifier, model_uri, version_named
 
+    if output and as_json:
+        raise click.UsageError("Expected --json or --output, not both: with --output nothing but a summary is printed.")
     chosen = version_named(version).number
     classifier = load_classifier(chosen)
     wish = Wish(min_confidence_of(model_uri(chosen)) if min_confidence is None else min_confidence, top_k or 0, crop)
-    files = [file for photo in photos for file in _files(photo)]
-    # A bar would take what is printed meanwhile to its own terminal, also lines that are meant for a file.
-    output = None if sys.stdout.isatty() else sys.stdout
-    failed = False
-    with _progress(len(files)) as report:
-        for file, answer in zip(files, answers(classifier, chosen, files, wish, report), strict=True):
-            if isinstance(answer, ImageError):
-                failed = True
-                click.echo(f"{file}: {answer}", err=True)
-            else:
-                click.echo(_as_json(file, answer) if as_json else _as_line(file, answer), file=output)
-    if failed:
+    rows = _rows(classifier, chosen, photos, wish)
+    if _write(rows, output, classifier.labels, chosen) if output else _show(rows, as_json=as_json):
         raise SystemExit(1)
 
 
-def _progress(files: int) -> AbstractContextManager[Progress | None]:
+def _rows(classifier: "Classifier", version: int, photos: Iterable[Path], wish: "Wish") -> "Iterator[Row]":
+    """The answers in the order of the files; a batch in memory at a time."""
     from facesent.asking.answers import BATCH
+    from facesent.scoring.answers import named_answers
+    from facesent.scoring.photos import images_under
 
-    return progress_of("Predicting") if files > BATCH else nullcontext()
-
-
-def _files(photo: Path) -> list[Path]:
-    if photo.is_file():
-        return [photo]
-    from facesent.dataset.files import is_ignored, is_image_name
-
-    files = [file for file in photo.rglob("*") if is_image_name(file.name)]
-    return sorted(file for file in files if not any(map(is_ignored, file.relative_to(photo).parts)))
+    names = [name for photo in photos for name in ([str(photo)] if photo.is_file() else images_under(photo))]
+    with progress_of("Predicting") if len(names) > BATCH else nullcontext() as report:
+        for done, row in enumerate(named_answers(classifier, version, names, wish), start=1):
+            yield row
+            if report and done % BATCH == 0 and done < len(names):
+                report(done, len(names))
 
 
-def _as_json(file: Path, answer: "Answer") -> str:
-    return json.dumps({"file": str(file), **answer.as_dict()}, ensure_ascii=False)
+def _show(rows: "Iterable[Row]", *, as_json: bool) -> int:
+    """Print a line a photo; how many could not be read."""
+    from facesent.images.reading import ImageError
+
+    # A bar would take what is printed meanwhile to its own terminal, also lines that are meant for a file.
+    output = None if sys.stdout.isatty() else sys.stdout
+    failed = 0
+    for name, answer in rows:
+        if isinstance(answer, ImageError):
+            failed += 1
+            click.echo(f"{name}: {answer}", err=True)
+        else:
+            click.echo(_as_json(name, answer) if as_json else _as_line(name, answer), file=output)
+    return failed
 
 
-def _as_line(file: Path, answer: "Answer") -> str:
+def _write(rows: "Iterable[Row]", path: Path, labels: Sequence[str], version: int) -> int:
+    """Write a row a photo into one file; how many could not be read."""
+    from facesent.images.reading import ImageError
+    from facesent.scoring.tables import written
+
+    count = failed = 0
+    rows = iter(rows)
+    with written(path, labels, version) as write:
+        while piece := list(islice(rows, _ROWS)):
+            write(piece)
+            count += len(piece)
+            failed += sum(isinstance(answer, ImageError) for _, answer in piece)
+    unread = f", {failed:,} of which could not be read" if failed else ""
+    click.echo(f"Wrote {path}: {count:,} photos{unread}.")
+    return failed
+
+
+def _table_path(path: Path | None) -> Path | None:
+    if path and path.suffix not in (".parquet", ".csv"):
+        raise click.BadParameter(f"Expected a name that ends in .parquet or .csv. Received: {path}")
+    return path
+
+
+def _as_json(name: str, answer: "Answer") -> str:
+    return json.dumps({"file": name, **answer.as_dict()}, ensure_ascii=False)
+
+
+def _as_line(name: str, answer: "Answer") -> str:
     others = sorted(answer.probabilities.items(), key=lambda item: -item[1])
     if answer.label in answer.probabilities:
         others = others[1:]
     rest = "  ".join(f"{label} {probability:.1%}" for label, probability in others)
     face = f" at {answer.box.left},{answer.box.top} {answer.box.width}x{answer.box.height}" if answer.box else ""
-    return f"{file}{face}: {answer.label} {answer.confidence:.1%}" + (f"  ({rest})" if rest else "")
+    return f"{name}{face}: {answer.label} {answer.confidence:.1%}" + (f"  ({rest})" if rest else "")

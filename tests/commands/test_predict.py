@@ -2,12 +2,14 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
 from facesent.cli import main
-from tests.helpers.trained_project import make_project
+from facesent.core.paths import Project
+from tests.helpers.trained_project import make_project, write_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("mlflow_store")]
 
@@ -38,6 +40,60 @@ def test_a_folder_is_answered_in_batches_and_in_order(champion: Path) -> None:
     assert [answer["file"] for answer in answers] == names
     assert [answer["label"] for answer in answers] == [Path(name).parent.name for name in names]
     assert {answer["version"] for answer in answers} == {1}
+
+
+def test_a_table_has_a_row_for_each_photo(champion: Path) -> None:
+    (champion / "data" / "Dark" / "07.png").write_bytes(b"no photo")
+    for name in ("answers.parquet", "answers.csv"):
+        result = run("data", "--output", name)
+        assert result.exit_code == 1
+        assert result.stdout == f"Wrote {name}: 60 photos, 1 of which could not be read.\n"
+    rows = pd.json_normalize(pd.read_parquet("answers.parquet").to_dict("records"))
+    assert rows["path"].tolist() == [f"data/{label}/{i:02d}.png" for label in ("Dark", "Light") for i in range(30)]
+    assert rows["error"].notna().tolist() == [i == 7 for i in range(60)]
+    told = [json.loads(line) for line in run("data", "--json").stdout.splitlines()]
+    read = rows[rows["error"].isna()]
+    assert read["label"].tolist() == [answer["label"] for answer in told]
+    assert read["probabilities.Light"].tolist() == [answer["probabilities"]["Light"] for answer in told]
+    as_csv = pd.read_csv("answers.csv")
+    assert as_csv[["path", "label", "error"]].equals(rows[["path", "label", "error"]])
+    assert as_csv["probabilities.Light"].astype("float32").equals(rows["probabilities.Light"].astype("float32"))
+
+
+def test_a_folder_of_answers_begins_with_the_champion_and_answers_as_predict(champion: Path) -> None:
+    from facesent.promotion import register
+    from facesent.registry import versions
+    from facesent.registry.versions import RegistryError
+    from facesent.run import run as run_stage
+    from facesent.scoring.errors import ScoringError
+    from facesent.scoring.opening import open_answers
+    from facesent.scoring.plan import Wanted
+    from facesent.scoring.shards import score
+
+    target, wanted = champion / "answers", Wanted("data", shard_size=32)
+    planned = open_answers(target, wanted, None)
+    for number in range(planned.shards):
+        score(champion, target, number)
+    assert run("data", "--output", "one.parquet").exit_code == 0
+    assert pd.read_parquet(target).equals(pd.read_parquet("one.parquet"))
+    # A later champion changes nothing, and is refused where it is named.
+    assert open_answers(target, wanted, "champion") == planned
+    write_model(Project(champion), ("Dark", "Light"), 0.1)
+    run_stage("evaluate", Project(champion))
+    versions.set_alias(versions.CHAMPION, register.register(Project(champion)).version)
+    assert open_answers(target, wanted, None) == planned
+    with pytest.raises(ScoringError, match=r"Expected version 1, .* Received: 2"):
+        open_answers(target, wanted, "champion")
+    with pytest.raises(RegistryError):
+        open_answers(champion / "others", wanted, "9")
+
+
+def test_a_table_that_cannot_be_written_is_refused(project: Path) -> None:
+    (project / "data").mkdir()
+    for options, said in ((["a.xlsx"], "ends in .parquet or .csv"), (["a.csv", "--json"], "not both")):
+        result = run("data", "--output", *options)
+        assert result.exit_code == 2
+        assert said in result.stderr
 
 
 def test_top_k_names_the_likeliest_alone(champion: Path) -> None:

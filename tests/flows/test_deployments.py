@@ -24,7 +24,7 @@ def test_each_deployment_runs_in_the_projects_folder(machine: Machine) -> None:
     machine.prefect("--no-prompt", "deploy", "--all")
     with temporary_settings({PREFECT_API_URL: machine.api}), get_client(sync_client=True) as client:
         deployments = {deployment.name: deployment for deployment in client.read_deployments()}
-    assert set(deployments) == {"nightly", "on-demand", "hourly", "on-alarm"}
+    assert set(deployments) == {"nightly", "on-demand", "hourly", "on-alarm", "on-request"}
     assert all(deployment.concurrency_options for deployment in deployments.values())
     folder = {"directory": str(machine.project.resolve())}
     [steps] = {str(deployment.pull_steps) for deployment in deployments.values()}

@@ -1,0 +1,164 @@
+"""Where photos are, in a folder, a list, or a store that fsspec reaches, and their bytes."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from facesent.core.errors import in_words
+from facesent.dataset.files import SUFFIXES, is_ignored, is_image_name
+from facesent.images.limits import MAX_BYTES
+from facesent.images.reading import ImageError, read_content
+from facesent.scoring.errors import ScoringError
+from facesent.scoring.in_order import in_order
+
+# Behind the name of a folder. It sorts before every letter, so that folders and files are in the order of their names.
+_FOLDER = "\0"
+
+
+def is_remote(name: str) -> bool:
+    """Whether a photo or a source is in a store, such as ``s3://bucket/photos``."""
+    return "://" in name
+
+
+def photos_of(source: str) -> Iterator[str]:
+    """The names of the photos of a source, one at a time, in an order that depends on the names alone.
+
+    Args:
+        source: a folder, with all that is under it; a text file of paths or addresses, one a line, in its own order;
+            or the address of either.
+
+    Raises:
+        ScoringError: there is no such source, it cannot be listed, or what reaches it is not installed.
+    """
+    try:
+        if is_remote(source):
+            yield from _in_store(source)
+        elif Path(source).is_dir():
+            yield from images_under(Path(source))
+        else:
+            yield from _listed(Path(source))
+    except OSError as error:
+        raise ScoringError(f"Expected to list the photos of {source}. Received: {in_words(error)}.") from None
+
+
+def images_under(folder: Path) -> Iterator[str]:
+    """The images of a folder and of the folders in it, in the order of their names; hidden ones aside.
+
+    Raises:
+        OSError: it cannot be listed.
+    """
+    # "." would stand before every name.
+    yield from _walk("" if folder == Path() else str(folder))
+
+
+def content_of(name: str, root: Path = Path()) -> bytes:
+    """The bytes of a photo.
+
+    Args:
+        name: a path, or an address in a store.
+        root: the folder that relative paths start from.
+
+    Raises:
+        ImageError: no regular file, or too long to be an image.
+        OSError: there is none, or it may not be read.
+        ScoringError: the store does not answer; this photo may be as good as any other.
+    """
+    if not is_remote(name):
+        return read_content(root / name)
+    store, path = _store(name)
+    try:
+        if (size := store.size(path) or 0) > MAX_BYTES:
+            raise ImageError(f"Expected at most {MAX_BYTES} bytes. Received: {size}.")
+        return bytes(store.cat_file(path))
+    except (ImageError, FileNotFoundError, IsADirectoryError, PermissionError):
+        raise
+    except Exception as error:
+        # Each store raises what its own client does.
+        raise ScoringError(
+            f"Expected {name} from its store. Received: {error or type(error).__name__}. Run it again when the store "
+            "answers: finished shards are kept."
+        ) from None
+
+
+def _walk(folder: str) -> Iterator[str]:
+    for entry in in_order(_entries(folder)):
+        place = os.path.join(folder, entry.removesuffix(_FOLDER))  # noqa: PTH118  (Path is ten times slower)
+        if entry.endswith(_FOLDER):
+            yield from _walk(place)
+        else:
+            yield place
+
+
+def _entries(folder: str) -> Iterator[str]:
+    with os.scandir(folder or ".") as entries:
+        for entry in entries:
+            if is_ignored(entry.name):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                yield entry.name + _FOLDER
+            elif is_image_name(entry.name):
+                yield entry.name
+
+
+def _listed(path: Path) -> Iterator[str]:
+    if not path.is_file() or is_image_name(path.name):
+        received = "a single image: see `facesent predict`" if path.is_file() else "none of that name"
+        raise ScoringError(
+            f"Expected a folder, a text file of paths or an address such as s3://bucket/photos. Received: {path}, "
+            f"{received}."
+        )
+    with path.open(encoding="utf-8", errors="surrogateescape") as lines:
+        yield from _names(lines)
+
+
+def _names(lines: Any) -> Iterator[str]:
+    return (name for name in (line.strip("\r\n") for line in lines) if name.strip())
+
+
+def _in_store(source: str) -> Iterator[str]:
+    store, path = _store(source)
+    try:
+        if store.isfile(path):
+            with store.open(path, "rt", encoding="utf-8", errors="surrogateescape") as lines:
+                yield from _names(lines)
+        else:
+            yield from (store.unstrip_protocol(name) for name in _walk_store(store, path))
+    except Exception as error:
+        raise ScoringError(
+            f"Expected photos under {source}. Received: {error or type(error).__name__}. Check the address, and that "
+            "this machine may list it."
+        ) from None
+
+
+def _walk_store(store: Any, folder: str) -> Iterator[str]:
+    entries = store.ls(folder, detail=True, refresh=True)
+    kinds = ((entry["name"].rstrip("/"), entry["type"] == "directory") for entry in entries)
+    own = store._strip_protocol(folder).rstrip("/")
+    for entry in in_order(name + _FOLDER * is_folder for name, is_folder in kinds if name != own):
+        name = entry.removesuffix(_FOLDER)
+        last = name.rpartition("/")[2]
+        if is_ignored(last):
+            continue
+        if entry.endswith(_FOLDER):
+            yield from _walk_store(store, name)
+        elif is_image_name(last):
+            yield name
+
+
+def _store(address: str) -> tuple[Any, str]:
+    from fsspec.core import url_to_fs
+
+    try:
+        store, path = url_to_fs(address, use_listings_cache=False)
+    except (ImportError, ValueError) as error:
+        scheme = address.partition("://")[0]
+        package = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
+        advice = f"Install it: pip install {package[scheme]}" if scheme in package else "See fsspec's list of stores"
+        raise ScoringError(f"Expected a store that fsspec can reach. Received: {address}: {error}. {advice}.") from None
+    return store, path
+
+
+def expected_images() -> str:
+    """What counts as an image, for messages."""
+    return f"images ({', '.join(sorted(SUFFIXES))})"
