@@ -51,7 +51,7 @@ class Wanted:
 
     source: str
     version: int | None = None
-    crop: str | None = None
+    crop: Crop | None = None
     min_confidence: float | None = None
     shard_size: int | None = None
 
