@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
@@ -28,12 +28,36 @@ Process = subprocess.Popen[str]
 _running = set[Process]()
 
 
+class Ending:
+    """Of what a program prints the last lines, or its error and what follows: at most ``SHOWN_LINES``."""
+
+    def __init__(self, lines: Iterable[str] = ()) -> None:
+        self._lines: deque[str] = deque(maxlen=SHOWN_LINES)
+        self._failed = False
+        for line in lines:
+            self.add(line)
+
+    def add(self, line: str) -> None:
+        """Take the next line."""
+        if line.startswith("Error: "):
+            self._lines.clear()
+            self._failed = True
+        # What is to be done about an error may be a long text behind it.
+        if not self._failed or len(self._lines) < SHOWN_LINES:
+            self._lines.append(line)
+
+    @property
+    def lines(self) -> list[str]:
+        """Those lines."""
+        return list(self._lines)
+
+
 class ProgramError(FacesentError):
     """A program failed; the message ends with what it printed last.
 
     Attributes:
         status: its exit status; below 0 the signal that ended it.
-        last: the last lines that it printed, at most ``SHOWN_LINES``.
+        last: its ``Ending``.
     """
 
     def __init__(self, command: list[str], status: int, last: list[str]) -> None:
@@ -192,12 +216,12 @@ def follow(process: Process, log: Log, command: list[str] | None = None) -> None
     Raises:
         ProgramError: it failed.
     """
-    last: deque[str] = deque(maxlen=SHOWN_LINES)
+    ending = Ending()
     for line in filter(None, map(str.rstrip, process.stdout or ())):
         log(line)
-        last.append(line)
+        ending.add(line)
     if status := process.wait():
-        raise ProgramError(command or cast("list[str]", process.args), status, list(last))
+        raise ProgramError(command or cast("list[str]", process.args), status, ending.lines)
 
 
 def end(process: Process, grace_seconds: float = _GRACE_SECONDS) -> None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from facesent.core.errors import FacesentError
-from facesent.core.programs import SHOWN_LINES, Process, environment, process_group, python
+from facesent.core.programs import Ending, Process, environment, process_group, python
 
 Row = dict[str, float]
 
@@ -44,6 +44,6 @@ def _rows(process: Process, log: Path) -> Iterator[tuple[int, Row]]:
         entry = json.loads(line)
         yield entry["epoch"], entry["row"]
     if code := process.wait():
-        last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-SHOWN_LINES:]
-        said = "\n".join(last) or f"It ended with code {code} and printed nothing."
+        ending = Ending(log.read_text(encoding="utf-8", errors="replace").splitlines())
+        said = "\n".join(ending.lines) or f"It ended with code {code} and printed nothing."
         raise TrialFailedError(f"{log.parent.name} failed ({code}). {said}\nIts log: {log}")

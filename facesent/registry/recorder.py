@@ -56,9 +56,13 @@ class Recorder(Watcher):
         """Begin the run, or go on with that of the interrupted training."""
         known = {"precision": start.precision, "weights_sha256": start.weights_sha256}
         self._history = list(start.finished)
-        self._run_id = begin_training(
-            self._project, self._params, start.frames, known, start.fingerprint, resume=bool(start.finished)
-        )
+        resume = bool(start.finished)
+        try:
+            self._run_id = begin_training(
+                self._project, self._params, start.frames, known, start.fingerprint, resume=resume
+            )
+        except TrackingError as error:
+            say(f"MLflow does not have this training; evaluate or facesent promote will add it. {error}")
 
     def epoch(self, epoch: Epoch) -> None:
         """Log the epoch's metrics."""

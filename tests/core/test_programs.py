@@ -11,7 +11,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from facesent.core.programs import ProgramError, ended_together, environment, process_group, python, run
+from facesent.core.programs import (
+    SHOWN_LINES,
+    Ending,
+    ProgramError,
+    ended_together,
+    environment,
+    process_group,
+    python,
+    run,
+)
 from tests.helpers.processes import survivors
 
 # Starts a process of its own, says so, and stays.
@@ -67,6 +76,13 @@ def test_what_a_program_printed_is_passed_on_and_ends_the_error(tmp_path: Path) 
     assert printed == [f"line {number}" for number in range(30)]
     assert (failed.value.status, failed.value.last) == (3, printed[-20:])
     assert "status 3\nline 10\n" in str(failed.value)
+
+
+def test_of_long_advice_the_error_is_not_lost() -> None:
+    advice = [f"  {number}: 1" for number in range(3 * SHOWN_LINES)]
+    said = Ending(["loading", "Error: model.name: Field required.", *advice]).lines
+    assert said == ["Error: model.name: Field required.", *advice[: SHOWN_LINES - 1]]
+    assert Ending(advice).lines == advice[-SHOWN_LINES:]
 
 
 def test_an_error_names_the_module_and_no_interpreter(tmp_path: Path) -> None:
