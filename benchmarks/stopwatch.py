@@ -25,7 +25,7 @@ IMPORTS, MLFLOW, IMAGES = "imports", "mlflow", "images"
 _WATCHED = {
     "facesent.registry.runs": (MLFLOW, None),
     "facesent.registry.packaging": (MLFLOW, None),
-    "flows.pipeline": (IMAGES, "bring"),
+    "flows.first_images": (IMAGES, "bring"),
 }
 
 

@@ -5,7 +5,6 @@
 
 import argparse
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,10 +22,9 @@ from prefect.states import Completed, Failed
 from prefect.tasks import Task
 from pydantic import Field
 
-from facesent.core.errors import FacesentError, to_put_right
+from facesent.core.errors import to_put_right
 from facesent.core.files import replaced
 from facesent.core.paths import Project
-from facesent.core.programs import dvc, environment, process_group, python, tied
 from facesent.params import load_params
 from facesent.registry.client import prepare
 from facesent.registry.lineage import FLOW_RUN_VARIABLE
@@ -35,6 +33,7 @@ from flows.approval import wait_for_answer
 from flows.command import Ready, run_flow
 from flows.dvc_stages import pipeline_stages
 from flows.failures import failure_of
+from flows.first_images import bring
 from flows.killed import mark_crashed
 from flows.summary import Steps, Summary, summarise
 
@@ -172,27 +171,6 @@ def _flow_run_in_environment() -> Iterator[None]:
         del os.environ[FLOW_RUN_VARIABLE]
         if before is not None:
             os.environ[FLOW_RUN_VARIABLE] = before
-
-
-def bring(project: Project) -> None:
-    """Where there are no images: get back those that ``data.dvc`` describes, or draw faces.
-
-    Raises:
-        FacesentError: neither could be done; the reason was printed.
-    """
-    if project.data.exists():
-        return
-    checkout = dvc("checkout", "--quiet", project.data_pointer.name)
-    if project.data_pointer.is_file() and _status(checkout, project, subprocess.DEVNULL) == 0:
-        return
-    if _status(python("facesent.cli", "data", "draw"), project, None):
-        raise FacesentError("Expected images, or a place to draw some. Received: none. Run: facesent data draw")
-
-
-def _status(command: list[str], project: Project, output: int | None) -> int:
-    group = process_group(tied(command), project.root, environment(), lifeline=True, stdout=output, stderr=output)
-    with group as process:
-        return process.wait()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import pytest
 
 from facesent.core.errors import FacesentError
 from facesent.core.paths import Project
-from flows.pipeline import bring
+from flows.first_images import bring
 
 
 def add(root: Path) -> None:

@@ -1,0 +1,28 @@
+"""The images of a clone that has none yet."""
+
+import subprocess
+
+from facesent.core.errors import FacesentError
+from facesent.core.paths import Project
+from facesent.core.programs import dvc, environment, process_group, python, tied
+
+
+def bring(project: Project) -> None:
+    """Where there are no images: get back those that ``data.dvc`` describes, or draw faces.
+
+    Raises:
+        FacesentError: neither could be done; the reason was printed.
+    """
+    if project.data.exists():
+        return
+    checkout = dvc("checkout", "--quiet", project.data_pointer.name)
+    if project.data_pointer.is_file() and _status(checkout, project, subprocess.DEVNULL) == 0:
+        return
+    if _status(python("facesent.cli", "data", "draw"), project, None):
+        raise FacesentError("Expected images, or a place to draw some. Received: none. Run: facesent data draw")
+
+
+def _status(command: list[str], project: Project, output: int | None) -> int:
+    group = process_group(tied(command), project.root, environment(), lifeline=True, stdout=output, stderr=output)
+    with group as process:
+        return process.wait()
