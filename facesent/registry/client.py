@@ -91,8 +91,12 @@ def _is_folder(address: str) -> bool:
 
 
 @contextmanager
-def mlflow_answers() -> Iterator[None]:
-    """Turn what MLflow raises in a block, or in a function that this decorates, into a ``TrackingError``."""
+def mlflow_answers(*, makes_store: bool = True) -> Iterator[None]:
+    """Turn what MLflow raises in a block, or in a function that this decorates, into a ``TrackingError``.
+
+    Args:
+        makes_store: whether there may be no database yet, and MLflow would make one; not where one only looks.
+    """
     from mlflow.exceptions import MlflowException
     from requests import RequestException
     from sqlalchemy.exc import SQLAlchemyError
@@ -102,7 +106,8 @@ def mlflow_answers() -> Iterator[None]:
 
     check_folder()
     try:
-        create_store()
+        if makes_store:
+            create_store()
         yield
     # MLflow lets errors of its database and of uploads through as they are.
     except (MlflowException, SQLAlchemyError, RequestException) as error:

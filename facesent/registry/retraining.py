@@ -54,7 +54,7 @@ def reason(tags: Mapping[str, str]) -> str:
     return f"must be trained again, since one whom it may know was forgotten on {when[:10]}: dvc repro"
 
 
-@mlflow_answers()
+@mlflow_answers(makes_store=False)
 def trained_on(knows: Knows) -> Trained:
     """The runs and versions that have seen such images, as far as they say, and those that do not say."""
     if not _has_store():
@@ -67,7 +67,7 @@ def trained_on(knows: Knows) -> Trained:
     return Trained(tuple(sorted(found)), tuple(sorted(marked)))
 
 
-@mlflow_answers()
+@mlflow_answers(makes_store=False)
 def mark(trained: Trained, when: str) -> None:
     """Let them say that they have to be trained again; a version that is made of such a run later says so too."""
     for run_id in trained.runs:
@@ -76,7 +76,7 @@ def mark(trained: Trained, when: str) -> None:
         versions.tag_version(version, {RETRAIN_TAG: when})
 
 
-@mlflow_answers()
+@mlflow_answers(makes_store=False)
 def remove_pictures(knows: Knows, shows: Shows, is_chart: IsChart) -> int:
     """Delete the sheets and pages of runs that may show such images, and their rows of predictions; how many files.
 
@@ -97,7 +97,7 @@ def remove_pictures(knows: Knows, shows: Shows, is_chart: IsChart) -> int:
     return removed
 
 
-@mlflow_answers()
+@mlflow_answers(makes_store=False)
 def remove_embeddings(knows: Knows) -> int:
     """Take the embeddings of such images out of the models that keep them to tell what is unlike; how many."""
     models = _logged_models() if _has_store() else ()

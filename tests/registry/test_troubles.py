@@ -15,7 +15,7 @@ import pytest
 
 from facesent.core.paths import Project
 from facesent.doctor import reachable
-from facesent.registry import runs
+from facesent.registry import retraining, runs
 
 pytestmark = pytest.mark.slow
 
@@ -74,6 +74,12 @@ def test_a_disk_that_fills_while_the_store_is_made_leaves_none(default: Path) ->
     assert "disk" in said(WRITE, limit=300_000)
     assert not default.exists()
     assert subprocess.run([sys.executable, "-c", WRITE], check=False).returncode == 0
+
+
+def test_who_only_looks_makes_no_store(default: Path) -> None:
+    default.unlink()
+    assert retraining.trained_on(lambda rows: rows["content"] == "") == retraining.Trained((), ())
+    assert not default.exists()
 
 
 def test_no_database(default: Path) -> None:
