@@ -19,7 +19,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from facesent.registry.client import MISSING, mlflow_answers
-from facesent.registry.versions import CHAMPION, NAME, PREVIOUS, RegistryError, tags_of, versions
+from facesent.registry.versions import CHAMPION, NAME, PREVIOUS, RegistryError, make_registered_model, tags_of, versions
 
 # The registered model of the entries, and the tags of its versions: the entry, and how it ended.
 LOG = f"{NAME}.promotions"
@@ -206,15 +206,10 @@ def close(entry: Entry, *, given_up: bool = False) -> Entry:
 
 
 def _create(entry: Entry) -> int:
-    client = MlflowClient()
-    try:
-        client.create_registered_model(LOG, description=_ABOUT)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
+    make_registered_model(LOG, _ABOUT)
     tags = {_ENTRY: json.dumps(asdict(entry)), **({_ENDED: _DONE} if entry.closed else {})}
     # Not awaited: MLflow sleeps before it looks whether a version is ready.
-    made = client.create_model_version(
+    made = MlflowClient().create_model_version(
         LOG, _SOURCE, tags=tags, description=f"{entry.by}: {entry.why}", await_creation_for=0
     )
     return int(made.version)

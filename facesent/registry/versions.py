@@ -138,13 +138,8 @@ def check_exists(version: int) -> None:
 
 def create_version(logged: LoggedModel, identity: Mapping[str, str], tags: Mapping[str, str]) -> int:
     """Register a logged model as a new version, which ``version_of`` finds by its identity."""
-    client = MlflowClient()
-    try:
-        client.create_registered_model(NAME)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-    version = client.create_model_version(
+    make_registered_model(NAME)
+    version = MlflowClient().create_model_version(
         NAME,
         source=logged.artifact_location,
         run_id=logged.source_run_id,
@@ -152,6 +147,15 @@ def create_version(logged: LoggedModel, identity: Mapping[str, str], tags: Mappi
         tags={**tags, **identity},
     )
     return int(version.version)
+
+
+def make_registered_model(name: str, description: str | None = None) -> None:
+    """Make a registered model, unless there is one of that name."""
+    try:
+        MlflowClient().create_registered_model(name, description=description)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
 
 
 def run_of(version: int) -> str:

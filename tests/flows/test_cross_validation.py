@@ -27,6 +27,7 @@ from flows.cross_validation import cross_validation, main
 from tests.helpers.folds_project import images, make_project
 from tests.helpers.processes import survivors
 from tests.helpers.tables import cells
+from tests.helpers.working_folders import working_folder
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 
@@ -58,12 +59,7 @@ class Started:
 def project(own_home: Path, tmp_path_factory: pytest.TempPathFactory, empty_mlflow_database: Path) -> Iterator[Project]:
     """The working folder, with a tracking store of its own."""
     root = tmp_path_factory.mktemp("folds")
-    (root / "mlflow.db").write_bytes(empty_mlflow_database.read_bytes())
-    (root / "dvc.yaml").touch()
-    subprocess.run(["git", "init", "--quiet"], cwd=root, check=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(root)
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root / 'mlflow.db'}")
+    with working_folder(root, empty_mlflow_database):
         yield make_project(root)
 
 

@@ -26,6 +26,7 @@ from flows.shards import Progress
 from tests.helpers.processes import survivors
 from tests.helpers.scored import draw_photos, plan, version_of
 from tests.helpers.trained_project import write_model
+from tests.helpers.working_folders import working_folder
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 
@@ -39,13 +40,8 @@ Start = Callable[..., "subprocess.Popen[str]"]
 def root(own_home: Path, tmp_path_factory: pytest.TempPathFactory, empty_mlflow_database: Path) -> Iterator[Path]:
     """The working folder."""
     root = tmp_path_factory.mktemp("scored")
-    (root / "mlflow.db").write_bytes(empty_mlflow_database.read_bytes())
-    (root / "dvc.yaml").touch()
-    subprocess.run(["git", "init", "--quiet"], cwd=root, check=True)
-    draw_photos(root / "photos", PHOTOS)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(root)
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root / 'mlflow.db'}")
+    with working_folder(root, empty_mlflow_database):
+        draw_photos(root / "photos", PHOTOS)
         yield root
 
 
