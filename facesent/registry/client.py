@@ -3,10 +3,11 @@
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from urllib.parse import quote
 
 from facesent.core.errors import TrackingError
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 
 # MLflow's own default is the same file by its absolute path, percent-encoded: with a space in it, in another folder.
 LOCAL_STORE = "sqlite:///mlflow.db"
+# What SQLite, PostgreSQL and MySQL say of a row that somebody else wrote first.
+_TAKEN = re.compile(r"UNIQUE constraint|UniqueViolation|Duplicate entry")
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
 # For the command mlflow, as people type it: its pages read the second one.
 EXPORT_LOCAL_STORE = f"export MLFLOW_TRACKING_URI={LOCAL_STORE} MLFLOW_BACKEND_STORE_URI={LOCAL_STORE}"
 _SETTINGS = {
@@ -115,3 +122,24 @@ def mlflow_answers(*, makes_store: bool = True) -> Iterator[None]:
 
         hidden = without_credentials(str(error)) != str(error)
         raise TrackingError(message_of(error)) from (None if hidden else error)
+
+
+def repeated_when_taken(write: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Let a write of an alias or a tag be done again where another process wrote the same row at the same moment.
+
+    MLflow looks for the row before it writes it, and of two that found none the second fails. When it looks again, it
+    finds what the first wrote.
+    """
+
+    @wraps(write)
+    def until_written(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return write(*args, **kwargs)
+        except MlflowException as error:
+            if not _TAKEN.search(str(error)):
+                raise
+        return write(*args, **kwargs)
+
+    return until_written

@@ -18,7 +18,7 @@ from typing import Literal
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from facesent.registry.client import MISSING, mlflow_answers
+from facesent.registry.client import MISSING, mlflow_answers, repeated_when_taken
 from facesent.registry.versions import CHAMPION, NAME, PREVIOUS, RegistryError, make_registered_model, tags_of, versions
 
 # The registered model of the entries, and the tags of its versions: the entry, and how it ended.
@@ -195,6 +195,7 @@ def write(entry: Entry) -> Entry:
     raise OvertakenError("Expected the champion that was found. Received: another one, as somebody was quicker.")
 
 
+@repeated_when_taken
 def close(entry: Entry, *, given_up: bool = False) -> Entry:
     """Write down that the aliases are where the entry says, or never will be."""
     closed = replace(entry, closed=True, given_up=given_up)
@@ -262,6 +263,7 @@ def approval_of(version: int) -> Approval | None:
     return approval_in(tags_of(version))
 
 
+@repeated_when_taken
 def keep(approval: Approval) -> Approval:
     """Write a question or its answer down as a tag of the version."""
     MlflowClient().set_model_version_tag(NAME, str(approval.version), _APPROVAL, json.dumps(asdict(approval)))

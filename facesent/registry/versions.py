@@ -17,7 +17,7 @@ from mlflow.tracking import MlflowClient
 from facesent.core.errors import FacesentError
 from facesent.model.storage import model_sha256
 from facesent.registry import runs
-from facesent.registry.client import MISSING, mlflow_answers
+from facesent.registry.client import MISSING, mlflow_answers, repeated_when_taken
 from facesent.registry.packaging import FILES, folder_of, is_whole
 from facesent.registry.runs import MODEL_TAG
 
@@ -174,6 +174,7 @@ def bytes_of(version: int) -> int:
     return _bytes_under(model_uri(version))
 
 
+@repeated_when_taken
 def set_alias(alias: str, version: int) -> None:
     """Make ``alias`` name ``version``."""
     MlflowClient().set_registered_model_alias(NAME, alias, str(version))
@@ -191,6 +192,7 @@ def show_description_of(version: int) -> None:
         client.update_registered_model(NAME, text)
 
 
+@repeated_when_taken
 def tag_version(version: int, tags: Mapping[str, str]) -> None:
     """Add tags to a version."""
     client = MlflowClient()
