@@ -74,6 +74,14 @@ def is_image_name(name: str) -> bool:
     return not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
 
 
+def is_hidden_image(name: str) -> bool:
+    """Whether a file of that name would be an image if it weren't hidden.
+
+    What macOS puts beside each file of an archive, ``._*``, holds no picture and doesn't count.
+    """
+    return name.startswith(".") and not name.startswith("._") and is_image_name(name.lstrip("."))
+
+
 def is_ignored(name: str) -> bool:
     """Whether a file or folder of that name is hidden, or a system's own: never a class, never an image."""
     return name.startswith(".") or name.casefold() in _OTHERS
@@ -207,6 +215,16 @@ def other_files(data_dir: Path) -> list[str]:
         for folder in class_folders(data_dir)
         for path in (data_dir / folder).iterdir()
         if path.is_file() and not is_ignored(path.name) and not is_image_name(path.name)
+    )
+
+
+def hidden_images(data_dir: Path) -> list[str]:
+    """The sorted names of images in the class folders that are ignored, as they are hidden."""
+    return sorted(
+        printable(f"{folder}/{path.name}")
+        for folder in class_folders(data_dir)
+        for path in (data_dir / folder).iterdir()
+        if is_hidden_image(path.name) and path.is_file()
     )
 
 

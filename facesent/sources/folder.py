@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from facesent.core.console import Progress
 from facesent.core.errors import DataError
 from facesent.core.text import printable, some
-from facesent.dataset.files import METADATA, check_class_names, is_ignored, is_image_name, leaves
+from facesent.dataset.files import METADATA, check_class_names, is_hidden_image, is_ignored, is_image_name, leaves
 from facesent.dataset.metadata import Metadata, is_there, read_metadata
 from facesent.images.kinds import is_picture, kind_of_file
 from facesent.images.limits import MAX_BYTES
@@ -223,9 +223,12 @@ def _looks_like_picture(file: Path) -> bool:
 
 def _survey_class(folder: Path, root: Path) -> tuple[list[str], list[tuple[str, str]]]:
     files, skipped = [], []
-    for entry in _visible(folder):
+    for entry in sorted(folder.iterdir()):
         name = f"{folder.name}/{printable(entry.name)}"
-        if reason := _unfit(entry, root):
+        if is_ignored(entry.name):
+            if is_hidden_image(entry.name):
+                skipped.append((name, "a hidden file: its name begins with a dot"))
+        elif reason := _unfit(entry, root):
             skipped.append((name, reason))
         elif entry.is_dir():
             if any(is_image_name(inner.name) for inner in _visible(entry)):

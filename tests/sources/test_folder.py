@@ -48,10 +48,11 @@ def test_takes_the_images_of_the_class_folders(source: Path, incoming: Path) -> 
 
 
 def test_reports_what_it_does_not_take(source: Path, incoming: Path) -> None:
-    make(source, "Happy/notes.txt", "loose.jpg", "Happy/.hidden.jpg", "__MACOSX/._1.jpg", "Sad/empty/readme")
+    make(source, "Happy/notes.txt", "loose.jpg", "Happy/.hidden.jpg", "Sad/empty/readme")
+    make(source, "Happy/._1.jpg", "__MACOSX/._1.jpg")
     imported = import_folder(source, incoming)
     assert names(incoming) == ["Happy/1.jpg", "Happy/2.PNG", "Sad/1.bmp"]
-    assert [name for name, _ in imported.skipped] == ["Happy/notes.txt", "Sad/empty", "loose.jpg"]
+    assert [name for name, _ in imported.skipped] == ["Happy/.hidden.jpg", "Happy/notes.txt", "Sad/empty", "loose.jpg"]
 
 
 def test_links_out_of_the_folder_are_not_followed(source: Path, incoming: Path, tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ def test_good_images_give_a_manifest_a_summary_and_pages_the_same_each_time(
     (project.data / "metadata.csv").write_text("file_name,group\nAngry/000.png,007\nAngry/gone.png,1\n")
     (project.data / "stray.jpg").write_bytes(b"")
     (project.data / "Happy" / "phone.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    for name in (".cover.jpg", "._000.png"):
+        (project.data / "Happy" / name).write_bytes(b"")
     validate(project)
     first = outputs(project)
     validate(project)
@@ -43,12 +45,13 @@ def test_good_images_give_a_manifest_a_summary_and_pages_the_same_each_time(
     summary = json.loads(first[Path("summary.json")])
     assert summary["passed"]
     assert summary["classes"]["Angry"] == {"files": 24, "usable": 24}
-    assert len(summary["notes"]) == 3
+    assert len(summary["notes"]) == 4
     shown = capsys.readouterr().out
     assert "Angry" in shown
     assert "such as Angry/gone.png" in shown
     assert "such as stray.jpg" in shown
     assert "such as Happy/phone.HEIC, which is HEIC." in shown
+    assert "1 image in the class folders is ignored, as the name begins with a dot: Happy/.cover.jpg." in shown
 
 
 def test_a_failed_expectation_is_an_error_after_all_is_written(make_project: MakeProject) -> None:
