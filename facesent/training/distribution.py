@@ -13,8 +13,8 @@ still fits a new Keras is what ``test_two_processes_train_as_one_does_also_acros
 
 import json
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from facesent.core.errors import FacesentError
@@ -66,9 +66,26 @@ def is_chief(distribute: str) -> bool:
     return distribute != "workers" or _checked_cluster() == 0
 
 
-def scope(strategy: "tf.distribute.Strategy | None") -> AbstractContextManager[Any]:
-    """Variables made inside live on every replica, and are set on every replica."""
-    return strategy.scope() if strategy else nullcontext()
+@contextmanager
+def scope(strategy: "tf.distribute.Strategy | None") -> Iterator[None]:
+    """Variables made inside live on every replica, and are set on every replica.
+
+    Raises:
+        DistributionError: another worker ended, or cannot be reached any more.
+    """
+    if strategy is None:
+        yield
+        return
+    import tensorflow as tf
+
+    try:
+        with strategy.scope():
+            yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError) as error:
+        raise DistributionError(
+            "Expected all workers to go on. Received: one that has ended or cannot be reached; its own messages say "
+            "why. Start all of them again: training goes on after the last finished epoch."
+        ) from error
 
 
 def share_of_batch(size: int, part: int, parts: int) -> slice:

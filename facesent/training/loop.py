@@ -129,9 +129,9 @@ def train(
     strategy = distribution.strategy(settings.distribute)
     make_deterministic(settings.seed)
     state = checkpoint.load(fingerprint) or _fresh_state(checkpoint, fingerprint)
-    distribution.agree_on_start(strategy, len(state.history))
     batches = _batches(examples, classes, settings, distribution.share_of_process(strategy))
     with distribution.scope(strategy):
+        distribution.agree_on_start(strategy, len(state.history))
         epochs = Epochs(state, settings, checkpoint, watch)
         model = distribution.replicated(network(model_settings, settings, classes), strategy)
         if not state.variables:

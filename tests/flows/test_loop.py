@@ -42,7 +42,7 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "train": {"epochs": 30},
     # Of 12 people's photos nothing closer can be said.
     "gate": {"retrain_margin": 0.3},
-    "log": {"photos": True},
+    "log": {"photos": True, "corrections": LABELLED},
     "watch": {"baseline_hours": 48, "block_hours": 6, "quiet_hours": 48, "resamples": 20, "gain": 0.3},
     "server": {"poll_seconds": 1, "shadow_seconds": 1},
 }

@@ -2,11 +2,15 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing, suppress
+from hashlib import sha256
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -17,14 +21,24 @@ from facesent.model.settings import Model
 from facesent.params import load_params
 from facesent.training.checkpoint import CheckpointFolder, State
 from facesent.training.distribution import DistributionError, Follower, is_chief, share_of_batch, strategy
+from facesent.training.loop import Trained
 from facesent.training.settings import Optimizer, Train
 
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
-EPOCHS = 2
+EPOCHS, ENDED_IN = 3, 2
 
 
 class Killed(Exception):
     """Stands for the end of the process."""
+
+
+def stop() -> NoReturn:
+    raise Killed
+
+
+def die() -> NoReturn:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
 
 
 def settings(distribute: str) -> tuple[Model, Train]:
@@ -47,17 +61,22 @@ def examples(count: int, seed: int) -> Examples:
     return Examples((noise + targets[:, None, None, None] * 20).astype(np.uint8), targets)
 
 
-def run(distribute: str, folder: Path, *, kill: bool = False) -> list[dict[str, float]]:
-    """Train a slim network on batches of 11 and 12, whose halves are of different sizes in each replica and step."""
+def run(distribute: str, folder: Path, *, end: Callable[[], NoReturn] | None = None) -> Trained:
+    """Train a slim network on batches of 11 and 12, whose halves are of different sizes in each replica and step.
+
+    Args:
+        distribute: the parameter.
+        folder: of the checkpoint.
+        end: ends the process in epoch ``ENDED_IN``.
+    """
     from facesent.model.architectures import reference
     from facesent.training.loop import train
 
     class Killing(Watcher):
         def epoch(self, epoch: Epoch) -> None:
-            if epoch.index == 0 or not kill:
-                print(f"epoch {epoch.index + 1}", file=sys.stderr)
-            if kill and epoch.index + 1 == EPOCHS:
-                raise Killed
+            if end and epoch.index + 1 == ENDED_IN:
+                end()
+            print(f"epoch {epoch.index + 1}", file=sys.stderr)
 
     kind = CheckpointFolder if is_chief(distribute) else Follower
     checkpoint = kind(folder, pytest.fail)
@@ -65,7 +84,7 @@ def run(distribute: str, folder: Path, *, kill: bool = False) -> list[dict[str, 
     with pytest.MonkeyPatch.context() as patch, closing(checkpoint):
         patch.setattr(reference, "FILTERS", (8, 8, 16, 16, 32, 32, 32))
         patch.setattr(reference, "DENSE_UNITS", (32,))
-        return train(*data, *settings(distribute), checkpoint=checkpoint, fingerprint="a", watch=Killing()).history
+        return train(*data, *settings(distribute), checkpoint=checkpoint, fingerprint="a", watch=Killing())
 
 
 def start(distribute: str, folder: Path, *options: str, tf_config: str = "") -> "subprocess.Popen[str]":
@@ -74,13 +93,16 @@ def start(distribute: str, folder: Path, *options: str, tf_config: str = "") -> 
     return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def start_workers(folder: Path, *options: str) -> list["subprocess.Popen[str]"]:
+def start_workers(folder: Path, *ends: str) -> list["subprocess.Popen[str]"]:
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
     cluster = {"worker": [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]}
     for each in sockets:
         each.close()
     configs = [{"cluster": cluster, "task": {"type": "worker", "index": index}} for index in range(2)]
-    return [start("workers", folder, *options, tf_config=json.dumps(config)) for config in configs]
+    return [
+        start("workers", folder, *ends[index : index + 1], tf_config=json.dumps(config))
+        for index, config in enumerate(configs)
+    ]
 
 
 def ended(processes: list["subprocess.Popen[str]"]) -> list[tuple[str, str]]:
@@ -104,7 +126,7 @@ def close(history: list[dict[str, float]], other: list[dict[str, float]]) -> boo
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, float]]:
     """The history of a training in one process on one device."""
-    return run("none", tmp_path_factory.mktemp("alone"))
+    return run("none", tmp_path_factory.mktemp("alone")).history
 
 
 @pytest.mark.slow
@@ -112,9 +134,9 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, float]]:
 def test_two_processes_train_as_one_does_also_across_a_kill_of_both(
     tmp_path: Path, alone: list[dict[str, float]]
 ) -> None:
-    ended(start_workers(tmp_path, "kill"))
+    ended(start_workers(tmp_path, "stop", "stop"))
     resumed = ended(start_workers(tmp_path))
-    histories = [json.loads(output) for output, _ in resumed]
+    histories = [json.loads(output)["history"] for output, _ in resumed]
     assert histories[0] == histories[1]
     assert all("epoch 2" in errors and "epoch 1" not in errors for _, errors in resumed)
     assert close(histories[0], alone), (histories[0], alone)
@@ -124,7 +146,25 @@ def test_two_processes_train_as_one_does_also_across_a_kill_of_both(
 @pytest.mark.long
 def test_two_devices_train_as_one_does(tmp_path: Path, alone: list[dict[str, float]]) -> None:
     ((output, _),) = ended([start("mirrored", tmp_path)])
-    assert close(json.loads(output), alone), (output, alone)
+    assert close(json.loads(output)["history"], alone), (output, alone)
+
+
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.parametrize("killed", [0, 1])
+def test_one_that_is_killed_ends_the_other_with_a_sentence_and_a_new_start_gives_the_same_weights(
+    tmp_path: Path, killed: int
+) -> None:
+    undisturbed = ended(start_workers(tmp_path / "undisturbed"))
+    workers = start_workers(tmp_path, *(("die", "") if killed == 0 else ("", "die")))
+    texts = [process.communicate(timeout=240)[1] for process in workers]
+    assert workers[killed].returncode == -signal.SIGKILL
+    assert workers[1 - killed].returncode == 1
+    assert "DistributionError: Expected all workers to go on." in texts[1 - killed]
+    resumed = ended(start_workers(tmp_path))
+    # The chief may have finished the epoch in which the other was killed.
+    assert all("epoch 3" in errors and "epoch 1" not in errors for _, errors in resumed)
+    assert [output for output, _ in resumed] == [output for output, _ in undisturbed]
 
 
 @pytest.mark.parametrize(("size", "parts"), [(1, 1), (10, 3), (11, 2), (2, 3)])
@@ -134,6 +174,7 @@ def test_the_shares_of_a_batch_make_it_up_and_differ_by_one_at_most(size: int, p
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
+ENDS = {"": None, "stop": stop, "die": die}
 CLUSTER = {"worker": ["a:1", "b:1"]}
 
 
@@ -181,7 +222,9 @@ def main(distribute: str, folder: str, *options: str) -> None:
         (processor,) = tf.config.list_physical_devices("CPU")
         tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
     with suppress(Killed):
-        print(json.dumps(run(distribute, Path(folder), kill="kill" in options)))
+        trained = run(distribute, Path(folder), end=ENDS[options[0]] if options else None)
+        weights = sha256(b"".join(values.numpy().tobytes() for values in trained.model.variables)).hexdigest()
+        print(json.dumps({"history": trained.history, "weights": weights}))
 
 
 if __name__ == "__main__":
