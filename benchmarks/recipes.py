@@ -21,6 +21,7 @@ from benchmarks.machine import describe
 from benchmarks.projects import configure
 from benchmarks.trainings import Outcome, prepare, train
 from facesent.core.markdown import table
+from facesent.sources.weights.catalogue import SOURCES
 
 _RESAMPLES = 9999
 _LEVEL = 0.95
@@ -50,6 +51,12 @@ RECIPES = {
     "best-mixup": Recipe("best", {"train.augment.mixup": 0.3}),
     "best-cutmix": Recipe("best", {"train.augment.cutmix": 1.0}),
     "best-focal": Recipe("best", {"train.loss.name": "focal"}),
+    "best-fused": Recipe("best", {
+        "model.second.name": "expression_net", "model.second.image_size": 112,
+        "model.second.weights": "weights/face_expression.weights.h5",
+        "model.second.weights_sha256": SOURCES["face_expression"].sha256,
+        "model.drop_path": 0.1,
+    }),
     "best-averaged": Recipe("best", {"train.optimizer.average": 0.98}),
     "reference-squeeze": Recipe("reference", {
         "model.image_size": 96, "train.epochs": 40, "model.attention": "squeeze_excitation",

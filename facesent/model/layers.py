@@ -10,6 +10,8 @@ _LARGEST_PRODUCT = 7
 # Of ImageNet, in bytes: red, green, blue.
 _MEAN = (123.68, 116.779, 103.939)
 _DEVIATION = (58.393, 57.12, 57.375)
+# Of the images of face-api.
+_FACE_API_MEAN = (122.782, 117.001, 104.298)
 
 
 @keras.saving.register_keras_serializable("facesent")
@@ -131,14 +133,15 @@ class ChannelStatistics(keras.layers.Layer):  # type: ignore[misc]
 
 @keras.saving.register_keras_serializable("facesent")
 class ImageNetScaling(keras.layers.Layer):  # type: ignore[misc]
-    """Bytes to what a network trained on ImageNet expects.
+    """Bytes to what a network trained on ImageNet, or by face-api, expects.
 
     Args:
         mode: ``tf``: -1..1; ``torch``: less ImageNet's mean, by its deviation; ``caffe``: less ImageNet's mean, in the
-            order blue, green, red. These are the names and numbers of ``keras.applications``.
+            order blue, green, red. These are the names and numbers of ``keras.applications``. ``face_api``: less the
+            mean of its images, by 255.
     """
 
-    def __init__(self, mode: Literal["tf", "torch", "caffe"], **options: Any) -> None:
+    def __init__(self, mode: Literal["tf", "torch", "caffe", "face_api"], **options: Any) -> None:
         super().__init__(**options)
         self.mode = mode
 
@@ -147,6 +150,8 @@ class ImageNetScaling(keras.layers.Layer):  # type: ignore[misc]
         x = keras.ops.cast(inputs, self.compute_dtype)
         if self.mode == "tf":
             return x / 127.5 - 1
+        if self.mode == "face_api":
+            return (x - keras.ops.convert_to_tensor(_FACE_API_MEAN, x.dtype)) / 255
         mean, deviation = (keras.ops.convert_to_tensor(values, x.dtype) for values in (_MEAN, _DEVIATION))
         return (x - mean) / deviation if self.mode == "torch" else keras.ops.flip(x - mean, axis=-1)
 

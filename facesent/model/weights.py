@@ -5,9 +5,9 @@ from pathlib import Path
 
 from facesent.core.errors import FacesentError
 from facesent.core.files import sha256
-from facesent.model.architectures.backbones import untrained, up_to_last_layer
+from facesent.model.architectures.backbones import AVERAGES, untrained, up_to_last_layer
 from facesent.model.backend import keras
-from facesent.model.settings import Model
+from facesent.model.settings import Model, Trunk
 
 _HEAD = "head"
 
@@ -17,18 +17,19 @@ class WeightsError(FacesentError):
 
 
 def load_pretrained(model: keras.Model, settings: Model) -> None:
-    """Set the backbone's weights to those that ``settings.weights`` names; the head stays as it is.
+    """Set each backbone's weights to those that the settings name; the head stays as it is.
 
     Raises:
         WeightsError: saying where to put a file.
     """
-    if settings.weights == "none":
-        return
-    source = up_to_last_layer(settings, _from_file(settings) if settings.names_file else _from_keras(settings))
-    backbone = [layer for layer in model.layers if not _in_head(layer)]
-    variables = [variable for layer in backbone for variable in layer.variables]
-    for variable, value in zip(variables, source.variables, strict=True):
-        variable.assign(value)
+    for trunk, end in zip(settings.trunks, AVERAGES, strict=False):
+        if trunk.weights != "none":
+            source = up_to_last_layer(trunk, _from_file(trunk) if trunk.names_file else _from_keras(trunk))
+            # In order, since Keras names some layers by a count.
+            layers = keras.Model(model.inputs, model.get_layer(end).output).layers
+            variables = [variable for layer in layers for variable in layer.variables]
+            for variable, value in zip(variables, source.variables, strict=True):
+                variable.assign(value)
 
 
 def freeze(model: keras.Model, settings: Model, *, head_only: bool) -> None:
@@ -44,13 +45,15 @@ def freeze(model: keras.Model, settings: Model, *, head_only: bool) -> None:
 
 
 def weights_sha256(settings: Model) -> str | None:
-    """Hash of the weights file: 64 hex digits; None where there is none.
+    """Hash of the weights file, 64 hex digits, or of both with a space between; None where there is none.
 
     Raises:
-        WeightsError: it is not there, or not the one that ``settings.weights_sha256`` describes.
+        WeightsError: one is not there, or not the one that ``weights_sha256`` describes.
     """
-    if not settings.names_file:
-        return None
+    return " ".join(_checked_sha256(trunk) for trunk in settings.trunks if trunk.names_file) or None
+
+
+def _checked_sha256(settings: Trunk) -> str:
     path = Path(settings.weights)
     if not path.is_file():
         raise WeightsError(
@@ -69,8 +72,8 @@ def _in_head(layer: keras.layers.Layer) -> bool:
     return bool(layer.name.startswith(_HEAD)) or layer.name == "probabilities"
 
 
-def _from_file(settings: Model) -> keras.Model:
-    weights_sha256(settings)
+def _from_file(settings: Trunk) -> keras.Model:
+    _checked_sha256(settings)
     source = untrained(settings)
     try:
         with warnings.catch_warnings():
@@ -85,7 +88,7 @@ def _from_file(settings: Model) -> keras.Model:
     return source
 
 
-def _from_keras(settings: Model) -> keras.Model:
+def _from_keras(settings: Trunk) -> keras.Model:
     try:
         return untrained(settings, weights="imagenet")
     # Keras raises bare Exceptions for what the net refuses.

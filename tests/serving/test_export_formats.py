@@ -17,7 +17,7 @@ from facesent.model.layers import (
     MeanOfSides,
     WithMirrorImages,
 )
-from facesent.model.settings import Model
+from facesent.model.settings import Model, Trunk
 from facesent.prediction.classifier import Classifier
 from facesent.serving.export.check import Written, refusal, write
 from facesent.serving.export.formats import FORMATS, serving_module
@@ -51,6 +51,14 @@ def of_preset_best() -> Any:
     return build(settings, len(LABELS), flip_average=True)
 
 
+def of_two_backbones() -> Any:
+    settings = Model(
+        name="mobilenet", image_size=32, scaling="caffe", last_layer="conv_pw_3_relu", dropout=0.3,
+        batch_norm_momentum=0.9, drop_path=0.1, second=Trunk(name="expression_net", image_size=24),
+    )  # fmt: skip
+    return build(settings, len(LABELS), flip_average=True)
+
+
 def with_numbers(model: Any, seed: int = 7) -> Any:
     """Statistics and a temperature as a training leaves them; fresh ones would hide a layer that is skipped."""
     rng = np.random.default_rng(seed)
@@ -76,7 +84,7 @@ def written(model: Any, name: str, folder: Path) -> Written:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("make", [every_layer, reference, of_preset_best])
+@pytest.mark.parametrize("make", [every_layer, reference, of_preset_best, of_two_backbones])
 @pytest.mark.parametrize("name", list(FORMATS))
 def test_every_format_answers_what_our_network_answers(make: Any, name: str, tmp_path: Path) -> None:
     model = with_numbers(make())

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from facesent.core.errors import FacesentError
+from facesent.model.architectures.expression_net import expression_net
 from facesent.model.backend import keras
 from facesent.model.layers import ImageNetScaling
-from facesent.model.settings import Model
+from facesent.model.settings import Model, Trunk
 
 
 @dataclass(frozen=True)
@@ -16,12 +17,12 @@ class Backbone:
 
     Attributes:
         network: of ``keras.applications``, or with the same arguments.
-        scaling: what Keras's own weights expect of the input.
+        scaling: what Keras's own weights expect of the input, or those that there are.
         options: further arguments of ``network``.
     """
 
     network: Callable[..., keras.Model]
-    scaling: Literal["tf", "torch", "caffe"]
+    scaling: Literal["tf", "torch", "caffe", "face_api"]
     options: Mapping[str, bool] = field(default_factory=dict)
 
 
@@ -36,25 +37,44 @@ BACKBONES = {
     "mobilenet_v2": Backbone(keras.applications.MobileNetV2, "tf"),
     "mobilenet_v3": Backbone(keras.applications.MobileNetV3Large, "tf", _UNSCALED),
     "convnext_tiny": Backbone(keras.applications.ConvNeXtTiny, "torch", _UNSCALED),
+    "expression_net": Backbone(expression_net, "face_api"),
 }
+
+# The layers that end the one and the other.
+AVERAGES = ("head_average", "head_second_average")
 
 
 def features(images: Any, settings: Model) -> Any:
-    """The backbone's maps, averaged, with dropout: ``(n, channels)``.
+    """The backbones' maps, averaged and side by side, with dropout: ``(n, channels)``.
 
     Raises:
         FacesentError: there is no layer ``settings.last_layer``.
     """
-    scaling = BACKBONES[settings.name].scaling if settings.scaling == "auto" else settings.scaling
+    vectors = [_features_of(images, *each) for each in zip(settings.trunks, AVERAGES, strict=False)]
+    if settings.second:
+        # Whole vectors of an image, so that the head learns to answer by either.
+        vectors = [
+            keras.layers.Dropout(settings.drop_path, noise_shape=(None, 1), name=f"head_drop_path_{number}")(vector)
+            for number, vector in enumerate(vectors, 1)
+        ]
+        vectors = [keras.layers.Concatenate(name="head_features")(vectors)]
+    return keras.layers.Dropout(settings.dropout, name="head_dropout")(vectors[0])
+
+
+def _features_of(images: Any, trunk: Trunk, end: str) -> Any:
+    """One backbone's, up to a layer ``end``: ``(n, channels)``."""
+    side, prefix = trunk.image_size, end.removeprefix("head_").removesuffix("average")
+    if images.shape[1] != side:
+        images = keras.layers.Resizing(side, side, dtype="float32", name=f"{prefix}resize")(images)
+    scaling = BACKBONES[trunk.name].scaling if trunk.scaling == "auto" else trunk.scaling
     # In float32 always: bfloat16 would round neighbouring shades to one.
-    x = ImageNetScaling(scaling, dtype="float32", name="rescale")(images)
+    x = ImageNetScaling(scaling, dtype="float32", name=f"{prefix}rescale")(images)
     # Into this network's own graph, no model inside a model: batch norm can be folded and layers frozen by name.
-    maps = _maps(settings, _network(settings, input_tensor=x))
-    x = keras.layers.GlobalAveragePooling2D(name="head_average")(maps)
-    return keras.layers.Dropout(settings.dropout, name="head_dropout")(x)
+    maps = _maps(trunk, _network(trunk, input_tensor=x))
+    return keras.layers.GlobalAveragePooling2D(name=end)(maps)
 
 
-def untrained(settings: Model, weights: str | None = None) -> keras.Model:
+def untrained(settings: Trunk, weights: str | None = None) -> keras.Model:
     """The whole backbone by itself, from scaled images to maps.
 
     Args:
@@ -64,18 +84,18 @@ def untrained(settings: Model, weights: str | None = None) -> keras.Model:
     return _network(settings, weights=weights, input_shape=(settings.image_size, settings.image_size, 3))
 
 
-def up_to_last_layer(settings: Model, backbone: keras.Model) -> keras.Model:
+def up_to_last_layer(settings: Trunk, backbone: keras.Model) -> keras.Model:
     """The part of a backbone that ``settings.last_layer`` ends."""
     return keras.Model(backbone.input, _maps(settings, backbone))
 
 
-def _network(settings: Model, **options: Any) -> keras.Model:
+def _network(settings: Trunk, **options: Any) -> keras.Model:
     backbone = BACKBONES[settings.name]
     network: keras.Model = backbone.network(include_top=False, **{"weights": None, **backbone.options, **options})
     return network
 
 
-def _maps(settings: Model, backbone: keras.Model) -> Any:
+def _maps(settings: Trunk, backbone: keras.Model) -> Any:
     if not settings.last_layer:
         return backbone.output
     try:

@@ -33,7 +33,7 @@ class Source:
 
     Attributes:
         package: that holds it.
-        members: of the package: a TensorFlow.js model with its batch normalisations folded, and its binary file.
+        members: of the package: a TensorFlow.js model, or its manifest of weights alone, and its binary file.
         trained_on: the training data, which may have terms of its own.
         licence: as the package states it.
         model: ``model.name`` of the backbone that takes the weights.
@@ -47,7 +47,7 @@ class Source:
     trained_on: str
     licence: str
     model: str
-    scaling: Literal["tf", "torch", "caffe"]
+    scaling: Literal["tf", "torch", "caffe", "face_api"]
     last_layer: str = ""
     sha256: str = ""
 
@@ -73,6 +73,26 @@ SOURCES: Mapping[str, Source] = {
         scaling="caffe",
         last_layer="conv_pw_11_relu",
         sha256="3d6296c515b852a08ff75acab342de12b8e1de85051afb4aa48e8efeca25c0e2",
+    ),
+    "face_expression": Source(
+        package=Package("@vladmandic/face-api", "1.7.15"),
+        members=(
+            Member(
+                "package/model/face_expression_model-weights_manifest.json",
+                6_980,
+                "5b349c17c7836da506e03422cd6461c74085d8bb2713ad4114647dc5d28174c8",
+            ),
+            Member(
+                "package/model/face_expression_model.bin",
+                329_468,
+                "9a9840f2cf1f4c7eab95f197512569345c00d2426754d4608b92af30e0300f3d",
+            ),
+        ),
+        trained_on="faces: expressions; the images are not known",
+        licence="MIT",
+        model="expression_net",
+        scaling="face_api",
+        sha256="31bc113349af04e284dc5a3354772d7412235cfa167f3da950a2c6d4dd972c45",
     ),
 }
 

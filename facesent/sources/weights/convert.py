@@ -33,8 +33,19 @@ def convert(source: Source, members: Sequence[bytes], *, image_size: int = _IMAG
         {"name": source.model, "image_size": image_size, "dropout": 0.0, "batch_norm_momentum": 0.99}
     )
     backbone = untrained(settings)
-    fill_folded(backbone, read_weights(*members))
+    fill = fill_plain if source.model == "expression_net" else fill_folded
+    fill(backbone, read_weights(*members))
     return backbone
+
+
+def fill_plain(network: keras.Model, weights: Weights) -> None:
+    """Set a network of convolutions with biases to weights by face-api's names: ``dense0/conv1/pointwise_filter``."""
+    for layer in network.layers:
+        if layer.weights:
+            name = layer.name.replace("_", "/")
+            separable = isinstance(layer, keras.layers.SeparableConv2D)
+            parts = ("depthwise_filter", "pointwise_filter", "bias") if separable else ("filters", "bias")
+            layer.set_weights([weights[f"{name}/{part}"] for part in parts])
 
 
 def fill_folded(mobilenet: keras.Model, weights: Weights) -> None:

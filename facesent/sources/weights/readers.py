@@ -20,15 +20,18 @@ def read_weights(model: bytes, values: bytes) -> dict[str, NDArray[Any]]:
     """Tensors by name: plain, in half precision, or in 8 or 16 bits with a scale and a minimum.
 
     Args:
-        model: the JSON file, with a ``weightsManifest``.
+        model: the JSON file: with a ``weightsManifest``, or that alone.
         values: the binary files that it names, one after the other.
 
     Raises:
         PackageError: the two do not fit together, or another format.
     """
     try:
-        groups = json.loads(model)["weightsManifest"]
+        content = json.loads(model)
+        groups = content if isinstance(content, list) else content["weightsManifest"]
         entries = [entry for group in groups for entry in group["weights"]]
+        if not entries:
+            raise ValueError("no weights")
         tensors, offset = {}, 0
         for entry in entries:
             stored = _stored(entry)

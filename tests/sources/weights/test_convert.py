@@ -1,6 +1,7 @@
 """Whole backbones: what they compute after a conversion is what they computed before."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,24 @@ def test_folded_normalisations() -> None:
     assert_same_function(ours, theirs)
     kernel = ours.get_layer("conv_pw_3").get_weights()[0]
     np.testing.assert_allclose(np.square(kernel).mean(axis=(0, 1, 2)), 2 / kernel.shape[2], rtol=1e-4)
+
+
+def test_plain_convolutions_by_the_names_of_face_api() -> None:
+    theirs = untrained(settings("expression_net"))
+    random = np.random.default_rng(0)
+    named: dict[str, Array] = {}
+    for layer in theirs.layers:
+        if layer.weights:
+            layer.set_weights([random.normal(0, 0.1, value.shape).astype(np.float32) for value in layer.get_weights()])
+            *kernels, bias = layer.get_weights()
+            parts = ("depthwise_filter", "pointwise_filter") if len(kernels) > 1 else ("filters",)
+            block, convolution = layer.name.split("_")
+            named |= {f"{block}/{convolution}/{part}": kernel for part, kernel in zip(parts, kernels, strict=True)}
+            named[f"{block}/{convolution}/bias"] = bias
+    # The classifier is not taken.
+    model, values = as_tfjs({**named, "fc/bias": np.zeros(7, np.float32)})
+    source = replace(SOURCES["face_expression"], members=())
+    assert_same_function(convert(source, [model, values], image_size=SIDE), theirs)
 
 
 def test_the_same_weights_are_the_same_bytes(tmp_path: Path) -> None:

@@ -42,6 +42,12 @@ def test_each_way_to_store_a_tensor() -> None:
     assert all(found[name].dtype == np.float32 for name in ("plain", "half", "bytes", "words"))
 
 
+def test_a_manifest_may_stand_alone() -> None:
+    groups = json.loads(manifest([entry("plain", [2])]))["weightsManifest"]
+    values = np.array([1.5, -2.0], "<f4")
+    np.testing.assert_array_equal(read_weights(json.dumps(groups).encode(), values.tobytes())["plain"], values)
+
+
 @pytest.mark.parametrize("values", [b"\0" * 4, b"\0" * 12], ids=["short", "long"])
 def test_a_manifest_and_values_that_do_not_fit_are_refused(values: bytes) -> None:
     with pytest.raises(PackageError, match="Expected"):
