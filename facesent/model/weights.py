@@ -26,7 +26,7 @@ def load_pretrained(model: keras.Model, settings: Model) -> None:
         if trunk.weights != "none":
             source = up_to_last_layer(trunk, _from_file(trunk) if trunk.names_file else _from_keras(trunk))
             # In order, since Keras names some layers by a count.
-            layers = keras.Model(model.inputs, model.get_layer(end).output).layers
+            layers = keras.Model(model.input, model.get_layer(end).output).layers
             variables = [variable for layer in layers for variable in layer.variables]
             for variable, value in zip(variables, source.variables, strict=True):
                 variable.assign(value)

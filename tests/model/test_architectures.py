@@ -72,7 +72,7 @@ def test_two_backbones_answer_together() -> None:
     model = build(settings(32, **FUSED), 3)
     answers = np.asarray(model(images(2, 32), training=False))
     np.testing.assert_allclose(compile_forward(model)(images(2, 32)), answers, atol=1e-5)
-    features = keras.Model(model.inputs, model.get_layer("head_features").output)
+    features = keras.Model(model.input, model.get_layer("head_features").output)
     for part in ("conv_pw_3", "dense3_conv3"):
         before = np.asarray(features(images(2, 32), training=False))
         layer = model.get_layer(part)
@@ -84,7 +84,7 @@ def test_in_training_the_head_misses_whole_backbones_of_an_image() -> None:
     model = build(settings(32, **FUSED, drop_path=0.5), 3)
     for layer in model.layers:
         layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
-    seen = keras.Model(model.inputs, model.get_layer("head_features").output)
+    seen = keras.Model(model.input, model.get_layer("head_features").output)
     plain, dropped = (np.asarray(seen(images(32, 32), training=training)) for training in (False, True))
     sizes = [model.get_layer(name).output.shape[-1] for name in ("head_average", "head_second_average")]
     kept = []
