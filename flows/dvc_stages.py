@@ -16,6 +16,7 @@ from facesent.core.programs import ProgramError, dvc, environment, run
 # As facesent.core.console.run_stage prints it.
 _SAID = "Error: "
 _EXITED = re.compile(r"exited with (-?\d+)$", re.MULTILINE)
+_MISSING = re.compile(r"failed to reproduce '(.+)': missing data 'source': (.+)")
 _BUSY = ("Unable to acquire lock", "is busy, it is being blocked by")
 
 
@@ -109,6 +110,11 @@ def _error(stage: str, error: ProgramError) -> StageError:
     errors = "\n".join(line for line in lines if line.startswith("ERROR"))
     if any(sign in errors for sign in _BUSY):
         return DvcBusyError("\n".join(lines))
+    if missing := _MISSING.search(errors):
+        return StageError(
+            f"Stage {stage} failed. Expected {missing[2]}, which {missing[1]} describes. Received: none. Get it: "
+            f"dvc pull {missing[1]} from a remote, or dvc checkout {missing[1]} from the cache"
+        )
     # DVC's own last line repeats the command, which says nothing after what the stage itself said.
     said = [line for line in lines if not line.startswith(("> ", "ERROR: failed to reproduce"))]
     # Of DVC itself, or of the stage as DVC tells it.

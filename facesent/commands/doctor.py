@@ -28,11 +28,12 @@ def doctor(as_json: bool) -> None:
     import json
 
     from facesent.core.paths import Project
-    from facesent.doctor import configured, installed, reachable
+    from facesent.doctor import configured, installed, reachable, storage
 
     project, found = Project(), []
     # What an import depends on comes first; each finding is shown as soon as it is known.
-    for finding in chain(installed.findings(), configured.findings(project), reachable.findings(project)):
+    looks = (installed.findings(), configured.findings(project), reachable.findings(project), storage.remotes(project))
+    for finding in chain.from_iterable(looks):
         found.append(finding)
         if as_json:
             click.echo(json.dumps(vars(finding), ensure_ascii=False))

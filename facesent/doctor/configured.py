@@ -27,7 +27,7 @@ _SECONDS = 120
 
 
 def findings(project: Project) -> Iterator[Finding]:
-    """Look at git, ``params.yaml``, ``data/``, the stages, the DVC remote and Kaggle's credentials."""
+    """Look at git, ``params.yaml``, ``data/``, the stages and Kaggle's credentials."""
     troubles = list(surroundings.troubles(project.root))
     yield _folder(project)
     yield from _code(project)
@@ -41,7 +41,6 @@ def findings(project: Project) -> Iterator[Finding]:
     if not troubles:
         yield _images(project)
         yield _stages(project)
-        yield _remote(project)
     yield _kaggle()
 
 
@@ -75,7 +74,7 @@ def _settings(project: Project) -> Finding:
 
 def _images(project: Project) -> Finding:
     if not project.data.is_dir():
-        return Finding("data/", "note", "missing", "dvc checkout data.dvc, or facesent data draw | download | import")
+        return Finding("data/", "note", "missing", "dvc pull data.dvc, or facesent data draw | download | import")
     try:
         contents, state = describe(project.data), tracking(project.data)
         with suppress(ParamsError):  # which is told already
@@ -96,16 +95,6 @@ def _stages(project: Project) -> Finding:
     if stale:
         return Finding("stages", "note", f"to be run: {', '.join(stale)}", "dvc repro, or python -m flows.pipeline")
     return Finding("stages", "ok", "up to date")
-
-
-def _remote(project: Project) -> Finding:
-    remotes = _dvc("remote", "list", folder=project.root)
-    if remotes is None:
-        return Finding("DVC remote", "problem", "dvc remote list failed", "is this folder a DVC repository?")
-    names = [line.split()[0] for line in remotes.splitlines() if line.strip()]
-    if names:
-        return Finding("DVC remote", "ok", ", ".join(names))
-    return Finding("DVC remote", "note", "none: images and models are only on this machine", "dvc remote add -d …")
 
 
 def _kaggle() -> Finding:

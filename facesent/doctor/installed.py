@@ -15,7 +15,12 @@ from packaging.requirements import Requirement
 from facesent.doctor.finding import Finding
 
 # Optional packages by what they are for.
-_EXTRAS = {"app": "facesent app", "export": "facesent export", "benchmarks": "python -m benchmarks"}
+_EXTRAS = {
+    "app": "facesent app",
+    "export": "facesent export",
+    "s3": "an object storage",
+    "benchmarks": "python -m benchmarks",
+}
 _PROGRAMS = {"npm": "facesent weights vggface2_mobilenet"}
 _FREE_GB = 5
 _MEMORY_GB = 4

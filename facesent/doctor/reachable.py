@@ -2,15 +2,20 @@
 
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
+from facesent.core import object_storage
 from facesent.core.errors import FacesentError
 from facesent.core.paths import Project
 from facesent.core.surroundings import unusable_proxies
-from facesent.doctor import prefect_home
+from facesent.doctor import prefect_home, storage
 from facesent.doctor.finding import Finding, problem
 from facesent.registry.addresses import sqlite_file
 from facesent.registry.client import address_troubles, named_store
 from facesent.registry.credentials import without_credentials
+
+if TYPE_CHECKING:
+    from requests import Response
 
 _SECONDS = 5
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
@@ -22,6 +27,7 @@ def findings(project: Project) -> Iterator[Finding]:
     yield tracking
     if tracking.state == "ok":
         yield _champion()
+        yield from _artifacts()
     yield _prefect(project)
     yield from _proxies()
 
@@ -62,6 +68,58 @@ def _champion() -> Finding:
     if why := reason(champion.tags):
         return Finding("registry", "note", f"{what}, which {why.partition(':')[0]}", "dvc repro && facesent promote")
     return Finding("registry", "ok", what)
+
+
+def _artifacts() -> Iterator[Finding]:
+    """Where they are not on this machine."""
+    subject = "artifacts"
+    try:
+        from facesent.registry.runs import artifact_location
+
+        location = artifact_location()
+    except FacesentError:
+        # Which the registry's finding tells.
+        return
+    if location.startswith(object_storage.SCHEME):
+        yield _in_bucket(subject, location)
+    elif location.startswith("mlflow-artifacts:"):
+        yield _behind_server(subject)
+
+
+def _in_bucket(subject: str, address: str) -> Finding:
+    endpoint: dict[str, Any] = {"endpoint_url": os.environ.get("MLFLOW_S3_ENDPOINT_URL") or None}
+    if os.environ.get("MLFLOW_S3_IGNORE_TLS", "").lower() in ("true", "1"):
+        endpoint["verify"] = False
+    return storage.bucket(subject, address, lambda: storage.client_of({}, endpoint))
+
+
+def _behind_server(subject: str) -> Finding:
+    """The server lists what its own store has: with its credentials, not with those of this machine."""
+    import requests
+
+    server = (named_store() or "").rstrip("/")
+    user = os.environ.get("MLFLOW_TRACKING_USERNAME")
+    try:
+        answer = requests.get(
+            f"{server}/api/2.0/mlflow-artifacts/artifacts",
+            {"path": ""},
+            auth=(user, os.environ.get("MLFLOW_TRACKING_PASSWORD", "")) if user else None,
+            timeout=_SECONDS,
+        )
+    except requests.RequestException as error:
+        return Finding(subject, "problem", f"{server}: {type(error).__name__}", "see the log of that server")
+    if answer.ok or answer.status_code in {401, 403}:
+        return Finding(subject, "ok", f"the server keeps them: {server}")
+    said = without_credentials(_message(answer))
+    advice = object_storage.advice_for(said)
+    return Finding(subject, "problem", f"{server}: {said}", f"on that server: {advice}" if advice else "see its log")
+
+
+def _message(answer: "Response") -> str:
+    try:
+        return str(answer.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"status {answer.status_code}"
 
 
 def _prefect(project: Project) -> Finding:

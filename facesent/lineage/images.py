@@ -11,6 +11,7 @@ from facesent.core.errors import ReproductionError
 from facesent.core.paths import Project
 from facesent.core.programs import Log, ProgramError, dvc, python, run
 from facesent.registry.lineage import data_md5
+from facesent.sources.dvc import has_remote
 
 _LINKS = ["reflink", "hardlink", "copy"]
 
@@ -51,7 +52,7 @@ def provide(copy: Project, md5: str, env: Mapping[str, str], report: Log) -> Non
     pointer = {"outs": [{"md5": md5, "hash": "md5", "path": copy.data.name}]}
     copy.data_pointer.write_text(yaml.safe_dump(pointer), encoding="utf-8")
     name = copy.data_pointer.name
-    for attempt in ("checkout", "pull") if _has_remote(copy) else ("checkout",):
+    for attempt in ("checkout", "pull") if has_remote(copy.root) else ("checkout",):
         try:
             run(dvc(attempt, "--force", name), copy.root, env, report)
             return
@@ -66,9 +67,3 @@ def provide(copy: Project, md5: str, env: Mapping[str, str], report: Log) -> Non
             f"the drawn faces are {drawn}. Get them into the cache: run `dvc add data` or `dvc push` where they are, "
             "then `dvc fetch --all-commits data.dvc` here."
         )
-
-
-def _has_remote(copy: Project) -> bool:
-    from dvc.config import Config
-
-    return bool(Config(str(copy.root / ".dvc"))["core"].get("remote"))

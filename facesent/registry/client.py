@@ -116,8 +116,14 @@ def mlflow_answers(*, makes_store: bool = True) -> Iterator[None]:
         if makes_store:
             create_store()
         yield
-    # MLflow lets errors of its database and of uploads through as they are.
-    except (MlflowException, SQLAlchemyError, RequestException) as error:
+    # MLflow lets errors of its database, of uploads and of an object storage through as they are.
+    except Exception as error:
+        from facesent.core import object_storage
+
+        if not (
+            isinstance(error, MlflowException | SQLAlchemyError | RequestException) or object_storage.is_own(error)
+        ):
+            raise
         from facesent.registry.troubles import message_of
 
         hidden = without_credentials(str(error)) != str(error)

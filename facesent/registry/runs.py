@@ -283,6 +283,13 @@ def check_experiment() -> None:
         raise MlflowException(f"The experiment {number} must be in the 'active' state. Current state is {stage}.")
 
 
+@mlflow_answers(makes_store=False)
+def artifact_location() -> str:
+    """The address under which new runs keep their files; empty where there was no run yet."""
+    experiment = MlflowClient().get_experiment_by_name(EXPERIMENT)
+    return str(experiment.artifact_location) if experiment else ""
+
+
 def metric_name(name: str) -> str:
     """A name that MLflow accepts: class folders may hold any character."""
     return re.sub(r"[^\w\-. /]", "_", name)

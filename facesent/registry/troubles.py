@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from textwrap import shorten
 
+from facesent.core import object_storage
 from facesent.core.errors import TrackingError
 from facesent.registry.addresses import DATABASE, sqlite_file
 from facesent.registry.client import address_troubles, named_store
@@ -37,6 +38,7 @@ _ADVICE = {
     "invalid host header": "Start that server with this host in its --allowed-hosts.",
     "413 client error": _TOO_LARGE,
     "error code 413": _TOO_LARGE,
+    "too many 500 error responses": "See the log of that server: perhaps it cannot write where it keeps artifacts.",
     "error code 401": _USER,
     "error code 403": _USER,
     "file too large": f"Allow this process larger files (ulimit -f), {_AGAIN}",
@@ -52,7 +54,7 @@ def message_of(error: Exception) -> str:
     """The whole line, without credentials."""
     for trouble in address_troubles():
         return f"{trouble.subject}: {trouble.what}. {trouble.advice}"
-    said = without_credentials(str(error)).strip()
+    said = without_credentials(object_storage.in_words(error)).strip()
     if page := _PAGE.search(said):
         said = f"a web page{f' with error code {page[1]}' if page[1] else ''}, which is not an answer from MLflow"
     # An absent server is told of with the whole address and each layer's error, of which the last one says why.
@@ -61,15 +63,17 @@ def message_of(error: Exception) -> str:
     # SQLAlchemy adds its statement and a link.
     first = re.sub(r"^\([\w.]+\) |\[SQL: .*|\(Background on this error .*", "", said, flags=re.DOTALL)
     received = shorten(first, _LONGEST, placeholder=" …").rstrip(".")
+    if object_storage.is_own(error) or object_storage.SCHEME in said:
+        return f"Expected the object storage of MLflow's artifacts to answer. Received: {received}. {_advice(said)}"
     return f"Expected MLflow's store, {_store()}, to answer. Received: {received}. {_advice(said)}"
 
 
 def of_server(said: str) -> TrackingError | None:
-    """The error for what a server of a model says at its end, where that tells of its store or of a full disk.
+    """The error for what a server of a model says at its end, where that tells of a store or of a full disk.
 
     Nothing is then known of the model.
     """
-    if not any(sign in said.lower() for sign in _NOT_OF_A_MODEL):
+    if not (any(sign in said.lower() for sign in _NOT_OF_A_MODEL) or object_storage.advice_for(said)):
         return None
     first = re.sub(r"[\w.]+: (API request to \S+ failed).*", r"\1", said.partition("\n")[0], flags=re.IGNORECASE)
     return TrackingError(f"{first.rstrip('.')}. {_advice(said)}")
@@ -86,6 +90,8 @@ def _advice(said: str) -> str:
     if match := _DELETED_EXPERIMENT.search(said):
         return f"It was deleted. Restore it: {_with_store()}mlflow experiments restore --experiment-id {match[1]}"
     if advice := next((advice for sign, advice in _ADVICE.items() if sign in said.lower()), ""):
+        return advice
+    if advice := object_storage.advice_for(said):
         return advice
     if named_store() and "connect" in said.lower():
         return f"Start the server that MLFLOW_TRACKING_URI names, or unset it: then {DATABASE} in this folder is used."

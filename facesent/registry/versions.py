@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
 
+from facesent.core import object_storage
 from facesent.core.errors import FacesentError
 from facesent.model.storage import model_sha256
 from facesent.registry import runs
@@ -211,21 +212,30 @@ def version_files(version: int) -> Iterator[tuple[Path, Path]]:
 
     Raises:
         RegistryError: if they cannot be had, or are not those that were registered.
+        TrackingError: if the object storage that has them cannot be reached, or refuses.
     """
     with TemporaryDirectory(prefix="facesent-version-") as scratch:
-        try:
-            repository = get_artifact_repository(model_uri(version))
-            target = scratch if folder_of(repository) is None else None
-            folder = Path(repository.download_artifacts("artifacts", target))  # type: ignore[no-untyped-call]
-            model, labels = (folder / name for name in FILES)
-            if model_sha256_of(version) not in ("", model_sha256(model, labels)):
-                raise OSError(f"weights or labels in {folder} that differ from those registered")
-        except (MlflowException, OSError) as error:
-            raise RegistryError(
-                f"Expected the files of version {version} of {NAME}. Received: {error}. To register the model in "
-                "outputs/ again: facesent promote. To serve the previous version: facesent rollback"
-            ) from None
-        yield model, labels
+        yield _fetched(version, scratch)
+
+
+@mlflow_answers()
+def _fetched(version: int, scratch: str) -> tuple[Path, Path]:
+    try:
+        repository = get_artifact_repository(model_uri(version))
+        target = scratch if folder_of(repository) is None else None
+        folder = Path(repository.download_artifacts("artifacts", target))  # type: ignore[no-untyped-call]
+        model, labels = (folder / name for name in FILES)
+        if model_sha256_of(version) not in ("", model_sha256(model, labels)):
+            raise OSError(f"weights or labels in {folder} that differ from those registered")
+    except (MlflowException, OSError) as error:
+        # What a storage refuses it may still have.
+        if object_storage.advice_for(str(error)):
+            raise
+        raise RegistryError(
+            f"Expected the files of version {version} of {NAME}. Received: {error}. To register the model in "
+            "outputs/ again: facesent promote. To serve the previous version: facesent rollback"
+        ) from None
+    return model, labels
 
 
 @mlflow_answers()

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from facesent.core import object_storage
 from facesent.core.errors import FacesentError
 from facesent.core.files import replaced
 from facesent.evaluation.intervals import Estimate
@@ -144,7 +145,9 @@ class _Follower:
         try:
             await self._prepare(workers, version)
         except WorkerError as error:
-            raise ServeError(f"Expected version {version} to be served. Received: {error}") from None
+            advice = object_storage.advice_for(str(error))
+            said = f"Expected version {version} to be served. Received: {error}"
+            raise ServeError(f"{said}. {advice}" if advice else said) from None
         await self._take_over(version, workers)
         host, port = self._listener.getsockname()[:2]
         self._log(f"Version {version} answers at http://{host}:{port}. Documentation: http://{host}:{port}/docs")

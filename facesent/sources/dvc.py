@@ -12,9 +12,12 @@ from pathlib import Path
 
 import yaml
 
+from facesent.core import object_storage
 from facesent.core.errors import DataError
-from facesent.core.programs import dvc
+from facesent.core.programs import ProgramError, dvc, environment, run
 from facesent.dataset.files import check_names
+
+_ERROR = "ERROR:"
 
 
 class Tracking(StrEnum):
@@ -99,6 +102,32 @@ def can_check_out(data_dir: Path) -> bool:
     return (root / ".dvc" / "cache" / "files" / "md5" / digest[:2] / digest[2:]).is_file()
 
 
+def has_remote(root: Path) -> bool:
+    """Whether the DVC project in ``root`` has a default remote."""
+    from dvc.config import Config
+
+    return bool(Config(str(root / ".dvc"))["core"].get("remote"))
+
+
+def pull(data_dir: Path) -> None:
+    """Get what the ``.dvc`` file of ``data_dir`` describes from the default remote.
+
+    Raises:
+        DataError: with DVC's reason; what came is in the cache, and the next try gets the rest.
+    """
+    printed: list[str] = []
+    try:
+        run(dvc("pull", pointer(data_dir).name), data_dir.parent, environment(), printed.append)
+    except ProgramError:
+        # The first one says why, the others what came of it.
+        said = next((line for line in printed if line.startswith(_ERROR)), printed[-1] if printed else "nothing")
+        reason = said.removeprefix(_ERROR).strip()
+        advice = object_storage.advice_for(reason) or "If nobody pushed them: dvc push where they are."
+        raise DataError(
+            f"Expected the images of {pointer(data_dir)} from DVC's remote. Received: {reason}. {advice}"
+        ) from None
+
+
 def matches(data_dir: Path) -> bool:
     """Whether ``data_dir`` holds what its ``.dvc`` file says."""
     return tracking(data_dir) is Tracking.MATCHES
@@ -155,13 +184,13 @@ def _commit_with(source: Path) -> str | None:
 def _dvc(*arguments: str, folder: Path) -> str:
     answer = _run(dvc(*arguments), folder)
     # On a full disk `dvc add` ends with status 0 although it could not copy every file to its cache.
-    if answer.returncode or "ERROR:" in answer.stderr:
+    if answer.returncode or _ERROR in answer.stderr:
         raise DataError(f"Expected `dvc {' '.join(arguments)}` to succeed. Received: {_reason(answer.stderr)}")
     return answer.stdout
 
 
 def _reason(stderr: str) -> str:
-    text = stderr[max(stderr.rfind("ERROR:"), 0) :].strip()
+    text = stderr[max(stderr.rfind(_ERROR), 0) :].strip()
     return "\n".join(line for line in text.splitlines() if line.strip() and "Having any troubles" not in line)
 
 
