@@ -4,11 +4,16 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from facesent.registry.client import prepare
+
+if TYPE_CHECKING:
+    from tests.helpers.object_storage import Storage
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -72,3 +77,21 @@ def mlflow_store(project: Path, empty_mlflow_database: Path, monkeypatch: pytest
     shutil.copy(empty_mlflow_database, database)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
     return database
+
+
+@pytest.fixture(scope="session")
+def storage_server() -> Iterator["Storage"]:
+    """An object storage for all tests of this process."""
+    # Not above: moto takes long to import.
+    from tests.helpers.object_storage import storage
+
+    with storage() as answering:
+        yield answering
+
+
+@pytest.fixture
+def object_storage(storage_server: "Storage", home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["Storage"]:
+    """An empty object storage, which the environment has credentials for."""
+    storage_server.use(monkeypatch)
+    yield storage_server
+    storage_server.empty()

@@ -41,7 +41,6 @@ def test_an_empty_project_is_told_how_to_begin(project: Path) -> None:
     assert found["git"].state == found["params.yaml"].state == "ok"
     assert found["data/"].state == "note"
     assert "facesent data draw" in found["data/"].advice
-    assert found["DVC remote"].state == "note"
 
 
 def test_a_project_without_the_code_is_told_what_needs_it(project: Path) -> None:

@@ -14,6 +14,8 @@ import pytest
 
 _MLFLOW = Path(sys.executable).parent / "mlflow"
 
+_ARTIFACTS = ("--artifacts-destination", "artifacts")
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -22,13 +24,19 @@ def free_port() -> int:
 
 
 @contextmanager
-def tracking_server(folder: Path, port: int) -> Iterator[None]:
-    """Answers on this port while the block runs; its store is ``mlflow.db`` and ``artifacts`` in ``folder``."""
+def tracking_server(folder: Path, port: int, *artifacts: str) -> Iterator[None]:
+    """Answers on this port while the block runs; its store is ``mlflow.db`` in ``folder``.
+
+    Args:
+        folder: in which it runs.
+        port: of this machine.
+        artifacts: options that say where they are kept; by default ``artifacts`` in ``folder``.
+    """
     command = [str(_MLFLOW), "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     with (folder / "server.log").open("w") as log:
         process = subprocess.Popen(
-            [*command, "--backend-store-uri", "sqlite:///mlflow.db", "--artifacts-destination", "artifacts"],
+            [*command, "--backend-store-uri", "sqlite:///mlflow.db", *(artifacts or _ARTIFACTS)],
             cwd=folder, env={**os.environ, **quiet}, stdout=log, stderr=log,
         )  # fmt: skip
         try:
