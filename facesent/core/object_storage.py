@@ -39,6 +39,7 @@ _ADVICE = {
     "accessdenied": _NOT_ALLOWED,
     "access denied": _NOT_ALLOWED,
     "(403)": _NOT_ALLOWED,
+    "forbidden": f"{_NOT_ALLOWED} It also says so of a wrong key.",
 }
 
 

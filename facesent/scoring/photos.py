@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from facesent.core import object_storage
 from facesent.core.errors import in_words
 from facesent.dataset.files import SUFFIXES, is_ignored, is_image_name
 from facesent.images.limits import MAX_BYTES
@@ -71,13 +72,14 @@ def content_of(name: str, root: Path = Path()) -> bytes:
         if (size := store.size(path) or 0) > MAX_BYTES:
             raise ImageError(f"Expected at most {MAX_BYTES} bytes. Received: {size}.")
         return bytes(store.cat_file(path))
-    except (ImageError, FileNotFoundError, IsADirectoryError, PermissionError):
+    except (ImageError, FileNotFoundError, IsADirectoryError):
         raise
     except Exception as error:
-        # Each store raises what its own client does.
+        # Each store raises what its own client does. That reading is forbidden is said of a wrong key too, which would
+        # make every further photo one that cannot be read.
+        advice = object_storage.advice_for(_said(error)) or "Run it again when the store answers."
         raise ScoringError(
-            f"Expected {name} from its store. Received: {error or type(error).__name__}. Run it again when the store "
-            "answers: finished shards are kept."
+            f"Expected {name} from its store. Received: {_said(error)}. {advice} Finished shards are kept."
         ) from None
 
 
@@ -125,10 +127,8 @@ def _in_store(source: str) -> Iterator[str]:
         else:
             yield from (store.unstrip_protocol(name) for name in _walk_store(store, path))
     except Exception as error:
-        raise ScoringError(
-            f"Expected photos under {source}. Received: {error or type(error).__name__}. Check the address, and that "
-            "this machine may list it."
-        ) from None
+        advice = object_storage.advice_for(_said(error)) or "Check the address, and that this machine may list it."
+        raise ScoringError(f"Expected photos under {source}. Received: {_said(error)}. {advice}") from None
 
 
 def _walk_store(store: Any, folder: str) -> Iterator[str]:
@@ -157,6 +157,10 @@ def _store(address: str) -> tuple[Any, str]:
         advice = f"Install it: pip install {package[scheme]}" if scheme in package else "See fsspec's list of stores"
         raise ScoringError(f"Expected a store that fsspec can reach. Received: {address}: {error}. {advice}.") from None
     return store, path
+
+
+def _said(error: Exception) -> str:
+    return (object_storage.in_words(error) or type(error).__name__).rstrip(".")
 
 
 def expected_images() -> str:

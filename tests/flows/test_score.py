@@ -23,6 +23,7 @@ from facesent.scoring.plan import Version
 from facesent.scoring.shards import score as score_one
 from flows.score import main, score
 from flows.shards import Progress
+from tests.helpers.object_storage import Storage
 from tests.helpers.processes import survivors
 from tests.helpers.scored import draw_photos, plan, version_of
 from tests.helpers.trained_project import write_model
@@ -120,6 +121,56 @@ def test_a_kill_loses_no_finished_shard_and_the_next_run_ends_it(
     assert kept.items() <= after.items()
     assert pd.read_parquet("killed").equals(uninterrupted)
     assert sorted(path.name for path in (root / "killed").iterdir()) == ["_plan", *sorted(after)]
+
+
+@pytest.fixture
+def bucket(root: Path, storage_server: Storage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
+    """An object storage that has the photos in a bucket."""
+    from s3fs import S3FileSystem
+
+    storage_server.use(monkeypatch)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", storage_server.address)
+    # It keeps its clients, and with them what the environment said.
+    S3FileSystem.clear_instance_cache()
+    client = storage_server.client()
+    client.create_bucket(Bucket="photos")
+    for photo in sorted((root / "photos").iterdir())[:64]:
+        client.upload_file(str(photo), "photos", f"some/{photo.name}")
+    yield storage_server
+    S3FileSystem.clear_instance_cache()
+    storage_server.empty()
+
+
+def test_photos_in_an_object_storage_are_answered_as_those_in_a_folder(
+    root: Path, version: Version, bucket: Storage, uninterrupted: pd.DataFrame
+) -> None:
+    plan(root / "from-bucket", "s3://photos/some", version, shard_size=16)
+    assert main(["s3://photos/some", "from-bucket"]) == 0
+    answers = pd.read_parquet("from-bucket")
+    assert list(answers["path"]) == [f"s3://photos/some/{Path(path).name}" for path in uninterrupted["path"][:64]]
+    assert answers.drop(columns=["path", "error"]).equals(uninterrupted[:64].drop(columns=["path", "error"]))
+    assert answers["error"].isna().equals(uninterrupted["error"][:64].isna())
+
+
+def test_a_key_that_ends_is_no_fault_of_the_photos_and_the_next_run_ends_it(
+    root: Path, version: Version, bucket: Storage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from s3fs import S3FileSystem
+
+    plan(root / "refused", "s3://photos/some", version, shard_size=16)
+    score_one(root, root / "refused", 0)
+    bucket.key()
+    with bucket.asking_who_is_there():
+        S3FileSystem.clear_instance_cache()
+        assert main(["s3://photos/some", "refused"]) == 1
+    said = capsys.readouterr().err
+    assert "Expected s3://photos/some/" in said
+    assert "Finished shards are kept" in said
+    assert "Traceback" not in said
+    assert len(list((root / "refused").glob("*.parquet"))) == 1
+    S3FileSystem.clear_instance_cache()
+    assert main(["s3://photos/some", "refused"]) == 0
+    assert len(pd.read_parquet("refused")) == 64
 
 
 def test_progress_says_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,7 +92,10 @@ def test_a_file_that_is_gone_is_the_photos_fault_and_a_store_that_fails_is_not(m
         raise OSError("the network is down")
 
     monkeypatch.setattr(type(store), "cat_file", fail)
-    with pytest.raises(ScoringError, match=r"Expected memory://there.jpg.*network is down.*Run it again"):
+    with pytest.raises(
+        ScoringError,
+        match=r"Expected memory://there.jpg.*network is down.*Run it again when the store answers. Finished",
+    ):
         content_of("memory://there.jpg")
 
 
