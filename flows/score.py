@@ -40,7 +40,7 @@ SOURCE is one of these:
 
   DIR                       every image under it
   FILE.txt                  paths or addresses of photos, one a line
-  s3://BUCKET/PREFIX        every image under it; also gs://, abfs:// and what else fsspec reaches (pip install s3fs)
+  s3://BUCKET/PREFIX        every image under it (pip install -e '.[s3]'); also gs:// and what else fsspec reaches
 
 The photos are listed once and cut into shards. Each shard is a task, and a file TARGET/shard-00000.parquet with one row
 a photo: path, label, confidence, probabilities, box, version, error. A photo that cannot be read has a row with an
