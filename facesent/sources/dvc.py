@@ -121,8 +121,10 @@ def pull(data_dir: Path) -> None:
     except ProgramError:
         # The first one says why, the others what came of it.
         said = next((line for line in printed if line.startswith(_ERROR)), printed[-1] if printed else "nothing")
-        reason = said.removeprefix(_ERROR).strip()
-        advice = object_storage.advice_for(reason) or "If nobody pushed them: dvc push where they are."
+        reason = said.removeprefix(_ERROR).strip(" .:")
+        # To DVC, a bucket that is gone is one without these images.
+        nobody = "If nobody pushed them: dvc push where they are. Whether the remote is there: facesent doctor"
+        advice = object_storage.advice_for(reason) or nobody
         raise DataError(
             f"Expected the images of {pointer(data_dir)} from DVC's remote. Received: {reason}. {advice}"
         ) from None

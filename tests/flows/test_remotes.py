@@ -151,11 +151,9 @@ def test_the_flow_takes_images_from_the_remote_and_draws_none_where_it_refuses(
     pointer = (fresh / "data.dvc").read_text()
     use_remote(fresh, "s3://gone/dvc", endpointurl=bucket.address)
     monkeypatch.chdir(fresh)
-    with pytest.raises(DataError, match=r"bucket does not exist.*Make the bucket, or correct its name"):
+    with pytest.raises(DataError, match=r"If nobody pushed them: dvc push .*facesent doctor"):
         bring(Project())
     use_remote(fresh, f"s3://{IMAGES}/dvc", endpointurl=bucket.address)
-    with pytest.raises(DataError, match=r"If nobody pushed them: dvc push where they are"):
-        bring(Project())
     with monkeypatch.context() as patch:
         patch.delenv("AWS_ACCESS_KEY_ID")
         with pytest.raises(DataError, match=r"Unable to locate credentials.*AWS_PROFILE"):
