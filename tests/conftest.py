@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from facesent.registry.client import prepare
+from tests.helpers.postgres import Cluster, running_cluster
 
 if TYPE_CHECKING:
     from tests.helpers.object_storage import Storage
@@ -95,3 +96,16 @@ def object_storage(storage_server: "Storage", home: Path, monkeypatch: pytest.Mo
     storage_server.use(monkeypatch)
     yield storage_server
     storage_server.empty()
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster() -> Iterator[Cluster]:
+    """A PostgreSQL server; the test is skipped where its programs are missing."""
+    with running_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def postgres(postgres_cluster: Cluster) -> str:
+    """The address of an empty PostgreSQL database."""
+    return postgres_cluster.database()

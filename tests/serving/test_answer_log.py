@@ -1,16 +1,10 @@
 """The log of answers, written by a server's real process."""
 
 import hmac
-import importlib.util
 import os
-import shutil
-import socket
 import sqlite3
 import stat
-import subprocess
-import tempfile
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -200,33 +194,6 @@ def test_the_audit_draws_its_share() -> None:
     assert sum(is_audited(id_, 0.02) for id_ in ids) == pytest.approx(400, abs=100)
     assert all(is_audited(id_, 1.0) for id_ in ids)
     assert not any(is_audited(id_, 0.0) for id_ in ids)
-
-
-@pytest.fixture
-def postgres() -> Iterator[str]:
-    """A server of its own; PostgreSQL does not run as root."""
-    if importlib.util.find_spec("psycopg") is None:
-        pytest.skip("psycopg is not installed: pip install -e '.[postgres]'")
-    found = sorted(
-        [*filter(None, [shutil.which("initdb")]), *map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb"))]
-    )
-    if not found:
-        pytest.skip("PostgreSQL's initdb is not on this machine")
-    programs = Path(found[-1]).resolve().parent
-    user = {"user": "nobody", "extra_groups": []} if os.geteuid() == 0 else {}
-    with tempfile.TemporaryDirectory(prefix="facesent-postgres-", ignore_cleanup_errors=True) as name:
-        if user:
-            shutil.chown(name, "nobody")
-        subprocess.run([programs / "initdb", "-A", "trust", "-U", "facesent", name], check=True, cwd=name, **user)
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = str(probe.getsockname()[1])
-        control = [programs / "pg_ctl", "-D", name, "-l", f"{name}/log", "-w"]
-        options = f"-k {name} -h 127.0.0.1 -p {port}"
-        subprocess.run([*control, "-o", options, "start"], check=True, cwd=name, **user)
-        try:
-            yield f"postgresql://facesent@127.0.0.1:{port}/postgres"
-        finally:
-            subprocess.run([*control, "-m", "fast", "stop"], check=True, cwd=name, **user)
 
 
 @pytest.mark.slow

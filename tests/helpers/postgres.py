@@ -1,0 +1,98 @@
+"""A PostgreSQL server of the tests' own, with an empty database for each test."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.tracking_server import free_port
+
+_DEBIAN = Path("/usr/lib/postgresql")
+_SECONDS = 60
+# Tests need no safety from power cuts.
+_SETTINGS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A running server.
+
+    Attributes:
+        port: on 127.0.0.1.
+        numbers: of its databases.
+    """
+
+    port: int
+    numbers: "count[int]"
+
+    def database(self) -> str:
+        """The address of a new database, as MLflow and the log of answers take it."""
+        import psycopg
+
+        name = f"facesent_{next(self.numbers)}"
+        with psycopg.connect(f"postgresql://facesent@127.0.0.1:{self.port}/postgres", autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return f"postgresql+psycopg://facesent@127.0.0.1:{self.port}/{name}"
+
+
+@contextmanager
+def running_cluster(authentication: str = "trust") -> Iterator[Cluster]:
+    """A server while the block runs; skips the test where PostgreSQL's programs are missing.
+
+    Args:
+        authentication: of its clients; with "password" the user's is ``secret word``.
+    """
+    programs = _programs()
+    # As root it does not run.
+    user = {"user": "nobody", "extra_groups": []} if os.geteuid() == 0 else {}
+    with tempfile.TemporaryDirectory(prefix="facesent-postgres-", ignore_cleanup_errors=True) as name:
+        word = Path(name, "word")
+        word.write_text("secret word")
+        word.chmod(0o644)
+        data = Path(name, "data")
+        if user:
+            shutil.chown(name, "nobody")
+        made = [programs / "initdb", "-A", authentication, "-U", "facesent", "--pwfile", word, "--no-sync", "-D", data]
+        subprocess.run(made, check=True, cwd=name, stdout=subprocess.DEVNULL, **user)
+        port = free_port()
+        options = [word for setting in _SETTINGS for word in ("-c", setting)]
+        with Path(name, "log").open("w") as log:
+            process = subprocess.Popen(
+                [programs / "postgres", "-D", data, "-k", name, "-h", "127.0.0.1", "-p", str(port), *options],
+                cwd=name, stdout=log, stderr=log, **user,
+            )  # fmt: skip
+            try:
+                _wait_until_ready(programs, port, process, Path(name, "log"))
+                yield Cluster(port, count(1))
+            finally:
+                # Fast: it does not wait for clients.
+                process.send_signal(signal.SIGINT)
+                process.wait(_SECONDS)
+
+
+def _programs() -> Path:
+    found = sorted(
+        [*filter(None, [shutil.which("initdb")]), *map(str, _DEBIAN.glob("*/bin/initdb"))],
+        key=lambda path: [int(part) for part in Path(path).parts if part.isdigit()],
+    )
+    if not found:
+        pytest.skip("PostgreSQL's programs are not on this machine: apt-get install postgresql")
+    return Path(found[-1]).resolve().parent
+
+
+def _wait_until_ready(programs: Path, port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + _SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        if not subprocess.run([programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)], check=False).returncode:
+            return
+        time.sleep(0.1)
+    pytest.fail(log.read_text())
