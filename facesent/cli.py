@@ -18,6 +18,7 @@ from facesent.commands.people import people
 from facesent.commands.predict import predict
 from facesent.commands.preset import preset
 from facesent.commands.serve import serve
+from facesent.commands.stores import move_database
 from facesent.commands.watch import watch
 from facesent.commands.weights import weights
 from facesent.core.console import leave_at_once
@@ -56,6 +57,7 @@ def main() -> None:
     Correct answers:  facesent feedback
     Serve elsewhere:  facesent export champion
     Forget a person:  facesent forget GROUP --dry-run
+    For a team:       facesent move-database postgresql://…
     Look back:        facesent lineage champion, facesent reproduce champion
     Compare:          facesent compare main
     In doubt:         facesent doctor
@@ -69,7 +71,7 @@ for command in (conflicts, label_issues, people, relabel):
 
 for command in (
     data, preset, weights, promote, approve, reject, rollback, models, predict, app, serve, watch, feedback, export,
-    lineage, reproduce, compare, forget, doctor,
+    lineage, reproduce, compare, forget, move_database, doctor,
 ):  # fmt: skip
     main.add_command(command)
 

@@ -105,6 +105,34 @@ def postgres_cluster() -> Iterator[Cluster]:
         yield cluster
 
 
+@pytest.fixture(scope="session")
+def empty_mlflow_in_postgres(postgres_cluster: Cluster) -> str:
+    """The name of a database with MLflow's tables, to be copied: creating them takes seconds."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    address = postgres_cluster.database()
+    SqlAlchemyStore(address, "mlruns").engine.dispose()
+    return address.rpartition("/")[2]
+
+
+@pytest.fixture
+def mlflow_in_postgres(
+    project: Path, postgres_cluster: Cluster, empty_mlflow_in_postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """An empty tracking store and registry in PostgreSQL."""
+    address = postgres_cluster.database(empty_mlflow_in_postgres)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    return address
+
+
+@pytest.fixture(
+    params=["mlflow_store", pytest.param("mlflow_in_postgres", marks=pytest.mark.slow)], ids=["sqlite", "postgresql"]
+)
+def each_store(request: pytest.FixtureRequest) -> None:
+    """The test once with each database that MLflow's store may be in."""
+    request.getfixturevalue(request.param)
+
+
 @pytest.fixture
 def postgres(postgres_cluster: Cluster) -> str:
     """The address of an empty PostgreSQL database."""

@@ -17,7 +17,7 @@ from facesent.core.errors import TrackingError
 DATABASE, FOLDER = "mlflow.db", "mlruns"
 
 _EXPERIMENTS = ("experiments", "artifact_location")
-_COLUMNS = (
+COLUMNS = (
     _EXPERIMENTS,
     ("runs", "artifact_uri"),
     ("logged_models", "artifact_location"),
@@ -107,7 +107,7 @@ def _belongs_here(column: tuple[str, str], root: Path, relative: str) -> bool:
 
 
 def _absolute(connection: sqlite3.Connection) -> Iterator[tuple[tuple[str, str], str]]:
-    for table, name in _COLUMNS:
+    for table, name in COLUMNS:
         query = f"SELECT DISTINCT {name} FROM {table} WHERE {name} LIKE '/%' OR {name} LIKE 'file:%'"  # noqa: S608
         for (address,) in connection.execute(query):
             yield (table, name), address

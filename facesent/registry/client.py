@@ -54,7 +54,9 @@ def prepare() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     # Not by the served code, which imports this module too.
     from facesent.registry.addresses import make_relative
+    from facesent.registry.postgres import name_driver
 
+    name_driver(os.environ)
     make_relative()
 
 
@@ -75,8 +77,10 @@ def address_troubles() -> Iterator["Trouble"]:
     In a folder itself it keeps no more runs, unless MLFLOW_ALLOW_FILE_STORE says so.
     """
     from facesent.core.surroundings import Trouble
+    from facesent.registry.postgres import driver_troubles
 
     shown = without_credentials(named_store() or "")
+    yield from driver_troubles(shown)
     if re.match(r"https?:(?!//)", shown) or re.fullmatch(r"[\w.-]+:\d+(/.*)?", shown):
         host = re.sub(r"^https?:/*", "", shown)
         what = f"expected the form http://HOST:5000. Received: {shown}"
@@ -109,10 +113,12 @@ def mlflow_answers(*, makes_store: bool = True) -> Iterator[None]:
     from sqlalchemy.exc import SQLAlchemyError
 
     from facesent.registry.addresses import check_folder
+    from facesent.registry.postgres import check_reachable
     from facesent.registry.store import create_store
 
     check_folder()
     try:
+        check_reachable()
         if makes_store:
             create_store()
         yield

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 from facesent.core.errors import TrackingError
 from facesent.core.files import locked, replaced
-from facesent.registry.addresses import FOLDER, sqlite_file
+from facesent.registry.addresses import sqlite_file
 
 # Another process makes its tables in seconds.
 _MOST_SECONDS = 120
@@ -36,10 +36,10 @@ def create_store() -> None:
 
 
 def _make(database: Path) -> None:
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+    from facesent.registry.schema import make_tables
 
     with TemporaryDirectory() as folder:
         made = Path(folder) / database.name
-        SqlAlchemyStore(f"sqlite:///{made}", FOLDER).engine.dispose()  # type: ignore[no-untyped-call]
+        make_tables(f"sqlite:///{made}")
         with replaced(database) as draft:
             shutil.copyfile(made, draft)

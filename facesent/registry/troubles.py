@@ -20,6 +20,7 @@ _PAGE = re.compile(
     r"(?:failed with error code (\d+) .*)?Response body: '\s*<(?:!doctype|html)", re.IGNORECASE | re.DOTALL
 )
 _AGAIN = "then run this again."
+_DATABASE = re.compile(r'database "([^"]+)" does not exist')
 _NO_ROOM = f"Free space on its disk (mlflow gc and dvc gc -w remove old data), {_AGAIN}"
 _BROKEN = "Restore a backup, or remove it to start with an empty one."
 _TOO_LARGE = f"Let the proxy in front of that server accept larger requests, {_AGAIN}"
@@ -42,6 +43,7 @@ _ADVICE = {
     "error code 401": _USER,
     "error code 403": _USER,
     "file too large": f"Allow this process larger files (ulimit -f), {_AGAIN}",
+    "password": "Give the user's password in PGPASSWORD or ~/.pgpass, or in MLFLOW_TRACKING_URI.",
     "not an answer from mlflow": (
         f"Set MLFLOW_TRACKING_URI to the address of MLflow's server, or unset it to use {DATABASE}."
     ),
@@ -86,9 +88,11 @@ def _store() -> str:
 
 def _advice(said: str) -> str:
     if match := _SCHEMA.search(said):
-        return _about_schema(match[1])
+        return about_schema(match[1])
     if match := _DELETED_EXPERIMENT.search(said):
         return f"It was deleted. Restore it: {_with_store()}mlflow experiments restore --experiment-id {match[1]}"
+    if match := _DATABASE.search(said):
+        return f"Make it, with rights to create databases: createdb {match[1]}"
     if advice := next((advice for sign, advice in _ADVICE.items() if sign in said.lower()), ""):
         return advice
     if advice := object_storage.advice_for(said):
@@ -98,7 +102,8 @@ def _advice(said: str) -> str:
     return "See: facesent doctor"
 
 
-def _about_schema(found: str) -> str:
+def about_schema(found: str) -> str:
+    """What to do about tables of another MLflow, told by their revision."""
     from mlflow.store import db_migrations
     from mlflow.version import VERSION
 

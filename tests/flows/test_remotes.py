@@ -110,7 +110,7 @@ def test_a_clone_of_what_is_in_a_bucket_registers_the_same_version(
     check_complete(trained, fresh)
     monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", bucket.address)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
-    with tracking_server(tmp_path, port, "--artifacts-destination", destination):
+    with tracking_server(tmp_path, port, artifacts=destination):
         assert "Champion: version 1." in facesent(trained, "promote")
         assert "Version 1: already registered." in facesent(fresh, "promote")
         assert re.match(r"data/Happy/\S+: \w+ ", facesent(fresh, "predict", "data/Happy"))

@@ -13,6 +13,8 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
 
 from tests.helpers.tracking_server import free_port
 
@@ -28,40 +30,58 @@ class Cluster:
 
     Attributes:
         port: on 127.0.0.1.
+        password: of the user ``facesent``; empty where it needs none.
         numbers: of its databases.
     """
 
     port: int
+    password: str
     numbers: "count[int]"
 
-    def database(self) -> str:
-        """The address of a new database, as MLflow and the log of answers take it."""
-        import psycopg
-
+    def database(self, template: str = "template1") -> str:
+        """The address of a new database, as MLflow and the log of answers take it; a copy of another one."""
         name = f"facesent_{next(self.numbers)}"
-        with psycopg.connect(f"postgresql://facesent@127.0.0.1:{self.port}/postgres", autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
-        return f"postgresql+psycopg://facesent@127.0.0.1:{self.port}/{name}"
+        engine = create_engine(self.address("postgres"), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+        return self.address(name)
+
+    def address(self, database: str) -> str:
+        """The address of a database."""
+        user = f"facesent:{self.password}" if self.password else "facesent"
+        return f"postgresql+psycopg://{user}@127.0.0.1:{self.port}/{database}"
 
 
 @contextmanager
-def running_cluster(authentication: str = "trust") -> Iterator[Cluster]:
-    """A server while the block runs; skips the test where PostgreSQL's programs are missing.
+def running_cluster(password: str = "") -> Iterator[Cluster]:
+    """A server while the block runs; skips the test where PostgreSQL's programs or its driver are missing.
 
     Args:
-        authentication: of its clients; with "password" the user's is ``secret word``.
+        password: that its clients have to give.
     """
+    pytest.importorskip("psycopg", reason="psycopg is not installed: pip install -e '.[postgres]'")
     programs = _programs()
     # As root it does not run.
     user = {"user": "nobody", "extra_groups": []} if os.geteuid() == 0 else {}
     with tempfile.TemporaryDirectory(prefix="facesent-postgres-", ignore_cleanup_errors=True) as name:
         word = Path(name, "word")
-        word.write_text("secret word")
+        word.write_text(password or "none")
         word.chmod(0o644)
         data = Path(name, "data")
         if user:
             shutil.chown(name, "nobody")
-        made = [programs / "initdb", "-A", authentication, "-U", "facesent", "--pwfile", word, "--no-sync", "-D", data]
+        made = [
+            programs / "initdb",
+            "-A",
+            "password" if password else "trust",
+            "-U",
+            "facesent",
+            "--pwfile",
+            word,
+            "--no-sync",
+            "-D",
+            data,
+        ]
         subprocess.run(made, check=True, cwd=name, stdout=subprocess.DEVNULL, **user)
         port = free_port()
         options = [word for setting in _SETTINGS for word in ("-c", setting)]
@@ -72,7 +92,7 @@ def running_cluster(authentication: str = "trust") -> Iterator[Cluster]:
             )  # fmt: skip
             try:
                 _wait_until_ready(programs, port, process, Path(name, "log"))
-                yield Cluster(port, count(1))
+                yield Cluster(port, password, count(1))
             finally:
                 # Fast: it does not wait for clients.
                 process.send_signal(signal.SIGINT)
@@ -92,7 +112,9 @@ def _programs() -> Path:
 def _wait_until_ready(programs: Path, port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
     deadline = time.monotonic() + _SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        if not subprocess.run([programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)], check=False).returncode:
+        if not subprocess.run(
+            [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)], check=False
+        ).returncode:
             return
         time.sleep(0.1)
     pytest.fail(log.read_text())

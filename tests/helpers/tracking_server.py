@@ -14,8 +14,6 @@ import pytest
 
 _MLFLOW = Path(sys.executable).parent / "mlflow"
 
-_ARTIFACTS = ("--artifacts-destination", "artifacts")
-
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -24,20 +22,30 @@ def free_port() -> int:
 
 
 @contextmanager
-def tracking_server(folder: Path, port: int, *artifacts: str) -> Iterator[None]:
-    """Answers on this port while the block runs; its store is ``mlflow.db`` in ``folder``.
+def tracking_server(
+    folder: Path,
+    port: int,
+    *options: str,
+    store: str = "sqlite:///mlflow.db",
+    artifacts: str = "artifacts",
+    **variables: str,
+) -> Iterator[None]:
+    """Answers on this port while the block runs.
 
     Args:
-        folder: in which it runs.
-        port: of this machine.
-        artifacts: options that say where they are kept; by default ``artifacts`` in ``folder``.
+        folder: where it runs.
+        port: of 127.0.0.1.
+        options: further ones of ``mlflow server``.
+        store: its database.
+        artifacts: where it keeps them.
+        variables: further ones of its environment.
     """
-    command = [str(_MLFLOW), "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command = [str(_MLFLOW), "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1", *options]
     quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     with (folder / "server.log").open("w") as log:
         process = subprocess.Popen(
-            [*command, "--backend-store-uri", "sqlite:///mlflow.db", *(artifacts or _ARTIFACTS)],
-            cwd=folder, env={**os.environ, **quiet}, stdout=log, stderr=log,
+            [*command, "--backend-store-uri", store, "--artifacts-destination", artifacts],
+            cwd=folder, env={**os.environ, **quiet, **variables}, stdout=log, stderr=log,
         )  # fmt: skip
         try:
             _wait_until_healthy(f"http://127.0.0.1:{port}/health", process)

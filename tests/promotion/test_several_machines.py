@@ -21,21 +21,34 @@ def test_promoters_in_folders_of_their_own_leave_one_history(
     tmp_path: Path, empty_mlflow_database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy(empty_mlflow_database, tmp_path / "mlflow.db")
-    port, started = free_port(), []
+    port = free_port()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
     with tracking_server(tmp_path, port):
-        promoters.make_versions(6)
-        for version in range(1, 7):
-            clone = tmp_path / f"clone-{version}"
-            clone.mkdir()
-            monkeypatch.chdir(clone)
-            started.append(promoters.start(promoters.promote_until_fresh, version))
-        assert promoters.join(started) == [0] * 6
-        assert sorted(entry.after.champion or 0 for entry in decisions.read().entries) == list(range(1, 7))
-        promoters.assert_one_chain()
+        race(6, tmp_path, monkeypatch)
 
 
-@pytest.mark.usefixtures("mlflow_store")
+@pytest.mark.usefixtures("mlflow_in_postgres")
+def test_promoters_that_share_a_database_and_no_folder_leave_one_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    race(8, tmp_path, monkeypatch)
+
+
+def race(count: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promote so many versions at once, each from a folder of its own."""
+    promoters.make_versions(count)
+    started = []
+    for version in range(1, count + 1):
+        clone = folder / f"clone-{version}"
+        clone.mkdir()
+        monkeypatch.chdir(clone)
+        started.append(promoters.start(promoters.promote_until_fresh, version))
+    assert promoters.join(started) == [0] * count
+    assert sorted(entry.after.champion or 0 for entry in decisions.read().entries) == list(range(1, count + 1))
+    promoters.assert_one_chain()
+
+
+@pytest.mark.usefixtures("each_store")
 def test_of_two_that_found_the_same_champion_the_first_counts() -> None:
     promoters.make_versions(3)
     promoters.promote(1)
@@ -47,7 +60,7 @@ def test_of_two_that_found_the_same_champion_the_first_counts() -> None:
     assert len(MlflowClient().search_model_versions(f"name='{LOG}'")) == 3
 
 
-@pytest.mark.usefixtures("mlflow_store")
+@pytest.mark.usefixtures("each_store")
 def test_who_was_overtaken_looks_again(monkeypatch: pytest.MonkeyPatch) -> None:
     promoters.make_versions(2)
     monkeypatch.setattr(aliases, "alone_with_registry", nullcontext)
@@ -65,7 +78,7 @@ def test_who_was_overtaken_looks_again(monkeypatch: pytest.MonkeyPatch) -> None:
     promoters.assert_one_chain()
 
 
-@pytest.mark.usefixtures("mlflow_store")
+@pytest.mark.usefixtures("each_store")
 def test_an_alias_that_is_moved_late_goes_where_the_newest_entry_says(monkeypatch: pytest.MonkeyPatch) -> None:
     promoters.make_versions(2)
     monkeypatch.setattr(aliases, "alone_with_registry", nullcontext)
@@ -83,7 +96,7 @@ def test_an_alias_that_is_moved_late_goes_where_the_newest_entry_says(monkeypatc
     promoters.assert_one_chain()
 
 
-@pytest.mark.usefixtures("mlflow_store")
+@pytest.mark.usefixtures("each_store")
 @pytest.mark.parametrize("closed", [True, False])
 def test_entries_from_before_there_was_the_log_are_gone_on_with(closed: bool) -> None:
     promoters.make_versions(2)

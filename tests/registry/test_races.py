@@ -15,7 +15,7 @@ from facesent.registry import decisions, versions
 from facesent.registry.decisions import Approval
 from tests.helpers import promoters
 
-pytestmark = pytest.mark.usefixtures("mlflow_store")
+pytestmark = pytest.mark.usefixtures("each_store")
 
 
 @contextmanager
@@ -44,7 +44,7 @@ def move() -> None:
 
 def test_mlflow_itself_refuses_the_slower_one() -> None:
     promoters.make_versions(2)
-    with somebody_quicker(move), pytest.raises(MlflowException, match="UNIQUE constraint"):
+    with somebody_quicker(move), pytest.raises(MlflowException, match="UNIQUE constraint|UniqueViolation"):
         MlflowClient().set_registered_model_alias(versions.NAME, "champion", "2")
 
 

@@ -15,7 +15,7 @@ print(runs.begin("left", {}), flush=True)
 os.kill(os.getpid(), 9)
 """
 
-pytestmark = pytest.mark.usefixtures("mlflow_store")
+pytestmark = pytest.mark.usefixtures("each_store")
 
 
 def parent(fingerprint: str = "plan") -> str:

@@ -1,0 +1,62 @@
+"""MLflow's store where it is a PostgreSQL database, without a server before it."""
+
+import os
+import re
+from collections.abc import Iterator, MutableMapping
+from functools import cache
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from facesent.core.surroundings import Trouble
+
+_ADDRESS = re.compile(r"postgres(?:ql)?(?:\+(?P<driver>\w+))?://")
+_DRIVER = "psycopg"
+# SQLAlchemy's own choice.
+_USUAL_DRIVER = "psycopg2"
+_CONNECT_SECONDS = 5
+
+
+def with_driver(address: str) -> str:
+    """The address with the driver of the extra ``postgres``, if it is PostgreSQL's and names none."""
+    found = _ADDRESS.match(address)
+    return f"postgresql+{_DRIVER}://{address[found.end() :]}" if found and not found["driver"] else address
+
+
+def name_driver(environ: MutableMapping[str, str]) -> None:
+    """Let MLFLOW_TRACKING_URI name a driver that is installed."""
+    if find_spec(_DRIVER):
+        environ["MLFLOW_TRACKING_URI"] = with_driver(environ["MLFLOW_TRACKING_URI"])
+
+
+def driver_troubles(address: str) -> Iterator["Trouble"]:
+    """Whether the driver that a database's address names is missing."""
+    from facesent.core.surroundings import Trouble
+
+    found = _ADDRESS.match(address)
+    driver = found and (found["driver"] or _USUAL_DRIVER)
+    if driver in (_DRIVER, _USUAL_DRIVER) and not find_spec(driver):
+        what = f"expected the package {_DRIVER} for PostgreSQL. Received: {driver}, which is not installed"
+        advice = f"Run: pip install -e '.[postgres]', and begin the address with postgresql+{_DRIVER}://"
+        yield Trouble("MLFLOW_TRACKING_URI", what, advice)
+
+
+def check_reachable() -> None:
+    """Ask the database once, before MLflow does: it would try again for two minutes.
+
+    Raises:
+        SQLAlchemyError: it does not answer, or refuses the user.
+    """
+    address = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if _ADDRESS.match(address):
+        _connect(address)
+
+
+@cache
+def _connect(address: str) -> None:
+    from sqlalchemy import create_engine
+    from sqlalchemy.pool import NullPool
+
+    engine = create_engine(address, poolclass=NullPool, connect_args={"connect_timeout": _CONNECT_SECONDS})
+    with engine.connect():
+        pass

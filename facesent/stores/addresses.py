@@ -1,0 +1,76 @@
+"""Where a project keeps what it keeps in databases."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from facesent.core.errors import FacesentError
+from facesent.registry.client import LOCAL_STORE
+from facesent.registry.credentials import without_credentials
+from facesent.registry.postgres import driver_troubles, with_driver
+from facesent.serving.gateway.answers.store import address as address_of_answers
+
+Addresses = Mapping[str, str]
+"""What to SQLAlchemy's address of it: of ``MLFLOW`` and ``ANSWERS`` those that there are."""
+
+MLFLOW, ANSWERS = "MLflow's store", "the log of answers"
+
+
+class AddressError(FacesentError):
+    """It names no database that can be read or written here."""
+
+
+def configured() -> Addresses:
+    """This project's, as the environment says; without those that nobody has made yet.
+
+    Raises:
+        AddressError: MLflow's is behind a server.
+    """
+    mlflow = os.environ.get("MLFLOW_TRACKING_URI") or LOCAL_STORE
+    if mlflow.startswith("http"):
+        raise AddressError(
+            f"Expected the database of MLflow's store in MLFLOW_TRACKING_URI. Received: {shown(mlflow)}, a server. Run "
+            "it where that server runs, with what it has as --backend-store-uri."
+        )
+    known = {MLFLOW: with_driver(mlflow), ANSWERS: with_driver(address_of_answers())}
+    return {what: address for what, address in known.items() if (file := file_of(address)) is None or file.is_file()}
+
+
+def at(target: str) -> Addresses:
+    """Those that a person names: a PostgreSQL database for both, or a file of SQLite with ``answers.db`` beside it.
+
+    Raises:
+        AddressError: it is no such address.
+    """
+    try:
+        url = make_url(with_driver(target))
+    except ArgumentError:
+        url = URL.create("none")
+    for trouble in driver_troubles(str(url)):
+        raise AddressError(f"{trouble.what.capitalize()}. {trouble.advice}")
+    if url.get_backend_name() == "postgresql" and url.database:
+        return dict.fromkeys((MLFLOW, ANSWERS), url.render_as_string(hide_password=False))
+    if url.get_backend_name() == "sqlite" and url.database:
+        return in_files(Path(url.database), Path(url.database).with_name("answers.db"))
+    raise AddressError(
+        f"Expected an address such as postgresql://user@host/database or sqlite:///mlflow.db. Received: {shown(target)}"
+    )
+
+
+def in_files(mlflow: Path, answers: Path) -> Addresses:
+    """Those of files of SQLite."""
+    return {MLFLOW: f"sqlite:///{mlflow}", ANSWERS: f"sqlite:///{answers}"}
+
+
+def file_of(address: str) -> Path | None:
+    """The file of a database of SQLite."""
+    scheme, _, path = address.partition(":///")
+    return Path(path) if path and scheme.partition("+")[0] == "sqlite" else None
+
+
+def shown(address: str) -> str:
+    """An address as a person may read it."""
+    return without_credentials(address)
