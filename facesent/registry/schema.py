@@ -21,7 +21,6 @@ def make_tables(address: str) -> None:
 def table_names() -> list[str]:
     """The names of MLflow's tables, without Alembic's."""
     # It imports the modules of all of them.
-    import mlflow.store.db.utils
     from mlflow.store.db.base_sql_model import Base
 
     return list(Base.metadata.tables)

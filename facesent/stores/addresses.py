@@ -72,5 +72,9 @@ def file_of(address: str) -> Path | None:
 
 
 def shown(address: str) -> str:
-    """An address as a person may read it."""
-    return without_credentials(address)
+    """An address without its password."""
+    try:
+        url = make_url(address)
+    except ArgumentError:
+        return without_credentials(address)
+    return url.set(password=None).render_as_string(hide_password=False) if url.password else address

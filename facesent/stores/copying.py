@@ -15,7 +15,7 @@ from facesent.registry import schema
 from facesent.registry.addresses import COLUMNS
 from facesent.serving.gateway.answers.store import AnswersError, Store
 from facesent.serving.gateway.answers.tables import metadata as answers_tables
-from facesent.stores.addresses import ANSWERS, MLFLOW, Addresses, file_of, shown
+from facesent.stores.addresses import ANSWERS, Addresses, file_of, shown
 from facesent.stores.rows import Change, Row, copy_rows, count, reflected
 
 _CONNECT_SECONDS = 5

@@ -72,7 +72,7 @@ def copy_rows(
         except SQLAlchemyError as error:
             raise CopyError(_refused(new.name, error)) from None
         if (found := count(target, new)) != counts[old.name]:
-            raise CopyError(f"Expected {counts[old.name]} rows in {new.name}. Received: {found}. Nothing was moved.")
+            raise CopyError(f"Expected {counts[old.name]} rows in {new.name}. Received: {found}. Nothing was copied.")
         _reset_sequence(target, new)
     return total
 
@@ -121,4 +121,4 @@ def _reset_sequence(target: Connection, table: Table) -> None:
 
 def _refused(table: str, error: SQLAlchemyError) -> str:
     said = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-    return f"Expected each row of {table} to be taken. Received: {said}. Nothing was moved."
+    return f"Expected each row of {table} to be taken. Received: {said}. Nothing was copied."

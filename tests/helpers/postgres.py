@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -48,7 +49,7 @@ class Cluster:
 
     def address(self, database: str) -> str:
         """The address of a database."""
-        user = f"facesent:{self.password}" if self.password else "facesent"
+        user = f"facesent:{quote(self.password)}" if self.password else "facesent"
         return f"postgresql+psycopg://{user}@127.0.0.1:{self.port}/{database}"
 
 

@@ -44,7 +44,7 @@ def move() -> None:
 
 def test_mlflow_itself_refuses_the_slower_one() -> None:
     promoters.make_versions(2)
-    with somebody_quicker(move), pytest.raises(MlflowException, match="UNIQUE constraint|UniqueViolation"):
+    with somebody_quicker(move), pytest.raises(MlflowException, match=r"UNIQUE constraint|UniqueViolation"):
         MlflowClient().set_registered_model_alias(versions.NAME, "champion", "2")
 
 
