@@ -77,4 +77,5 @@ def shown(address: str) -> str:
         url = make_url(address)
     except ArgumentError:
         return without_credentials(address)
-    return url.set(password=None).render_as_string(hide_password=False) if url.password else address
+    # Its own `set` takes None for no change.
+    return url._replace(password=None).render_as_string(hide_password=False) if url.password else address

@@ -2,14 +2,10 @@
 
 import base64
 import io
-import re
 import shutil
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +25,7 @@ from facesent.sources.drawn_faces.dataset import draw_dataset
 from facesent.sources.drawn_faces.expression import CLASSES
 from facesent.sources.drawn_faces.portrait import draw_portrait
 from tests.helpers.prefect_machine import Machine, finished_run
+from tests.helpers.serving import serving, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 
@@ -55,34 +52,6 @@ def run(machine: Machine, *command: str, status: int = 0) -> str:
     )  # fmt: skip
     assert done.returncode == status, done.stdout
     return done.stdout
-
-
-@contextmanager
-def serving(machine: Machine) -> Iterator[str]:
-    """`facesent serve`, untouched until the block ends; its address."""
-    command = [sys.executable, "-m", "facesent.cli", "serve", "--port", "0"]
-    said: list[str] = []
-    with subprocess.Popen(
-        command, cwd=machine.project, env=machine.environment, text=True, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    ) as process:  # fmt: skip
-        reader = threading.Thread(target=lambda: said.extend(iter(process.stdout.readline, "")))
-        reader.start()
-        try:
-            wait_until(lambda: "Documentation" in "".join(said), lambda: "".join(said))
-            [address] = re.findall(r"answers at (http://[\d.]+:\d+)", "".join(said))
-            yield address
-        finally:
-            process.terminate()
-            process.wait(60)
-            reader.join()
-
-
-def wait_until(so: Callable[[], bool], why: Callable[[], str], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not so():
-        assert time.monotonic() < deadline, why()
-        time.sleep(0.3)
 
 
 def ask(address: str, photos: Sequence[Image.Image]) -> list[str]:
@@ -138,7 +107,7 @@ def test_a_change_leads_to_the_next_version_that_the_running_server_answers_with
     # Of people whom no version has seen.
     truth = [CLASSES[number % len(CLASSES)] for number in range(SHIFTED_HOURS * AN_HOUR)]
     others = [Image.fromarray(draw_portrait(99, number, 1, label, SIDE)) for number, label in enumerate(truth)]
-    with serving(machine) as address:
+    with serving(machine.project, machine.environment) as address:
         ask(address, usual)
         spread(machine, 0, USUAL_HOURS * AN_HOUR)
         run(machine, "facesent.cli", "watch", "--accept")

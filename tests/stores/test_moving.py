@@ -202,7 +202,7 @@ def test_tables_of_another_mlflow_are_refused(folder: Path, postgres: str, revis
 
 
 @pytest.mark.parametrize(("target", "said"), [
-    ("postgresql://facesent:hidden-word@127.0.0.1:9/x", "Expected postgresql+psycopg://facesent@127.0.0.1:9/x to answer. "),
+    ("postgresql://facesent:hidden-word@127.0.0.1:9/x", "://facesent@127.0.0.1:9/x to answer. Rec"),
     ("mysql://me:hidden-word@host/x", "Expected an address such as postgresql://user@host/database or "),
     ("here", "Received: here"),
 ])  # fmt: skip
