@@ -4,7 +4,9 @@ import pytest
 import yaml
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from sqlalchemy import create_engine, text
 
+from tests.helpers.postgres import Cluster
 from tests.helpers.prefect_machine import Machine, finished_run
 
 pytestmark = pytest.mark.slow
@@ -51,3 +53,41 @@ def test_a_deployed_schedule_runs_by_itself(machine: Machine, own_home: Path) ->
     assert (run.state.message or "").startswith("VALIDATED")
     assert (machine.project / ".prefect").is_dir()
     assert not (own_home / ".prefect").exists(), "prefect.toml keeps Prefect's state in the project"
+
+
+@pytest.mark.long
+def test_a_team_keeps_prefects_state_and_mlflows_in_postgresql(
+    small_project: Path, tmp_path: Path, postgres_cluster: Cluster
+) -> None:
+    prefect, mlflow = postgres_cluster.database(), postgres_cluster.database()
+    machine = Machine(
+        small_project,
+        tmp_path,
+        PREFECT_API_DATABASE_CONNECTION_URL=prefect.replace("+psycopg", "+asyncpg"),
+        MLFLOW_TRACKING_URI=mlflow,
+    )
+    every_minute(machine.project)
+    with machine.running("server", "start", "--port", str(machine.port)):
+        machine.wait_until_healthy()
+        machine.prefect("work-pool", "create", "facesent", "--type", "process")
+        machine.prefect("--no-prompt", "deploy", "--all")
+        with (
+            temporary_settings({PREFECT_API_URL: machine.api}),
+            get_client(sync_client=True) as client,
+            machine.running("worker", "start", "--pool", "facesent", "--limit", "1"),
+        ):
+            run = finished_run(client, machine)
+    assert run.auto_scheduled
+    assert run.state
+    assert run.state.is_completed(), machine.log()
+    assert (run.state.message or "").startswith("VALIDATED")
+    for file in (".prefect/prefect.db", "mlflow.db"):
+        assert not (machine.project / file).exists()
+    for database, count in (
+        (prefect, "SELECT count(*) FROM flow_run"),
+        (mlflow, "SELECT count(*) FROM model_versions"),
+    ):
+        engine = create_engine(database)
+        with engine.connect() as connection:
+            assert connection.scalar(text(count)) >= 1
+        engine.dispose()

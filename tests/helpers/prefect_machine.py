@@ -23,7 +23,7 @@ BIN = Path(sys.executable).parent
 class Machine:
     """The commands of the README, in a project of their own with a server on a free port."""
 
-    def __init__(self, project: Path, logs: Path) -> None:
+    def __init__(self, project: Path, logs: Path, **variables: str) -> None:
         self.project = project
         self.logs = logs
         with socket.socket() as free:
@@ -32,7 +32,7 @@ class Machine:
         self.api = f"http://127.0.0.1:{self.port}/api"
         path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
         # As from a tool that sets the working folder alone.
-        self.environment = {**os.environ, "PATH": path, "PWD": "/nowhere", "PREFECT_API_URL": self.api}
+        self.environment = {**os.environ, "PATH": path, "PWD": "/nowhere", "PREFECT_API_URL": self.api, **variables}
 
     def prefect(self, *arguments: str) -> str:
         done = subprocess.run(
