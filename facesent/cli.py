@@ -18,7 +18,7 @@ from facesent.commands.people import people
 from facesent.commands.predict import predict
 from facesent.commands.preset import preset
 from facesent.commands.serve import serve
-from facesent.commands.stores import move_database
+from facesent.commands.stores import backup, move_database, restore
 from facesent.commands.watch import watch
 from facesent.commands.weights import weights
 from facesent.core.console import leave_at_once
@@ -58,6 +58,7 @@ def main() -> None:
     Serve elsewhere:  facesent export champion
     Forget a person:  facesent forget GROUP --dry-run
     For a team:       facesent move-database postgresql://…
+    Keep a copy:      facesent backup FOLDER, facesent restore FOLDER
     Look back:        facesent lineage champion, facesent reproduce champion
     Compare:          facesent compare main
     In doubt:         facesent doctor
@@ -71,7 +72,7 @@ for command in (conflicts, label_issues, people, relabel):
 
 for command in (
     data, preset, weights, promote, approve, reject, rollback, models, predict, app, serve, watch, feedback, export,
-    lineage, reproduce, compare, forget, move_database, doctor,
+    lineage, reproduce, compare, forget, move_database, backup, restore, doctor,
 ):  # fmt: skip
     main.add_command(command)
 

@@ -1,5 +1,7 @@
 """``facesent move-database``, ``backup`` and ``restore``: what a project keeps beside its files."""
 
+from pathlib import Path
+
 import click
 
 from facesent.commands.errors import reading
@@ -41,3 +43,58 @@ def move_database(target: str, artifacts: str | None) -> None:
     variables = {MLFLOW: "MLFLOW_TRACKING_URI", ANSWERS: "FACESENT_ANSWERS_URI"}
     named = " ".join(f"{variables[what]}={shown(new[what])}" for what in source)
     click.echo(f"{rows:,} rows. Next, everywhere: export {named}")
+
+
+_FOLDER = click.argument("folder", type=click.Path(path_type=Path))
+
+
+@click.command()
+@_FOLDER
+@reading
+def backup(folder: Path) -> None:
+    """Write MLflow's store, its files in mlruns/, and the log of answers with its photos and keys into a new FOLDER.
+
+    Databases of PostgreSQL become files of SQLite there, which facesent restore can put back into either. Others may go
+    on with their work meanwhile. The folder is whole or not there, and readable by you alone. Not in it: what git has,
+    and images and models of DVC (dvc push), files of runs that are in an object store, and Prefect's state.
+
+    \b
+    Example: facesent backup ../backups/monday && dvc push
+    """
+    from facesent.core.console import progress_of
+    from facesent.core.paths import Project
+    from facesent.stores.addresses import AddressError, configured
+    from facesent.stores.backup import back_up
+
+    source = configured()
+    if not source:
+        raise AddressError("Expected mlflow.db or answers.db in this folder. Received: neither.")
+    with progress_of("Backing up", unit="files") as progress:
+        files = back_up(Project().root, source, folder, progress)
+    click.echo(f"{folder}: {files} files, with {' and '.join(source)}. Images and models of DVC: dvc push")
+
+
+@click.command()
+@_FOLDER
+@click.option("--replace", is_flag=True, help="Move what is there into before-restore-TIME/ first.")
+@reading
+def restore(folder: Path, replace: bool) -> None:
+    """Put back what facesent backup wrote into FOLDER, after every file of it was checked.
+
+    The databases go to where MLFLOW_TRACKING_URI and FACESENT_ANSWERS_URI say, by default mlflow.db and answers.db; one
+    of PostgreSQL has to be empty. End trainings and servers first. A restore that was killed is done again with
+    --replace.
+
+    \b
+    Example: facesent restore ../backups/monday && dvc pull
+    """
+    from facesent.core.console import progress_of
+    from facesent.core.paths import Project
+    from facesent.stores.addresses import named
+    from facesent.stores.backup import restore as put_back
+
+    with progress_of("Restoring", unit="files") as progress:
+        away = put_back(Project().root, folder, named(), progress, replace=replace)
+    if away:
+        click.echo(f"What was there is in {away}.")
+    click.echo("Restored. Images and models of DVC: dvc pull. See: facesent models")

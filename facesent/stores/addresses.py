@@ -24,7 +24,16 @@ class AddressError(FacesentError):
 
 
 def configured() -> Addresses:
-    """This project's, as the environment says; without those that nobody has made yet.
+    """Those of ``named`` that are there: a file of SQLite may not have been made yet.
+
+    Raises:
+        AddressError: MLflow's is behind a server.
+    """
+    return {what: address for what, address in named().items() if (file := file_of(address)) is None or file.is_file()}
+
+
+def named() -> Addresses:
+    """This project's, as the environment says.
 
     Raises:
         AddressError: MLflow's is behind a server.
@@ -35,8 +44,7 @@ def configured() -> Addresses:
             f"Expected the database of MLflow's store in MLFLOW_TRACKING_URI. Received: {shown(mlflow)}, a server. Run "
             "it where that server runs, with what it has as --backend-store-uri."
         )
-    known = {MLFLOW: with_driver(mlflow), ANSWERS: with_driver(address_of_answers())}
-    return {what: address for what, address in known.items() if (file := file_of(address)) is None or file.is_file()}
+    return {MLFLOW: with_driver(mlflow), ANSWERS: with_driver(address_of_answers())}
 
 
 def at(target: str) -> Addresses:

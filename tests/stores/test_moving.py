@@ -24,6 +24,7 @@ from facesent.stores.copying import copy
 from tests.helpers import promoters
 from tests.helpers.postgres import Cluster, running_cluster
 from tests.helpers.stores import fill_answers, fill_mlflow, rows_in
+from tests.helpers.tracking_server import free_port, tracking_server
 
 pytestmark = pytest.mark.slow
 
@@ -102,12 +103,20 @@ def test_it_comes_back_to_sqlite_as_it_was(folder: Path, postgres: str, monkeypa
     assert "mlflow.db yet. Received: one" in again.output
 
 
-def test_files_are_found_behind_a_server(folder: Path, postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    run_id = runs.begin("another", {})
-    assert move(postgres, "--artifacts", "mlflow-artifacts:/").exit_code == 0
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", postgres)
-    assert mlflow.get_run(run_id).info.artifact_uri == f"mlflow-artifacts:/1/{run_id}/artifacts"
-    assert mlflow.get_experiment("1").artifact_location == "mlflow-artifacts:/1"
+def test_files_are_found_behind_a_server(
+    folder: Path, postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = move(postgres, "--artifacts", "mlflow-artifacts:/")
+    assert moved.exit_code == 0, moved.output
+    server, port = tmp_path / "server", free_port()
+    server.mkdir()
+    (folder / "mlruns").rename(server / "artifacts")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+    with tracking_server(server, port, postgres):
+        [parent] = mlflow.search_runs(["1"], "attributes.run_name = '3 folds'", output_format="list")
+        assert parent.info.artifact_uri == f"mlflow-artifacts:/1/{parent.info.run_id}/artifacts"
+        assert mlflow.get_experiment("1").artifact_location == "mlflow-artifacts:/1"
+        assert runs.read_text(parent.info.run_id, "summary.md") == "1 ± 0"
 
 
 def test_a_database_that_mlflow_has_only_opened_is_empty(

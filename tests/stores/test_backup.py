@@ -1,0 +1,193 @@
+"""A project that is lost comes back from its backup, with its aliases, files and answers."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import mlflow
+import pytest
+from click.testing import CliRunner, Result
+
+from facesent.cli import main
+from facesent.registry import decisions, runs
+from facesent.registry.decisions import Aliases
+from tests.helpers import promoters
+from tests.helpers.stores import fill_answers, fill_mlflow, rows_in
+
+pytestmark = pytest.mark.slow
+
+DATABASES = ("mlflow.db", "answers.db")
+
+
+@pytest.fixture
+def backup(tmp_path: Path) -> Path:
+    return tmp_path / "backups" / "monday"
+
+
+@pytest.fixture
+def folder(mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with a promoted version, files of runs, and a log whose photos and keys are beside it."""
+    monkeypatch.delenv("FACESENT_ANSWERS_URI", raising=False)
+    Path("dvc.yaml").touch()
+    fill_mlflow()
+    fill_answers()
+    return mlflow_store.parent
+
+
+def facesent(*arguments: str) -> Result:
+    return CliRunner().invoke(main, [*arguments])
+
+
+def contents(folder: Path, name: str) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in (folder / name).rglob("*") if path.is_file()
+    }
+
+
+def state(folder: Path) -> object:
+    """All rows and files."""
+    rows = [rows_in(f"sqlite:///{folder / name}") for name in DATABASES]
+    return rows, contents(folder, "mlruns"), contents(folder, "answers")
+
+
+def lose(folder: Path) -> None:
+    for name in DATABASES:
+        (folder / name).unlink()
+    shutil.rmtree(folder / "mlruns")
+    shutil.rmtree(folder / "answers")
+
+
+def test_a_lost_project_comes_back(folder: Path, backup: Path) -> None:
+    before = state(folder)
+    assert contents(folder, "mlruns")
+    assert contents(folder, "answers")
+    made = facesent("backup", str(backup))
+    assert made.exit_code == 0, made.output
+    assert backup.stat().st_mode & 0o777 == 0o700
+    assert state(folder) == before == state(backup)
+    lose(folder)
+    restored = facesent("restore", str(backup))
+    assert restored.exit_code == 0, restored.output
+    assert state(folder) == before
+    assert (folder / "answers.db").stat().st_mode & 0o777 == 0o600
+    assert not list(folder.glob(".draft-*"))
+
+
+def test_it_comes_back_in_another_folder_and_goes_on_there(folder: Path, backup: Path, tmp_path: Path) -> None:
+    facesent("backup", str(backup))
+    shutil.rmtree(folder)
+    clone = tmp_path / "clone"
+    clone.mkdir()
+    (clone / "dvc.yaml").touch()
+    code = """
+from tests.helpers import promoters
+from facesent.registry import decisions, runs
+from facesent.registry.client import prepare
+prepare()
+import mlflow
+promoters.promote(3)
+promoters.assert_one_chain()
+[parent] = mlflow.search_runs(["1"], "attributes.run_name = '3 folds'", output_format="list")
+print(decisions.read().aliases.champion, runs.read_text(parent.info.run_id, "summary.md"))
+"""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    clean["PYTHONPATH"] = str(Path(__file__).parents[2])
+    for command in (["-m", "facesent.cli", "restore", str(backup)], ["-c", code]):
+        done = subprocess.run(
+            [sys.executable, *command], cwd=clone, env=clean, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "3 1 ± 0"
+
+
+def test_what_is_there_is_overwritten_only_when_asked_and_kept_then(folder: Path, backup: Path) -> None:
+    before = state(folder)
+    facesent("backup", str(backup))
+    assert "Name a new folder" in facesent("backup", str(backup)).output
+    promoters.promote(3)
+    after = state(folder)
+    refused = facesent("restore", str(backup))
+    assert refused.exit_code == 1
+    [line] = refused.output.strip().splitlines()
+    assert "To move them away first: --replace" in line
+    assert state(folder) == after
+    restored = facesent("restore", str(backup), "--replace")
+    assert restored.exit_code == 0, restored.output
+    assert state(folder) == before
+    [away] = folder.glob("before-restore-*")
+    assert state(away) == after
+
+
+@pytest.mark.parametrize("spoil", ["change", "remove", "add"])
+def test_a_backup_that_is_not_whole_restores_nothing(folder: Path, backup: Path, spoil: str) -> None:
+    facesent("backup", str(backup))
+    [file] = (backup / "mlruns").rglob("summary.md")
+    match spoil:
+        case "change":
+            file.write_text("2 ± 0")
+        case "remove":
+            file.unlink()
+        case _:
+            (backup / "mlruns" / "more").touch()
+    before = state(folder)
+    lost = facesent("restore", str(backup), "--replace")
+    assert lost.exit_code == 1
+    assert "as it was written. Received: 1 files" in lost.output
+    assert state(folder) == before
+    assert "without a readable contents.json" in facesent("restore", str(folder)).output
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from facesent.registry.client import prepare
+prepare()
+from facesent.stores.addresses import configured
+from facesent.stores.backup import back_up
+back_up(Path(), configured(), Path(sys.argv[1]), lambda done, total: os.kill(os.getpid(), 9))
+"""
+
+
+def test_a_backup_that_is_killed_is_none(folder: Path, backup: Path) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(backup)], check=False)
+    assert killed.returncode == -9
+    assert not backup.exists()
+    assert facesent("backup", str(backup)).exit_code == 0
+
+
+def test_writers_go_on_while_a_backup_is_made(folder: Path, backup: Path) -> None:
+    with closing(sqlite3.connect("answers.db")) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        writer.execute("UPDATE answers SET label = 'Sad'")
+        made = facesent("backup", str(backup))
+        writer.rollback()
+    assert made.exit_code == 0, made.output
+    assert state(backup) == state(folder)
+
+
+def test_postgresql_comes_back_too(
+    folder: Path, backup: Path, postgres: str, mlflow_in_postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
+    assert facesent("move-database", postgres).exit_code == 0
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", postgres)
+    monkeypatch.setenv("FACESENT_ANSWERS_URI", postgres)
+    expected = rows_in(postgres)
+    made = facesent("backup", str(backup))
+    assert made.exit_code == 0, made.output
+    lose(folder)
+    # Not into one with rows.
+    assert "without rows" in facesent("restore", str(backup)).output
+    assert not (folder / "mlruns").exists()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_in_postgres)
+    monkeypatch.setenv("FACESENT_ANSWERS_URI", mlflow_in_postgres)
+    restored = facesent("restore", str(backup))
+    assert restored.exit_code == 0, restored.output
+    assert rows_in(mlflow_in_postgres) == expected
+    assert decisions.read().aliases == Aliases(2, 1)
+    [parent] = mlflow.search_runs(["1"], "attributes.run_name = '3 folds'", output_format="list")
+    assert runs.read_text(parent.info.run_id, "summary.md") == "1 ± 0"
