@@ -6,7 +6,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /build
 COPY requirements.lock .
 # Everything that the lock names, checked by its hashes; tools for developers are among it.
-RUN pip wheel --quiet --no-deps --require-hashes --requirement requirements.lock --wheel-dir /wheels
+RUN pip wheel --quiet --use-pep517 --no-deps --require-hashes --requirement requirements.lock --wheel-dir /wheels
 COPY pyproject.toml README.md LICENSE ./
 ARG EXTRAS=access,postgres,s3
 # Of these wheels only what facesent needs to run. It is empty here, so that this layer lasts until the lock changes.
@@ -43,10 +43,10 @@ RUN --mount=type=bind,source=.git,target=/git \
     && git -C /repository remote remove origin \
     && chown -R facesent:facesent /repository
 # Commands use the code of the project that they run in.
-ENV PYTHONPATH=/project PREFECT_WORKER_WEBSERVER_HOST=127.0.0.1
+ENV PYTHONPATH=/project PREFECT_WORKER_WEBSERVER_HOST=127.0.0.1 PREFECT_WORKER_WEBSERVER_PORT=8080
 USER 10001:10001
 HEALTHCHECK --interval=30s --timeout=10s --start-period=2m \
-    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8080/health', timeout=9)"]
+    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8080/health')"]
 CMD ["prefect", "worker", "start", "--pool", "facesent", "--type", "process", "--limit", "1", "--with-healthcheck"]
 
 FROM base AS server
@@ -54,5 +54,5 @@ COPY params.yaml dvc.yaml ./
 USER 10001:10001
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=10s --start-period=2m \
-    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/health', timeout=9)"]
+    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/health')"]
 CMD ["facesent", "serve", "--host", "0.0.0.0", "--port", "8000"]
