@@ -40,7 +40,7 @@ def test_mlflow_and_the_server(machine: Path, project: Path, monkeypatch: pytest
     })  # fmt: skip
     answers = f"postgresql+psycopg://answers:{secret('ANSWERS_DB_PASSWORD')}@postgres/answers"
     server = Container("server", machine / "server", {
-        "http://mlflow:5000": tracking, "8000": port, answers: f"sqlite:///{machine}/answers.db",
+        "http://mlflow:5000": tracking, "0.0.0.0": "127.0.0.1", "8000": port, answers: f"sqlite:///{machine}/answers.db",
     })  # fmt: skip
     server.folder.mkdir()
     for name in stages()["server"].copied:
