@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.helpers.containers import COMPOSE, DOCKERFILE, OWN, ROOT, SERVICES, listed, stages, variables
+from tests.helpers.documents import blocks
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXAMPLE = (ROOT / ".env.example").read_text()
@@ -85,6 +86,16 @@ def test_each_secret_is_in_the_example_which_holds_none() -> None:
     given = dict(re.findall(r"^(\w+)=(.*)$", EXAMPLE, re.MULTILINE))
     assert set(given) == variables((ROOT / "compose.yaml").read_text())
     assert set(given.values()) == {""}
+
+
+def test_the_docs_fill_in_each_secret(tmp_path: Path) -> None:
+    [block] = [block for block in blocks("docs/containers.md") if block.mark.startswith("tested in")]
+    shutil.copy(ROOT / ".env.example", tmp_path)
+    subprocess.run(["bash", "-ec", block.code], cwd=tmp_path, check=True)
+    filled = dict(re.findall(r"^(\w+)=([0-9a-f]{48})$", (tmp_path / ".env").read_text(), re.MULTILINE))
+    assert filled.keys() == variables((ROOT / "compose.yaml").read_text())
+    assert len({*filled.values()}) == len(filled)
+    assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
 
 
 def test_nothing_starts_without_its_secrets() -> None:

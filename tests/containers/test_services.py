@@ -33,14 +33,13 @@ def test_mlflow_and_the_server(machine: Path, project: Path, monkeypatch: pytest
     mlflow_port, port = str(free_port()), str(free_port())
     tracking = f"http://127.0.0.1:{mlflow_port}"
     mlflow = Container("mlflow", machine / "mlflow", {
-        "0.0.0.0": "127.0.0.1",
         "5000": mlflow_port,
         f"postgresql+psycopg://mlflow:{secret('MLFLOW_DB_PASSWORD')}@postgres/mlflow": f"sqlite:///{machine}/mlflow.db",
         "s3://facesent/mlflow": str(machine / "artifacts"),
     })  # fmt: skip
     answers = f"postgresql+psycopg://answers:{secret('ANSWERS_DB_PASSWORD')}@postgres/answers"
     server = Container("server", machine / "server", {
-        "http://mlflow:5000": tracking, "0.0.0.0": "127.0.0.1", "8000": port, answers: f"sqlite:///{machine}/answers.db",
+        "http://mlflow:5000": tracking, "8000": port, answers: f"sqlite:///{machine}/answers.db",
     })  # fmt: skip
     server.folder.mkdir()
     for name in stages()["server"].copied:
@@ -67,7 +66,6 @@ def test_prefect_the_project_and_a_worker(machine: Path) -> None:
     port, health = str(free_port()), str(free_port())
     user = {"prefect:4200": f"127.0.0.1:{port}", "/repository": str(ROOT)}
     server = Container("prefect", machine / "prefect", {
-        "0.0.0.0": "127.0.0.1",
         "4200": port,
         f"postgresql+asyncpg://prefect:{secret('PREFECT_DB_PASSWORD')}@postgres/prefect":
             f"sqlite+aiosqlite:///{machine}/prefect.db",

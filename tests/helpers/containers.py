@@ -1,4 +1,4 @@
-"""Dockerfile and compose.yaml as data, and what they start as processes of this machine: no container engine is needed."""
+"""Dockerfile and compose.yaml as data, and what they start as processes: this needs no container engine."""
 
 import json
 import re
@@ -135,7 +135,8 @@ class Container:
         return stages()[SERVICES[self.name]["build"]["target"]]
 
     def _adapted(self, words: Sequence[str]) -> list[str]:
-        known = {"/tmp": str(self.folder.parent / "tmp"), "/project": str(self.folder), **self.instead}  # noqa: S108
+        beside = str(self.folder.parent / "tmp")
+        known = {"/tmp": beside, "/project": str(self.folder), "0.0.0.0": "127.0.0.1", **self.instead}  # noqa: S104, S108
         longest_first = sorted(known, key=len, reverse=True)
         pattern = re.compile("|".join(map(re.escape, longest_first)))
         # What a person would write into .env.
@@ -152,5 +153,3 @@ def listed(folder: Path = ROOT) -> set[str]:
     """The files that git knows, and those that it would add."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     return set(subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.splitlines())
-
-

@@ -27,9 +27,10 @@ from facesent.sources.drawn_faces.dataset import draw_dataset
 ROOT = Path(__file__).parents[2]
 # In the order in which they run: training replaces the model that the others serve.
 PAGES = [
-    "README.md", "docs/index.md", "docs/data.md", "docs/deployments.md", "docs/serving.md", "docs/live.md",
-    "docs/scoring.md", "docs/storage.md", "docs/install.md", "docs/team.md", "docs/forget.md", "docs/tracking.md",
-    "docs/training.md", "docs/results.md", "docs/design.md", "docs/structure.md", "benchmarks/README.md",
+    "README.md", "docs/index.md", "docs/data.md", "docs/deployments.md", "docs/containers.md", "docs/serving.md",
+    "docs/live.md", "docs/scoring.md", "docs/storage.md", "docs/install.md", "docs/team.md", "docs/forget.md",
+    "docs/tracking.md", "docs/training.md", "docs/results.md", "docs/design.md", "docs/structure.md",
+    "benchmarks/README.md",
 ]  # fmt: skip
 
 _FENCE = re.compile(r"^(?:<!-- (?P<mark>.*?) -->\n)?```(?P<language>\S*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
