@@ -21,9 +21,9 @@ COPY presets presets
 RUN pip wheel --quiet --no-deps --no-index --find-links /wheels --wheel-dir /facesent .
 
 FROM python:${PYTHON} AS base
-# /project is where commands run. What is mounted at /state begins with its owner, too.
+# A new volume at /project begins with its owner.
 RUN useradd --uid 10001 --no-create-home --home-dir /tmp facesent \
-    && install --directory --owner facesent --group facesent /project /state
+    && install --directory --owner facesent --group facesent /project
 COPY --from=packages /opt/venv /opt/venv
 RUN --mount=type=bind,from=packages,source=/facesent,target=/facesent \
     pip --python /opt/venv/bin/python install --quiet --no-cache-dir --no-deps --no-index /facesent/*.whl

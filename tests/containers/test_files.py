@@ -169,9 +169,12 @@ def test_what_is_mounted_is_there(name: str) -> None:
 
 
 def test_each_user_of_a_database_is_made() -> None:
-    made = set(re.findall(r"CREATE USER (\w+) PASSWORD", COMPOSE["configs"]["databases"]["content"]))
-    used = set(re.findall(r"//(\w+):\$\{[^}]+\}@postgres/\1\b", text_of(SERVICES)))
+    script = COMPOSE["configs"]["databases"]["content"]
+    made = set(re.findall(r"CREATE USER (\w+) PASSWORD", script))
+    used = set(re.findall(r"//(\w+):\$\{[^}]+\}@postgres/\w+", text_of(COMPOSE)))
     assert made == used
+    databases = set(re.findall(r"@postgres/(\w+)", text_of(COMPOSE)))
+    assert databases == set(re.findall(r"CREATE DATABASE (\w+) OWNER", script))
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")

@@ -34,7 +34,7 @@ def test_mlflow_and_the_server(machine: Path, project: Path, monkeypatch: pytest
     tracking = f"http://127.0.0.1:{mlflow_port}"
     mlflow = Container("mlflow", machine / "mlflow", {
         "5000": mlflow_port,
-        f"postgresql+psycopg://mlflow:{secret('MLFLOW_DB_PASSWORD')}@postgres/mlflow": f"sqlite:///{machine}/mlflow.db",
+        f"postgresql+psycopg://mlflow:{secret('MLFLOW_DB_PASSWORD')}@postgres/": f"sqlite:///{machine}/database-",
         "s3://facesent/mlflow": str(machine / "artifacts"),
     })  # fmt: skip
     answers = f"postgresql+psycopg://answers:{secret('ANSWERS_DB_PASSWORD')}@postgres/answers"
@@ -45,7 +45,7 @@ def test_mlflow_and_the_server(machine: Path, project: Path, monkeypatch: pytest
     for name in stages()["server"].copied:
         (server.folder / name).write_bytes((ROOT / name).read_bytes())
     with mlflow.running():
-        assert (mlflow.folder / "basic_auth.db").is_file()
+        assert (machine / "database-accounts").is_file()
         assert requests.get(f"{tracking}/api/2.0/mlflow/experiments/get?experiment_id=0", timeout=60).status_code == 401
         # As a page of elsewhere that got this address by DNS.
         assert requests.get(tracking, headers={"Host": "elsewhere.example"}, timeout=60).status_code == 403

@@ -95,7 +95,7 @@ class Container:
 
     def run(self) -> None:
         """Let a service that ends do what it does."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._prepare()
         done = subprocess.run(
             self.command(), cwd=self.folder, env=self.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, check=False,
@@ -105,7 +105,7 @@ class Container:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Healthy while the block runs."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._prepare()
         log = self.folder.with_suffix(".log")
         with log.open("w") as lines:
             process = subprocess.Popen(
@@ -122,6 +122,15 @@ class Container:
                 except subprocess.TimeoutExpired:
                     process.kill()
 
+    def _prepare(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for target, source in self._configs().items():
+            [content] = self._adapted([COMPOSE["configs"][source]["content"]])
+            Path(self._adapted([target])[0]).write_text(content)
+
+    def _configs(self) -> dict[str, str]:
+        return {config["target"]: config["source"] for config in SERVICES[self.name].get("configs", [])}
+
     def _wait_until_healthy(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
         deadline = time.monotonic() + _SECONDS
         while time.monotonic() < deadline and process.poll() is None:
@@ -137,6 +146,7 @@ class Container:
     def _adapted(self, words: Sequence[str]) -> list[str]:
         beside = str(self.folder.parent / "tmp")
         known = {"/tmp": beside, "/project": str(self.folder), "0.0.0.0": "127.0.0.1", **self.instead}  # noqa: S104, S108
+        known |= {target: f"{self.folder}-{source}" for target, source in self._configs().items()}
         longest_first = sorted(known, key=len, reverse=True)
         pattern = re.compile("|".join(map(re.escape, longest_first)))
         # What a person would write into .env.
