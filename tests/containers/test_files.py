@@ -2,6 +2,7 @@
 
 import fnmatch
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -192,7 +193,8 @@ def test_compose_takes_the_file_with_all_secrets_alone(tmp_path: Path) -> None:
     command = ["docker-compose", "--project-directory", str(ROOT), "--file", str(ROOT / "compose.yaml"), "--env-file"]
     subprocess.run([*command, str(filled), "config", "--quiet"], check=True)
     empty = ["docker-compose", "--file", str(ROOT / "compose.yaml"), "--env-file", str(ROOT / ".env.example"), "config"]
-    refused = subprocess.run(empty, capture_output=True, text=True, check=False)
+    bare = {"PATH": os.environ["PATH"]}
+    refused = subprocess.run(empty, env=bare, capture_output=True, text=True, check=False)
     assert refused.returncode != 0
     assert "required variable S3_SECRET_KEY is missing a value: see .env.example" in refused.stderr
 
