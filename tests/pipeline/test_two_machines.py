@@ -66,7 +66,7 @@ def team(postgres_cluster: Cluster, tmp_path: Path) -> Iterator[Team]:
         "MLFLOW_FLASK_SERVER_SECRET_KEY": "for-this-test",
     }
     address = f"http://127.0.0.1:{port}"
-    with tracking_server(folder, port, store, "--app-name", "basic-auth", **variables):
+    with tracking_server(folder, port, "--app-name", "basic-auth", store=store, **variables):
         for name, password in (TRAINER, SERVER):
             made = requests.post(
                 f"{address}/api/2.0/mlflow/users/create", auth=ADMIN, timeout=60,

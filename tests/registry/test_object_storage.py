@@ -180,6 +180,7 @@ def test_a_server_that_cannot_fetch_a_model_says_nothing_of_the_model() -> None:
     assert of_server("Expected `mlflow models serve` to answer. Received: ValueError: bad weights") is None
 
 
+@pytest.mark.long
 def test_the_extra_that_is_missing_is_named(project: Path, bucket: Storage) -> None:
     champion()
     done = subprocess.run([sys.executable, "-c", WITHOUT_BOTO3], capture_output=True, text=True, check=False)
@@ -187,6 +188,7 @@ def test_the_extra_that_is_missing_is_named(project: Path, bucket: Storage) -> N
     assert line.endswith("Received: No module named 'boto3'. Install what speaks to it: pip install -e '.[s3]'")
 
 
+@pytest.mark.long
 def test_a_training_goes_on_without_the_storage(
     project: Path, bucket: Storage, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -112,7 +112,7 @@ def test_files_are_found_behind_a_server(
     server.mkdir()
     (folder / "mlruns").rename(server / "artifacts")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
-    with tracking_server(server, port, postgres):
+    with tracking_server(server, port, store=postgres):
         [parent] = mlflow.search_runs(["1"], "attributes.run_name = '3 folds'", output_format="list")
         assert parent.info.artifact_uri == f"mlflow-artifacts:/1/{parent.info.run_id}/artifacts"
         assert mlflow.get_experiment("1").artifact_location == "mlflow-artifacts:/1"
