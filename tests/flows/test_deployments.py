@@ -36,8 +36,8 @@ def test_each_deployment_runs_in_the_projects_folder(machine: Machine) -> None:
     assert not deployments["on-alarm"].schedules
 
 
-@pytest.mark.long
-def test_a_deployed_schedule_runs_by_itself(machine: Machine, own_home: Path) -> None:
+def assert_deployed_schedule_runs(machine: Machine) -> None:
+    """`nightly`, by its schedule and a worker, up to a champion."""
     every_minute(machine.project)
     machine.prefect("work-pool", "create", "facesent", "--type", "process")
     machine.prefect("--no-prompt", "deploy", "--all")
@@ -51,6 +51,11 @@ def test_a_deployed_schedule_runs_by_itself(machine: Machine, own_home: Path) ->
     assert run.state
     assert run.state.is_completed(), machine.log()
     assert (run.state.message or "").startswith("VALIDATED")
+
+
+@pytest.mark.long
+def test_a_deployed_schedule_runs_by_itself(machine: Machine, own_home: Path) -> None:
+    assert_deployed_schedule_runs(machine)
     assert (machine.project / ".prefect").is_dir()
     assert not (own_home / ".prefect").exists(), "prefect.toml keeps Prefect's state in the project"
 
@@ -66,21 +71,9 @@ def test_a_team_keeps_prefects_state_and_mlflows_in_postgresql(
         PREFECT_API_DATABASE_CONNECTION_URL=prefect.replace("+psycopg", "+asyncpg"),
         MLFLOW_TRACKING_URI=mlflow,
     )
-    every_minute(machine.project)
     with machine.running("server", "start", "--port", str(machine.port)):
         machine.wait_until_healthy()
-        machine.prefect("work-pool", "create", "facesent", "--type", "process")
-        machine.prefect("--no-prompt", "deploy", "--all")
-        with (
-            temporary_settings({PREFECT_API_URL: machine.api}),
-            get_client(sync_client=True) as client,
-            machine.running("worker", "start", "--pool", "facesent", "--limit", "1"),
-        ):
-            run = finished_run(client, machine)
-    assert run.auto_scheduled
-    assert run.state
-    assert run.state.is_completed(), machine.log()
-    assert (run.state.message or "").startswith("VALIDATED")
+        assert_deployed_schedule_runs(machine)
     for file in (".prefect/prefect.db", "mlflow.db"):
         assert not (machine.project / file).exists()
     for database, count in (

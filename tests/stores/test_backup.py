@@ -16,7 +16,7 @@ from facesent.cli import main
 from facesent.registry import decisions, runs
 from facesent.registry.decisions import Aliases
 from tests.helpers import promoters
-from tests.helpers.stores import fill_answers, fill_mlflow, rows_in
+from tests.helpers.stores import rows_in
 
 pytestmark = pytest.mark.slow
 
@@ -26,16 +26,6 @@ DATABASES = ("mlflow.db", "answers.db")
 @pytest.fixture
 def backup(tmp_path: Path) -> Path:
     return tmp_path / "backups" / "monday"
-
-
-@pytest.fixture
-def folder(mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with a promoted version, files of runs, and a log whose photos and keys are beside it."""
-    monkeypatch.delenv("FACESENT_ANSWERS_URI", raising=False)
-    Path("dvc.yaml").touch()
-    fill_mlflow()
-    fill_answers()
-    return mlflow_store.parent
 
 
 def facesent(*arguments: str) -> Result:

@@ -23,20 +23,10 @@ from facesent.stores.addresses import at, configured
 from facesent.stores.copying import copy
 from tests.helpers import promoters
 from tests.helpers.postgres import Cluster, running_cluster
-from tests.helpers.stores import fill_answers, fill_mlflow, rows_in
+from tests.helpers.stores import rows_in
 from tests.helpers.tracking_server import free_port, tracking_server
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def folder(mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project's folder with both databases."""
-    monkeypatch.delenv("FACESENT_ANSWERS_URI", raising=False)
-    Path("dvc.yaml").touch()
-    fill_mlflow()
-    fill_answers()
-    return mlflow_store.parent
 
 
 def move(*arguments: str) -> Result:
