@@ -105,6 +105,7 @@ def test_a_version_is_registered_once_loaded_and_served(project: Path, bucket: S
     assert answer.json()["predictions"][0]["label"] == "Dark"
 
 
+@pytest.mark.long
 def test_a_version_whose_weights_are_gone_is_registered_again(project: Path, bucket: Storage) -> None:
     version = champion()
     [weights] = [key for key in bucket.keys(BUCKET) if key.endswith("/artifacts/model.keras")]
@@ -151,10 +152,11 @@ def test_what_is_refused_is_one_line_that_says_what_to_do(
     assert "hidden-word" not in unknown
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("command", [
-    pytest.param(["export", "champion"], marks=pytest.mark.long),
-    pytest.param(["serve", "--port", "0"], marks=pytest.mark.long),
-    pytest.param(["promote"], marks=pytest.mark.long),
+    ["export", "champion"],
+    ["serve", "--port", "0"],
+    ["promote"],
     ["predict", "data/Dark"],
 ])  # fmt: skip
 def test_each_command_says_it(project: Path, bucket: Storage, command: list[str]) -> None:

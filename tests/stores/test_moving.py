@@ -151,7 +151,7 @@ copy(configured(), at(sys.argv[1]), progress)
 """
 
 
-@pytest.mark.parametrize("share", [0.1, 0.99])
+@pytest.mark.parametrize("share", [pytest.param(0.1, marks=pytest.mark.long), 0.99])
 def test_a_move_that_is_killed_leaves_both_as_they_were(folder: Path, postgres: str, share: float) -> None:
     before = rows_in("sqlite:///mlflow.db") | rows_in("sqlite:///answers.db")
     for target in (postgres, "sqlite:///back/mlflow.db"):
