@@ -110,8 +110,16 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def machine(small_project: Path, tmp_path: Path) -> Iterator[Machine]:
-    machine = Machine(small_project, tmp_path)
+def fresh_project(small_project: Path) -> Path:
+    """Without what Prefect and MLflow wrote in a test before."""
+    shutil.rmtree(small_project / ".prefect", ignore_errors=True)
+    (small_project / "mlflow.db").unlink(missing_ok=True)
+    return small_project
+
+
+@pytest.fixture
+def machine(fresh_project: Path, tmp_path: Path) -> Iterator[Machine]:
+    machine = Machine(fresh_project, tmp_path)
     with machine.running("server", "start", "--port", str(machine.port)):
         machine.wait_until_healthy()
         yield machine

@@ -62,11 +62,11 @@ def test_a_deployed_schedule_runs_by_itself(machine: Machine, own_home: Path) ->
 
 @pytest.mark.long
 def test_a_team_keeps_prefects_state_and_mlflows_in_postgresql(
-    small_project: Path, tmp_path: Path, postgres_cluster: Cluster
+    fresh_project: Path, tmp_path: Path, postgres_cluster: Cluster
 ) -> None:
     prefect, mlflow = postgres_cluster.database(), postgres_cluster.database()
     machine = Machine(
-        small_project,
+        fresh_project,
         tmp_path,
         PREFECT_API_DATABASE_CONNECTION_URL=prefect.replace("+psycopg", "+asyncpg"),
         MLFLOW_TRACKING_URI=mlflow,
