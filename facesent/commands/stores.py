@@ -35,7 +35,7 @@ def move_database(target: str, artifacts: str | None) -> None:
     # It may be there already: what is moved then is MLflow's store alone.
     source = {what: address for what, address in source.items() if address != new[what]}
     if not source:
-        raise AddressError("Expected mlflow.db or answers.db in this folder. Received: neither.")
+        raise AddressError(f"Expected another database than the present one. Received: {shown(new[MLFLOW])}")
     with progress_of("Moving", unit="rows") as progress:
         rows = copy(source, new, progress, artifacts=artifacts)
     for what, address in source.items():
@@ -63,12 +63,10 @@ def backup(folder: Path) -> None:
     """
     from facesent.core.console import progress_of
     from facesent.core.paths import Project
-    from facesent.stores.addresses import AddressError, configured
+    from facesent.stores.addresses import configured
     from facesent.stores.backup import back_up
 
     source = configured()
-    if not source:
-        raise AddressError("Expected mlflow.db or answers.db in this folder. Received: neither.")
     with progress_of("Backing up", unit="files") as progress:
         files = back_up(Project().root, source, folder, progress)
     click.echo(f"{folder}: {files} files, with {' and '.join(source)}. Images and models of DVC: dvc push")

@@ -27,9 +27,12 @@ def configured() -> Addresses:
     """Those of ``named`` that are there: a file of SQLite may not have been made yet.
 
     Raises:
-        AddressError: MLflow's is behind a server.
+        AddressError: there are none, or MLflow's is behind a server.
     """
-    return {what: address for what, address in named().items() if (file := file_of(address)) is None or file.is_file()}
+    found = {what: address for what, address in named().items() if (file := file_of(address)) is None or file.is_file()}
+    if not found:
+        raise AddressError("Expected mlflow.db or answers.db in this folder. Received: neither.")
+    return found
 
 
 def named() -> Addresses:
