@@ -37,27 +37,28 @@ class Recipe:
 
 RECIPES = {
     "best": Recipe("best"),
-    # For as many epochs as the minutes of "best" allow; on smaller images these are more.
+    "finetuned": Recipe("finetuned"),
+    # For as many epochs as the minutes of "finetuned" allow; on smaller images these are more.
     "reference": Recipe("reference", {"train.epochs": 13}),
     "reference-96": Recipe("reference", {"model.image_size": 96, "train.epochs": 40}),
     "quick": Recipe("quick"),
-    "best-112": Recipe("best", {"model.image_size": 112}),
-    "best-scratch": Recipe("best", {"model.weights": "none", "model.weights_sha256": ""}),
-    "best-whole": Recipe("best", {"model.last_layer": ""}),
-    "best-augmented": Recipe("best", {
+    "finetuned-112": Recipe("finetuned", {"model.image_size": 112}),
+    "finetuned-scratch": Recipe("finetuned", {"model.weights": "none", "model.weights_sha256": ""}),
+    "finetuned-whole": Recipe("finetuned", {"model.last_layer": ""}),
+    "finetuned-augmented": Recipe("finetuned", {
         "train.augment.occlude_box": 0.25, "train.augment.gamma": 0.3, "train.augment.contrast": 0.2,
         "train.augment.grey": 0.3,
     }),
-    "best-mixup": Recipe("best", {"train.augment.mixup": 0.3}),
-    "best-cutmix": Recipe("best", {"train.augment.cutmix": 1.0}),
-    "best-focal": Recipe("best", {"train.loss.name": "focal"}),
-    "best-fused": Recipe("best", {
+    "finetuned-mixup": Recipe("finetuned", {"train.augment.mixup": 0.3}),
+    "finetuned-cutmix": Recipe("finetuned", {"train.augment.cutmix": 1.0}),
+    "finetuned-focal": Recipe("finetuned", {"train.loss.name": "focal"}),
+    "finetuned-both": Recipe("finetuned", {
         "model.second.name": "expression_net", "model.second.image_size": 112,
         "model.second.weights": "weights/face_expression.weights.h5",
         "model.second.weights_sha256": SOURCES["face_expression"].sha256,
         "model.drop_path": 0.1,
     }),
-    "best-averaged": Recipe("best", {"train.optimizer.average": 0.98}),
+    "finetuned-averaged": Recipe("finetuned", {"train.optimizer.average": 0.98}),
     "reference-squeeze": Recipe("reference", {
         "model.image_size": 96, "train.epochs": 40, "model.attention": "squeeze_excitation",
     }),

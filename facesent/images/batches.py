@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, count, islice
 from math import ceil
 from pathlib import Path
@@ -166,6 +166,11 @@ class TrainingBatches:
         """
         jobs = chain.from_iterable(map(self._epoch, islice(count(first_epoch), epochs)))
         return map_ahead(self._batch, jobs, threads=threads)
+
+    def unchanged(self) -> Generator[Batch, None, None]:
+        """Each image once, as ``stream`` gives it, but not augmented."""
+        still = Augment(flip=False, rotation=0, zoom=0, shift=0)
+        return replace(self, settings=still).stream(0, epochs=1)
 
     def prefetched(self, first_epoch: int, failures: list[FacesentError]) -> "tf.data.Dataset":
         """``stream`` in the form that Keras takes, one batch of it as tensors already.

@@ -50,7 +50,9 @@ def compile_for(phase: Phase, model: keras.Model, model_settings: Model, setting
     """
     freeze(model, model_settings, head_only=phase.head_only)
     if phase.head_only:
-        optimizer = optimizer_of(Optimizer(learning_rate=settings.head.learning_rate), settings.head.learning_rate)
+        # A head at its minimum is only scored: its epoch moves nothing.
+        rate = settings.head.learning_rate if settings.head.solver == "adam" else 0.0
+        optimizer = optimizer_of(Optimizer(learning_rate=settings.head.learning_rate), rate)
     else:
         rate = learning_rate_of(settings.optimizer, settings.schedule, epochs=phase.epochs, steps=steps)
         optimizer = optimizer_of(settings.optimizer, rate)

@@ -31,6 +31,7 @@ from facesent.training import distribution
 from facesent.training.checkpoint import Arrays, CheckpointFolder, History, State, restore, size_of, variables_of
 from facesent.training.compiling import Phase, compile_for, network, phases
 from facesent.training.fingerprint import fingerprint
+from facesent.training.logistic_head import solve_head
 from facesent.training.memory import require_memory
 from facesent.training.progress import Epochs, best_epoch
 from facesent.training.settings import Train
@@ -142,6 +143,8 @@ def train(
                 checkpoint.require_room(size_of(variables_of(model)), size_of(model.variables))
                 if settings.distribute == "none":
                     require_memory(model, min(settings.batch_size, len(examples.targets)))
+                if phase.head_only and settings.head.solver == "logistic":
+                    solve_head(model, batches, settings.head.shrinkage)
                 _fit(phase, model, batches, validation, epochs)
     checkpoint.close()
     best = best_epoch(epochs.history, settings.checkpoint.monitor)

@@ -51,10 +51,27 @@ class Optimizer(Section):
 
 
 class Head(Section):
-    """First phase of fine-tuning: the head alone learns on top of the frozen backbone; 0 epochs for none."""
+    """First phase of fine-tuning: the head alone learns on top of the frozen backbone.
+
+    Attributes:
+        epochs: how many; 0 for none.
+        solver: ``adam`` goes down the gradient of ``loss``. ``logistic`` takes one epoch and finds the minimum itself,
+            that of a logistic regression on the features of the images, not augmented, and of their mirror images.
+        learning_rate: of ``adam``.
+        shrinkage: of ``logistic``: this times half the squared norm of the weights of standardised features is added
+            to the mean loss.
+    """
 
     epochs: Annotated[int, Field(ge=0)] = 0
+    solver: Literal["adam", "logistic"] = "adam"
     learning_rate: Annotated[float, Field(gt=0)] = 0.001
+    shrinkage: Annotated[float, Field(gt=0)] = 0.5
+
+    @model_validator(mode="after")
+    def _solves_once(self) -> "Head":
+        if self.solver == "logistic" and self.epochs != 1:
+            raise ValueError(f"logistic finds the minimum in one epoch: expected epochs: 1. Received: {self.epochs}")
+        return self
 
 
 class Schedule(Section):
@@ -121,3 +138,11 @@ class Train(Section):
     plateau: Plateau
     checkpoint: Checkpoint
     calibrate: bool = False
+
+    @model_validator(mode="after")
+    def _solves_in_one_process(self) -> "Train":
+        if self.head.solver == "logistic" and self.distribute != "none":
+            raise ValueError(
+                f"head.solver logistic takes one device: expected distribute: none. Received: {self.distribute}"
+            )
+        return self

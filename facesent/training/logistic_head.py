@@ -1,0 +1,61 @@
+"""A head solved, not trained: logistic regression on the features of a frozen backbone.
+
+On few images it does better than fine-tuning, which bends features that were learnt from far more.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from facesent.core.console import progress_of
+from facesent.images.batches import TrainingBatches
+from facesent.model.backend import keras
+from facesent.model.inference import compile_forward
+
+_HEAD = "head_logits"
+_MOST_ITERATIONS = 1000
+
+Numbers = NDArray[np.float64]
+
+
+def solve_head(model: keras.Model, batches: TrainingBatches, shrinkage: float) -> None:
+    """Set the last layer to the minimum of the class-weighted log loss with shrunk weights.
+
+    Args:
+        model: from images to probabilities, as ``build`` gives it; all but its last layer stays as it is.
+        batches: the training images with their classes and weights; they are not augmented, but also mirrored.
+        shrinkage: as ``Head`` says.
+    """
+    head = model.get_layer(_HEAD)
+    features, targets, weights = _features(keras.Model(model.input, head.input), batches)
+    scaler = StandardScaler().fit(features)
+    # scikit-learn minimises half the squared norm plus C times the sum of the losses.
+    regression = LogisticRegression(C=1 / (shrinkage * weights.sum()), max_iter=_MOST_ITERATIONS)
+    regression.fit(scaler.transform(features), targets, sample_weight=weights)
+    kernel, bias = _of_each_class(regression)
+    kernel = kernel / scaler.scale_[:, None]
+    head.kernel.assign(kernel)
+    head.bias.assign(bias - scaler.mean_ @ kernel)
+
+
+def _features(network: keras.Model, batches: TrainingBatches) -> tuple[Numbers, NDArray[np.int64], Numbers]:
+    """Of each image and its mirror image the features, the class and the weight."""
+    forward = compile_forward(network)
+    features, targets, weights = [], [], []
+    with progress_of("Reading features") as bar:
+        for number, (images, shares, weight) in enumerate(batches.unchanged(), 1):
+            for side in (images, np.ascontiguousarray(images[:, :, ::-1])):
+                features.append(forward(side))
+                targets.append(shares.argmax(axis=1))
+                weights.append(weight)
+            bar(number, len(batches))
+    return np.concatenate(features).astype(np.float64), np.concatenate(targets), np.concatenate(weights)
+
+
+def _of_each_class(regression: LogisticRegression) -> tuple[Numbers, Numbers]:
+    """Kernel ``(features, classes)`` and bias ``(classes,)``; of two classes scikit-learn keeps one column."""
+    kernel, bias = regression.coef_.T, regression.intercept_
+    if kernel.shape[1] == 1:
+        return np.hstack([-kernel, kernel]) / 2, np.concatenate([-bias, bias]) / 2
+    return kernel, bias
