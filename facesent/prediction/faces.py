@@ -60,6 +60,24 @@ def read_faces(content: bytes, size: int, *, max_pixels: int = MAX_PIXELS) -> li
     return [(resize(crop_to(photo, box), size), _times(smaller, box)) for box in boxes]
 
 
+def largest_crop(content: bytes, *, max_pixels: int = MAX_PIXELS) -> Pixels | None:
+    """Decode untrusted ``content`` and cut its largest face out: what ``read_face`` resizes.
+
+    Args:
+        content: as for ``read_image``.
+        max_pixels: as for ``read_image``.
+
+    Returns:
+        RGB, ``(height, width, 3)``; None where no face could be found.
+
+    Raises:
+        ImageError: as ``read_image``.
+    """
+    photo, _ = _decoded(content, max_pixels)
+    box = largest_face(photo)
+    return crop_to(photo, box) if box else None
+
+
 def _decoded(content: bytes, max_pixels: int) -> tuple[Pixels, int]:
     """The upright photo, a large JPEG at half its size; and how many times smaller it is."""
     with opened(content, max_pixels=max_pixels) as photo:

@@ -1,13 +1,13 @@
 """Further images beside those that are there: nothing is overwritten, and nothing comes in twice."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from facesent.core.errors import DataError
 from facesent.core.files import sha256
-from facesent.dataset.files import METADATA, image_files, walk_files
-from facesent.dataset.metadata import Metadata, Row, read_metadata
+from facesent.dataset.files import METADATA, ImageFile, image_files, walk_files
+from facesent.dataset.metadata import SOURCE, Metadata, Row, read_metadata
 from facesent.sources.dvc import repository
 from facesent.sources.store import by_size, carry
 
@@ -18,7 +18,7 @@ class Added:
 
     Attributes:
         images: that were added.
-        known: that were there already, under the same label.
+        known: that were there already, whole or cut to the face, under the same label.
         conflicts: (added image, one of the same content under another label).
     """
 
@@ -47,15 +47,22 @@ def add(new: Path, data_dir: Path, incoming: Path) -> Added:
         carry(data_dir / name, incoming / name, link=link and name != METADATA)
     of_size = {size: [data_dir / image.name for image in images] for size, images in by_size(here).items()}
 
+    images = image_files(new)
+    sources = _sources(new, images)
+    there = {(name.split("/")[0], source) for name, source in _sources(data_dir, here).items()}
+    if sources:
+        # What was cut now may be there whole.
+        there |= {(image.name.split("/")[0], sha256(data_dir / image.name)) for image in here if not image.refusal}
+
     renamed: dict[str, str] = {}
     known, conflicts = [], []
     taken = {name.casefold() for name, _ in walk_files(data_dir)}
-    for image in image_files(new):
+    for image in images:
         file = new / image.name
         content, size = sha256(file), file.stat().st_size
         same = [other for other in of_size.get(size, ()) if sha256(other) == content]
         labels = {other.parent.name for other in same}
-        if file.parent.name in labels:
+        if file.parent.name in labels or (file.parent.name, sources.get(image.name, content)) in there:
             known.append(image.name)
             continue
         name = next(each for each in _names(image.name, content) if each.casefold() not in taken)
@@ -66,6 +73,12 @@ def add(new: Path, data_dir: Path, incoming: Path) -> Added:
         conflicts += [(name, f"{other.parent.name}/{other.name}") for other in same[:1]]
     _join_metadata(new, data_dir, incoming, renamed)
     return Added(tuple(renamed.values()), tuple(known), tuple(conflicts))
+
+
+def _sources(folder: Path, images: Sequence[ImageFile]) -> dict[str, str]:
+    """The photos that images were cut from, by their names."""
+    rows = read_metadata(folder / METADATA, [image.name for image in images]).rows
+    return {row["file_name"]: row[SOURCE] for row in rows if row.get(SOURCE)}
 
 
 def _names(name: str, content: str) -> Iterator[str]:
