@@ -117,10 +117,17 @@ def crop_to(pixels: Pixels, box: Box) -> Pixels:
     Its side is the longer one of the box, which is that of photos in datasets of expressions: for such photos in a
     larger picture, this square shares .81 (IoU) with the photo, the bare box .74.
     """
+    square = square_around(box, pixels.shape[1], pixels.shape[0])
+    return pixels[square.top : square.top + square.height, square.left : square.left + square.width]
+
+
+def square_around(box: Box, width: int, height: int) -> Box:
+    """What ``crop_to`` cuts out of a photo of ``width`` and ``height``."""
     side = max(box.width, box.height)
-    left = box.left + (box.width - side) // 2
-    top = box.top + (box.height - side) // 2
-    return pixels[max(0, top) : top + side, max(0, left) : left + side]
+    left, top = box.left + (box.width - side) // 2, box.top + (box.height - side) // 2
+    right, bottom = min(left + side, width), min(top + side, height)
+    left, top = max(0, left), max(0, top)
+    return Box(left, top, right - left, bottom - top)
 
 
 def _letterboxed(pixels: Pixels, scale: float) -> Pixels:
