@@ -1,6 +1,6 @@
 """Further images beside those that are there: nothing is overwritten, and nothing comes in twice."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -48,11 +48,7 @@ def add(new: Path, data_dir: Path, incoming: Path) -> Added:
     of_size = {size: [data_dir / image.name for image in images] for size, images in by_size(here).items()}
 
     images = image_files(new)
-    sources = _sources(new, images)
-    there = {(name.split("/")[0], source) for name, source in _sources(data_dir, here).items()}
-    if sources:
-        # What was cut now may be there whole.
-        there |= {(image.name.split("/")[0], sha256(data_dir / image.name)) for image in here if not image.refusal}
+    photos = _Photos(data_dir, here, _sources(new, images))
 
     renamed: dict[str, str] = {}
     known, conflicts = [], []
@@ -62,7 +58,7 @@ def add(new: Path, data_dir: Path, incoming: Path) -> Added:
         content, size = sha256(file), file.stat().st_size
         same = [other for other in of_size.get(size, ()) if sha256(other) == content]
         labels = {other.parent.name for other in same}
-        if file.parent.name in labels or (file.parent.name, sources.get(image.name, content)) in there:
+        if file.parent.name in labels or photos.known(image.name, content):
             known.append(image.name)
             continue
         name = next(each for each in _names(image.name, content) if each.casefold() not in taken)
@@ -73,6 +69,29 @@ def add(new: Path, data_dir: Path, incoming: Path) -> Added:
         conflicts += [(name, f"{other.parent.name}/{other.name}") for other in same[:1]]
     _join_metadata(new, data_dir, incoming, renamed)
     return Added(tuple(renamed.values()), tuple(known), tuple(conflicts))
+
+
+class _Photos:
+    """Which new images are there already as the same photo: whole and now cut, cut and now whole, or cut anew.
+
+    Other cuts of a photo may be of other faces.
+    """
+
+    def __init__(self, data_dir: Path, here: Sequence[ImageFile], sources: Mapping[str, str]) -> None:
+        self._sources, self._here = sources, _sources(data_dir, here)
+        self._cut = {(_label(name), source) for name, source in self._here.items()}
+        whole = [image for image in here if sources and image.name not in self._here and not image.refusal]
+        self._whole = {(_label(image.name), sha256(data_dir / image.name)) for image in whole}
+
+    def known(self, name: str, content: str) -> bool:
+        """Whether a new image is."""
+        if source := self._sources.get(name):
+            return self._here.get(name) == source or (_label(name), source) in self._whole
+        return (_label(name), content) in self._cut
+
+
+def _label(name: str) -> str:
+    return name.split("/")[0]
 
 
 def _sources(folder: Path, images: Sequence[ImageFile]) -> dict[str, str]:
