@@ -16,7 +16,7 @@ from benchmarks.sizes import FULL, SMALL
 
 ALL = ("train", "fit", "input", "validate", "idle", "orchestration", "serving", "scale")
 # These have a table of their own; accuracy takes images of yours, and half an hour on small ones.
-NAMES = (*ALL, "score", "abuse", "faults", "watch", "accuracy")
+NAMES = (*ALL, "score", "abuse", "faults", "watch", "crop", "accuracy")
 
 
 def _listing() -> str:
@@ -36,6 +36,7 @@ def _listing() -> str:
     "  python -m benchmarks abuse --requests 1000\n"
     "  python -m benchmarks faults --only kill-17\n"
     "  python -m benchmarks watch --project ~/my-project\n"
+    "  python -m benchmarks crop --project ~/my-project\n"
     "  python -m benchmarks accuracy --data ~/my-faces",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
@@ -54,7 +55,7 @@ def _listing() -> str:
 )  # fmt: skip
 @click.option(
     "--project", type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Project after `dvc repro` whose network watch asks.  [default: one trained on drawn faces]",
+    help="Project after `dvc repro` whose network watch and crop ask.  [default: one trained on drawn faces]",
 )  # fmt: skip
 @click.option(
     "--others", type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -92,6 +93,7 @@ def main(
     size = replace(size, rounds=rounds or size.rounds, requests=requests or size.requests)
     further: dict[str, dict[str, Any]] = {
         "accuracy": {"data": data},
+        "crop": {"project": project and project.resolve()},
         "faults": {"seed": seed, "only": only},
         "watch": {"project": project and project.resolve(), "others": others and others.resolve()},
     }

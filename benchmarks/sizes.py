@@ -32,6 +32,7 @@ class Size:
         drawing: of the drawn faces, options of ``facesent data draw``.
         traffic: photos an hour that ``watch`` draws.
         baselines: that it has accepted, each followed by all changes.
+        margins: images that ``crop`` gives margins.
     """
 
     rounds: int = 5
@@ -56,6 +57,7 @@ class Size:
     drawing: tuple[str, ...] = ()
     traffic: tuple[int, ...] = (12, 30, 100, 300)
     baselines: int = 10
+    margins: int = 1_500
 
 
 FULL = Size()
@@ -90,4 +92,5 @@ SMALL = Size(
     drawing=("--persons", "24", "--image-size", "32"),
     traffic=(30,),
     baselines=1,
+    margins=60,
 )

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
@@ -17,6 +17,7 @@ from prefect.states import Completed
 from pydantic import Field, PositiveInt
 
 from facesent.core.console import progress_of
+from facesent.core.cropping import CROPS, DEFAULT_CROP, Crop
 from facesent.core.markdown import table
 from facesent.registry.client import prepare
 from flows import artifacts
@@ -65,7 +66,7 @@ def score(
     source: str,
     target: str,
     version: str | None = None,
-    crop: Literal["none", "largest"] | None = None,
+    crop: Crop | None = None,
     min_confidence: Annotated[float, Field(ge=0, le=1)] | None = None,
     shard_size: PositiveInt | None = None,
     at_once: PositiveInt = _JOBS,
@@ -176,7 +177,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("target", metavar="TARGET", help="a new folder, or one of an earlier run to go on with")
     parser.add_argument("--version", help="a registered version or an alias (default: champion)")
     parser.add_argument(
-        "--crop", choices=("none", "largest"), help="look at the largest face alone, if one is found (default: none)"
+        "--crop", choices=CROPS, help=f"look at the largest face alone, if one is found (default: {DEFAULT_CROP})"
     )
     parser.add_argument(
         "--min-confidence", type=_confidence, help='say "uncertain" below it (default: the version\'s own)'

@@ -7,7 +7,8 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from facesent.asking.photos import Crop, Photo, prepared
+from facesent.asking.photos import Photo, prepared
+from facesent.core.cropping import DEFAULT_CROP, Crop
 from facesent.images.reading import ImageError, Pixels
 from facesent.images.threads import map_ahead
 from facesent.prediction.faces import Box
@@ -54,7 +55,7 @@ class Wish:
 
     min_confidence: float
     top_k: int = 0
-    crop: Crop = "none"
+    crop: Crop = DEFAULT_CROP
 
 
 def answers(

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from facesent.asking.answers import Answer, Wish, answers
-from facesent.asking.photos import Crop, Photo, listed
+from facesent.asking.photos import Photo, listed
+from facesent.core.cropping import CROPS, DEFAULT_CROP, Crop
 from facesent.images.reading import ImageError
 from facesent.registry.asked import asked_store
 
@@ -38,7 +39,7 @@ class Champion:
         *,
         min_confidence: float | None = None,
         top_k: int = 0,
-        crop: Crop = "none",
+        crop: Crop = DEFAULT_CROP,
     ) -> list[Answer]:
         """Name the expression on each photo, as ``facesent predict`` does.
 
@@ -92,7 +93,7 @@ def predict(
     tracking_uri: str | None = None,
     min_confidence: float | None = None,
     top_k: int = 0,
-    crop: Crop = "none",
+    crop: Crop = DEFAULT_CROP,
 ) -> list[Answer]:
     """Ask the champion of now: ``load_champion(tracking_uri).predict(photos, …)``.
 
@@ -139,6 +140,6 @@ def _checked(wish: Wish) -> Wish:
         raise ValueError(f"min_confidence: Expected 0 to 1. Received: {wish.min_confidence}")
     if wish.top_k < 0:
         raise ValueError(f"top_k: Expected 0 for all, or a number of classes. Received: {wish.top_k}")
-    if wish.crop not in get_args(Crop):
-        raise ValueError(f"crop: Expected {' or '.join(get_args(Crop))}. Received: {wish.crop}")
+    if wish.crop not in CROPS:
+        raise ValueError(f"crop: Expected {' or '.join(CROPS)}. Received: {wish.crop}")
     return wish

@@ -3,12 +3,12 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from facesent.core.cropping import Crop
 from facesent.images.limits import MAX_PIXELS
 from facesent.images.reading import ImageError, Pixels, read_content, read_image, resize
 from facesent.images.reading import Photo as Opened
@@ -16,7 +16,6 @@ from facesent.prediction.faces import Box, crop_to, largest_face, read_face
 
 # An image file's path or its bytes, an array of pixels, or an image of Pillow's.
 Photo = str | os.PathLike[str] | bytes | NDArray[np.uint8] | Image.Image
-Crop = Literal["none", "largest"]
 
 
 def listed(photos: Photo | Iterable[Photo]) -> list[Photo]:

@@ -13,6 +13,7 @@ import click
 from facesent.commands import following
 from facesent.commands.errors import readable_errors
 from facesent.core.console import progress_of
+from facesent.core.cropping import CROPS, DEFAULT_CROP, Crop
 from facesent.core.paths import Project
 from facesent.core.text import some
 
@@ -35,6 +36,10 @@ _replace_option = click.option("--replace", is_flag=True, help="Replace the curr
 
 
 _without_option = click.option("--without", metavar="CLASS", multiple=True, help="Leave out a class; may be repeated.")
+_crop_option = click.option(
+    "--crop", type=click.Choice(CROPS), default=DEFAULT_CROP, show_default=True,
+    help="Take the largest face of each photo alone, as predict does; photos without one are left out.",
+)  # fmt: skip
 
 
 @click.group()
@@ -76,9 +81,10 @@ data.add_command(click.Command("sample", hidden=True, callback=draw.callback, pa
 @data_option
 @_replace_option
 @_without_option
+@_crop_option
 @click.option("--handle", metavar="OWNER/DATASET", help="Another Kaggle dataset of class folders.")
 @readable_errors
-def download(data_dir: Path, replace: bool, without: tuple[str, ...], handle: str | None) -> None:
+def download(data_dir: Path, replace: bool, without: tuple[str, ...], crop: Crop, handle: str | None) -> None:
     """Download the Kaggle dataset with your Kaggle credentials.
 
     Run it again after a broken connection: it resumes where it stopped.
@@ -88,16 +94,17 @@ def download(data_dir: Path, replace: bool, without: tuple[str, ...], handle: st
     """
     import shutil
 
-    from facesent.sources.folder import KAGGLE_DATASET, download_kaggle
+    from facesent.sources.folder import import_download
+    from facesent.sources.kaggle import KAGGLE_DATASET, fetch_archive
     from facesent.sources.store import downloads
 
     folder = downloads(data_dir)
 
     def fetch(incoming: Path) -> "Imported":
         with progress_of("Downloading", unit="bytes") as progress:
-            return download_kaggle(
-                incoming, downloads=folder, handle=handle or KAGGLE_DATASET, without=without, progress=progress
-            )
+            archive = fetch_archive(handle or KAGGLE_DATASET, folder, progress=progress)
+        with progress_of("Importing") as progress:
+            return import_download(archive, incoming, without=without, crop=crop, progress=progress)
 
     _bring_in(data_dir, replace, fetch)
     shutil.rmtree(folder, ignore_errors=True)
@@ -108,33 +115,43 @@ def download(data_dir: Path, replace: bool, without: tuple[str, ...], handle: st
 @data_option
 @_replace_option
 @_without_option
+@_crop_option
 @click.option("--link", is_flag=True, help="Hard-link the images instead of copying them, where possible.")
 @readable_errors
-def import_(folder: Path, data_dir: Path, replace: bool, without: tuple[str, ...], link: bool) -> None:
+def import_(
+    folder: Path, data_dir: Path, replace: bool, without: tuple[str, ...], crop: Crop, link: bool
+) -> None:  # fmt: skip
     """Import the images of DIR/<Class>/, with DIR/metadata.csv if there is one; DIR may be a zip.
 
     Class folders in DIR/train/, DIR/val/ and DIR/test/ keep that split. DIR may be fer2013.csv, a table with the
     columns emotion, pixels and Usage, or a folder with it: Training, PublicTest and PrivateTest become train, val and
     test. It may be RAF-DB, with its list_patition_label.txt.
 
+    Of whole photos, --crop largest takes the faces. metadata.csv then says what each was cut from, so that a photo
+    keeps its split, whole or cut.
+
     \b
     Example: facesent data import ~/faces --replace
+             facesent data import ~/photos --crop largest
              facesent data import fer2013.csv --replace
     """
     _require_apart(folder, data_dir)
+    if link and crop != "none":
+        raise click.UsageError("Expected --link or --crop, not both: a face that is cut out is a new file.")
     link = link and _may_link(data_dir)
-    _bring_in(data_dir, replace, lambda incoming: _import(folder, incoming, link=link, without=without))
+    _bring_in(data_dir, replace, lambda incoming: _import(folder, incoming, link=link, without=without, crop=crop))
 
 
 @data.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @data_option
 @_without_option
+@_crop_option
 @readable_errors
-def add(folder: Path, data_dir: Path, without: tuple[str, ...]) -> None:
+def add(folder: Path, data_dir: Path, without: tuple[str, ...], crop: Crop) -> None:
     """Add the images of DIR/<Class>/ to those of data/, with their rows of DIR/metadata.csv; DIR may be a zip.
 
-    Images that data/ already has are not added again, and no image moves to another split.
+    Images that data/ already has, whole or cut to the face, are not added again, and no image moves to another split.
 
     \b
     Example: facesent data add ~/more-faces
@@ -149,7 +166,7 @@ def add(folder: Path, data_dir: Path, without: tuple[str, ...]) -> None:
     _require_apart(folder, data_dir)
     with staging(data_dir) as incoming:
         new = incoming.with_name("new")
-        imported = _import(folder, new, least_classes=1, without=without)
+        imported = _import(folder, new, least_classes=1, without=without, crop=crop)
         added = add_to(new, data_dir, incoming)
         shutil.rmtree(new)
         with Console(stderr=True).status("Adding to DVC"):
@@ -256,6 +273,8 @@ def _bring_in(data_dir: Path, replace: bool, fill: Fill) -> None:
 
 
 def _show_left_out(imported: "Imported") -> None:
+    if imported.cut:
+        click.echo(f"Cut {imported.cut:,} photos to their largest face.")
     by_reason: dict[str, list[str]] = {}
     for name, reason in imported.skipped:
         by_reason.setdefault(reason, []).append(name)

@@ -12,10 +12,10 @@ import click
 
 from facesent.commands.errors import reading
 from facesent.core.console import progress_of
+from facesent.core.cropping import CROPS, DEFAULT_CROP, Crop
 
 if TYPE_CHECKING:
     from facesent.asking.answers import Answer, Wish
-    from facesent.asking.photos import Crop
     from facesent.prediction.classifier import Classifier
     from facesent.scoring.answers import Row
 
@@ -33,8 +33,9 @@ _ROWS = 10_000
 @click.option("--top-k", type=click.IntRange(min=1), help="Name only so many of the likeliest expressions.")
 @click.option(
     "--crop",
-    type=click.Choice(["none", "largest"]),
-    default="none",
+    type=click.Choice(CROPS),
+    default=DEFAULT_CROP,
+    show_default=True,
     help="Look at the largest face of a photo alone, if one is found.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line, for programs.")
@@ -51,7 +52,7 @@ def predict(
     version: str | None,
     min_confidence: float | None,
     top_k: int | None,
-    crop: "Crop",
+    crop: Crop,
     as_json: bool,
     output: Path | None,
 ) -> None:

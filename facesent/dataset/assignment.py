@@ -1,7 +1,8 @@
 """What has been in which split so far: an image that was once tested on must never be trained on later.
 
 The table is kept in git, in ``assignment.csv``. It names no file and no person: contents and people are known by the
-start of their hashes, pictures by their perceptual hash. Rows of images that are gone stay.
+start of their hashes, pictures by their perceptual hash. Rows of images that are gone stay. An image that was cut from
+a whole photo has the start of that photo's hash too, so that both are known as one.
 """
 
 import hashlib
@@ -16,9 +17,12 @@ from facesent.core.errors import DataError
 from facesent.core.files import replaced
 from facesent.core.paths import SPLITS
 from facesent.core.text import some
+from facesent.dataset.metadata import SOURCE
 from facesent.dataset.similarity import distances, numbers_of
 
-COLUMNS = ("content", "person", "phash", "split")
+COLUMNS = ("content", "person", "phash", "split", "source")
+# The last column is written only where an image has a source.
+_ALWAYS = COLUMNS[:-1]
 _KEY = ["content", "person"]
 _DIGITS = 16
 
@@ -31,10 +35,11 @@ def identities(images: pd.DataFrame) -> pd.DataFrame:
     """What images are known by, in their order.
 
     Args:
-        images: with ``sha256``, ``group`` (the person, missing where nobody is known) and ``phash``.
+        images: with ``sha256``, ``group`` (the person, missing where nobody is known), ``phash``, and ``source_sha256``
+            if any of them is known to be cut from a photo.
 
     Returns:
-        ``content``, ``person`` ("" where nobody is known) and ``phash``, all text.
+        ``content``, ``person`` ("" where nobody is known), ``phash`` and ``source`` ("" where none is known), all text.
     """
     names = images["group"].dropna().unique()
     people = {name: hashlib.sha256(f"person {name}".encode()).hexdigest()[:_DIGITS] for name in names}
@@ -42,8 +47,26 @@ def identities(images: pd.DataFrame) -> pd.DataFrame:
         "content": images["sha256"].str[:_DIGITS],
         "person": [people.get(name, "") for name in images["group"]],
         "phash": images["phash"],
+        "source": images[SOURCE].fillna("").str[:_DIGITS] if SOURCE in images else "",
     }
     return pd.DataFrame(known, dtype=str).reset_index(drop=True)
+
+
+def origins(table: pd.DataFrame) -> "pd.Series[str]":
+    """The photo that each row is of: its source, or its own content where it was cut from nothing.
+
+    Args:
+        table: with ``content`` and ``source``.
+    """
+    return table["source"].mask(table["source"] == "", table["content"])
+
+
+def with_sources(images: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """``images``, as ``identities`` gives them, with the sources that the table remembers of their contents."""
+    sources = table[table["source"] != ""].drop_duplicates("content").set_index("content")["source"]
+    return images.assign(
+        source=images["source"].mask(images["source"] == "", images["content"].map(sources)).fillna("")
+    )
 
 
 def read_assignment(path: Path) -> pd.DataFrame:
@@ -73,13 +96,13 @@ def table_of(text: str, name: str) -> pd.DataFrame:
             "one row per image."
         )
     table = pd.read_csv(StringIO(text), dtype=str, keep_default_na=False)
-    if tuple(table.columns) != COLUMNS or not table["split"].isin(SPLITS).all():
+    if tuple(table.columns) not in (COLUMNS, _ALWAYS) or not table["split"].isin(SPLITS).all():
         raise AssignmentError(
-            f"Expected the columns {', '.join(COLUMNS)} in {name}, and train, val or test as split. Received: "
+            f"Expected the columns {', '.join(_ALWAYS)} in {name}, and train, val or test as split. Received: "
             f"{', '.join(map(str, table.columns))}. Restore it from git: git checkout {name}"
         )
     _check_places(table, name)
-    return table
+    return table if "source" in table else table.assign(source="")
 
 
 def _check_places(table: pd.DataFrame, name: str) -> None:
@@ -101,7 +124,8 @@ def write_assignment(path: Path, table: pd.DataFrame) -> None:
 
 def text_of(table: pd.DataFrame) -> str:
     """The table as text; the same for the same rows."""
-    return str(table.sort_values(_KEY)[list(COLUMNS)].to_csv(index=False, lineterminator="\n"))
+    columns = COLUMNS if (table["source"] != "").any() else _ALWAYS
+    return str(table.sort_values(_KEY)[list(columns)].to_csv(index=False, lineterminator="\n"))
 
 
 def remembered(table: pd.DataFrame, placed: pd.DataFrame) -> pd.DataFrame:
@@ -138,7 +162,7 @@ def rows_of(path: Path, sha256: pd.Series) -> pd.DataFrame:
 
 
 def unseen(sha256: pd.Series, images: pd.DataFrame, seen: pd.DataFrame, distance: int) -> NDArray[np.bool_]:
-    """Whether each image is new to a model that has seen others: another content, another person, no near duplicate.
+    """Whether each image is new to a model that has seen others: another photo, another person, no near duplicate.
 
     Args:
         sha256: of the images.
@@ -149,7 +173,8 @@ def unseen(sha256: pd.Series, images: pd.DataFrame, seen: pd.DataFrame, distance
     Returns:
         ``(images,)``.
     """
-    same = images["content"].isin(seen["content"]) | (images["person"].isin(seen["person"]) & (images["person"] != ""))
+    same = images["content"].isin(seen["content"]) | origins(images).isin(origins(seen))
+    same |= images["person"].isin(seen["person"]) & (images["person"] != "")
     hashes = numbers_of(seen["phash"])
     near = [bool((distances(phash, hashes) <= distance).any()) for phash in numbers_of(images["phash"])]
     new = ~(same.to_numpy(dtype=bool) | np.array(near, dtype=bool))

@@ -10,13 +10,14 @@ from facesent.core.console import Progress
 from facesent.core.errors import DataError
 from facesent.dataset.files import METADATA, ImageFile, image_files
 from facesent.dataset.measure import Facts, Reading, one_thread, read_facts
+from facesent.dataset.metadata import COLUMNS as GIVEN
 from facesent.dataset.metadata import read_metadata
 from facesent.dataset.pool import WorkerError, map_in_processes
 from facesent.dataset.scan_cache import ScanCache
 from facesent.images.threads import cores
 
 _DTYPES = {
-    "file_name": "str", "label": "str", "group": "str", "split": "str",
+    "file_name": "str", "label": "str", "group": "str", "split": "str", "source_sha256": "str",
     "width": "Int64", "height": "Int64", "mode": "str", "format": "str", "bytes": "Int64",
     "sha256": "str", "phash": "str", "phash_mirrored": "str",
     "brightness": "float64", "contrast": "float64", "sharpness": "float64",
@@ -74,10 +75,11 @@ def scan(
 
 
 def _given(data_dir: Path, names: Sequence[str]) -> pd.DataFrame:
-    """The group and the split that ``metadata.csv`` gives each image; text, missing where it gives none."""
+    """What ``metadata.csv`` gives each image that a manifest has; text, missing where it gives none."""
     rows = {row["file_name"]: row for row in read_metadata(data_dir / METADATA, names).rows}
-    given = [[rows.get(name, {}).get(column) or None for column in ("group", "split")] for name in names]
-    return pd.DataFrame(given, index=list(names), columns=["group", "split"], dtype="str")
+    columns = GIVEN[1:]
+    given = [[rows.get(name, {}).get(column) or None for column in columns] for name in names]
+    return pd.DataFrame(given, index=list(names), columns=list(columns), dtype="str")
 
 
 def mark_conflicts(table: pd.DataFrame) -> pd.DataFrame:

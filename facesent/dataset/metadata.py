@@ -18,10 +18,14 @@ from facesent.core.text import some
 Row = Mapping[str, str]
 PROPOSED = "proposed-"
 """What the groups begin with that nobody gave: `facesent data people` found them by the faces."""
-COLUMNS = ("file_name", "group", "split")
+SOURCE = "source_sha256"
+"""The column of what an image was cut from: the SHA-256 of the whole photo's file."""
+_WRITTEN = ("file_name", "group", "split")
+COLUMNS = (*_WRITTEN, SOURCE)
 _DELIMITERS = ",;\t|"
 # What people and their programs take for it.
 _NEARLY = re.compile(r"metadata\.(csv(\.\w+)?|tsv|jsonl|xlsx?|ods)", re.IGNORECASE)
+_SHA256 = re.compile(r"([0-9a-f]{64})?")
 # What pandas and databases write for nothing; as groups they would make one person of all whom nobody knows.
 _NOTHING = frozenset({"nan", "NaN", "None", "<NA>", "null", "NULL"})
 
@@ -30,7 +34,7 @@ _NOTHING = frozenset({"nan", "NaN", "None", "<NA>", "null", "NULL"})
 class Metadata:
     """The rows of a ``metadata.csv``, their images called as they are on the disk."""
 
-    columns: tuple[str, ...] = COLUMNS
+    columns: tuple[str, ...] = _WRITTEN
     rows: tuple[Row, ...] = ()
     """Of images that are there; missing cells are empty."""
     unmatched: tuple[Row, ...] = ()
@@ -71,8 +75,8 @@ def read_metadata(path: Path, images: Collection[str]) -> Metadata:
         images: their names there, as ``<Class>/<image>``.
 
     Raises:
-        DataError: as `parse` and `is_there`; no row names an image, an image has two rows, or a split is not train, val
-            or test.
+        DataError: as `parse` and `is_there`; no row names an image, an image has two rows, a split is not train, val or
+            test, or a source is no SHA-256.
     """
     if not is_there(path):
         return Metadata()
@@ -211,3 +215,8 @@ def _check(rows: Sequence[Row], path: Path) -> None:
     if wrong := [row for row in rows if row.get("split") not in (None, "", *SPLITS)]:
         examples = some(f"{row['split']} ({row['file_name']})" for row in wrong)
         raise DataError(f"Expected train, val, test or nothing as split in {path}. Received: {examples}")
+    if wrong := [row for row in rows if not _SHA256.fullmatch(row.get(SOURCE, ""))]:
+        examples = some(f"{row[SOURCE]} ({row['file_name']})" for row in wrong)
+        raise DataError(
+            f"Expected 64 hex digits in small letters or nothing as {SOURCE} in {path}. Received: {examples}"
+        )

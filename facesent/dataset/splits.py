@@ -10,7 +10,7 @@ import pandas as pd
 from facesent.core.errors import DataError
 from facesent.core.paths import SPLITS
 from facesent.core.text import some
-from facesent.dataset.assignment import identities
+from facesent.dataset.assignment import identities, origins, with_sources
 from facesent.dataset.folds import Names, draw
 from facesent.dataset.metadata import PROPOSED
 from facesent.dataset.similarity import Labels, LinkKind, describe_link, groups_of, join, near_duplicates
@@ -67,11 +67,12 @@ def split(
 ) -> tuple[pd.DataFrame, SplitReport]:
     """Divide the images of ``manifest`` that are ``ok``.
 
-    Images with equal content, with perceptual hashes at most ``near_duplicate_distance`` bits apart, or of one
-    ``group`` are joined, over any number of links, and sit in one split. What was placed before stays where it was, and
-    what belongs to it follows, also where it is gone by now; a given ``split`` is obeyed. An image that would tie two
-    splits together is left out. The others are drawn so that each class comes close to the shares ``val`` and
-    ``test``. The result depends on neither the order of the rows nor the machine.
+    Images with equal content or cut from one photo, with perceptual hashes at most ``near_duplicate_distance`` bits
+    apart, or of one ``group`` are joined, over any number of links, and sit in one split. What was placed before stays
+    where it was, cut to the face or not, and what belongs to it follows, also where it is gone by now; a given
+    ``split`` is obeyed. An image that would tie two splits together is left out. The others are drawn so that each
+    class comes close to the shares ``val`` and ``test``. The result depends on neither the order of the rows nor the
+    machine.
 
     Args:
         manifest: as ``scan`` gives it.
@@ -85,7 +86,7 @@ def split(
 
     Returns:
         The columns of ``COLUMNS`` sorted by file_name, ``group`` being the group's id (the start of its smallest
-        sha256), further ``content``, ``person`` and ``phash`` as in ``assignment.csv``; and the report.
+        sha256), further ``content``, ``person``, ``phash`` and ``source`` as in ``assignment.csv``; and the report.
 
     Raises:
         SplitError: a split would be empty, or a class has too few groups to be in each.
@@ -113,7 +114,7 @@ def split(
     places = settled.places[rows]
     names = _place(images["label"], group, places, goals, seed, first=memory.empty)
     result = images[["file_name", "label", "sha256"]].assign(group=_group_ids(images, group), split=names)
-    result = pd.concat([result[list(COLUMNS)], nodes[["content", "person", "phash"]]], axis=1)
+    result = pd.concat([result[list(COLUMNS)], nodes[["content", "person", "phash", "source"]]], axis=1)
     given = np.where(nodes["given"], nodes["split"], "").astype(NAME)
     ungrouped = _ungrouped(given, goals, seed)
     proposed = int(images["group"].fillna("").str.startswith(PROPOSED).sum())
@@ -136,8 +137,8 @@ def split(
 def _nodes(images: pd.DataFrame, memory: pd.DataFrame) -> pd.DataFrame:
     """A row an image, then a row for each remembered one that is not among them, as ``settle`` takes them."""
     key = ["content", "person"]
-    known = identities(images).assign(mirrored=images["phash_mirrored"], image=True)
-    places = known.merge(memory[[*key, "split"]], how="left", on=key)["split"]
+    known = with_sources(identities(images), memory).assign(mirrored=images["phash_mirrored"], image=True)
+    places = known.merge(memory[[*key, "split"]], how="left", on=key)["split"].fillna(_as_photos(known, memory))
     given = images["split"]
     known = known.assign(split=given.fillna(places).fillna(""), given=given.notna())
     gone = memory.merge(known[key].drop_duplicates(), how="left", on=key, indicator=True)
@@ -145,16 +146,24 @@ def _nodes(images: pd.DataFrame, memory: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([known, gone], ignore_index=True)
 
 
+def _as_photos(known: pd.DataFrame, memory: pd.DataFrame) -> pd.Series:
+    """Where the photo of each image was placed, whole or as another cut of it; missing where in none or in several."""
+    key = ["origin", "person"]
+    photos = memory.assign(origin=origins(memory))[[*key, "split"]].drop_duplicates().drop_duplicates(key, keep=False)
+    return known.assign(origin=origins(known))[key].merge(photos, how="left", on=key)["split"]
+
+
 def _related(nodes: pd.DataFrame, memory: pd.DataFrame, near: Labels) -> bool:
     """Whether any image, or nearly the same picture, is remembered."""
     image = nodes["image"].to_numpy(dtype=bool)
-    return bool(nodes["content"][image].isin(memory["content"]).any() or np.isin(near[image], near[~image]).any())
+    same = nodes["content"].isin(memory["content"]) | origins(nodes).isin(origins(memory))
+    return bool(same[image].any() or np.isin(near[image], near[~image]).any())
 
 
 def _links(nodes: pd.DataFrame, distance: int) -> dict[str, Labels]:
     """Equal numbers for nodes that are linked, by kind of link."""
     return {
-        "same content": groups_of(nodes["content"]),
+        "same content": join(len(nodes), [groups_of(nodes["content"]), groups_of(origins(nodes))]),
         "near duplicates": near_duplicates(nodes["phash"], nodes["mirrored"], distance),
         _PERSON: groups_of(nodes["person"].mask(nodes["person"] == "")),
     }

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from facesent.core.paths import SPLITS
+from facesent.dataset.assignment import origins
 from facesent.dataset.folds import Names
 from facesent.dataset.similarity import Labels, counts_by_split, distances, numbers_of
 
@@ -38,8 +39,8 @@ def settle(nodes: pd.DataFrame, group: Labels, distance: int, *, keep_given: boo
 
     Args:
         nodes: a row an image, then a row for each remembered one that is gone: ``content``, ``person``, ``phash``,
-            ``mirrored`` (missing of what is gone), ``split`` ("" where none is known), ``given`` (whether metadata.csv
-            says so) and ``image``.
+            ``source``, ``mirrored`` (missing of what is gone), ``split`` ("" where none is known), ``given`` (whether
+            metadata.csv says so) and ``image``.
         group: equal numbers for what belongs together, ``(nodes,)``.
         distance: in bits, up to which pictures are near duplicates.
         keep_given: whether linked images whose splits are both given stay, as a benchmark's own splits ask for.
@@ -116,12 +117,12 @@ class _Knot:
 
 def _links(nodes: pd.DataFrame, distance: int) -> csr_array:
     """Which of the nodes are linked by themselves, not over others: ``(nodes, nodes)``."""
-    content, person = (pd.factorize(nodes[name])[0] for name in ("content", "person"))
+    content, origin, person = (pd.factorize(each)[0] for each in (nodes["content"], origins(nodes), nodes["person"]))
     named = (nodes["person"] != "").to_numpy()
     hashes, mirrored, columns = numbers_of(nodes["phash"]), numbers_of(nodes["mirrored"].fillna("0")), []
     known = nodes["mirrored"].notna().to_numpy()
     for row in range(len(nodes)):
-        same = (content == content[row]) | (named & named[row] & (person == person[row]))
+        same = (content == content[row]) | (origin == origin[row]) | (named & named[row] & (person == person[row]))
         near = distances(hashes[row], hashes) <= distance
         # Of what is gone one form is known: it has to be like the other's mirror image, and that suffices.
         turned = (distances(mirrored[row], hashes) <= distance) | ~known[row]

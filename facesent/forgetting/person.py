@@ -43,6 +43,7 @@ class Person:
         when: it was asked for; ISO 8601, UTC.
         groups: the names of the groups as ``assignment.csv`` has them.
         contents: of the images.
+        sources: SHA-256 of the photos that images were cut from.
         names: hashes of the names that the images have or had below ``data/``.
         answers: ids of answers in the log.
         subjects: hashes of the pseudonyms in the log.
@@ -55,6 +56,7 @@ class Person:
     when: str
     groups: frozenset[str] = frozenset()
     contents: frozenset[Content] = frozenset()
+    sources: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
     answers: frozenset[str] = frozenset()
     subjects: frozenset[str] = frozenset()
@@ -81,10 +83,11 @@ class Person:
         return hashed(file_name) in self.names or PurePosixPath(file_name).stem in self.answers
 
     def knows(self, images: pd.DataFrame) -> "pd.Series[bool]":
-        """Which rows, with ``content`` and ``person`` as in ``assignment.csv``, are of the images or the person."""
+        """Which rows of ``assignment.csv``, or of a table with its columns, are of the images or the person."""
         width = len(images["content"].iloc[0]) if len(images) else 0
-        contents = {content[:width] for content in self.sha256s}
-        return images["content"].isin(contents) | images["person"].isin(self.groups)
+        contents = {content[:width] for content in self.sha256s | self.sources}
+        same = images["content"].isin(contents) | images["source"].isin(contents)
+        return same | images["person"].isin(self.groups)
 
     def has(self, rows: pd.DataFrame) -> "pd.Series[bool]":
         """Which rows of a table are surely about one of the images: by content or group.

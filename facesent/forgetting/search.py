@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from facesent.core.text import some
 from facesent.dataset.assignment import read_assignment
 from facesent.dataset.files import METADATA, is_image_name
 from facesent.dataset.measure import Facts, Reading, one_thread, read_facts
-from facesent.dataset.metadata import read_metadata
+from facesent.dataset.metadata import SOURCE, Row, read_metadata
 from facesent.dataset.pool import map_in_processes
 from facesent.dataset.similarity import distances, numbers_of
 from facesent.forgetting.answers import count_answers, photo_keys, photos_of
@@ -84,6 +85,14 @@ class Found:
         return not (self.person.contents or self.answers or self.placed)
 
 
+class _Earlier(NamedTuple):
+    """An image of an earlier commit, with the group if it is asked for, and the photo that it was cut from."""
+
+    name: str
+    group: str
+    source: str
+
+
 def search(project: Project, asked: Asked, manifest: pd.DataFrame, params: Params) -> Found:
     """Find a person's images, and what was made of them.
 
@@ -103,7 +112,7 @@ def search(project: Project, asked: Asked, manifest: pd.DataFrame, params: Param
         kept = photos_of(project, asked.answers, asked.subjects)
         theirs = _theirs(images, asked, data, {Content.of(photo).sha256 for photo in kept})
         photos = kept + [photo for name, md5 in _places(images[theirs]) if (photo := _photo(name, md5, data, objects))]
-        person = _person(asked, photos, set(images["file_name"][theirs]), objects)
+        person = _person(asked, photos, images[theirs], objects)
         commits = commits_naming(project.root, affected(objects, person), ("data.dvc", "dvc.lock"))
     present, alike = images["md5"] == "", _alike(images[~theirs], images[theirs], params.split.near_duplicate_distance)
     return Found(
@@ -119,22 +128,27 @@ def search(project: Project, asked: Asked, manifest: pd.DataFrame, params: Param
 
 
 def _theirs(images: pd.DataFrame, asked: Asked, data: Path, kept: set[str]) -> "pd.Series[bool]":
-    """Those that are named so, and files with their bytes or those of the log's photos, by the SHA-256 of these."""
+    """Those that are named so, and those that are the same photo as these or one of the log's, whole or cut.
+
+    Photos are known by the SHA-256 of their bytes.
+    """
     also = [name.removeprefix(f"{data.name}/") for name in asked.also]
     if unknown := sorted(set(also) - set(images["file_name"])):
         raise DataError(f"Expected images of {data} or of an earlier commit. Received: {some(unknown)}")
     named = images["group"].isin(asked.groups) | images["file_name"].isin(also)
     named |= images["file_name"].map(lambda name: PurePosixPath(name).stem).isin(asked.answers)
-    return images["sha256"].isin({*images["sha256"][named], *kept})
+    photos = {*images["sha256"][named], *images[SOURCE][named], *kept} - {""}
+    return images["sha256"].isin(photos) | images[SOURCE].isin(photos)
 
 
-def _person(asked: Asked, photos: Sequence[bytes], names: set[str], objects: Objects) -> Person:
+def _person(asked: Asked, photos: Sequence[bytes], images: pd.DataFrame, objects: Objects) -> Person:
     contents = frozenset(map(Content.of, photos))
     md5s = {content.md5 for content in contents}
     earlier = {name for listing in objects.listings for name, md5 in listing.files.items() if md5 in md5s}
     return Person(
         id=secrets.token_hex(_ID_BYTES), when=now(), groups=keys_of(asked.groups), contents=contents,
-        names=frozenset(map(hashed, names | earlier)), answers=frozenset(asked.answers),
+        sources=frozenset(images[SOURCE]) - {""}, names=frozenset(map(hashed, {*images["file_name"], *earlier})),
+        answers=frozenset(asked.answers),
         subjects=frozenset(map(hashed, asked.subjects)), photos=photo_keys(photos), purge_history=asked.purge_history,
     )  # fmt: skip
 
@@ -149,6 +163,7 @@ def _places(images: pd.DataFrame) -> Iterator[tuple[str, str]]:
 
 def _present(manifest: pd.DataFrame, data: Path) -> pd.DataFrame:
     images = manifest[["file_name", "sha256", "phash", "phash_mirrored", "group"]].assign(md5="")
+    images[SOURCE] = manifest[SOURCE].fillna("")
     for index, name in images["file_name"][images["sha256"].isna()].items():
         # What cannot be decoded is a file of that person all the same.
         with suppress(OSError):
@@ -158,26 +173,27 @@ def _present(manifest: pd.DataFrame, data: Path) -> pd.DataFrame:
 
 def _earlier(objects: Objects, groups: Collection[str], data: Path, max_pixels: int) -> pd.DataFrame:
     """The images of earlier commits whose files are there, with the group that they had if it is one of ``groups``."""
-    images: dict[str, tuple[str, str]] = {}
+    images: dict[str, _Earlier] = {}
     for listing in objects.listings:
-        known = _groups_in(listing, objects, data.name)
+        said = _rows_in(listing, objects, data.name)
         for name, md5 in listing.files.items():
-            group = known.get(name, "") if known.get(name) in groups else ""
+            known = said.get(name, {})
+            group = known.get("group", "") if known.get("group") in groups else ""
             if _is_image(name) and (group or md5 not in images):
-                images[md5] = (name, group)
-    images = {md5: found for md5, found in images.items() if found[1] or not (data / found[0]).is_file()}
+                images[md5] = _Earlier(name, group, known.get(SOURCE, ""))
+    images = {md5: found for md5, found in images.items() if found.group or not (data / found.name).is_file()}
     paths = {md5: path for md5 in images if (path := objects.path(md5))}
     job = partial(read_facts, max_pixels=max_pixels)
     readings = [Reading(str(path)) for path in paths.values()]
     measured = map_in_processes(job, readings, workers=cores(), chunk=_CHUNK, initializer=one_thread)
     facts = dict(zip(paths, measured, strict=True))
     rows = [row for md5, found in images.items() if (row := _row(md5, found, facts.get(md5), objects))]
-    columns = ["file_name", "sha256", "phash", "phash_mirrored", "group", "md5"]
+    columns = ["file_name", "sha256", "phash", "phash_mirrored", "group", SOURCE, "md5"]
     return pd.DataFrame(rows, columns=columns, dtype="str")
 
 
-def _groups_in(listing: Listing, objects: Objects, folder: str) -> dict[str, str]:
-    """The group of each image, where the folder's ``metadata.csv`` is there and says one."""
+def _rows_in(listing: Listing, objects: Objects, folder: str) -> dict[str, Row]:
+    """The row of each image, where the folder's ``metadata.csv`` is there and has one."""
     content = objects.content(listing.files[METADATA]) if METADATA in listing.files else None
     if content is None:
         return {}
@@ -185,8 +201,7 @@ def _groups_in(listing: Listing, objects: Objects, folder: str) -> dict[str, str
         path = Path(scratch) / folder / METADATA
         path.parent.mkdir()
         path.write_bytes(content)
-        rows = read_metadata(path, list(listing.files)).rows
-        return {row["file_name"]: row.get("group", "") for row in rows}
+        return {row["file_name"]: row for row in read_metadata(path, list(listing.files)).rows}
     return {}
 
 
@@ -195,13 +210,14 @@ def _is_image(name: str) -> bool:
     return bool(folder) and "/" not in folder and is_image_name(file)
 
 
-def _row(md5: str, found: tuple[str, str], facts: Facts | None, objects: Objects) -> tuple[object, ...] | None:
-    name, group = found
+def _row(md5: str, found: _Earlier, facts: Facts | None, objects: Objects) -> tuple[object, ...] | None:
     if facts and facts.sha256:
-        return name, facts.sha256, facts.phash, facts.phash_mirrored, group, md5
+        return found.name, facts.sha256, facts.phash, facts.phash_mirrored, found.group, found.source, md5
     # One that cannot be decoded, or is in a remote alone.
-    content = objects.content(md5) if group else None
-    return (name, Content.of(content).sha256, None, None, group, md5) if content is not None else None
+    content = objects.content(md5) if found.group else None
+    if content is None:
+        return None
+    return found.name, Content.of(content).sha256, None, None, found.group, found.source, md5
 
 
 def _photo(name: str, md5: str, data: Path, objects: Objects) -> bytes | None:

@@ -21,6 +21,8 @@ from mlflow.types.schema import ColSpec, DataType, Map, ParamSchema, ParamSpec, 
 from PIL import Image
 
 import facesent
+from facesent.core.cropping import CROPS as CUTS
+from facesent.core.cropping import DEFAULT_CROP
 from facesent.model.storage import model_sha256
 from facesent.registry.client import mlflow_answers
 
@@ -36,16 +38,17 @@ REQUIREMENTS = ("keras", "mlflow", "mtcnn", "numpy", "opencv-python-headless", "
 
 # What a request may ask for. A version from before one of them knows nothing of it.
 MIN_CONFIDENCE, TOP_K, CROP, UNLIKE = "min_confidence", "top_k", "crop", "unlike"
-CROPS = ("none", "largest", "all")
+CROPS = (*CUTS, "all")
 UNLIKES = ("none", "mark", "uncertain")
 
 # The code of ours that the served file loads, with packages for all that is in them; a test compares.
 SERVED_CODE = (
-    "core/console.py", "core/errors.py", "images/kinds.py", "images/limits.py", "images/reading.py", "images/rows.py",
-    "images/spill.py", "images/threads.py", "model/backend.py", "model/calibration.py", "model/inference.py",
-    "model/layers.py", "model/processor.py", "model/settings.py", "model/storage.py", "prediction/batching.py",
-    "prediction/classifier.py", "prediction/faces.py", "prediction/light.py", "prediction/unlike.py",
-    "registry/client.py", "registry/credentials.py", "registry/packaging.py", "registry/served.py", "section.py",
+    "core/console.py", "core/cropping.py", "core/errors.py", "images/kinds.py", "images/limits.py",
+    "images/reading.py", "images/rows.py", "images/spill.py", "images/threads.py", "model/backend.py",
+    "model/calibration.py", "model/inference.py", "model/layers.py", "model/processor.py", "model/settings.py",
+    "model/storage.py", "prediction/batching.py", "prediction/classifier.py", "prediction/faces.py",
+    "prediction/light.py", "prediction/unlike.py", "registry/client.py", "registry/credentials.py",
+    "registry/packaging.py", "registry/served.py", "section.py",
 )  # fmt: skip
 _CODE_KEY, _UNLIKE_KEY = "facesent_code_sha256", "facesent_unlike"
 
@@ -97,7 +100,7 @@ def signature(min_confidence: float, unlike: str = UNLIKES[0]) -> ModelSignature
             [
                 ParamSpec(MIN_CONFIDENCE, DataType.double, min_confidence),
                 ParamSpec(TOP_K, DataType.long, 0),
-                ParamSpec(CROP, DataType.string, CROPS[0]),
+                ParamSpec(CROP, DataType.string, DEFAULT_CROP),
                 *asked,
             ]
         ),

@@ -25,7 +25,7 @@ _EVALUATION, _SHEETS, _PREDICTIONS = "evaluation", "augmentation", "predictions.
 _PAGE, _JUDGED_PAGE = "evaluation/report.html", "gate/report.html"
 _PHOTO = re.compile(r"data:image/[^\"')]+")
 
-# Which rows, with content and person as in assignment.csv, are of images that are to be forgotten.
+# Which rows, with content, person and source as in assignment.csv, are of images that are to be forgotten.
 Knows = Callable[[pd.DataFrame], "pd.Series[bool]"]
 # Whether a name below data/ is that of such an image.
 Shows = Callable[[str], bool]
@@ -113,7 +113,7 @@ def _without_embeddings(model: LoggedModel, knows: Knows) -> int:
 
     with TemporaryDirectory() as scratch:
         known = Known.load(Path(repository.download_artifacts(path, scratch)))  # type: ignore[no-untyped-call]
-        theirs = knows(pd.DataFrame({"content": known.contents, "person": ""})).to_numpy(dtype=bool)
+        theirs = knows(pd.DataFrame({"content": known.contents, "person": "", "source": ""})).to_numpy(dtype=bool)
         if theirs.any():
             left = replace(known, embeddings=known.embeddings[~theirs], contents=known.contents[~theirs])
             left.save(Path(scratch) / UNLIKE_FILE)

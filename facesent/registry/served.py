@@ -19,6 +19,7 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from mlflow.store.artifact.models_artifact_repo import REGISTERED_MODEL_META_FILE_NAME
 
+from facesent.core.cropping import DEFAULT_CROP
 from facesent.images.reading import ImageError, Pixels
 from facesent.images.threads import image_threads
 from facesent.prediction.classifier import Classifier
@@ -165,7 +166,7 @@ def asked_for(params: Mapping[str, Any]) -> Options:
     top_k = int(params.get(TOP_K, 0))
     if top_k < 0:
         raise _refusal(TOP_K, "0 for all, or a number of labels", top_k)
-    crop = str(params.get(CROP, CROPS[0]))
+    crop = str(params.get(CROP, DEFAULT_CROP))
     if crop not in CROPS:
         raise _refusal(CROP, " or ".join(CROPS), repr(crop[:_SHOWN_CHARACTERS]))
     unlike = str(params.get(UNLIKE, UNLIKES[0]))

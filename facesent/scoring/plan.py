@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from facesent.asking.answers import Wish
-from facesent.asking.photos import Crop
 from facesent.core.console import Progress
+from facesent.core.cropping import DEFAULT_CROP, Crop
 from facesent.core.files import locked, replaced
 from facesent.model.storage import load_labels, model_sha256
 from facesent.scoring.errors import ScoringError
@@ -178,7 +178,7 @@ def make_plan(target: Path, wanted: Wanted, version: Version, progress: Progress
     plan = Plan(
         source=wanted.source,
         version=version.number,
-        crop=wanted.crop or "none",
+        crop=wanted.crop or DEFAULT_CROP,
         min_confidence=confidence,
         shard_size=size,
         photos=photos,

@@ -1,13 +1,13 @@
 """Further images beside those that are there: nothing is overwritten, and nothing comes in twice."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from facesent.core.errors import DataError
 from facesent.core.files import sha256
-from facesent.dataset.files import METADATA, image_files, walk_files
-from facesent.dataset.metadata import Metadata, Row, read_metadata
+from facesent.dataset.files import METADATA, ImageFile, image_files, walk_files
+from facesent.dataset.metadata import SOURCE, Metadata, Row, read_metadata
 from facesent.sources.dvc import repository
 from facesent.sources.store import by_size, carry
 
@@ -18,7 +18,7 @@ class Added:
 
     Attributes:
         images: that were added.
-        known: that were there already, under the same label.
+        known: that were there already, whole or cut to the face, under the same label.
         conflicts: (added image, one of the same content under another label).
     """
 
@@ -47,15 +47,18 @@ def add(new: Path, data_dir: Path, incoming: Path) -> Added:
         carry(data_dir / name, incoming / name, link=link and name != METADATA)
     of_size = {size: [data_dir / image.name for image in images] for size, images in by_size(here).items()}
 
+    images = image_files(new)
+    photos = _Photos(data_dir, here, _sources(new, images))
+
     renamed: dict[str, str] = {}
     known, conflicts = [], []
     taken = {name.casefold() for name, _ in walk_files(data_dir)}
-    for image in image_files(new):
+    for image in images:
         file = new / image.name
         content, size = sha256(file), file.stat().st_size
         same = [other for other in of_size.get(size, ()) if sha256(other) == content]
         labels = {other.parent.name for other in same}
-        if file.parent.name in labels:
+        if file.parent.name in labels or photos.known(image.name, content):
             known.append(image.name)
             continue
         name = next(each for each in _names(image.name, content) if each.casefold() not in taken)
@@ -66,6 +69,35 @@ def add(new: Path, data_dir: Path, incoming: Path) -> Added:
         conflicts += [(name, f"{other.parent.name}/{other.name}") for other in same[:1]]
     _join_metadata(new, data_dir, incoming, renamed)
     return Added(tuple(renamed.values()), tuple(known), tuple(conflicts))
+
+
+class _Photos:
+    """Which new images are there already as the same photo: whole and now cut, cut and now whole, or cut anew.
+
+    Other cuts of a photo may be of other faces.
+    """
+
+    def __init__(self, data_dir: Path, here: Sequence[ImageFile], sources: Mapping[str, str]) -> None:
+        self._sources, self._here = sources, _sources(data_dir, here)
+        self._cut = {(_label(name), source) for name, source in self._here.items()}
+        whole = [image for image in here if sources and image.name not in self._here and not image.refusal]
+        self._whole = {(_label(image.name), sha256(data_dir / image.name)) for image in whole}
+
+    def known(self, name: str, content: str) -> bool:
+        """Whether a new image is."""
+        if source := self._sources.get(name):
+            return self._here.get(name) == source or (_label(name), source) in self._whole
+        return (_label(name), content) in self._cut
+
+
+def _label(name: str) -> str:
+    return name.split("/")[0]
+
+
+def _sources(folder: Path, images: Sequence[ImageFile]) -> dict[str, str]:
+    """The photos that images were cut from, by their names."""
+    rows = read_metadata(folder / METADATA, [image.name for image in images]).rows
+    return {row["file_name"]: row[SOURCE] for row in rows if row.get(SOURCE)}
 
 
 def _names(name: str, content: str) -> Iterator[str]:

@@ -1,26 +1,25 @@
-"""Where images come from: a folder of class folders, a list of them, a zip of either, or Kaggle."""
+"""Where images come from: a folder of class folders, a list of them, or a zip of either."""
 
 import os
 import shutil
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from facesent.core.console import Progress
+from facesent.core.cropping import DEFAULT_CROP, Crop
 from facesent.core.errors import DataError
 from facesent.core.text import printable, some
 from facesent.dataset.files import METADATA, check_class_names, is_hidden_image, is_ignored, is_image_name, leaves
-from facesent.dataset.metadata import Metadata, is_there, read_metadata
+from facesent.dataset.metadata import SOURCE, Metadata, Row, is_there, read_metadata
 from facesent.images.kinds import is_picture, kind_of_file
 from facesent.images.limits import MAX_BYTES
 from facesent.sources.archive import DamagedArchiveError, unpack
-from facesent.sources.kaggle import fetch_archive
+from facesent.sources.cropping import cut_photos, name_of_crop
 from facesent.sources.layouts import levels, parts
 from facesent.sources.lists import find_list, lay_out
-
-KAGGLE_DATASET = "sujaykapadnis/emotion-recognition-dataset"
 
 
 @dataclass(frozen=True)
@@ -30,12 +29,14 @@ class Imported:
     Attributes:
         images: how many.
         linked: how many of them share the source's file.
+        cut: how many of them are faces, cut out of their photo.
         skipped: (name relative to the source, reason), sorted.
         unmatched: names in ``metadata.csv`` without an image; their rows were left out.
     """
 
     images: int
     linked: int
+    cut: int = 0
     skipped: tuple[tuple[str, str], ...] = ()
     unmatched: tuple[str, ...] = ()
 
@@ -52,6 +53,7 @@ def import_folder(
     incoming: Path,
     *,
     link: bool = False,
+    crop: Crop = DEFAULT_CROP,
     without: Collection[str] = (),
     least_classes: int = 2,
     progress: Progress | None = None,
@@ -63,14 +65,16 @@ def import_folder(
     Args:
         source: class folders of images; links that lead out of it are not followed.
         incoming: is made.
-        link: hard-link the images, or copy where the file system cannot.
+        link: hard-link the images, or copy where the file system cannot; not what is cut.
+        crop: "largest" to take the largest face of each photo alone, and leave out photos without one; the new
+            ``metadata.csv`` then says in ``source_sha256`` what each was cut from.
         without: classes that are left out.
         least_classes: with images, for it to be a dataset.
         progress: called with (images done, images in all).
 
     Raises:
-        DataError: fewer than two classes, folders below the class folders, classes of reserved or unreadable names, or
-            a wrong ``metadata.csv``.
+        DataError: fewer than two classes, folders below the class folders, classes of reserved or unreadable names, a
+            wrong ``metadata.csv``, or no face in any photo of a class.
     """
     if not source.is_dir():
         what = "a file" if source.is_file() else "no such folder"
@@ -90,7 +94,8 @@ def import_folder(
                 skipped.append((f"{prefix}{label}", "left out, as requested"))
                 continue
             for name in files:
-                places[_free(f"{label}/{name}", part.name, places)] = _Place(part / label / name, split)
+                taken = name if crop == "none" else name_of_crop(name)
+                places[_free(f"{label}/{taken}", part.name, places)] = _Place(part / label / name, split)
     counts = Counter(name.split("/")[0] for name in places)
     if len(counts) < least_classes:
         raise DataError(
@@ -101,16 +106,47 @@ def import_folder(
             + ". Put the images of each class into a folder of its name."
         )
     check_class_names(counts)
-    table, unmatched = _read_metadata([*above, *parts(above[-1])], places)
+    table = _read_metadata([*above, *parts(above[-1])], places)
+    if crop == "none":
+        return replace(_copy(places, table, incoming, link, progress), skipped=tuple(skipped))
+    imported = _cut(places, table, incoming, progress)
+    named = [(places[name].file.relative_to(source).as_posix(), reason) for name, reason in imported.skipped]
+    return replace(imported, skipped=tuple(sorted([*skipped, *named])))
+
+
+def _copy(
+    places: Mapping[str, _Place], table: "_Table", incoming: Path, link: bool, progress: Progress | None
+) -> Imported:
     linked = 0
     for done, (name, place) in enumerate(places.items(), 1):
         linked += _take(place.file, incoming / name, link)
         if progress:
             progress(done, len(places))
-    if table is not None:
+    if table.columns:
         # Never a hard link: people edit this file in place.
-        (incoming / METADATA).write_bytes(table)
-    return Imported(len(places), linked, tuple(skipped), unmatched)
+        (incoming / METADATA).write_bytes(table.content())
+    return Imported(len(places), linked, unmatched=table.unmatched)
+
+
+def _cut(places: Mapping[str, _Place], table: "_Table", incoming: Path, progress: Progress | None) -> Imported:
+    """Take the faces; what is skipped is called by the name that its crop would have."""
+    cuts = cut_photos({name: place.file for name, place in places.items()}, incoming, progress)
+    faces = {name: cut.sha256 for name, cut in cuts.items() if cut.sha256}
+    skipped = tuple((name, cut.reason) for name, cut in cuts.items() if not cut.sha256)
+    _refuse_to_lose_class(faces, skipped)
+    (incoming / METADATA).write_bytes(table.of_crops(faces).content())
+    return Imported(len(faces), 0, len(faces), skipped, table.unmatched)
+
+
+def _refuse_to_lose_class(faces: Collection[str], skipped: Sequence[tuple[str, str]]) -> None:
+    left = {name.split("/")[0] for name in faces}
+    if lost := [(name, reason) for name, reason in skipped if name.split("/")[0] not in left]:
+        name, reason = lost[0]
+        label = name.split("/")[0]
+        raise DataError(
+            f"Expected a face in at least one photo of each class. Received: none in {label}, such as {name} "
+            f"({reason}). Leave it out with --without {label!r}, or take the photos as they are, without --crop."
+        )
 
 
 def import_source(
@@ -150,29 +186,14 @@ def import_archive(archive: Path, incoming: Path, unpacked: Path, **options: Any
         shutil.rmtree(unpacked, ignore_errors=True)
 
 
-def download_kaggle(
-    incoming: Path,
-    *,
-    downloads: Path,
-    handle: str = KAGGLE_DATASET,
-    without: Collection[str] = (),
-    progress: Progress | None = None,
-) -> Imported:
-    """Download a Kaggle dataset with the user's credentials into the new folder ``incoming``.
-
-    Args:
-        incoming: is made; gets the class folders, wherever they lie in the archive, and nothing beside them.
-        downloads: keeps the archive, whole or in part, for the next try; on the file system of ``incoming``.
-        handle: ``OWNER/DATASET``.
-        without: classes that are left out.
-        progress: called with (bytes done, bytes in all).
+def import_download(archive: Path, incoming: Path, **options: Any) -> Imported:
+    """As `import_archive`, of a zip that `fetch_archive` brought: a damaged one is deleted, so that it is fetched anew.
 
     Raises:
-        DataError: see `fetch_archive` and `import_archive`.
+        DataError: see `import_archive`.
     """
-    archive = fetch_archive(handle, downloads, progress=progress)
     try:
-        return import_archive(archive, incoming, downloads / "unpacked", without=without)
+        return import_archive(archive, incoming, archive.with_name("unpacked"), **options)
     except DamagedArchiveError as error:
         archive.unlink()
         raise DataError(f"{error}. It was deleted; run it again.") from None
@@ -265,9 +286,41 @@ def _unfit(entry: Path, root: Path) -> str | None:
     return None
 
 
-def _read_metadata(folders: Sequence[Path], places: Mapping[str, _Place]) -> tuple[bytes | None, tuple[str, ...]]:
-    """What is known of the images as a ``metadata.csv``, and the file names in those of ``folders`` that name none."""
-    given = {name: {"file_name": name, "split": place.split} for name, place in places.items() if place.split}
+@dataclass(frozen=True)
+class _Table:
+    """What is known of the images.
+
+    Attributes:
+        columns: of a ``metadata.csv``; none where nothing is known.
+        rows: by the image's name.
+        verbatim: the file that says just this, if there is one.
+        unmatched: file names of rows that name no image.
+    """
+
+    columns: tuple[str, ...] = ()
+    rows: Mapping[str, Row] = field(default_factory=dict)
+    verbatim: Path | None = None
+    unmatched: tuple[str, ...] = ()
+
+    def content(self) -> bytes:
+        """Of a ``metadata.csv``."""
+        if self.verbatim:
+            return self.verbatim.read_bytes()
+        rows = [{column: row.get(column, "") for column in self.columns} for row in self.rows.values()]
+        return Metadata(self.columns).text(rows).encode()
+
+    def of_crops(self, sources: Mapping[str, str]) -> "_Table":
+        """The same of crops, by name the SHA-256 of the photo; what was cut before keeps what that was cut from."""
+        columns = tuple(dict.fromkeys([*(self.columns or ["file_name"]), SOURCE]))
+        rows = {name: {"file_name": name, **self.rows.get(name, {})} for name in sources}
+        return _Table(columns, {name: {**row, SOURCE: row.get(SOURCE) or sources[name]} for name, row in rows.items()})
+
+
+def _read_metadata(folders: Sequence[Path], places: Mapping[str, _Place]) -> _Table:
+    """What the ``metadata.csv`` in ``folders``, and the folders' own names, say of the images."""
+    given: dict[str, Row] = {
+        name: {"file_name": name, "split": place.split} for name, place in places.items() if place.split
+    }
     columns = dict.fromkeys(["file_name", "split"] if given else ["file_name"])
     unmatched: list[str] = []
     files = [folder / METADATA for folder in dict.fromkeys(folders) if is_there(folder / METADATA)]
@@ -280,15 +333,15 @@ def _read_metadata(folders: Sequence[Path], places: Mapping[str, _Place]) -> tup
         metadata = read_metadata(file, names)
         unmatched += [row["file_name"] for row in metadata.unmatched]
         if len(files) == 1 and not given and not unmatched and metadata.verbatim and set(names) == set(places):
-            return file.read_bytes(), ()
+            return _Table(metadata.columns, {row["file_name"]: row for row in metadata.rows}, verbatim=file)
         columns |= dict.fromkeys(metadata.columns)
         for row in metadata.rows:
-            known = given.setdefault(names[row["file_name"]], {})
-            known |= {**row, "file_name": names[row["file_name"]], "split": row.get("split") or known.get("split", "")}
+            name = names[row["file_name"]]
+            known = given.get(name, {})
+            given[name] = {**known, **row, "file_name": name, "split": row.get("split") or known.get("split", "")}
     if not files and not given:
-        return None, ()
-    rows = [{column: row.get(column, "") for column in columns} for row in given.values()]
-    return Metadata(tuple(columns)).text(rows).encode(), tuple(sorted(unmatched))
+        return _Table()
+    return _Table(tuple(columns), given, unmatched=tuple(sorted(unmatched)))
 
 
 def _take(source: Path, target: Path, link: bool) -> bool:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kagglehub.handle import DatasetHandle
     from kagglesdk.kaggle_client import KaggleClient  # type: ignore[import-untyped]
 
+KAGGLE_DATASET = "sujaykapadnis/emotion-recognition-dataset"
 _CHUNK = 1 << 20
 # Seconds to connect, and without a byte.
 _TIMEOUT = (10, 60)

@@ -1,6 +1,5 @@
 """What retraining at an alarm takes: labelled photos from after the change, half of them kept for the gate."""
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +11,7 @@ from sqlalchemy import select
 
 from facesent.core.files import replaced, sha256
 from facesent.dataset.files import METADATA
-from facesent.dataset.metadata import parse
+from facesent.dataset.metadata import Metadata, parse
 from facesent.registry import runs, versions
 from facesent.registry.client import mlflow_answers
 from facesent.serving.gateway.answers.store import Store
@@ -98,14 +97,14 @@ def hand_over(found: Labelled, version: int) -> None:
         version: the champion.
     """
     kept = sorted(set(found.groups.values()))[::2]
+    columns, listed = parse(FOLDER / METADATA)
     rows = [
         {**row, "split": "test" if found.groups.get(row["file_name"]) in kept else row.get("split", "")}
-        for row in _rows(FOLDER / METADATA)
+        for row in listed
     ]
-    with replaced(FOLDER / METADATA) as draft, draft.open("w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, ("file_name", "group", "split"))
-        table.writeheader()
-        table.writerows(rows)
+    with replaced(FOLDER / METADATA) as draft:
+        table = Metadata(tuple(dict.fromkeys([*columns, "split"])))
+        draft.write_text(table.text(rows), encoding="utf-8", newline="")
     contents = sorted(sha256(FOLDER / name) for name in found.groups)
     runs.log_bytes(versions.run_of(version), runs.SHIFTED_ARTIFACT, "\n".join(contents).encode())
 

@@ -37,6 +37,7 @@ def make_manifest(counts: dict[str, int]) -> pd.DataFrame:
     constant = {
         "group": None,
         "split": None,
+        "source_sha256": None,
         "mode": "RGB",
         "format": "PNG",
         "phash": "0" * 16,

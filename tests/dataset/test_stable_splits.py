@@ -1,5 +1,6 @@
 """Whatever happens to the images, nobody who is left alone is moved to another split."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -268,17 +269,83 @@ def test_a_table_that_two_copies_of_the_project_made_differently_is_named(
         read_assignment(path)
 
 
-def test_what_a_model_has_seen_is_known_by_content_person_and_picture() -> None:
-    rows = [("a", "p", "0000000000000000"), ("b", "", "ffffffffffffffff")]
-    seen = pd.DataFrame(rows, columns=["content", "person", "phash"])
+def test_what_a_model_has_seen_is_known_by_content_person_picture_and_photo() -> None:
+    columns = ["content", "person", "phash", "source"]
+    rows = [("a", "p", "0000000000000000", ""), ("b", "", "ffffffffffffffff", "whole"), ("big", "", "0" * 16, "")]
+    seen = pd.DataFrame(rows, columns=columns)
     images = pd.DataFrame(
-        [("a", "", "00ff00ff00ff00ff"), ("c", "p", "00ff00ff00ff00ff"), ("d", "", "fffffffffffffff0"),
-         ("e", "", "ffffffffffffffe0"), ("f", "q", "00ff00ff00ff00ff")],
-        columns=["content", "person", "phash"],
+        [("a", "", "00ff00ff00ff00ff", ""), ("c", "p", "00ff00ff00ff00ff", ""), ("d", "", "fffffffffffffff0", ""),
+         ("whole", "", "00ff00ff00ff00ff", ""), ("g", "", "00ff00ff00ff00ff", "whole"),
+         ("h", "", "00ff00ff00ff00ff", "big"),
+         ("e", "", "ffffffffffffffe0", ""), ("f", "q", "00ff00ff00ff00ff", "other")],
+        columns=columns,
     )  # fmt: skip
-    twice = pd.concat([images, pd.DataFrame([("f", "p", "00ff00ff00ff00ff")], columns=images.columns)])
-    assert unseen(images["content"], images, seen, 4).tolist() == [False, False, False, True, True]
+    twice = pd.concat([images, pd.DataFrame([("f", "p", "00ff00ff00ff00ff", "")], columns=columns)])
+    assert unseen(images["content"], images, seen, 4).tolist() == [False] * 6 + [True, True]
     assert unseen(pd.Series(["f", "e"]), twice, seen, 4).tolist() == [False, True]
+
+
+def cut(whole: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Other contents and pictures of the same photos."""
+    phash = pd.Series([f"{number:016x}" for number in rng.integers(0, 2**64, len(whole), dtype=np.uint64)])
+    return whole.assign(
+        sha256=[hashlib.sha256(content.encode()).hexdigest() for content in whole["sha256"]],
+        phash=phash,
+        phash_mirrored=phash.map(mirrored),
+        source_sha256=whole["sha256"],
+    )
+
+
+@pytest.mark.parametrize("cut_first", [False, True])
+def test_a_photo_stays_in_its_split_whole_or_cut(tmp_path: Path, cut_first: bool) -> None:
+    rng = np.random.default_rng(5)
+    # Without pictures that are alike: such a pair may tie two splits together, whole or cut.
+    whole = cut(Collection(rng).manifest, rng).assign(source_sha256=None)
+    faces = cut(whole, rng)
+    before, after = (faces, whole) if cut_first else (whole, faces)
+    first, _, memory = divide(before, NOTHING)
+    write_assignment(tmp_path / "assignment.csv", memory)
+    second, report, memory = divide(after, read_assignment(tmp_path / "assignment.csv"))
+    names = first.set_index("file_name")["split"]
+    assert (second.set_index("file_name")["split"] == names[second["file_name"]]).all()
+    assert not report.left_out
+    write_assignment(tmp_path / "assignment.csv", memory)
+    third, report, _ = divide(pd.concat([whole, faces.assign(file_name=faces["file_name"] + ".cut")]), memory)
+    assert (third["split"].to_numpy() == names[third["file_name"].str.removesuffix(".cut")].to_numpy()).all()
+    assert not report.left_out
+    assert len(third) == 2 * len(whole)
+
+
+def test_another_cut_of_a_photo_follows_it() -> None:
+    rng = np.random.default_rng(5)
+    faces = cut(Collection(rng).manifest, rng)
+    first, _, memory = divide(faces, NOTHING)
+    row = int(np.flatnonzero((first["split"] == "test") & (first["person"] == ""))[0])
+    name = first["file_name"][row]
+    again = faces[faces["file_name"] == name].assign(sha256="f" * 64, phash="0123456789abcdef", phash_mirrored="f" * 16)
+    second, _, _ = divide(pd.concat([faces[faces["file_name"] != name], again]), memory)
+    assert second.set_index("file_name")["split"][name] == "test"
+
+
+def test_what_an_image_was_cut_from_is_remembered_when_metadata_is_lost() -> None:
+    rng = np.random.default_rng(5)
+    faces = cut(Collection(rng).manifest, rng)
+    _, _, memory = divide(faces, NOTHING)
+    _, _, again = divide(faces.assign(source_sha256=None), memory)
+    assert again.sort_values("content", ignore_index=True).equals(memory.sort_values("content", ignore_index=True))
+
+
+def test_only_a_project_with_cuts_has_a_column_for_them(tmp_path: Path) -> None:
+    path, rng = tmp_path / "assignment.csv", np.random.default_rng(5)
+    whole = Collection(rng).manifest
+    for manifest, header in (
+        (whole, "content,person,phash,split"),
+        (cut(whole, rng), "content,person,phash,split,source"),
+    ):
+        _, _, memory = divide(manifest, NOTHING)
+        write_assignment(path, memory)
+        assert path.read_text().splitlines()[0] == header
+        assert set(read_assignment(path).columns) == set(COLUMNS)
 
 
 def test_people_who_are_called_alike_among_other_images_say_nothing() -> None:

@@ -270,6 +270,23 @@ def test_what_looks_alike_is_for_a_person_to_decide() -> None:
     assert not Path("data/Sad/copy.jpg").exists()
 
 
+@pytest.mark.parametrize("cut", [True, False])
+@pytest.mark.usefixtures("place")
+def test_a_face_that_was_cut_out_is_found_by_its_photo_and_the_photo_by_its_face(cut: bool) -> None:
+    mine = images_of(first_in("train"))[0]
+    noise = np.random.default_rng(1).integers(0, 255, (40, 40, 3), dtype=np.uint8)
+    Image.fromarray(noise).save("data/Sad/face.png")
+    _, rows = parse(Path("data/metadata.csv"))
+    table = pd.DataFrame([*rows, {"file_name": "Sad/face.png", "source_sha256": sha256(Path("data", mine))}])
+    table.to_csv("data/metadata.csv", index=False)
+    code, output = run("--also", "Sad/face.png" if cut else mine, "--others-stay", "--dry-run")
+    assert code == 0, output
+    assert {mine, "Sad/face.png"} <= {line.strip() for line in output.partition("Look alike")[0].splitlines()}
+    assert run("--also", "Sad/face.png" if cut else mine, "--others-stay")[0] == 0
+    assert not Path("data", mine).exists()
+    assert not Path("data/Sad/face.png").exists()
+
+
 @pytest.mark.long
 @pytest.mark.usefixtures("place")
 def test_earlier_commits_are_named_and_their_lists_removed_on_request() -> None:

@@ -1,6 +1,7 @@
 """Corrections over HTTP and by command, what becomes of accepted ones, and accuracy in service."""
 
 import base64
+import hashlib
 import io
 import json
 from collections.abc import Sequence
@@ -146,9 +147,11 @@ def test_accepted_photos_come_into_data_with_their_person(folder: Path) -> None:
     added = CliRunner().invoke(main, ["data", "add", "outputs/feedback"])
     assert added.exit_code == 0, added.output
     names = [f"Sad/{id_}.png" for id_ in ids]
-    groups = {row["file_name"]: row["group"] for row in read_metadata(folder / "data" / "metadata.csv", names).rows}
-    assert groups[names[0]] == groups[names[1]] == "subject-p-7"
-    assert groups[names[2]].startswith("client-")
+    rows = {row["file_name"]: row for row in read_metadata(folder / "data" / "metadata.csv", names).rows}
+    assert rows[names[0]]["group"] == rows[names[1]]["group"] == "subject-p-7"
+    assert rows[names[2]]["group"].startswith("client-")
+    sources = [rows[name]["source_sha256"] for name in names]
+    assert sources == ["", hashlib.sha256(png(50)).hexdigest(), ""]
 
 
 def test_decisions_are_for_what_waits_and_for_one_label_an_answer() -> None:

@@ -1,5 +1,6 @@
 """Images added to those that are there."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,35 @@ def test_both_metadata_are_joined(tmp_path: Path) -> None:
     assert lines[:2] == ["file_name,group,age", "Happy/1.jpg,Ann,"]
     assert lines[2].endswith(",Bob,7")
     assert lines[2].split(",")[0] in made
+
+
+def cut_from(**photos: str) -> str:
+    """A metadata.csv with the SHA-256 of the content that each of Happy's images was cut from."""
+    rows = [f"Happy/{name}.jpg,{hashlib.sha256(photo.encode()).hexdigest()}\n" for name, photo in photos.items()]
+    return "".join(["file_name,source_sha256\n", *rows])
+
+
+@pytest.mark.parametrize(
+    ("here", "new"),
+    [
+        ({"Happy/1.jpg": "whole"}, {"Happy/2.jpg": "cut", "metadata.csv": cut_from(**{"2": "whole"})}),
+        ({"Happy/1.jpg": "cut", "metadata.csv": cut_from(**{"1": "whole"})}, {"Happy/2.jpg": "whole"}),
+        (
+            {"Happy/1.jpg": "cut", "metadata.csv": cut_from(**{"1": "whole"})},
+            {"Happy/1.jpg": "cut by another machine", "metadata.csv": cut_from(**{"1": "whole"})},
+        ),
+    ],
+)
+def test_a_photo_comes_in_once_whole_or_cut(tmp_path: Path, here: dict[str, str], new: dict[str, str]) -> None:
+    result, made = added(tmp_path, {**here, "Sad/1.jpg": "b"}, new)
+    assert (len(result.known), result.images) == (1, ())
+    assert made == {**here, "Sad/1.jpg": "b"}
+
+
+def test_another_face_of_a_photo_comes_in(tmp_path: Path) -> None:
+    here = {"Happy/1.jpg": "cut", "Sad/1.jpg": "b", "metadata.csv": cut_from(**{"1": "whole"})}
+    result, _ = added(tmp_path, here, {"Happy/2.jpg": "her friend", "metadata.csv": cut_from(**{"2": "whole"})})
+    assert result.images == ("Happy/2.jpg",)
 
 
 def test_where_nothing_is_there_import_is_named(tmp_path: Path) -> None:

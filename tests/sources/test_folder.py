@@ -12,7 +12,8 @@ from facesent.core.errors import DataError
 from facesent.dataset.files import METADATA, image_files
 from facesent.dataset.metadata import read_metadata
 from facesent.images.limits import MAX_BYTES
-from facesent.sources.folder import download_kaggle, import_folder
+from facesent.sources.folder import Imported, import_download, import_folder
+from facesent.sources.kaggle import fetch_archive
 
 
 def make(folder: Path, *names: str) -> Path:
@@ -262,9 +263,13 @@ def zipped(*members: str) -> bytes:
     return content.getvalue()
 
 
+def downloaded(tmp_path: Path, incoming: Path) -> Imported:
+    return import_download(fetch_archive("owner/faces", tmp_path / "d"), incoming)
+
+
 def test_the_archives_own_levels_do_not_leak(kaggle: Any, tmp_path: Path, incoming: Path) -> None:
     kaggle.archive = zipped("data.csv", "dataset/Happy/1.jpg", "dataset/Sad/1.png", "__MACOSX/dataset/Happy/._1.jpg")
-    imported = download_kaggle(incoming, downloads=tmp_path / "d", handle="owner/faces")
+    imported = downloaded(tmp_path, incoming)
     assert names(incoming) == ["Happy/1.jpg", "Sad/1.png"]
     assert imported.images == 2
     assert [path.suffix for path in (tmp_path / "d").iterdir()] == [".zip"]
@@ -273,7 +278,7 @@ def test_the_archives_own_levels_do_not_leak(kaggle: Any, tmp_path: Path, incomi
 def test_an_unsafe_archive_leaves_nothing(kaggle: Any, tmp_path: Path, incoming: Path) -> None:
     kaggle.archive = zipped("dataset/Happy/1.jpg", "dataset/Sad/1.png", "../../evil.jpg")
     with pytest.raises(DataError, match="leaves the folder"):
-        download_kaggle(incoming, downloads=tmp_path / "d", handle="owner/faces")
+        downloaded(tmp_path, incoming)
     assert not incoming.exists()
     assert not list(tmp_path.rglob("evil.jpg"))
 
@@ -281,5 +286,5 @@ def test_an_unsafe_archive_leaves_nothing(kaggle: Any, tmp_path: Path, incoming:
 def test_a_damaged_archive_is_fetched_anew(kaggle: Any, tmp_path: Path, incoming: Path) -> None:
     kaggle.archive = b"no zip"
     with pytest.raises(DataError, match="deleted; run it again"):
-        download_kaggle(incoming, downloads=tmp_path / "d", handle="owner/faces")
+        downloaded(tmp_path, incoming)
     assert not list((tmp_path / "d").iterdir())

@@ -1,15 +1,14 @@
 """Photos of accepted corrections as a folder that `facesent data add` takes."""
 
-import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
 
-from facesent.core.files import replaced
+from facesent.core.files import replaced, sha256
 from facesent.dataset.files import METADATA
-from facesent.dataset.metadata import read_metadata
+from facesent.dataset.metadata import SOURCE, Metadata, Row, read_metadata
 from facesent.images.kinds import kind_of
 from facesent.images.reading import ImageError, Pixels, decode
 from facesent.prediction.faces import Box, crop_to
@@ -21,26 +20,29 @@ _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "BMP": ".bmp"}
 def take_photos(accepted: Sequence[Waiting], output: Path) -> int:
     """Copy the photos into ``output/<Class>/``, with the person of each in ``metadata.csv``; how many.
 
-    A photo of which one face was answered is cut to it. Photos of a person, or of a client where no person is named,
-    are one group: they cannot come into two splits.
+    A photo of which one face was answered is cut to it, and ``source_sha256`` says which photo it was. Photos of a
+    person, or of a client where no person is named, are one group: they cannot come into two splits.
 
     Args:
         accepted: the corrections.
         output: is made; what is there stays.
     """
-    rows = {row["file_name"]: row.get("group", "") for row in _rows(output)}
+    rows: dict[str, Row] = {row["file_name"]: row for row in _rows(output)}
     for found in accepted:
         if found.photo and (name := _copied(found, found.photo, output)):
-            rows[name] = _group(found)
+            source = sha256(found.photo) if found.box else ""
+            rows[name] = {"file_name": name, "group": _group(found), SOURCE: source}
     if rows:
-        with replaced(output / METADATA) as draft, draft.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows([("file_name", "group"), *sorted(rows.items())])
+        columns = ("file_name", "group", *([SOURCE] if any(row.get(SOURCE) for row in rows.values()) else []))
+        table = [{column: row.get(column, "") for column in columns} for _, row in sorted(rows.items())]
+        with replaced(output / METADATA) as draft:
+            draft.write_text(Metadata(columns).text(table), encoding="utf-8", newline="")
     return len(rows)
 
 
-def _rows(output: Path) -> Sequence[dict[str, str]]:
+def _rows(output: Path) -> Sequence[Row]:
     images = [path.relative_to(output).as_posix() for path in sorted(output.glob("*/*"))]
-    return [dict(row) for row in read_metadata(output / METADATA, images).rows]
+    return read_metadata(output / METADATA, images).rows
 
 
 def _copied(found: Waiting, photo: Path, output: Path) -> str | None:

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from facesent.core.cropping import Crop
 from facesent.evaluation.heat_map import NoHeatMapError, heat_map, over
-from facesent.images.reading import Pixels, decode, resize
+from facesent.images.reading import Pixels, decode
 from facesent.model.backend import keras
 from facesent.model.storage import load_labels, load_model
 from facesent.prediction.classifier import Classifier, Prediction
-from facesent.prediction.faces import Box, crop_to, largest_face
+from facesent.prediction.faces import Box, read_face
 from facesent.registry import versions
 from facesent.registry.packaging import min_confidence_of
 
@@ -75,22 +76,22 @@ def load(version: str | None) -> Asked:
     )
 
 
-def look_at(asked: Asked, content: bytes, *, crop: bool, min_confidence: float) -> Look:
+def look_at(asked: Asked, content: bytes, *, crop: Crop, min_confidence: float) -> Look:
     """Answer the bytes of a photo, and say why.
 
     Args:
         asked: the version that answers.
         content: of an image file; it is not trusted.
-        crop: look at the largest face alone, if one is found.
+        crop: "largest" to look at the largest face alone, if one is found.
         min_confidence: below it the answer is "uncertain".
 
     Raises:
         ImageError: if it is no image that can be read.
     """
+    # The pixels are those that the command line and the server look at.
+    size = asked.classifier.image_size
+    seen, box = read_face(content, size) if crop == "largest" else (asked.classifier.read(content), None)
     photo = decode(content, None)
-    box = largest_face(photo) if crop else None
-    # Without a box the pixels are those that the command line and the server look at.
-    seen = resize(crop_to(photo, box), asked.classifier.image_size) if box else asked.classifier.read(content)
     [prediction] = asked.classifier.predict([seen], min_confidence=min_confidence)
     return Look(_framed(photo, box), box, seen, prediction, _under_heat(asked, seen, prediction))
 

@@ -10,6 +10,7 @@ from threading import Lock
 
 import streamlit as st
 
+from facesent.core.cropping import DEFAULT_CROP, Crop
 from facesent.core.errors import FacesentError
 from facesent.core.markdown import escaped
 from facesent.images.rows import UNCERTAIN
@@ -47,8 +48,9 @@ def main() -> None:
         st.stop()
     st.caption(f"Answers: {asked.described}.")
     content = _photo()
-    # Off, as in `facesent predict` and the server.
-    crop = st.toggle("Use only the largest face", value=False, help="For photos that show more than a face.")
+    whole = DEFAULT_CROP == "none"
+    chosen = st.toggle("Use only the largest face", not whole, help="For photos that show more than a face.")
+    crop: Crop = "largest" if chosen else "none"
     least = st.slider("Say “uncertain” below a confidence of", 0.0, 1.0, asked.min_confidence, 0.05)
     if content is not None:
         seen = _answer(asked, content, crop=crop, min_confidence=least)
@@ -71,14 +73,14 @@ def _photo() -> bytes | None:
     return given.getvalue() if given else None
 
 
-def _answer(asked: Asked, content: bytes, *, crop: bool, min_confidence: float) -> Look | None:
+def _answer(asked: Asked, content: bytes, *, crop: Crop, min_confidence: float) -> Look | None:
     try:
         with st.spinner("Looking at the photo"), _one_at_a_time():
             seen = look_at(asked, content, crop=crop, min_confidence=min_confidence)
     except FacesentError as error:
         st.error(f"This photo cannot be read. {escaped(str(error))}")
         return None
-    if crop and seen.box is None:
+    if crop == "largest" and seen.box is None:
         st.warning("No face was found: this is the answer for the whole photo.")
     label, confidence = seen.prediction.label, seen.prediction.confidence
     if label == UNCERTAIN:
