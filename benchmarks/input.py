@@ -95,14 +95,19 @@ def _our_resize(paths: list[Path], size: Size) -> Work:
 
 def _plain_resize(paths: list[Path], size: Size) -> Work:
     import cv2
+    import numpy as np
+    from PIL import Image
 
-    from facesent.images.reading import decode
     from facesent.images.threads import map_ahead
 
     batches = [paths[start : start + size.batch] for start in range(0, len(paths), size.batch)]
 
+    def square(path: Path) -> object:
+        with Image.open(path) as image:
+            return cv2.resize(np.asarray(image.convert("RGB")), (size.side, size.side))
+
     def squares(batch: list[Path]) -> list[object]:
-        return [cv2.resize(decode(path.read_bytes(), size.side), (size.side, size.side)) for path in batch]
+        return [square(path) for path in batch]
 
     return lambda: _exhaust(map_ahead(squares, batches))
 

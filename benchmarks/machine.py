@@ -8,7 +8,7 @@ from facesent.images.threads import cores
 from facesent.model.processor import describe_cpu
 
 _LIBRARIES = (
-    "numpy", "opencv-python-headless", "pillow", "pandas", "tensorflow", "keras", "torch",
+    "numpy", "opencv-python-headless", "pillow", "simplejpeg", "pandas", "tensorflow", "keras", "torch",
     "mlflow", "prefect", "dvc", "great-expectations",
 )  # fmt: skip
 

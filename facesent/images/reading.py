@@ -23,6 +23,7 @@ from facesent.core.console import Progress
 from facesent.core.errors import FacesentError
 from facesent.images.kinds import kind_of
 from facesent.images.limits import MAX_BYTES, MAX_PIXELS, MAX_WHOLE_PIXELS
+from facesent.images.plain_jpeg import decode_plain
 from facesent.images.spill import MEMORY_BUDGET, pixel_array
 from facesent.images.threads import image_threads
 
@@ -98,7 +99,7 @@ def decode(content: bytes, size: int | None, *, max_pixels: int = MAX_PIXELS) ->
         ImageError: as ``read_image``.
     """
     with opened(content, max_pixels=max_pixels) as photo:
-        return np.asarray(photo.seen("RGB", size))
+        return photo.pixels(size)
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,8 @@ class Photo:
 
     image: Image.Image
     max_pixels: int
+    content: bytes = b""
+    """Of the file; none for an image that was opened elsewhere."""
 
     @property
     def format(self) -> str | None:
@@ -124,10 +127,8 @@ class Photo:
         Raises:
             ImageError: as ``read_image``.
         """
+        self._refuse_too_large()
         image = self.image
-        most = self.max_pixels if self.format == "JPEG" else min(self.max_pixels, MAX_WHOLE_PIXELS)
-        if image.width * image.height > most:
-            raise _too_large(most, f"{image.width}x{image.height} as {self.format}")
         if side:
             image.draft("L" if mode == "L" and _luma_tells(image) else "RGB", (side, side))
         image.load()
@@ -142,6 +143,31 @@ class Photo:
         if image.mode != mode:
             image = image.convert(mode)
         return image if turn is None else image.transpose(turn)
+
+    def pixels(self, side: int | None) -> Pixels:
+        """The same as an array: RGB, ``(height, width, 3)``.
+
+        Raises:
+            ImageError: as ``read_image``.
+        """
+        plain = self._plain(side)
+        return np.asarray(self.seen("RGB", side)) if plain is None else plain
+
+    def _plain(self, side: int | None) -> Pixels | None:
+        """The same, sooner, of a JPEG that is stored upright and has nothing unusual; None of all else."""
+        self._refuse_too_large()
+        image, stored = self.image, self.image.size
+        if not self.content or not isinstance(image, JpegImageFile) or _turn(image) is not None:
+            return None
+        if side:
+            # Pillow takes no second one, so that this scale is that of ``seen`` too.
+            image.draft("RGB", (side, side))
+        return decode_plain(self.content, stored, image.size)
+
+    def _refuse_too_large(self) -> None:
+        most = self.max_pixels if self.format == "JPEG" else min(self.max_pixels, MAX_WHOLE_PIXELS)
+        if self.image.width * self.image.height > most:
+            raise _too_large(most, f"{self.image.width}x{self.image.height} as {self.format}")
 
 
 @contextmanager
@@ -161,7 +187,7 @@ def opened(content: bytes, *, max_pixels: int = MAX_PIXELS) -> Iterator[Photo]:
         raise _too_long(len(content))
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            yield Photo(image, max_pixels)
+            yield Photo(image, max_pixels, content)
     except (ImageError, MemoryError):
         raise
     except UnidentifiedImageError:

@@ -84,7 +84,7 @@ def _decoded(content: bytes, max_pixels: int) -> tuple[Pixels, int]:
         width, height = photo.image.size
         # In half of it the smallest face that can be found still has 220 pixels.
         half = min(width, height) // 2 if width * height > MAX_WHOLE_PIXELS else None
-        pixels = np.asarray(photo.seen("RGB", half))
+        pixels = photo.pixels(half)
     return pixels, round(max(width, height) / max(pixels.shape[:2]))
 
 

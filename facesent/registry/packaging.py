@@ -34,7 +34,9 @@ FILES = ("model.keras", "labels.json")
 UNLIKE_FILE = "unlike.npz"
 """Beside them in a version that tells what is unlike its training images."""
 # What the served code imports; the versions are those it was trained with.
-REQUIREMENTS = ("keras", "mlflow", "mtcnn", "numpy", "opencv-python-headless", "pandas", "pillow", "tensorflow")
+REQUIREMENTS = (
+    "keras", "mlflow", "mtcnn", "numpy", "opencv-python-headless", "pandas", "pillow", "simplejpeg", "tensorflow",
+)  # fmt: skip
 
 # What a request may ask for. A version from before one of them knows nothing of it.
 MIN_CONFIDENCE, TOP_K, CROP, UNLIKE = "min_confidence", "top_k", "crop", "unlike"
@@ -44,7 +46,8 @@ UNLIKES = ("none", "mark", "uncertain")
 # The code of ours that the served file loads, with packages for all that is in them; a test compares.
 SERVED_CODE = (
     "core/console.py", "core/cropping.py", "core/errors.py", "images/kinds.py", "images/limits.py",
-    "images/reading.py", "images/rows.py", "images/spill.py", "images/threads.py", "model/backend.py",
+    "images/plain_jpeg.py", "images/reading.py", "images/rows.py", "images/spill.py", "images/threads.py",
+    "model/backend.py",
     "model/calibration.py", "model/inference.py", "model/layers.py", "model/processor.py", "model/settings.py",
     "model/storage.py", "prediction/batching.py", "prediction/classifier.py", "prediction/faces.py",
     "prediction/light.py", "prediction/unlike.py", "registry/client.py", "registry/credentials.py",

@@ -15,7 +15,7 @@ from facesent.section import Section
 if TYPE_CHECKING:
     import pandas as pd
 
-LIBRARIES = ("keras", "numpy", "opencv-python-headless", "pillow", "tensorflow")
+LIBRARIES = ("keras", "numpy", "opencv-python-headless", "pillow", "simplejpeg", "tensorflow")
 # All code that decides about weights, and nothing else is in these folders; `train` in dvc.yaml depends on the same.
 CODE = ("images", "model", "training")
 

@@ -76,6 +76,15 @@ def test_ranges_of_zero_resize(image: np.ndarray, size: tuple[int, int]) -> None
     assert np.abs(augmented(source, draws(), NONE)[inner] - plain[inner]).max() <= 1
 
 
+def test_a_fourth_channel_on_the_way_changes_nothing(portraits: list[np.ndarray]) -> None:
+    for index, portrait in enumerate(portraits):
+        side, row = portrait.shape[0], draw(3, 0, len(portraits))[index]
+        portrait = np.ascontiguousarray(portrait[:, :side])
+        matrix = affine_matrix(row, FULL, side)
+        plain = cv2.warpAffine(portrait, matrix, (side, side), borderMode=cv2.BORDER_REFLECT_101)
+        assert np.array_equal(augmented(portrait, row, FULL, side), plain)
+
+
 def test_one_warp_gives_the_picture_of_a_resize_and_a_warp(portraits: list[np.ndarray]) -> None:
     for portrait in portraits:
         for row in draw(7, 0, 8):

@@ -25,14 +25,17 @@ def warp(image: Pixels, matrix: Matrix, result: Pixels) -> None:
     """
     height, width = image.shape[:2]
     side = result.shape[0]
-    cv2.warpAffine(
-        image,
+    # Four channels are warped faster than three, to the same values; and what is read aslant is read faster from the
+    # processor's cache, into which the straight pass of the conversion brings the image.
+    padded = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA)
+    warped = cv2.warpAffine(
+        padded,
         _after_resize(matrix, width, height, side),
         (side, side),
-        dst=result,
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REFLECT_101,
     )
+    cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB, dst=result)
 
 
 def affine_matrices(draws: Uniform, settings: Augment, side: int) -> Matrix:
