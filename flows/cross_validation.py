@@ -25,7 +25,7 @@ from flows.clusters import LOCAL, task_runner
 from flows.command import Ready, positive, run_flow
 from flows.failures import failed
 from flows.folds import passed_on, train_fold
-from flows.killed import mark_crashed
+from flows.killed import mark_crashed, tasks_without_process
 from flows.summary import open_mlflow
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ def cross_validation(folds: int | None = None) -> "State[Any]":
     project = Project(Path.cwd())
     try:
         planned = cross_validation.plan_folds(project, folds, flow_run=str(flow_run.id))
-        train_folds(project, planned)
+        with tasks_without_process():
+            train_folds(project, planned)
         summary = cross_validation.conclude(project, planned)
     except Exception as error:
         return failed(error)

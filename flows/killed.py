@@ -9,6 +9,7 @@ from prefect import tags
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, TaskRunFilter
 from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.context import TagsContext
 from prefect.runtime import flow_run
 from prefect.states import Crashed
 
@@ -26,6 +27,18 @@ _MOST_RUNS = 200
 def says_its_process() -> Iterator[None]:
     """Let the flow runs that this block makes say which process runs them, from their first moment."""
     with tags(f"{_TAG}{this_process()}"):
+        yield
+
+
+@contextmanager
+def tasks_without_process() -> Iterator[None]:
+    """Let the tasks of this block be without the flow run's tag of its process, which they would inherit.
+
+    Before a task with tags Prefect's client asks for their limits. A server with SQLite is then often about to write
+    down how the task before ended, answers that it is busy, and the client waits for 2 seconds.
+    """
+    kept = {tag for tag in TagsContext.get().current_tags if not tag.startswith(_TAG)}
+    with TagsContext(current_tags=kept):
         yield
 
 

@@ -34,7 +34,7 @@ from flows.command import Ready, run_flow
 from flows.dvc_stages import pipeline_stages
 from flows.failures import failure_of
 from flows.first_images import bring
-from flows.killed import mark_crashed
+from flows.killed import mark_crashed, tasks_without_process
 from flows.summary import Steps, Summary, summarise
 
 APPROVAL_HOURS = 24.0
@@ -57,7 +57,7 @@ def pipeline(approval_hours: Hours = APPROVAL_HOURS) -> "State[Any]":
     project, steps = Project(), Steps()
     tell = partial(notifications.tell, project, get_run_logger().warning)
     try:
-        with _flow_run_in_environment():
+        with tasks_without_process(), _flow_run_in_environment():
             run_stages(project, steps)
             summary = decide(project, approval_hours, steps)
     except Exception as error:

@@ -24,7 +24,7 @@ from flows import artifacts
 from flows.clusters import LOCAL, task_runner, threads_of
 from flows.command import Ready, positive, run_flow
 from flows.failures import failed
-from flows.killed import mark_crashed
+from flows.killed import mark_crashed, tasks_without_process
 from flows.shards import Progress, submit_all
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def score(
     try:
         folder = target_folder(target)
         wanted = Wanted(source, crop=crop, min_confidence=min_confidence, shard_size=shard_size)
-        with alone(folder):
+        with alone(folder), tasks_without_process():
             with progress_of("Listing", unit="photos") as progress:
                 plan = open_answers(folder, wanted, version, progress)
             counts = _score_all(folder, plan, at_once)

@@ -18,7 +18,12 @@ from typing import IO
 
 import prefect
 import psutil
-from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    get_current_settings,
+    temporary_settings,
+)
 
 from facesent.core.errors import FacesentError
 from facesent.core.programs import Process, end_all, environment, process_group, python, tied
@@ -71,7 +76,8 @@ def prefect_api() -> Iterator[Callable[[], None]]:
         _wait(server, f"{url}/health", log)
         Thread(target=_end_with, args=[server, log, over], name="server's end", daemon=True).start()
 
-    with temporary_settings({PREFECT_API_URL: url}):
+    # A server that ends with the flow looks for no signs of its life; at its end they take up to a second.
+    with temporary_settings({PREFECT_API_URL: url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         yield ready
 
 

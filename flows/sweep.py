@@ -25,7 +25,7 @@ from facesent.section import ParamsError
 from flows import artifacts, tasks
 from flows.command import Ready, positive, run_flow
 from flows.failures import failed
-from flows.killed import mark_crashed
+from flows.killed import mark_crashed, tasks_without_process
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -78,7 +78,8 @@ def sweep(trials: int | None = None, metric: Metric = "val_accuracy", apply: boo
     mark_crashed()
     project = Project()
     try:
-        results = _search(project, _params(project, trials), metric)
+        with tasks_without_process():
+            results = _search(project, _params(project, trials), metric)
         if apply:
             _apply(project, results)
     except Exception as error:

@@ -6,14 +6,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from prefect import flow, tags
+from prefect import flow, tags, task
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
-from prefect.runtime import flow_run
+from prefect.runtime import flow_run, task_run
 from prefect.states import Paused, Running
 
 from facesent.registry.processes import host, this_process
-from flows.killed import mark_crashed, says_its_process
+from flows.killed import mark_crashed, says_its_process, tasks_without_process
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 
@@ -54,3 +54,19 @@ def test_a_run_that_a_server_made_names_the_process_that_runs_it() -> None:
     with get_client(sync_client=True) as client:
         own = client.read_flow_run(UUID(ours))
     assert set(own.tags) == {"mine", f"facesent.process {this_process()}"}
+
+
+@task
+def tagged() -> set[str]:
+    return set(task_run.tags)
+
+
+@flow
+def working() -> set[str]:
+    with tasks_without_process():
+        return tagged()
+
+
+def test_tasks_have_the_tags_of_their_flow_run_but_not_that_of_its_process() -> None:
+    with tags("mine"), says_its_process():
+        assert working() == {"mine"}
