@@ -47,11 +47,10 @@ UNLIKES = ("none", "mark", "uncertain")
 SERVED_CODE = (
     "core/console.py", "core/cropping.py", "core/errors.py", "images/kinds.py", "images/limits.py",
     "images/plain_jpeg.py", "images/reading.py", "images/rows.py", "images/spill.py", "images/threads.py",
-    "model/backend.py",
-    "model/calibration.py", "model/inference.py", "model/layers.py", "model/processor.py", "model/settings.py",
-    "model/storage.py", "prediction/batching.py", "prediction/classifier.py", "prediction/faces.py",
-    "prediction/light.py", "prediction/unlike.py", "registry/client.py", "registry/credentials.py",
-    "registry/packaging.py", "registry/served.py", "section.py",
+    "model/backend.py", "model/calibration.py", "model/inference.py", "model/layers.py", "model/processor.py",
+    "model/settings.py", "model/storage.py", "prediction/batching.py", "prediction/classifier.py",
+    "prediction/faces.py", "prediction/light.py", "prediction/unlike.py", "registry/client.py",
+    "registry/credentials.py", "registry/packaging.py", "registry/served.py", "section.py",
 )  # fmt: skip
 _CODE_KEY, _UNLIKE_KEY = "facesent_code_sha256", "facesent_unlike"
 
