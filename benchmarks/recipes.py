@@ -53,9 +53,10 @@ RECIPES = {
     "finetuned-cutmix": Recipe("finetuned", {"train.augment.cutmix": 1.0}),
     "finetuned-focal": Recipe("finetuned", {"train.loss.name": "focal"}),
     "finetuned-both": Recipe("finetuned", {
-        "model.second.name": "expression_net", "model.second.image_size": 112,
-        "model.second.weights": "weights/face_expression.weights.h5",
-        "model.second.weights_sha256": SOURCES["face_expression"].sha256,
+        "model.others": [{
+            "name": "expression_net", "image_size": 112, "weights": "weights/face_expression.weights.h5",
+            "weights_sha256": SOURCES["face_expression"].sha256,
+        }],
         "model.drop_path": 0.1,
     }),
     "finetuned-averaged": Recipe("finetuned", {"train.optimizer.average": 0.98}),

@@ -8,7 +8,7 @@ from facesent.section import Below1, Fraction, Section
 
 Name = Literal[
     "reference_cnn", "vgg16", "resnet50", "efficientnet_v2_b0", "mobilenet", "mobilenet_v2", "mobilenet_v3",
-    "convnext_tiny", "expression_net",
+    "convnext_tiny", "expression_net", "fer_xception",
 ]  # fmt: skip
 
 
@@ -60,29 +60,30 @@ class Model(Trunk):
         dropout: share of the units before a dense layer.
         batch_norm_momentum: of ``reference_cnn``'s moving averages.
         flip_average: the answer is the mean over the image and its mirror image, at twice the time.
-        second: another backbone, whose features the head takes too; it sees the same image at its own size.
-        drop_path: in training, the share of the images of which the head doesn't see the one backbone's features, and
-            of which it doesn't see the other's.
+        others: further backbones, whose features the head takes too; each sees the same image at its own size.
+        drop_path: of several backbones, in training: the share of the images of which the head doesn't see one's
+            features, drawn for each.
     """
 
     attention: Literal["none", "squeeze_excitation", "cbam"] = "none"
     dropout: Below1
     batch_norm_momentum: Fraction
     flip_average: bool = False
-    second: Trunk | None = None
+    others: tuple[Trunk, ...] = ()
     drop_path: Below1 = 0.0
 
     @property
     def trunks(self) -> "list[Trunk]":
-        """The one backbone, or both."""
-        return [self, self.second] if self.second else [self]
+        """All backbones, this one first."""
+        return [self, *self.others]
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Model":
         if self.name != "reference_cnn" and self.attention != "none":
             raise ValueError(f"attention is an option of reference_cnn. Received: {self.attention} for {self.name}")
-        if self.second and ("reference_cnn" in (self.name, self.second.name) or self.name == self.second.name):
-            raise ValueError(f"expected two different backbones. Received: {self.name} and second {self.second.name}")
+        names = [trunk.name for trunk in self.trunks]
+        if self.others and ("reference_cnn" in names or len(set(names)) < len(names)):
+            raise ValueError(f"expected different backbones in name and others. Received: {', '.join(names)}")
         return self
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from facesent.core.errors import FacesentError
 from facesent.core.files import sha256
-from facesent.model.architectures.backbones import AVERAGES, untrained, up_to_last_layer
+from facesent.model.architectures.backbones import ends, untrained, up_to_last_layer
 from facesent.model.backend import keras
 from facesent.model.settings import Model, Trunk
 
@@ -22,7 +22,7 @@ def load_pretrained(model: keras.Model, settings: Model) -> None:
     Raises:
         WeightsError: saying where to put a file.
     """
-    for trunk, end in zip(settings.trunks, AVERAGES, strict=False):
+    for trunk, end in ends(settings):
         if trunk.weights != "none":
             source = up_to_last_layer(trunk, _from_file(trunk) if trunk.names_file else _from_keras(trunk))
             # In order, since Keras names some layers by a count.
@@ -45,7 +45,7 @@ def freeze(model: keras.Model, settings: Model, *, head_only: bool) -> None:
 
 
 def weights_sha256(settings: Model) -> str | None:
-    """Hash of the weights file, 64 hex digits, or of both with a space between; None where there is none.
+    """Hash of the weights file, 64 hex digits, or those of several with spaces between; None where there is none.
 
     Raises:
         WeightsError: one is not there, or not the one that ``weights_sha256`` describes.

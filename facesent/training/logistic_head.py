@@ -28,28 +28,44 @@ def solve_head(model: keras.Model, batches: TrainingBatches, shrinkage: float) -
         shrinkage: as ``Head`` says.
     """
     head = model.get_layer(_HEAD)
-    features, targets, weights = _features(keras.Model(model.input, head.input), batches)
+    kernel, bias = solved(*_features(keras.Model(model.input, head.input), batches), shrinkage)
+    head.kernel.assign(kernel)
+    head.bias.assign(bias)
+
+
+def solved(
+    features: Numbers, targets: NDArray[np.int64], weights: Numbers, shrinkage: float
+) -> tuple[Numbers, Numbers]:
+    """Kernel ``(features, classes)`` and bias ``(classes,)`` at the minimum.
+
+    Args:
+        features: ``(images, features)``, of any scale: weights are shrunk as if each had a deviation of 1.
+        targets: ``(images,)``, the number of each image's class.
+        weights: ``(images,)``, of each image's loss.
+        shrinkage: as ``Head`` says.
+    """
     scaler = StandardScaler().fit(features)
     # scikit-learn minimises half the squared norm plus C times the sum of the losses.
     regression = LogisticRegression(C=1 / (shrinkage * weights.sum()), max_iter=_MOST_ITERATIONS)
     regression.fit(scaler.transform(features), targets, sample_weight=weights)
     kernel, bias = _of_each_class(regression)
     kernel = kernel / scaler.scale_[:, None]
-    head.kernel.assign(kernel)
-    head.bias.assign(bias - scaler.mean_ @ kernel)
+    return kernel, bias - scaler.mean_ @ kernel
 
 
 def _features(network: keras.Model, batches: TrainingBatches) -> tuple[Numbers, NDArray[np.int64], Numbers]:
     """Of each image and its mirror image the features, the class and the weight."""
     forward = compile_forward(network)
     features, targets, weights = [], [], []
+    seen, count = 0, len(batches.examples.targets)
     with progress_of("Reading features") as bar:
-        for number, (images, shares, weight) in enumerate(batches.unchanged(), 1):
+        for images, shares, weight in batches.unchanged():
             for side in (images, np.ascontiguousarray(images[:, :, ::-1])):
                 features.append(forward(side))
                 targets.append(shares.argmax(axis=1))
                 weights.append(weight)
-            bar(number, len(batches))
+            seen += len(images)
+            bar(seen, count)
     return np.concatenate(features).astype(np.float64), np.concatenate(targets), np.concatenate(weights)
 
 

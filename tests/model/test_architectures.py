@@ -65,19 +65,33 @@ def test_a_backbone_answers_with_probabilities_also_when_compiled(name: str) -> 
     np.testing.assert_allclose(compile_forward(model)(images(2, 32)), probabilities, atol=1e-5)
 
 
-FUSED = {"name": "mobilenet", "last_layer": "conv_pw_3_relu", "second": {"name": "expression_net", "image_size": 16}}
+FUSED = {
+    "name": "mobilenet",
+    "last_layer": "conv_pw_3_relu",
+    "others": [{"name": "expression_net", "image_size": 24}, {"name": "fer_xception", "image_size": 16}],
+}
 
 
-def test_two_backbones_answer_together() -> None:
+def test_several_backbones_answer_together() -> None:
     model = build(settings(32, **FUSED), 3)
     answers = np.asarray(model(images(2, 32), training=False))
     np.testing.assert_allclose(compile_forward(model)(images(2, 32)), answers, atol=1e-5)
     features = keras.Model(model.input, model.get_layer("head_features").output)
-    for part in ("conv_pw_3", "dense3_conv3"):
+    for part in ("conv_pw_3", "dense3_conv3", "fer_classes"):
         before = np.asarray(features(images(2, 32), training=False))
         layer = model.get_layer(part)
         layer.set_weights([0 * values for values in layer.get_weights()])
         assert not np.allclose(np.asarray(features(images(2, 32), training=False)), before, rtol=1e-3)
+
+
+def test_a_smaller_backbone_sees_each_pixel_of_the_image() -> None:
+    model = build(settings(40, **FUSED), 3)
+    seen = keras.Model(model.input, model.get_layer("shrink_3").output)
+    black = np.zeros((1, 40, 40, 3), np.uint8)
+    for row, column in np.random.default_rng(0).integers(0, 40, (8, 2)):
+        dot = black.copy()
+        dot[0, row, column] = 255
+        assert np.asarray(seen(dot)).sum() > np.asarray(seen(black)).sum()
 
 
 def test_in_training_the_head_misses_whole_backbones_of_an_image() -> None:
@@ -85,21 +99,25 @@ def test_in_training_the_head_misses_whole_backbones_of_an_image() -> None:
     for layer in model.layers:
         layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
     seen = keras.Model(model.input, model.get_layer("head_features").output)
-    plain, dropped = (np.asarray(seen(images(32, 32), training=training)) for training in (False, True))
-    sizes = [model.get_layer(name).output.shape[-1] for name in ("head_average", "head_second_average")]
-    kept = []
-    for place in (slice(sizes[0]), slice(sizes[0], None)):
+    plain, dropped = (np.asarray(seen(images(64, 32), training=training)) for training in (False, True))
+    ends = ("head_average", "head_average_2", "head_average_3")
+    kept, place = [], 0
+    for size in (model.get_layer(name).output.shape[-1] for name in ends):
+        own = slice(place, place + size)
+        place += size
         # Where it is seen, it is twice as large, so that the mean is the same.
-        shares = dropped[:, place].sum(axis=1) / plain[:, place].sum(axis=1)
+        shares = dropped[:, own].sum(axis=1) / plain[:, own].sum(axis=1)
         assert all(share == pytest.approx(0) or share == pytest.approx(2, rel=1e-4) for share in shares)
         kept.append(shares > 0)
-    assert len({tuple(pair) for pair in np.stack(kept, axis=1)}) == 4
+    assert len({tuple(drawn) for drawn in np.stack(kept, axis=1)}) == 8
 
 
-@pytest.mark.parametrize(("name", "second"), [("mobilenet", "mobilenet"), ("reference_cnn", "mobilenet")])
-def test_two_alike_and_the_reference_network_are_not_put_together(name: str, second: str) -> None:
-    with pytest.raises(ValueError, match=f"expected two different backbones. Received: {name} and second {second}"):
-        settings(32, name=name, second={"name": second, "image_size": 16})
+@pytest.mark.parametrize("names", [("mobilenet", "mobilenet"), ("reference_cnn", "mobilenet")])
+def test_two_alike_and_the_reference_network_are_not_put_together(names: tuple[str, str]) -> None:
+    with pytest.raises(
+        ValueError, match=f"expected different backbones in name and others. Received: {', '.join(names)}"
+    ):
+        settings(32, name=names[0], others=[{"name": names[1], "image_size": 16}])
 
 
 @pytest.mark.parametrize("attention", ["squeeze_excitation", "cbam"])

@@ -55,14 +55,14 @@ def test_a_pretrained_network_learns_its_head_first_and_never_its_normalisation(
     assert all(map(np.array_equal, before, after))
 
 
-def test_each_of_two_backbones_has_its_file(weights: Path, tmp_path: Path) -> None:
+def test_each_backbone_has_its_file(weights: Path, tmp_path: Path) -> None:
     second = untrained(settings("none", name="expression_net", image_size=16))
     second.get_layer("dense0_conv0").bias.assign(np.full(32, 0.5))
     file = tmp_path / "second.weights.h5"
     second.save_weights(file)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     fields = {"name": "expression_net", "image_size": 16, "weights": str(file), "weights_sha256": digest}
-    both = settings(str(weights), second=fields)
+    both = settings(str(weights), others=(fields,))
     model = build(both, 3)
     load_pretrained(model, both)
     assert np.allclose(np.asarray(model.get_layer("dense0_conv0").bias), 0.5)

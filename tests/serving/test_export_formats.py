@@ -51,10 +51,11 @@ def of_preset_best() -> Any:
     return build(settings, len(LABELS), flip_average=True)
 
 
-def of_two_backbones() -> Any:
+def of_three_backbones() -> Any:
     settings = Model(
         name="mobilenet", image_size=32, scaling="caffe", last_layer="conv_pw_3_relu", dropout=0.3,
-        batch_norm_momentum=0.9, drop_path=0.1, second=Trunk(name="expression_net", image_size=24),
+        batch_norm_momentum=0.9, drop_path=0.1,
+        others=(Trunk(name="expression_net", image_size=24), Trunk(name="fer_xception", image_size=16)),
     )  # fmt: skip
     return build(settings, len(LABELS), flip_average=True)
 
@@ -84,7 +85,7 @@ def written(model: Any, name: str, folder: Path) -> Written:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("make", [every_layer, reference, of_preset_best, of_two_backbones])
+@pytest.mark.parametrize("make", [every_layer, reference, of_preset_best, of_three_backbones])
 @pytest.mark.parametrize("name", list(FORMATS))
 def test_every_format_answers_what_our_network_answers(make: Any, name: str, tmp_path: Path) -> None:
     model = with_numbers(make())

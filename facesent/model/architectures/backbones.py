@@ -1,11 +1,12 @@
 """Networks that others have trained before: Keras's own, by name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from facesent.core.errors import FacesentError
 from facesent.model.architectures.expression_net import expression_net
+from facesent.model.architectures.fer_xception import fer_xception
 from facesent.model.backend import keras
 from facesent.model.layers import ImageNetScaling
 from facesent.model.settings import Model, Trunk
@@ -38,10 +39,8 @@ BACKBONES = {
     "mobilenet_v3": Backbone(keras.applications.MobileNetV3Large, "tf", _UNSCALED),
     "convnext_tiny": Backbone(keras.applications.ConvNeXtTiny, "torch", _UNSCALED),
     "expression_net": Backbone(expression_net, "face_api"),
+    "fer_xception": Backbone(fer_xception, "tf"),
 }
-
-# The layers that end the one and the other.
-AVERAGES = ("head_average", "head_second_average")
 
 
 def features(images: Any, settings: Model) -> Any:
@@ -50,8 +49,8 @@ def features(images: Any, settings: Model) -> Any:
     Raises:
         FacesentError: there is no layer ``settings.last_layer``.
     """
-    vectors = [_features_of(images, *each) for each in zip(settings.trunks, AVERAGES, strict=False)]
-    if settings.second:
+    vectors = [_features_of(images, *each) for each in ends(settings)]
+    if settings.others:
         # Whole vectors of an image, so that the head learns to answer by either.
         vectors = [
             keras.layers.Dropout(settings.drop_path, noise_shape=(None, 1), name=f"head_drop_path_{number}")(vector)
@@ -61,17 +60,33 @@ def features(images: Any, settings: Model) -> Any:
     return keras.layers.Dropout(settings.dropout, name="head_dropout")(vectors[0])
 
 
+def ends(settings: Model) -> Iterator[tuple[Trunk, str]]:
+    """Each backbone and the layer that ends it."""
+    for number, trunk in enumerate(settings.trunks, 1):
+        yield trunk, "head_average" if number == 1 else f"head_average_{number}"
+
+
 def _features_of(images: Any, trunk: Trunk, end: str) -> Any:
     """One backbone's, up to a layer ``end``: ``(n, channels)``."""
-    side, prefix = trunk.image_size, end.removeprefix("head_").removesuffix("average")
-    if images.shape[1] != side:
-        images = keras.layers.Resizing(side, side, dtype="float32", name=f"{prefix}resize")(images)
+    suffix = end.removeprefix("head_average")
     scaling = BACKBONES[trunk.name].scaling if trunk.scaling == "auto" else trunk.scaling
     # In float32 always: bfloat16 would round neighbouring shades to one.
-    x = ImageNetScaling(scaling, dtype="float32", name=f"{prefix}rescale")(images)
+    x = ImageNetScaling(scaling, dtype="float32", name=f"rescale{suffix}")(images)
+    x = _at_side(x, trunk.image_size, suffix)
     # Into this network's own graph, no model inside a model: batch norm can be folded and layers frozen by name.
     maps = _maps(trunk, _network(trunk, input_tensor=x))
     return keras.layers.GlobalAveragePooling2D(name=end)(maps)
+
+
+def _at_side(images: Any, side: int, suffix: str) -> Any:
+    """Bilinear to a whole multiple of the side, then means of its cells: no pixel of a larger image is skipped."""
+    if images.shape[1] == side:
+        return images
+    times = max(1, images.shape[1] // side)
+    images = keras.layers.Resizing(side * times, side * times, dtype="float32", name=f"resize{suffix}")(images)
+    if times == 1:
+        return images
+    return keras.layers.AveragePooling2D(times, dtype="float32", name=f"shrink{suffix}")(images)
 
 
 def untrained(settings: Trunk, weights: str | None = None) -> keras.Model:

@@ -94,6 +94,25 @@ SOURCES: Mapping[str, Source] = {
         scaling="face_api",
         sha256="31bc113349af04e284dc5a3354772d7412235cfa167f3da950a2c6d4dd972c45",
     ),
+    "fer2013_xception": Source(
+        package=Package("@vladmandic/human", "3.3.6"),
+        members=(
+            Member(
+                "package/models/emotion.json",
+                17_980,
+                "56f7e557eb0c863a8b9ab04ac7ccba756e93bf2c27dce135ef0e8712b80b7ad2",
+            ),
+            Member(
+                "package/models/emotion.bin",
+                820_516,
+                "927ac8224f356ab1e68c2bcfbfa07b0c8567047d1bcf817388ba6e38214c4987",
+            ),
+        ),
+        trained_on="faces: expressions of FER2013 (Arriaga et al. 2017)",
+        licence="MIT",
+        model="fer_xception",
+        scaling="tf",
+    ),
 }
 
 

@@ -14,6 +14,28 @@ from facesent.sources.weights.readers import read_weights
 
 Weights = Mapping[str, NDArray[Any]]
 
+# Layers of fer_xception, and the names of their weights in the converted graph.
+_GRAPH = "StatefulPartitionedCall/model_1"
+FER_XCEPTION: Mapping[str, Sequence[str]] = {
+    **{
+        layer: (f"{_GRAPH}/{name}/Conv2D_weights", f"{_GRAPH}/{name}/Conv2D_bn_offset")
+        for layer, name in (
+            ("fer_conv1", "conv2d_1"), ("fer_conv2", "conv2d_2"),
+            ("fer_shortcut1", "conv2d_3"), ("fer_shortcut3", "conv2d_4"),
+        )
+    },
+    **{
+        f"fer_separable{number}": (
+            depthwise,
+            f"{_GRAPH}/separable_conv2d_{number}/separable_conv2d_weights",
+            f"{_GRAPH}/separable_conv2d_{number}/separable_conv2d_bn_offset",
+        )
+        for number, depthwise in enumerate(("unknown_9", "unknown_15", "unknown_26", "unknown_32"), 1)
+    },
+    "fer_classes": ("unknown_43", "unknown_44"),
+}  # fmt: skip
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)[:, None]
+
 # Any: no weight's shape depends on it.
 _IMAGE_SIZE = 128
 
@@ -33,8 +55,7 @@ def convert(source: Source, members: Sequence[bytes], *, image_size: int = _IMAG
         {"name": source.model, "image_size": image_size, "dropout": 0.0, "batch_norm_momentum": 0.99}
     )
     backbone = untrained(settings)
-    fill = fill_plain if source.model == "expression_net" else fill_folded
-    fill(backbone, read_weights(*members))
+    _FILL.get(source.model, fill_folded)(backbone, read_weights(*members))
     return backbone
 
 
@@ -46,6 +67,17 @@ def fill_plain(network: keras.Model, weights: Weights) -> None:
             separable = isinstance(layer, keras.layers.SeparableConv2D)
             parts = ("depthwise_filter", "pointwise_filter", "bias") if separable else ("filters", "bias")
             layer.set_weights([weights[f"{name}/{part}"] for part in parts])
+
+
+def fill_fer(network: keras.Model, weights: Weights) -> None:
+    """Set ``fer_xception`` to the weights of a graph that the converter numbered.
+
+    The graph takes grey images. Its first kernel is spread over red, green and blue by their parts of the luma.
+    """
+    grey = FER_XCEPTION["fer_conv1"][0]
+    weights = {**weights, grey: weights[grey] * _LUMA}
+    for layer, names in FER_XCEPTION.items():
+        network.get_layer(layer).set_weights([weights[name] for name in names])
 
 
 def fill_folded(mobilenet: keras.Model, weights: Weights) -> None:
@@ -65,6 +97,9 @@ def fill_folded(mobilenet: keras.Model, weights: Weights) -> None:
         kernel, normed = balanced(kernel, folded_norm(scale, offset, norm.epsilon), depthwise=depthwise)
         convolution.set_weights([kernel])
         norm.set_weights(normed)
+
+
+_FILL = {"expression_net": fill_plain, "fer_xception": fill_fer}
 
 
 def _pairs(backbone: keras.Model) -> Iterator[tuple[keras.Layer, keras.Layer]]:

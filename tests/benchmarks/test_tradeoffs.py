@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.tradeoffs import Point, draw, measured, networks
+from facesent.model.settings import Model
+from tests.helpers.folds_project import make_project
+from tests.helpers.pictures import places_of
+
+SMALL = Model(
+    name="mobilenet", image_size=32, last_layer="conv_pw_1_relu", dropout=0.0, batch_norm_momentum=0.9,
+    others=({"name": "fer_xception", "image_size": 16},),
+)  # fmt: skip
+
+
+def test_the_networks_are_those_of_best_alone_and_together() -> None:
+    found = {name: [trunk.name for trunk in settings.trunks] for name, settings in networks().items()}
+    assert found["expression + fer"] == ["expression_net", "fer_xception"]
+    assert found["all"] == found["all, 224"] == ["mobilenet", "expression_net", "fer_xception"]
+    assert [len(names) for names in found.values()] == [1, 1, 1, 2, 2, 3, 3, 3, 3]
+
+
+def test_a_network_has_two_points_over_all_folds(tmp_path: Path) -> None:
+    plain, mirrored = measured(make_project(tmp_path), "small", SMALL, 3)
+    assert (plain.mirrored, mirrored.mirrored) == (False, True)
+    for point in (plain, mirrored):
+        assert point.recalls.shape == (3,)
+        # Classes are shades, which any kernels tell apart.
+        assert point.recalls.mean() > 0.9
+        assert point.milliseconds > 0
+
+
+def test_the_picture_has_a_mark_of_each_answer(tmp_path: Path) -> None:
+    recalls = np.array([0.5, 0.6])
+    draw([Point("a", False, recalls, 2.0), Point("a", True, recalls + 0.2, 4.0)], tmp_path / "a.png")
+    marks = places_of(tmp_path / "a.png", "#1f77b4")
+    assert len(marks) > 100
+    assert np.ptp(marks, axis=0).min() > 100
+
+
+@pytest.mark.parametrize("name", networks())
+def test_no_network_sees_less_than_its_backbones_need(name: str) -> None:
+    assert min(trunk.image_size for trunk in networks()[name].trunks) >= 64
