@@ -6,6 +6,7 @@ Source: Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via G
 ahead, where the mean gradient of a channel, which Grad-CAM weighs by, says little about a place.
 """
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesent.images.reading import Pixels
+from facesent.model.architectures.backbones import END
 from facesent.model.backend import keras
 from facesent.model.layers import CalibratedSoftmax
 
@@ -51,14 +53,21 @@ def heat_maps(model: keras.Model, images: Pixels, labels: NDArray[np.int64]) -> 
     """``heat_map`` for ``n`` images ``(n, size, size, 3)`` and one class each: ``(n, size, size)``."""
     if keras.backend.backend() != "tensorflow":
         raise NoHeatMapError(f"Expected Keras's backend tensorflow. Received: {keras.backend.backend()}")
-    maps, gradients = _maps_and_gradients(model, images, labels)
+    if not len(images):
+        return np.empty(images.shape[:3], np.float32)
+    heat = np.sum([_heat(*each, images.shape) for each in _maps_and_gradients(model, images, labels)], axis=0)
+    return np.stack([_scaled(each) for each in heat])
+
+
+def _heat(maps: HeatMap, gradients: HeatMap, shape: tuple[int, ...]) -> HeatMap:
+    """Of one backbone, for images of this shape: a sum over a region is what the region adds to the logits."""
+    count, size = shape[:2]
     heat = np.maximum(np.maximum(gradients, 0) * maps, 0).sum(axis=-1)
-    if len(heat) == 2 * len(images):
+    if len(heat) == 2 * count:
         # The network looked at mirror images too, which are behind the images.
-        heat = heat[: len(images)] + heat[len(images) :, :, ::-1]
-    size = images.shape[1]
-    resized = [cv2.resize(each, (size, size), interpolation=cv2.INTER_CUBIC) for each in heat]
-    return np.stack([_scaled(each) for each in resized]) if resized else np.empty((0, size, size), np.float32)
+        heat = heat[:count] + heat[count:, :, ::-1]
+    cells = heat[0].size
+    return np.stack([cv2.resize(each * cells, (size, size), interpolation=cv2.INTER_CUBIC) for each in heat])
 
 
 def over(image: Pixels, heat: HeatMap) -> Pixels:
@@ -70,12 +79,17 @@ def over(image: Pixels, heat: HeatMap) -> Pixels:
     return np.asarray(np.rint(grey * (1 - share) + colour * share), np.uint8)
 
 
-def feature_layer(model: keras.Model) -> Any:
-    """The last layer with feature maps fine enough to show a place.
+def feature_layers(model: keras.Model) -> list[Any]:
+    """Of each backbone the last layer with feature maps fine enough to show a place.
 
     Raises:
         NoHeatMapError: no layer after the first convolution has maps.
     """
+    ends = [layer.output for layer in model.layers if layer.name.startswith(END)]
+    return [_feature_layer(keras.Model(model.inputs[0], end)) for end in ends] or [_feature_layer(model)]
+
+
+def _feature_layer(model: keras.Model) -> Any:
     learnt, found = False, None
     for layer in model.layers:
         learnt = learnt or bool(layer.weights)
@@ -87,22 +101,24 @@ def feature_layer(model: keras.Model) -> Any:
     return found
 
 
-def _maps_and_gradients(model: keras.Model, images: Pixels, labels: NDArray[np.int64]) -> tuple[HeatMap, HeatMap]:
-    """Feature maps ``(n, height, width, channels)``, and how the class's logit rises with each of their values."""
+def _maps_and_gradients(
+    model: keras.Model, images: Pixels, labels: NDArray[np.int64]
+) -> Iterator[tuple[HeatMap, HeatMap]]:
+    """Each backbone's maps ``(n, height, width, channels)``, and how the class's logit rises with each value."""
     import tensorflow as tf
 
     last = model.layers[-1]
     # Of probabilities the gradient vanishes where the network is sure.
     scores = last.input if isinstance(last, CalibratedSoftmax) else last.output
-    network = keras.Model(model.inputs[0], [feature_layer(model).output, scores])
+    network = keras.Model(model.inputs[0], [[layer.output for layer in feature_layers(model)], scores])
     # Few images, and the same bits each time, which gradients on a GPU do not promise.
     with tf.device("CPU"), tf.GradientTape() as tape:
         # Layers that were frozen in training are not watched by themselves.
         tape.watch([variable.value for variable in model.weights])
         maps, scored = network(images, training=False)
         chosen = tf.gather(scored, labels, axis=1, batch_dims=1)
-    gradients = tape.gradient(chosen, maps)
-    return tf.cast(maps, tf.float32).numpy(), tf.cast(gradients, tf.float32).numpy()
+    for each, gradient in zip(maps, tape.gradient(chosen, maps), strict=True):
+        yield tf.cast(each, tf.float32).numpy(), tf.cast(gradient, tf.float32).numpy()
 
 
 def _scaled(heat: HeatMap) -> HeatMap:

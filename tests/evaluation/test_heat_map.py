@@ -67,6 +67,34 @@ def test_what_speaks_for_a_class_is_where_it_is(options: dict[str, Any]) -> None
         assert heat[~white].max() == pytest.approx(0, abs=1e-6)
 
 
+def test_what_each_backbone_found_is_in_one_map() -> None:
+    from facesent.evaluation.heat_map import heat_map
+    from facesent.model.backend import keras
+    from facesent.model.layers import CalibratedSoftmax
+
+    images = keras.Input((SIDE, SIDE, 3), dtype="uint8")
+    x = keras.layers.Rescaling(1 / 255)(images)
+    averages: list[Any] = []
+    for channel, side in ((0, SIDE), (2, SIDE // 2)):
+        kernel = np.zeros((1, 1, 3, 1), np.float32)
+        kernel[0, 0, channel] = 1
+        seen = x if side == SIDE else keras.layers.AveragePooling2D(SIDE // side)(x)
+        convolution = keras.layers.Conv2D(1, 1, kernel_initializer=keras.initializers.Constant(kernel))
+        name = f"head_average_{len(averages) + 1}"
+        averages.append(keras.layers.GlobalAveragePooling2D(name=name)(convolution(seen)))
+    logits = keras.layers.Dense(2)
+    scores = logits(keras.layers.Concatenate()(averages))
+    logits.set_weights([np.array([[1.0, -1.0]] * 2, np.float32), np.zeros(2, np.float32)])
+    network = keras.Model(images, CalibratedSoftmax(name="probabilities")(scores))
+
+    image = np.zeros((SIDE, SIDE, 3), np.uint8)
+    image[4:12, 4:12, 0] = image[20:28, 20:28, 2] = 255
+    heat = heat_map(network, image, BRIGHT)
+    # The one backbone's maps are coarser, but what a place adds counts alike.
+    assert heat[6:10, 6:10].mean() == pytest.approx(heat[22:26, 22:26].mean(), rel=0.1)
+    assert heat[:16, 20:].max() < 0.1
+
+
 def test_nothing_speaks_for_the_other_class() -> None:
     from facesent.evaluation.heat_map import heat_map
 
@@ -75,14 +103,15 @@ def test_nothing_speaks_for_the_other_class() -> None:
 
 
 def test_maps_that_are_too_coarse_are_passed_over() -> None:
-    from facesent.evaluation.heat_map import feature_layer
+    from facesent.evaluation.heat_map import feature_layers
     from facesent.model.architectures.build import build
     from facesent.params import load_params
 
     settings = load_params(PRESETS / "quick.yaml").model
     assert settings.image_size == 64
     # The last maps of this network are a single pixel.
-    assert feature_layer(build(settings, 6)).output.shape[1:3] == (8, 8)
+    (layer,) = feature_layers(build(settings, 6))
+    assert layer.output.shape[1:3] == (8, 8)
 
 
 def test_a_network_without_convolutions_has_no_heat_map() -> None:

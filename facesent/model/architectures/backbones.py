@@ -43,6 +43,10 @@ BACKBONES = {
 }
 
 
+# How the names of the layers begin that end a backbone each.
+END = "head_average"
+
+
 def features(images: Any, settings: Model) -> Any:
     """The backbones' maps, averaged and side by side, with dropout: ``(n, channels)``.
 
@@ -63,12 +67,12 @@ def features(images: Any, settings: Model) -> Any:
 def ends(settings: Model) -> Iterator[tuple[Trunk, str]]:
     """Each backbone and the layer that ends it."""
     for number, trunk in enumerate(settings.trunks, 1):
-        yield trunk, "head_average" if number == 1 else f"head_average_{number}"
+        yield trunk, END if number == 1 else f"{END}_{number}"
 
 
 def _features_of(images: Any, trunk: Trunk, end: str) -> Any:
     """One backbone's, up to a layer ``end``: ``(n, channels)``."""
-    suffix = end.removeprefix("head_average")
+    suffix = end.removeprefix(END)
     scaling = BACKBONES[trunk.name].scaling if trunk.scaling == "auto" else trunk.scaling
     # In float32 always: bfloat16 would round neighbouring shades to one.
     x = ImageNetScaling(scaling, dtype="float32", name=f"rescale{suffix}")(images)
