@@ -18,13 +18,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from sklearn.metrics import recall_score
 
 from benchmarks.machine import describe
 from benchmarks.projects import ROOT
 from benchmarks.trainings import prepare
 from facesent.core.markdown import table
 from facesent.core.paths import Project
+from facesent.dataset.similarity import groups_of
 from facesent.evaluation.plots import save_figure
 from facesent.experiments.folds import assign, round_of
 from facesent.images.batches import Examples, class_weights, read_examples, targets_of
@@ -37,9 +37,10 @@ from facesent.model.settings import Model, Trunk
 from facesent.model.weights import load_pretrained
 from facesent.params import Params
 from facesent.presets import load_preset
+from facesent.promotion.comparison import compare
 from facesent.training.logistic_head import solved
 
-_FOLDS = 10
+BEST = "all"
 _BATCH = 32
 _PHOTOS = 200
 Numbers = NDArray[np.float64]
@@ -52,13 +53,15 @@ class Point:
     Attributes:
         name: its backbones and the side of the images.
         mirrored: whether it answers with the mean over the photo and its mirror image.
-        recalls: ``(folds,)``, macro recall on the images that each fold holds out.
+        recalls: ``(seeds * folds,)``, macro recall on the images that each fold holds out.
+        right: ``(seeds * images,)``, whether each image was answered right when it was held out.
         milliseconds: of one photo, from the file's bytes to the probabilities.
     """
 
     name: str
     mirrored: bool
     recalls: Numbers
+    right: NDArray[np.bool_]
     milliseconds: float
 
 
@@ -71,11 +74,16 @@ class Point:
     "--picture", type=click.Path(dir_okay=False, path_type=Path),
     help="Draw macro recall over milliseconds into this PNG.",
 )  # fmt: skip
-@click.option("--folds", type=click.IntRange(min=3), default=_FOLDS, show_default=True)
-def main(data: Path | None, picture: Path | None, folds: int) -> None:
+@click.option("--folds", type=click.IntRange(min=3), default=10, show_default=True)
+@click.option(
+    "--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Times that the folds are drawn."
+)
+def main(data: Path | None, picture: Path | None, folds: int, seeds: int) -> None:
     """Compare networks with solved heads on the folds of train and validation, and time one photo with each.
 
-    It needs the weights of the preset best. Nothing else should run on the machine meanwhile.
+    Macro recall is the mean over the folds, with its deviation. Beside it stands how much it is above that of the
+    preset best, in brackets the interval at 95 % over persons drawn anew. The weights of the preset best have to be
+    there. Nothing else should run on the machine meanwhile.
 
     \b
     Example: python -m benchmarks.tradeoffs --data ~/my-faces --picture tradeoffs.png
@@ -83,12 +91,16 @@ def main(data: Path | None, picture: Path | None, folds: int) -> None:
     with TemporaryDirectory(prefix="tradeoffs-") as folder:
         root = Path(folder)
         prepare(root, data, {})
-        project = Project(root)
-        points = [point for name, model in networks().items() for point in measured(project, name, model, folds)]
-    best = max(points, key=lambda point: point.recalls.mean())
-    rows = [_row(point, best) for point in sorted(points, key=lambda point: point.milliseconds)]
-    head = ["backbones", "answers", "one photo", "macro recall", f"less than {best.name}, by fold"]
-    click.echo(f"Measured on {date.today().isoformat()}: {describe()}.\n\n{table(head, rows)}")
+        rows = images_of(Project(root))
+        points = [
+            point
+            for name, model in networks().items()
+            for point in measured(root / "data", rows, name, model, folds, seeds)
+        ]
+    (best,) = (point for point in points if (point.name, point.mirrored) == (BEST, True))
+    table_rows = [_row(point, best, rows) for point in sorted(points, key=lambda point: point.milliseconds)]
+    head = ["backbones", "answers on", "one photo", "macro recall", f"beside {BEST}"]
+    click.echo(f"Measured on {date.today().isoformat()}: {describe()}.\n\n{table(head, table_rows)}")
     if picture:
         draw(points, picture)
 
@@ -104,8 +116,8 @@ def networks() -> dict[str, Model]:
         "mobilenet": _of(best, mobilenet),
         "expression + fer": _of(best, expression, fer),
         "mobilenet + expression": _of(best, mobilenet, expression),
-        "all": best,
-        **{f"all, {side}": settings for side, settings in sizes.items()},
+        BEST: best,
+        **{f"{BEST}, {side}": settings for side, settings in sizes.items()},
     }
 
 
@@ -117,26 +129,39 @@ def _of(best: Model, first: Trunk, *others: Trunk) -> Model:
     return best.model_copy(update={**{name: getattr(first, name) for name in Trunk.model_fields}, "others": others})
 
 
-def measured(project: Project, name: str, settings: Model, folds: int) -> list[Point]:
+def images_of(project: Project) -> pd.DataFrame:
+    """The images of train and validation, by name."""
+    rows = pd.concat([read_split(project.split(part)) for part in ("train", "val")])
+    return rows.sort_values("file_name", ignore_index=True)
+
+
+def measured(data: Path, rows: pd.DataFrame, name: str, settings: Model, folds: int, seeds: int) -> list[Point]:
     """The network's answers to photos, and to photos and their mirror images.
 
     Args:
-        project: with a split.
+        data: the folder of the images.
+        rows: of ``images_of``.
         name: to show.
         settings: of the network.
-        folds: of the images of train and validation.
+        folds: of the images.
+        seeds: how often these are drawn.
     """
-    rows = pd.concat([read_split(project.split(part)) for part in ("train", "val")])
-    rows = assign(rows, folds, seed=_best().split.seed)
     labels = labels_of(rows)
-    examples = read_examples(project.data, rows, labels, settings.image_size, name)
+    examples = read_examples(data, rows, labels, settings.image_size, name)
     sides = _features(settings, examples, len(labels))
-    scores = _held_out(sides, rows, labels, folds)
+    drawn = [assign(rows, folds, _best().split.seed + seed)["fold"].to_numpy() for seed in range(seeds)]
+    logits = [_held_out(sides, rows.assign(fold=fold), examples.targets) for fold in drawn]
     points = []
-    for mirrored, answers in ((False, scores[0]), (True, scores.mean(axis=0))):
-        recalls = _recalls(answers, rows, labels)
-        points.append(Point(name, mirrored, recalls, _milliseconds(settings, project, rows, mirrored)))
-        print(f"{name}, mirrored: {mirrored}: {recalls.mean():.3f}", file=sys.stderr, flush=True)
+    for mirrored in (False, True):
+        right = [(each.mean(axis=0) if mirrored else each[0]).argmax(axis=1) == examples.targets for each in logits]
+        recalls = [
+            _recall(examples.targets[fold == n], each[fold == n])
+            for fold, each in zip(drawn, right, strict=True)
+            for n in np.unique(fold)
+        ]
+        taken = _milliseconds(settings, data, rows, mirrored=mirrored)
+        points.append(Point(name, mirrored, np.array(recalls), np.concatenate(right), taken))
+        print(f"{name}, mirrored: {mirrored}: {np.mean(recalls):.3f}, {taken:.1f} ms", file=sys.stderr, flush=True)
     return points
 
 
@@ -150,51 +175,48 @@ def _features(settings: Model, examples: Examples, classes: int) -> Numbers:
     return np.stack([np.concatenate(in_batches(forward, side, _BATCH)) for side in sides]).astype(np.float64)
 
 
-def _held_out(sides: Numbers, rows: pd.DataFrame, labels: Sequence[str], folds: int) -> Numbers:
+def _held_out(sides: Numbers, rows: pd.DataFrame, targets: NDArray[np.int64]) -> Numbers:
     """Logits of each image by the head that saw neither it nor its person: ``(2, images, classes)``."""
-    names = list(rows["file_name"])
-    place = {name: number for number, name in enumerate(names)}
-    logits = np.zeros((*sides.shape[:2], len(labels)))
-    for fold in range(1, folds + 1):
+    classes, shrinkage = int(targets.max()) + 1, _best().train.head.shrinkage
+    logits = np.zeros((*sides.shape[:2], classes))
+    for fold in range(1, int(rows["fold"].max()) + 1):
         parts = round_of(rows, fold)
-        train, test = ([place[name] for name in part["file_name"]] for part in (parts.train, parts.test))
-        targets = targets_of(list(parts.train["label"]), labels)
-        weights = class_weights(targets, len(labels))[targets].astype(np.float64)
+        train, test = (rows["file_name"].isin(part["file_name"]).to_numpy() for part in (parts.train, parts.test))
+        weights = class_weights(targets[train], classes)[targets[train]].astype(np.float64)
         both = np.concatenate(list(sides[:, train]))
-        shrinkage = _best().train.head.shrinkage
-        kernel, bias = solved(both, np.tile(targets, 2), np.tile(weights, 2), shrinkage)
+        kernel, bias = solved(both, np.tile(targets[train], 2), np.tile(weights, 2), shrinkage)
         logits[:, test] = sides[:, test] @ kernel + bias
     return logits
 
 
-def _recalls(logits: Numbers, rows: pd.DataFrame, labels: Sequence[str]) -> Numbers:
-    targets, answers = targets_of(list(rows["label"]), labels), logits.argmax(axis=1)
-    folds = rows["fold"].to_numpy()
-    return np.array([
-        recall_score(targets[folds == fold], answers[folds == fold], average="macro", zero_division=0)
-        for fold in np.unique(folds)
-    ])  # fmt: skip
+def _recall(targets: NDArray[np.int64], right: NDArray[np.bool_]) -> float:
+    """The mean over the classes that there are."""
+    return float(np.mean([right[targets == label].mean() for label in np.unique(targets)]))
 
 
-def _milliseconds(settings: Model, project: Project, rows: pd.DataFrame, mirrored: bool) -> float:
+def _milliseconds(settings: Model, data: Path, rows: pd.DataFrame, *, mirrored: bool) -> float:
     forward = compile_forward(build(settings, rows["label"].nunique(), flip_average=mirrored))
-    photos = [(project.data / name).read_bytes() for name in rows["file_name"][:_PHOTOS]]
     seconds = []
-    for photo in photos:
+    for photo in [(data / name).read_bytes() for name in rows["file_name"][:_PHOTOS]]:
         begun = time.perf_counter()
         forward(read_image(photo, settings.image_size)[None])
         seconds.append(time.perf_counter() - begun)
     return 1000 * median(seconds)
 
 
-def _row(point: Point, best: Point) -> list[str]:
-    missing = best.recalls - point.recalls
+def _row(point: Point, best: Point, rows: pd.DataFrame) -> list[str]:
+    labels = labels_of(rows)
+    seeds = len(point.right) // len(rows)
+    targets = np.tile(targets_of(list(rows["label"]), labels), seeds)
+    # Answers to a photo in several drawings of the folds belong together, as those to photos of a person do.
+    groups = np.tile(groups_of(rows["group"]).astype(str), seeds)
+    beside = compare(targets, point.right, best.right, list(groups), labels, _best().gate).macro_recall
     return [
         point.name,
         "photo and mirror image" if point.mirrored else "photo",
         f"{point.milliseconds:.1f} ms",
         f"{point.recalls.mean():.3f} ± {point.recalls.std(ddof=1):.3f}",
-        "" if point is best else f"{missing.mean():.3f} ± {missing.std(ddof=1) / np.sqrt(len(missing)):.3f}",
+        "" if point is best else f"{beside.estimate:+.3f} ({beside.low:+.3f} to {beside.high:+.3f})",
     ]
 
 
