@@ -1,5 +1,7 @@
 """Whether faces are found in whole photos, made of your crops, and what cutting to them costs; not part of all."""
 
+import shutil
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +12,19 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from benchmarks.projects import copy_project
 from benchmarks.results import Result, noted
 from benchmarks.sizes import Size
 from benchmarks.trainings import prepare, stage
+from facesent.core.errors import DataError
 from facesent.core.paths import SPLITS, Project
+from facesent.dataset.files import METADATA
 from facesent.images.reading import Pixels, decode, resize
 from facesent.images.rows import read_split
 from facesent.images.threads import map_ahead
 from facesent.prediction.faces import Box, all_faces, read_face, square_around
 from facesent.sources.drawn_faces.camera import to_jpeg
+from facesent.sources.folder import import_folder
 
 if TYPE_CHECKING:
     from facesent.prediction.classifier import Classifier
@@ -39,6 +45,7 @@ class Seen:
         crop: the crop itself.
         cut: what `crop: largest` makes of the photo, the whole of it where no face was found.
         whole: the photo.
+        file: the same as it comes from a camera.
         bare: whether a face was found in the crop alone.
     """
 
@@ -47,11 +54,12 @@ class Seen:
     crop: Pixels
     cut: Pixels
     whole: Pixels
+    file: bytes
     bare: bool
 
 
 def run(scratch: Path, size: Size, project: Path | None = None) -> Sequence[Result]:
-    """Paste each image of a project's splits into a larger picture, and cut it out again.
+    """Paste each image of a project's splits into a larger picture, and cut it out again; train on what was cut, too.
 
     Args:
         scratch: where a project is trained if none is given.
@@ -72,9 +80,14 @@ def run(scratch: Path, size: Size, project: Path | None = None) -> Sequence[Resu
         names = list(enumerate(rows["file_name"]))
         side = classifier.image_size
         seen = list(map_ahead(lambda item: _seen((trained.data / item[1]).read_bytes(), item[0], side), names))
-    unseen = (rows["split"] != "train").to_numpy()
-    held_out = [one for one, chosen in zip(seen, unseen, strict=True) if chosen]
-    return [*_places(seen), *_accuracies(classifier, held_out, list(rows["label"][unseen]))]
+        unseen = (rows["split"] != "train").to_numpy()
+        held_out = [one for one, chosen in zip(seen, unseen, strict=True) if chosen]
+        labels = list(rows["label"][unseen])
+        return [
+            *_places(seen),
+            *_accuracies(classifier, held_out, labels),
+            _trained_on_cuts(trained, Path(folder) / "cuts", rows, seen, held_out, labels),
+        ]
 
 
 def _places(seen: Sequence[Seen]) -> Sequence[Result]:
@@ -94,23 +107,57 @@ def _places(seen: Sequence[Seen]) -> Sequence[Result]:
 
 def _accuracies(classifier: "Classifier", seen: Sequence[Seen], labels: Sequence[str]) -> Sequence[Result]:
     """Of the images that the network was not trained on."""
-    found = []
-    for name, images in (
-        ("the crops", [one.crop for one in seen]),
-        ("photos with margins, crop: largest", [one.cut for one in seen]),
-        ("photos with margins, crop: none", [one.whole for one in seen]),
-    ):
-        right = [answer.label == label for answer, label in zip(classifier.predict(images), labels, strict=True)]
-        found.append(noted(f"accuracy on {name}, {len(seen)} of val and test", f"{np.mean(right):.1%}"))
-    return found
+    return [
+        _accuracy(classifier, "the crops", [one.crop for one in seen], labels),
+        _accuracy(classifier, "photos with margins, crop: largest", [one.cut for one in seen], labels),
+        _accuracy(classifier, "photos with margins, crop: none", [one.whole for one in seen], labels),
+    ]
+
+
+def _accuracy(classifier: "Classifier", name: str, images: Sequence[Pixels], labels: Sequence[str]) -> Result:
+    right = [answer.label == label for answer, label in zip(classifier.predict(images), labels, strict=True)]
+    return noted(f"accuracy on {name}, {len(images)} of val and test", f"{np.mean(right):.1%}")
+
+
+def _trained_on_cuts(
+    given: Project,
+    root: Path,
+    rows: pd.DataFrame,
+    seen: Sequence[Seen],
+    held_out: Sequence[Seen],
+    labels: Sequence[str],
+) -> Result:
+    """The same settings and splits, the photos with margins imported as `--crop largest` does it."""
+    from facesent.prediction.classifier import Classifier
+
+    name = "photos with margins, crop: largest, trained on such"
+    copy_project(root, ["facesent"])
+    shutil.copy(given.params, root)
+    if (given.root / "weights").is_dir():
+        (root / "weights").symlink_to(given.root / "weights", target_is_directory=True)
+    table = rows[["group", "split"]].assign(file_name=[f"{label}/{n}.jpg" for n, label in enumerate(rows["label"])])
+    for photo, place in zip(seen, table["file_name"], strict=True):
+        file = root / "photos" / place
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(photo.file)
+    table.to_csv(root / "photos" / METADATA, index=False)
+    try:
+        import_folder(root / "photos", root / "data", crop="largest")
+        for each in ("validate", "split", "train"):
+            stage(root, each)
+    except (DataError, subprocess.CalledProcessError) as error:
+        return noted(f"accuracy on {name}", f"none: {error}")
+    made = Project(root)
+    return _accuracy(Classifier.load(made.model, made.labels), name, [one.cut for one in held_out], labels)
 
 
 def _seen(content: bytes, number: int, side: int) -> Seen:
     crop = decode(content, None)
     photo, true = with_margins(crop, np.random.default_rng([_SEED, number]))
-    cut, box = read_face(to_jpeg(photo, _QUALITY), side)
+    file = to_jpeg(photo, _QUALITY)
+    cut, box = read_face(file, side)
     overlap = _overlap(square_around(box, photo.shape[1], photo.shape[0]), true) if box else 0.0
-    return Seen(box is not None, overlap, resize(crop, side), cut, resize(photo, side), bool(all_faces(crop)))
+    return Seen(box is not None, overlap, resize(crop, side), cut, resize(photo, side), file, bool(all_faces(crop)))
 
 
 def with_margins(crop: Pixels, chance: np.random.Generator) -> tuple[Pixels, Box]:

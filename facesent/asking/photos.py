@@ -10,9 +10,9 @@ from PIL import Image
 
 from facesent.core.cropping import Crop
 from facesent.images.limits import MAX_PIXELS
-from facesent.images.reading import ImageError, Pixels, read_content, read_image, resize
+from facesent.images.reading import ImageError, Pixels, read_content, resize
 from facesent.images.reading import Photo as Opened
-from facesent.prediction.faces import Box, crop_to, largest_face, read_face
+from facesent.prediction.faces import Box, crop_to, largest_face, read_cropped
 
 # An image file's path or its bytes, an array of pixels, or an image of Pillow's.
 Photo = str | os.PathLike[str] | bytes | NDArray[np.uint8] | Image.Image
@@ -43,8 +43,7 @@ def prepared(photo: Photo, size: int, crop: Crop) -> tuple[Pixels, Box | None]:
         pixels = _checked(photo) if isinstance(photo, np.ndarray) else _seen(photo)
         box = largest_face(pixels) if crop == "largest" else None
         return resize(crop_to(pixels, box) if box else pixels, size), box
-    content = _content(photo)
-    return read_face(content, size) if crop == "largest" else (read_image(content, size), None)
+    return read_cropped(_content(photo), size, crop)
 
 
 def _content(photo: str | os.PathLike[str] | bytes) -> bytes:

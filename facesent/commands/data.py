@@ -273,8 +273,11 @@ def _bring_in(data_dir: Path, replace: bool, fill: Fill) -> None:
 
 
 def _show_left_out(imported: "Imported") -> None:
+    from facesent.sources.cropping import NO_FACE
+
     if imported.cut:
-        click.echo(f"Cut {imported.cut:,} photos to their largest face.")
+        without = sum(reason == NO_FACE for _, reason in imported.skipped)
+        click.echo(f"Cut {imported.cut:,} photos to their largest face; in {without:,} no face was found.")
     by_reason: dict[str, list[str]] = {}
     for name, reason in imported.skipped:
         by_reason.setdefault(reason, []).append(name)

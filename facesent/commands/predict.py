@@ -75,7 +75,7 @@ def predict(
     classifier = load_classifier(chosen)
     wish = Wish(min_confidence_of(model_uri(chosen)) if min_confidence is None else min_confidence, top_k or 0, crop)
     rows = _rows(classifier, chosen, photos, wish)
-    if _write(rows, output, classifier.labels, chosen) if output else _show(rows, as_json=as_json):
+    if _write(rows, output, classifier.labels, chosen) if output else _show(rows, as_json=as_json, crop=crop):
         raise SystemExit(1)
 
 
@@ -93,7 +93,7 @@ def _rows(classifier: "Classifier", version: int, photos: Iterable[Path], wish: 
                 report(done, len(names))
 
 
-def _show(rows: "Iterable[Row]", *, as_json: bool) -> int:
+def _show(rows: "Iterable[Row]", *, as_json: bool, crop: Crop) -> int:
     """Print a line a photo; how many could not be read."""
     from facesent.images.reading import ImageError
 
@@ -105,7 +105,7 @@ def _show(rows: "Iterable[Row]", *, as_json: bool) -> int:
             failed += 1
             click.echo(f"{name}: {answer}", err=True)
         else:
-            click.echo(_as_json(name, answer) if as_json else _as_line(name, answer), file=output)
+            click.echo(_as_json(name, answer) if as_json else _as_line(name, answer, crop), file=output)
     return failed
 
 
@@ -136,10 +136,12 @@ def _as_json(name: str, answer: "Answer") -> str:
     return json.dumps({"file": name, **answer.as_dict()}, ensure_ascii=False)
 
 
-def _as_line(name: str, answer: "Answer") -> str:
+def _as_line(name: str, answer: "Answer", crop: Crop) -> str:
     others = sorted(answer.probabilities.items(), key=lambda item: -item[1])
     if answer.label in answer.probabilities:
         others = others[1:]
     rest = "  ".join(f"{label} {probability:.1%}" for label, probability in others)
-    face = f" at {answer.box.left},{answer.box.top} {answer.box.width}x{answer.box.height}" if answer.box else ""
+    face = "" if crop == "none" else " as a whole, no face was found"
+    if answer.box:
+        face = f" at {answer.box.left},{answer.box.top} {answer.box.width}x{answer.box.height}"
     return f"{name}{face}: {answer.label} {answer.confidence:.1%}" + (f"  ({rest})" if rest else "")

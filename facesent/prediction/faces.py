@@ -6,11 +6,13 @@ The detector is MTCNN (Zhang et al. 2016, https://arxiv.org/abs/1604.02878), its
 
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
+from facesent.core.cropping import Crop
 from facesent.images.limits import MAX_PIXELS, MAX_WHOLE_PIXELS
 from facesent.images.reading import Pixels, opened, read_image, resize
 
@@ -30,6 +32,15 @@ class Box:
     top: int
     width: int
     height: int
+
+
+def read_cropped(content: bytes, size: int, crop: Crop) -> tuple[Pixels, Box | None]:
+    """What ``read_face`` gives where ``crop`` is "largest", otherwise the whole photo as ``read_image`` does, and None.
+
+    Raises:
+        ImageError: as ``read_image``.
+    """
+    return read_face(content, size) if crop == "largest" else (read_image(content, size), None)
 
 
 def read_face(content: bytes, size: int, *, max_pixels: int = MAX_PIXELS) -> tuple[Pixels, Box | None]:
@@ -150,6 +161,8 @@ def _corners(found: list[int], scale: float, width: int, height: int) -> tuple[i
 @cache
 def _detector() -> "MTCNN":
     """Read once the weights of some megabytes; calls from several threads at once are fine."""
+    # It keeps TensorFlow quiet, which mtcnn would import with all its notes.
+    import_module("facesent.model.backend")
     from mtcnn import MTCNN
 
     return MTCNN()

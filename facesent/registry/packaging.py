@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import mlflow
 from mlflow.entities import LoggedModel, LoggedModelStatus
@@ -22,7 +22,7 @@ from PIL import Image
 
 import facesent
 from facesent.core.cropping import CROPS as CUTS
-from facesent.core.cropping import DEFAULT_CROP
+from facesent.core.cropping import DEFAULT_CROP, Crop
 from facesent.model.storage import model_sha256
 from facesent.registry.client import mlflow_answers
 
@@ -40,7 +40,8 @@ REQUIREMENTS = (
 
 # What a request may ask for. A version from before one of them knows nothing of it.
 MIN_CONFIDENCE, TOP_K, CROP, UNLIKE = "min_confidence", "top_k", "crop", "unlike"
-CROPS = (*CUTS, "all")
+Crops = Crop | Literal["all"]
+CROPS: tuple[Crops, ...] = (*CUTS, "all")
 UNLIKES = ("none", "mark", "uncertain")
 
 # The code of ours that the served file loads, with packages for all that is in them; a test compares.

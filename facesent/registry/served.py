@@ -23,9 +23,9 @@ from facesent.core.cropping import DEFAULT_CROP
 from facesent.images.reading import ImageError, Pixels
 from facesent.images.threads import image_threads
 from facesent.prediction.classifier import Classifier
-from facesent.prediction.faces import Box, read_face, read_faces
+from facesent.prediction.faces import Box, read_cropped, read_faces
 from facesent.prediction.light import brightness_and_sharpness
-from facesent.registry.packaging import CROP, CROPS, MIN_CONFIDENCE, TOP_K, UNLIKE, UNLIKES
+from facesent.registry.packaging import CROP, CROPS, MIN_CONFIDENCE, TOP_K, UNLIKE, UNLIKES, Crops
 
 COLUMN = "image"
 MAX_BYTES = 20 * 1024 * 1024
@@ -42,7 +42,7 @@ class Options:
 
     min_confidence: float
     top_k: int
-    crop: str
+    crop: Crops
     unlike: str = UNLIKES[0]
 
 
@@ -128,21 +128,19 @@ class ServedModel(PythonModel):
             for prediction, face in zip(predictions, faces, strict=True)
         ]
 
-    def _read_all(self, values: Sequence[object], crop: str) -> list[_Face]:
+    def _read_all(self, values: Sequence[object], crop: Crops) -> list[_Face]:
         if len(values) == 1:
             return self._read(0, values[0], crop)
         # In order: the first bad row is the one that is named.
         found = self._readers.map(self._read, range(len(values)), values, [crop] * len(values))
         return [face for faces in found for face in faces]
 
-    def _read(self, row: int, value: object, crop: str) -> list[_Face]:
+    def _read(self, row: int, value: object, crop: Crops) -> list[_Face]:
         try:
             content = decode_photo(value)
             if crop == "all":
                 return [_Face(row, *face) for face in read_faces(content, self._classifier.image_size)]
-            if crop == "largest":
-                return [_Face(row, *read_face(content, self._classifier.image_size))]
-            return [_Face(row, self._classifier.read(content), None)]
+            return [_Face(row, *read_cropped(content, self._classifier.image_size, crop))]
         except ImageError as error:
             raise Refusal(f"Row {row}: {error}") from None
 

@@ -8,7 +8,7 @@ from facesent.core.console import say
 from facesent.core.errors import DataError
 from facesent.core.paths import SPLITS, Project
 from facesent.dataset import splits
-from facesent.dataset.assignment import read_assignment, remembered, write_assignment
+from facesent.dataset.assignment import origins, read_assignment, remembered, write_assignment
 from facesent.dataset.reports import split_counts, split_markdown, split_summary
 from facesent.dataset.settings import Split
 from facesent.section import read_yaml, section
@@ -36,7 +36,8 @@ def split(project: Project) -> None:
     write_assignment(project.assignment, remembered(memory, result))
     say(split_counts(report))
     if len(memory):
-        known = int(result["content"].isin(memory["content"]).sum())
+        same = result["content"].isin(memory["content"]) | origins(result).isin(origins(memory))
+        known = int(same.sum())
         say(f"{known:,} images keep their split; {len(result) - known:,} are new.")
     for warning in report.warnings:
         say(f"Warning: {warning}")

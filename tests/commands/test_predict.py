@@ -122,3 +122,6 @@ def test_crop_says_where_the_face_is(champion: Path) -> None:
         f"whole.png at {box['left']},{box['top']} {box['width']}x{box['height']}: "
         in run("whole.png", "--crop", "largest").stdout
     )
+    line = run("data/Light/29.png", "--crop", "largest").stdout
+    assert line.startswith("data/Light/29.png as a whole, no face was found: Light ")
+    assert "face" not in run("data/Light/29.png").stdout

@@ -1,11 +1,14 @@
 import io
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from facesent.images.reading import ImageError, Pixels, read_image
-from facesent.prediction.faces import Box, crop_to, largest_face, read_face
+from facesent.prediction.faces import Box, crop_to, largest_face, read_cropped, read_face
 from facesent.sources.drawn_faces.portrait import draw_portrait
 from tests.helpers import memory
 
@@ -112,6 +115,27 @@ def test_without_a_face_the_whole_photo_is_read() -> None:
     seen, box = read_face(content, 48)
     assert box is None
     assert (seen == read_image(content, 48)).all()
+
+
+def test_the_face_or_the_whole_photo_is_read_as_asked_for() -> None:
+    content = encoded(photo((4, 150, 60, 160)))
+    seen, box = read_cropped(content, 48, "largest")
+    assert box
+    assert (seen == read_face(content, 48)[0]).all()
+    whole, none = read_cropped(content, 48, "none")
+    assert none is None
+    assert (whole == read_image(content, 48)).all()
+
+
+def test_who_looks_for_a_face_hears_nothing_from_tensorflow() -> None:
+    code = (
+        "import numpy as np\n"
+        "from facesent.prediction.faces import largest_face\n"
+        "largest_face(np.full((300, 400, 3), 90, np.uint8))\n"
+    )
+    unset = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    done = subprocess.run([sys.executable, "-c", code], env=unset, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
 
 
 def test_what_is_no_photo_is_refused() -> None:

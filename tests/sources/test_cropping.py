@@ -67,7 +67,7 @@ def sources() -> dict[str, str]:
 
 def test_training_sees_the_faces_that_predict_looks_at(project: Path, photos: Path) -> None:
     said = call("import", str(photos), "--crop", "largest")
-    assert "Cut 4 photos to their largest face." in said
+    assert "Cut 4 photos to their largest face; in 0 no face was found." in said
     assert sources() == {f"{path.parent.name}/{path.name}": digest(path) for path in photos.glob("*/*.jpg")}
     for path in photos.glob("*/*.jpg"):
         seen, box = read_face(path.read_bytes(), 48)
@@ -113,7 +113,7 @@ def test_what_has_no_face_or_is_broken_is_named_and_left_out(project: Path, phot
     assert "Skipped Happy/sky.jpg: no face was found in it." in said
     assert "Skipped Sad/broken.jpg: it cannot be read: " in said
     assert "Skipped Sad/text.png: it cannot be read: " in said
-    assert "Cut 4 photos" in said
+    assert "Cut 4 photos to their largest face; in 1 no face was found." in said
     rows = {row["file_name"]: row["group"] for row in parse(Path("data", METADATA))[1]}
     assert rows == {"Happy/4.jpg": "Ann", "Happy/5.jpg": "", "Sad/10.jpg": "", "Sad/8.jpg": ""}
 

@@ -104,6 +104,27 @@ def test_added_images_move_nobody(make_project: MakeProject, capsys: pytest.Capt
     assert len(after) == 89
 
 
+def test_photos_that_are_cut_now_keep_their_split(
+    make_project: MakeProject, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = with_manifest(make_project(images=40))
+    split(project)
+    before = placed(project)
+    whole = pd.read_parquet(project.manifest)
+    cut = whole.assign(
+        source_sha256=whole["sha256"],
+        sha256=whole["sha256"].str[::-1],
+        phash=whole["sha256"].str[:16],
+        phash_mirrored=whole["sha256"].str[16:32],
+    )
+    cut.to_parquet(project.manifest, index=False)
+    capsys.readouterr()
+    split(project)
+
+    assert "80 images keep their split; 0 are new." in capsys.readouterr().out
+    assert (placed(project) == before).all()
+
+
 def placed(project: Project) -> pd.Series:
     return (
         pd.concat({name: pd.read_csv(project.split(name)) for name in SPLITS})

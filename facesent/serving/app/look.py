@@ -11,7 +11,7 @@ from facesent.images.reading import Pixels, decode
 from facesent.model.backend import keras
 from facesent.model.storage import load_labels, load_model
 from facesent.prediction.classifier import Classifier, Prediction
-from facesent.prediction.faces import Box, read_face
+from facesent.prediction.faces import Box, read_cropped
 from facesent.registry import versions
 from facesent.registry.packaging import min_confidence_of
 
@@ -89,8 +89,7 @@ def look_at(asked: Asked, content: bytes, *, crop: Crop, min_confidence: float) 
         ImageError: if it is no image that can be read.
     """
     # The pixels are those that the command line and the server look at.
-    size = asked.classifier.image_size
-    seen, box = read_face(content, size) if crop == "largest" else (asked.classifier.read(content), None)
+    seen, box = read_cropped(content, asked.classifier.image_size, crop)
     photo = decode(content, None)
     [prediction] = asked.classifier.predict([seen], min_confidence=min_confidence)
     return Look(_framed(photo, box), box, seen, prediction, _under_heat(asked, seen, prediction))
