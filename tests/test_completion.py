@@ -31,7 +31,7 @@ def test_bash_completes_commands_options_and_presets(project: Path) -> None:
     assert completed("facesent", "pre") == {"predict", "preset"}
     assert completed("facesent", "data", "re") >= {"relabel", "resplit"}
     assert "--markdown" in completed("facesent", "compare", "--m")
-    assert completed("facesent", "preset", "") == {"best", "finetuned", "quick", "reference"}
+    assert completed("facesent", "preset", "") == {"best", "fast", "finetuned", "quick", "reference"}
     assert [file.name for file in project.iterdir() if not file.name.startswith(".")] == []
 
 

@@ -79,7 +79,7 @@ def test_a_space_is_replaced_and_not_mixed() -> None:
 
 
 def test_an_unknown_preset_is_refused_with_those_that_there_are(tmp_path: Path) -> None:
-    with pytest.raises(ParamsError, match=r"best, finetuned, quick, reference\. Received: best-ever"):
+    with pytest.raises(ParamsError, match=r"best, fast, finetuned, quick, reference\. Received: best-ever"):
         preset(ROOT, "best-ever")
     (tmp_path / "presets").mkdir()
     with pytest.raises(ParamsError, match="none here"):
