@@ -28,16 +28,18 @@ from facesent.core.paths import Project
 from facesent.params import load_params
 from facesent.registry.client import prepare
 from facesent.registry.lineage import FLOW_RUN_VARIABLE
+from facesent.serving.server import Standby
 from flows import artifacts, notifications, tasks
 from flows.approval import wait_for_answer
 from flows.command import Ready, run_flow
-from flows.dvc_stages import pipeline_stages
+from flows.dvc_stages import StageResult, pipeline_stages
 from flows.failures import failure_of
 from flows.first_images import bring
 from flows.killed import mark_crashed, tasks_without_process
 from flows.summary import Steps, Summary, summarise
 
 APPROVAL_HOURS = 24.0
+_MAKES_MODEL = "train"
 _NEEDED_LAST = ("facesent.promotion.register", "facesent.promotion.judge", "facesent.promotion.canary.trial")
 Hours = Annotated[float, Field(ge=0)]
 
@@ -57,9 +59,9 @@ def pipeline(approval_hours: Hours = APPROVAL_HOURS) -> "State[Any]":
     project, steps = Project(), Steps()
     tell = partial(notifications.tell, project, get_run_logger().warning)
     try:
-        with tasks_without_process(), _flow_run_in_environment():
-            run_stages(project, steps)
-            summary = decide(project, approval_hours, steps)
+        with tasks_without_process(), _flow_run_in_environment(), Standby() as standby:
+            run_stages(project, steps, standby)
+            summary = decide(project, approval_hours, steps, standby)
     except Exception as error:
         failure = failure_of(error, steps, project)
         _publish_summary(project, failure.to_markdown(steps.ended))
@@ -94,18 +96,28 @@ def _write_summary(outputs: Path, page: str) -> None:
             draft.write_text(f"{page}\n", encoding="utf-8")
 
 
-def run_stages(project: Project, steps: Steps | None = None) -> dict[str, str]:
+def run_stages(project: Project, steps: Steps | None = None, standby: Standby | None = None) -> dict[str, str]:
     """Run each DVC stage as a task of its name, in DVC's order; each one's "ran" or "cached"."""
-    steps = steps or Steps()
-    return {stage: _take(steps, tasks.run_stage, stage, stage, project) for stage in pipeline_stages(project.root)}
+    steps, outcomes = steps or Steps(), {}
+    for stage in pipeline_stages(project.root):
+        outcomes[stage] = _take(steps, tasks.run_stage, stage, stage, project)
+        # A new model will be tried. What is measured of it takes one core most of the time.
+        if standby and stage == _MAKES_MODEL and outcomes[stage] == StageResult.RAN:
+            standby.start()
+    return outcomes
 
 
-def decide(project: Project, approval_hours: float = APPROVAL_HOURS, steps: Steps | None = None) -> Summary:
+def decide(
+    project: Project,
+    approval_hours: float = APPROVAL_HOURS,
+    steps: Steps | None = None,
+    standby: Standby | None = None,
+) -> Summary:
     """Register, try, judge and promote what the stages made."""
     steps = steps or Steps()
     take = partial(_take, steps)
     candidate = take(tasks.register, "register", project)
-    canary = take(tasks.canary, "canary", project, candidate)
+    canary = take(tasks.canary, "canary", project, candidate, standby)
     verdict = take(tasks.gate, "gate", project, candidate, canary)
     approval = None
     if load_params(project.params).gate.approval:

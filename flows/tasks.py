@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from facesent.promotion.register import Candidate
     from facesent.promotion.verdict import Verdict
     from facesent.registry.decisions import Approval
+    from facesent.serving.server import Standby
 
 # Some five minutes in all, for someone's `dvc repro` in another terminal.
 _BUSY_DELAYS = [2.0, 4.0, 8.0, 16.0, 30.0, 60.0, 60.0, 120.0]
@@ -89,12 +90,12 @@ def register(project: Project) -> "Candidate":
 
 
 @_registry_task
-def canary(project: Project, candidate: "Candidate") -> "CanaryReport":
+def canary(project: Project, candidate: "Candidate", standby: "Standby | None" = None) -> "CanaryReport":
     """Let the real server answer with the candidate; one that cannot be served is rejected by the gate."""
     from facesent.promotion.canary import trial
 
     get_run_logger().info("Trying version %d in the real server", candidate.version)
-    report = trial.canary(project, candidate)
+    report = trial.canary(project, candidate, standby)
     artifacts.publish("canary", report.to_markdown())
     return report
 
