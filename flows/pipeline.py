@@ -98,8 +98,11 @@ def _write_summary(outputs: Path, page: str) -> None:
 
 def run_stages(project: Project, steps: Steps | None = None, standby: Standby | None = None) -> dict[str, str]:
     """Run each DVC stage as a task of its name, in DVC's order; each one's "ran" or "cached"."""
-    steps, outcomes = steps or Steps(), {}
-    for stage in pipeline_stages(project.root):
+    steps, outcomes, stages = steps or Steps(), {}, pipeline_stages(project.root)
+    # MLflow takes seconds to import, and while DVC runs the stages this process only waits.
+    # In one thread: two that import MLflow at once find halves of it.
+    Thread(target=lambda: [import_module(module) for module in _NEEDED_LAST]).start()
+    for stage in stages:
         outcomes[stage] = _take(steps, tasks.run_stage, stage, stage, project)
         # A new model will be tried. What is measured of it takes one core most of the time.
         if standby and stage == _MAKES_MODEL and outcomes[stage] == StageResult.RAN:
@@ -163,13 +166,11 @@ def main(*, draw: bool = False, approval_hours: float = APPROVAL_HOURS) -> int:
 
 
 def _get_ready(ready: Ready, draw: bool) -> None:
-    """Draw images while Prefect's temporary server starts; the last tasks' libraries load after both."""
+    """Draw images, and import what lists the stages, while Prefect's temporary server starts."""
     if draw:
         bring(Project())
+    import_module("dvc.repo.reproduce")
     ready()
-    # MLflow takes seconds to import, and while DVC runs the stages this process only waits.
-    # In one thread: two that import MLflow at once find halves of it.
-    Thread(target=lambda: [import_module(module) for module in _NEEDED_LAST]).start()
 
 
 @contextmanager
