@@ -25,11 +25,12 @@ from pydantic import Field
 from facesent.core.errors import to_put_right
 from facesent.core.files import replaced
 from facesent.core.paths import Project
+from facesent.core.programs import Standby
 from facesent.params import load_params
 from facesent.registry.client import prepare
 from facesent.registry.lineage import FLOW_RUN_VARIABLE
-from facesent.serving.server import Standby
-from flows import artifacts, notifications, tasks
+from facesent.serving.server import Server, standby
+from flows import artifacts, dvc_stages, notifications, tasks
 from flows.approval import wait_for_answer
 from flows.command import Ready, run_flow
 from flows.dvc_stages import StageResult, pipeline_stages
@@ -59,9 +60,9 @@ def pipeline(approval_hours: Hours = APPROVAL_HOURS) -> "State[Any]":
     project, steps = Project(), Steps()
     tell = partial(notifications.tell, project, get_run_logger().warning)
     try:
-        with tasks_without_process(), _flow_run_in_environment(), Standby() as standby:
-            run_stages(project, steps, standby)
-            summary = decide(project, approval_hours, steps, standby)
+        with tasks_without_process(), _flow_run_in_environment(), standby() as server:
+            run_stages(project, steps, server)
+            summary = decide(project, approval_hours, steps, server)
     except Exception as error:
         failure = failure_of(error, steps, project)
         _publish_summary(project, failure.to_markdown(steps.ended))
@@ -96,17 +97,18 @@ def _write_summary(outputs: Path, page: str) -> None:
             draft.write_text(f"{page}\n", encoding="utf-8")
 
 
-def run_stages(project: Project, steps: Steps | None = None, standby: Standby | None = None) -> dict[str, str]:
+def run_stages(project: Project, steps: Steps | None = None, server: Standby[Server] | None = None) -> dict[str, str]:
     """Run each DVC stage as a task of its name, in DVC's order; each one's "ran" or "cached"."""
     steps, outcomes, stages = steps or Steps(), {}, pipeline_stages(project.root)
     # MLflow takes seconds to import, and while DVC runs the stages this process only waits.
     # In one thread: two that import MLflow at once find halves of it.
     Thread(target=lambda: [import_module(module) for module in _NEEDED_LAST]).start()
-    for stage in stages:
-        outcomes[stage] = _take(steps, tasks.run_stage, stage, stage, project)
-        # A new model will be tried. What is measured of it takes one core most of the time.
-        if standby and stage == _MAKES_MODEL and outcomes[stage] == StageResult.RAN:
-            standby.start()
+    with dvc_stages.standby(project.root, len(stages)) as waiting:
+        for stage in stages:
+            outcomes[stage] = _take(steps, tasks.run_stage, stage, stage, project, waiting)
+            # A new model will be tried. What is measured of it takes one core most of the time.
+            if server and stage == _MAKES_MODEL and outcomes[stage] == StageResult.RAN:
+                server.start()
     return outcomes
 
 
@@ -114,13 +116,13 @@ def decide(
     project: Project,
     approval_hours: float = APPROVAL_HOURS,
     steps: Steps | None = None,
-    standby: Standby | None = None,
+    server: Standby[Server] | None = None,
 ) -> Summary:
     """Register, try, judge and promote what the stages made."""
     steps = steps or Steps()
     take = partial(_take, steps)
     candidate = take(tasks.register, "register", project)
-    canary = take(tasks.canary, "canary", project, candidate, standby)
+    canary = take(tasks.canary, "canary", project, candidate, server)
     verdict = take(tasks.gate, "gate", project, candidate, canary)
     approval = None
     if load_params(project.params).gate.approval:

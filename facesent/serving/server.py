@@ -1,6 +1,5 @@
 """The server that ``mlflow models serve`` starts, for the length of a block; it can get ready before that."""
 
-import json
 import signal
 import socket
 import subprocess
@@ -12,12 +11,12 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import IO, Self
+from typing import IO
 
 import psutil
 
 from facesent.core.errors import FacesentError
-from facesent.core.programs import Process, environment, members, process_group
+from facesent.core.programs import Process, Standby, environment, members, process_group, tell
 from facesent.serving import server_log
 
 HOST = "127.0.0.1"
@@ -84,42 +83,20 @@ class Server:
         return self.process.poll() in _KILLED
 
 
-class Standby:
-    """Room for a server that imports what it needs, seconds of work, before it is known what it has to serve.
-
-    A block of it ends the one that waits and was not asked to serve.
-    """
-
-    def __init__(self) -> None:
-        self._begun = ExitStack()
-        self._waiting: Server | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._begun.close()
-
-    def start(self) -> None:
-        """Let one get ready, if none does."""
-        if self._waiting is None:
-            self._waiting = self._begun.enter_context(_begun())
-
-    @contextmanager
-    def taken(self) -> Iterator[Server]:
-        """The one that waits, or a new one where none does any more; it ends with the block."""
-        waiting, self._waiting = self._waiting, None
-        with self._begun.pop_all() as begun:
-            yield waiting if waiting and waiting.process.poll() is None else begun.enter_context(_begun())
+def standby() -> Standby[Server]:
+    """Room for a server that gets ready before it is known what it has to serve."""
+    return Standby(_begun, lambda server: server.process)
 
 
 @contextmanager
-def served(uri: str, *, standby: Standby | None = None, start_seconds: float = _START_SECONDS) -> Iterator[Server]:
+def served(
+    uri: str, *, waiting: Standby[Server] | None = None, start_seconds: float = _START_SECONDS
+) -> Iterator[Server]:
     """Serve a model while the block runs; nothing of the server outlives it, nor this process if that is killed.
 
     Args:
         uri: MLflow's, such as ``models:/facesent/3``.
-        standby: where one may be ready.
+        waiting: where one may be ready.
         start_seconds: it has to answer within.
 
     Raises:
@@ -129,7 +106,7 @@ def served(uri: str, *, standby: Standby | None = None, start_seconds: float = _
     with ExitStack() as stack:
         for start in range(_STARTS):
             try:
-                server = stack.enter_context(_started(uri, standby or Standby(), deadline))
+                server = stack.enter_context(_started(uri, waiting or standby(), deadline))
                 break
             except _PortTakenError:
                 if start == _STARTS - 1:
@@ -138,12 +115,10 @@ def served(uri: str, *, standby: Standby | None = None, start_seconds: float = _
 
 
 @contextmanager
-def _started(uri: str, standby: Standby, deadline: float) -> Iterator[Server]:
-    with standby.taken() as begun:
+def _started(uri: str, waiting: Standby[Server], deadline: float) -> Iterator[Server]:
+    with waiting.taken() as begun:
         server = replace(begun, port=_free_port())
-        # One that has ended says why in its log.
-        with suppress(BrokenPipeError):
-            print(json.dumps({"uri": uri, "host": HOST, "port": server.port}), file=server.process.stdin, flush=True)
+        tell(server.process, {"uri": uri, "host": HOST, "port": server.port})
         _wait_until_ready(server, uri, deadline)
         yield server
 

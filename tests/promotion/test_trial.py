@@ -9,14 +9,13 @@ import pytest
 
 from facesent.core.errors import FacesentError, TrackingError
 from facesent.core.files import sha256
-from facesent.core.programs import end
 from facesent.prediction.classifier import Classifier
 from facesent.promotion import register
 from facesent.promotion.canary.trial import Question, canary, choose, recorded, tried
 from facesent.registry import versions
 from facesent.registry.versions import CHAMPION, RegistryError
 from facesent.serving.questions import questions_of
-from facesent.serving.server import Standby
+from facesent.serving.server import standby
 from tests.helpers.server_processes import server_processes
 from tests.helpers.tracking_server import free_port, tracking_server
 from tests.helpers.trained_project import make_project
@@ -67,10 +66,10 @@ def test_answers_of_other_hardware_are_no_problem_of_the_version(project: Path) 
 def test_a_server_that_waits_serves_once_and_what_it_answers_is_asked_wherever_it_is_served(project: Path) -> None:
     made = make_project(project)
     candidate = register.register(made)
-    with Standby() as standby:
-        standby.start()
+    with standby() as servers:
+        servers.start()
         [waiting] = server_processes()
-        assert canary(made, candidate, standby).passed
+        assert canary(made, candidate, servers).passed
         assert not waiting.is_running()
         assert server_processes() == []
     questions = questions_of(candidate.version)
@@ -78,27 +77,6 @@ def test_a_server_that_waits_serves_once_and_what_it_answers_is_asked_wherever_i
     for photo, answer in zip(questions.photos, questions.probabilities, strict=True):
         [expected] = classifier.predict([classifier.read(photo)])
         assert answer == pytest.approx(expected.probabilities, abs=1e-6)
-
-
-@pytest.mark.slow
-def test_a_server_that_waits_ends_with_the_block_or_leaves_its_place_to_another() -> None:
-    with Standby() as standby:
-        standby.start()
-        with standby.taken() as first:
-            assert first.process.poll() is None
-        assert first.process.poll() is not None
-        standby.start()
-        killed = standby._waiting
-        assert killed
-        end(killed.process, 0)
-        killed.process.wait()
-        with standby.taken() as other:
-            assert other.pid != killed.pid
-            assert other.process.poll() is None
-        standby.start()
-        unused = standby._waiting
-    assert unused
-    assert unused.process.poll() is not None
 
 
 @pytest.mark.slow

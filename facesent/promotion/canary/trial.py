@@ -14,6 +14,7 @@ from PIL import Image
 from facesent.core.errors import FacesentError, TrackingError, in_words
 from facesent.core.files import images_in_use
 from facesent.core.paths import Project
+from facesent.core.programs import Standby
 from facesent.images.reading import naming
 from facesent.images.rows import read_split
 from facesent.model.storage import load_labels
@@ -26,7 +27,7 @@ from facesent.registry.client import mlflow_answers
 from facesent.registry.troubles import of_server
 from facesent.registry.versions import CHAMPION
 from facesent.serving.questions import Questions, as_png, keep_questions
-from facesent.serving.server import ServerError, ServerKilledError, Standby, served
+from facesent.serving.server import Server, ServerError, ServerKilledError, served
 from facesent.sources.drawn_faces.expression import CLASSES
 from facesent.sources.drawn_faces.portrait import draw_portrait
 
@@ -46,13 +47,13 @@ _TAG_CHARACTERS = 1000
 
 
 @mlflow_answers()
-def canary(project: Project, candidate: Candidate, standby: Standby | None = None) -> CanaryReport:
+def canary(project: Project, candidate: Candidate, waiting: Standby[Server] | None = None) -> CanaryReport:
     """Try the candidate behind the real server, unless it is the champion and passed before.
 
     Args:
         project: whose test images are asked about; the answers have to be those of its own model file.
         candidate: what was registered.
-        standby: where a server may be ready for it.
+        waiting: where a server may be ready for it.
 
     Raises:
         FacesentError: a photo is gone, or the registry cannot be asked.
@@ -66,7 +67,7 @@ def canary(project: Project, candidate: Candidate, standby: Standby | None = Non
         evaluated = answers_of(project, chosen, labels, candidate.model_sha256)
     expected = _expected(project, paths, photos) if evaluated is None else evaluated
     question = Question(photos, expected, labels, _drawn())
-    report = try_version(candidate.version, question, standby)
+    report = try_version(candidate.version, question, waiting)
     if evaluated is None or not report.largest_difference > TOLERANCE:
         return report
     # Outputs that were pulled may be of other hardware, whose last digits are not those of here.
@@ -74,13 +75,13 @@ def canary(project: Project, candidate: Candidate, standby: Standby | None = Non
 
 
 @mlflow_answers()
-def try_version(version: int, question: Question, standby: Standby | None = None) -> CanaryReport:
+def try_version(version: int, question: Question, waiting: Standby[Server] | None = None) -> CanaryReport:
     """Serve a version, ask it, stop it and write down what came of it.
 
     Args:
         version: the registered version.
         question: at least one photo; what the version says of the further ones it has to say wherever it is served.
-        standby: where a server may be ready for it.
+        waiting: where a server may be ready for it.
 
     Returns:
         The report, with a problem for whatever the server does wrong; also where it does not start.
@@ -91,7 +92,7 @@ def try_version(version: int, question: Question, standby: Standby | None = None
     """
     run_id = versions.run_of(version)
     size = versions.bytes_of(version) / _MEGA
-    report, further = tried(version, question, standby)
+    report, further = tried(version, question, waiting)
     report = replace(report, size_mb=size)
     if report.passed and further is not None:
         answers = [dict(zip(question.labels, row, strict=True)) for row in further.tolist()]
@@ -122,7 +123,7 @@ def recorded(version: int) -> CanaryReport | None:
 
 
 def tried(
-    version: int, question: Question, standby: Standby | None = None
+    version: int, question: Question, waiting: Standby[Server] | None = None
 ) -> tuple[CanaryReport, NDArray[np.float64] | None]:
     """Serve a version, ask it and stop it; also the probabilities of the further photos.
 
@@ -131,7 +132,7 @@ def tried(
     """
     findings, memory = Findings(), math.nan
     try:
-        with served(versions.model_uri(version), standby=standby) as server:
+        with served(versions.model_uri(version), waiting=waiting) as server:
             findings = interview(server.port, question)
             memory = server.memory() / _MEGA
             if findings.broke_off and (why := server.why_it_ended()):
