@@ -27,6 +27,7 @@ from facesent.core.files import replaced
 from facesent.core.paths import Project
 from facesent.core.programs import Standby
 from facesent.params import load_params
+from facesent.registry import store
 from facesent.registry.client import prepare
 from facesent.registry.lineage import FLOW_RUN_VARIABLE
 from facesent.serving.server import Server, standby
@@ -100,9 +101,8 @@ def _write_summary(outputs: Path, page: str) -> None:
 def run_stages(project: Project, steps: Steps | None = None, server: Standby[Server] | None = None) -> dict[str, str]:
     """Run each DVC stage as a task of its name, in DVC's order; each one's "ran" or "cached"."""
     steps, outcomes, stages = steps or Steps(), {}, pipeline_stages(project.root)
-    # MLflow takes seconds to import, and while DVC runs the stages this process only waits.
-    # In one thread: two that import MLflow at once find halves of it.
-    Thread(target=lambda: [import_module(module) for module in _NEEDED_LAST]).start()
+    # While DVC runs the stages this process only waits.
+    Thread(target=_load_last).start()
     with dvc_stages.standby(project.root, len(stages)) as waiting:
         for stage in stages:
             outcomes[stage] = _take(steps, tasks.run_stage, stage, stage, project, waiting)
@@ -110,6 +110,13 @@ def run_stages(project: Project, steps: Steps | None = None, server: Standby[Ser
             if server and stage == _MAKES_MODEL and outcomes[stage] == StageResult.RAN:
                 server.start()
     return outcomes
+
+
+def _load_last() -> None:
+    """Import what the last tasks need. In one thread: two that import MLflow at once find halves of it."""
+    for module in _NEEDED_LAST:
+        import_module(module)
+    store.load()
 
 
 def decide(
