@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from facesent.core.console import run_main, say
 from facesent.core.files import images_in_use
+from facesent.core.imports import importing
 from facesent.core.lifeline import exit_when_told
 from facesent.core.paths import Project
 from facesent.core.scratch import own_temporary_folder
@@ -59,10 +60,11 @@ def _train(project: Project, params: "Params") -> None:
     from facesent.registry.client import prepare
 
     prepare()
-    from facesent.prediction.device import device
-    from facesent.registry.recorder import Recorder
-    from facesent.stages.train import train
-    from facesent.training.distribution import is_chief
+    with importing():
+        from facesent.prediction.device import device
+        from facesent.registry.recorder import Recorder
+        from facesent.stages.train import train
+        from facesent.training.distribution import is_chief
 
     watchers: list[Watcher] = [Terminal(device=device)]
     if is_chief(params.train.distribute):
@@ -76,8 +78,9 @@ def _evaluate(project: Project, params: "Params") -> None:
     from facesent.registry.client import prepare
 
     prepare()
-    from facesent.registry.recorder import record
-    from facesent.stages.evaluate import evaluate
+    with importing():
+        from facesent.registry.recorder import record
+        from facesent.stages.evaluate import evaluate
 
     evaluate(project)
     try:

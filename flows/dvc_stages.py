@@ -11,12 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from facesent.core.errors import FacesentError
-from facesent.core.programs import ProgramError, dvc, environment, run
+from facesent.core.programs import Process, ProgramError, Standby, dvc, environment, ready, run
 
 # As facesent.core.console.run_stage prints it.
 _SAID = "Error: "
 _EXITED = re.compile(r"exited with (-?\d+)$", re.MULTILINE)
 _MISSING = re.compile(r"failed to reproduce '(.+)': missing data 'source': (.+)")
+# What it imports on the way to a stage's command.
+_PARTS = (
+    "dvc.cli.parser", "dvc.lock", "dvc.repo.graph", "dvc.repo.index", "dvc.repo.reproduce", "dvc.scm",
+    "dvc.utils.strictyaml", "networkx",
+)  # fmt: skip
 _BUSY = ("Unable to acquire lock", "is busy, it is being blocked by")
 
 
@@ -64,7 +69,12 @@ def pipeline_stages(root: Path) -> list[str]:
     return stages
 
 
-def repro(stage: str, root: Path, log: Callable[[str], None]) -> StageResult:
+def standby(root: Path, stages: int) -> Standby[Process]:
+    """Room for DVC's processes: each imports its parts while the one before it runs a stage."""
+    return Standby(lambda: ready(_PARTS, root, environment()), lambda process: process, stages)
+
+
+def repro(stage: str, root: Path, log: Callable[[str], None], waiting: Standby[Process] | None = None) -> StageResult:
     """Bring ``stage`` and all it depends on up to date: ``dvc repro STAGE``.
 
     What it depends on is normally fresh by then. It is checked all the same, so that data or code that changes
@@ -74,6 +84,7 @@ def repro(stage: str, root: Path, log: Callable[[str], None]) -> StageResult:
         stage: its name in ``dvc.yaml``.
         root: the project's root, in which DVC runs.
         log: receives each line as it is printed.
+        waiting: where a process may be ready for it.
 
     Raises:
         StageError: with the last lines that were printed.
@@ -88,7 +99,7 @@ def repro(stage: str, root: Path, log: Callable[[str], None]) -> StageResult:
             outcome = StageResult.RAN
 
     try:
-        run(dvc("repro", stage), root, environment(), follow)
+        run(dvc("repro", stage), root, environment(), follow, waiting)
     except ProgramError as error:
         raise _error(stage, error) from None
     return outcome

@@ -25,19 +25,23 @@ from pydantic import Field
 from facesent.core.errors import to_put_right
 from facesent.core.files import replaced
 from facesent.core.paths import Project
+from facesent.core.programs import Standby
 from facesent.params import load_params
+from facesent.registry import store
 from facesent.registry.client import prepare
 from facesent.registry.lineage import FLOW_RUN_VARIABLE
-from flows import artifacts, notifications, tasks
+from facesent.serving.server import Server, standby
+from flows import artifacts, dvc_stages, notifications, tasks
 from flows.approval import wait_for_answer
 from flows.command import Ready, run_flow
-from flows.dvc_stages import pipeline_stages
+from flows.dvc_stages import StageResult, pipeline_stages
 from flows.failures import failure_of
 from flows.first_images import bring
 from flows.killed import mark_crashed, tasks_without_process
 from flows.summary import Steps, Summary, summarise
 
 APPROVAL_HOURS = 24.0
+_MAKES_MODEL = "train"
 _NEEDED_LAST = ("facesent.promotion.register", "facesent.promotion.judge", "facesent.promotion.canary.trial")
 Hours = Annotated[float, Field(ge=0)]
 
@@ -57,9 +61,9 @@ def pipeline(approval_hours: Hours = APPROVAL_HOURS) -> "State[Any]":
     project, steps = Project(), Steps()
     tell = partial(notifications.tell, project, get_run_logger().warning)
     try:
-        with tasks_without_process(), _flow_run_in_environment():
-            run_stages(project, steps)
-            summary = decide(project, approval_hours, steps)
+        with tasks_without_process(), _flow_run_in_environment(), standby() as server:
+            run_stages(project, steps, server)
+            summary = decide(project, approval_hours, steps, server)
     except Exception as error:
         failure = failure_of(error, steps, project)
         _publish_summary(project, failure.to_markdown(steps.ended))
@@ -94,18 +98,38 @@ def _write_summary(outputs: Path, page: str) -> None:
             draft.write_text(f"{page}\n", encoding="utf-8")
 
 
-def run_stages(project: Project, steps: Steps | None = None) -> dict[str, str]:
+def run_stages(project: Project, steps: Steps | None = None, server: Standby[Server] | None = None) -> dict[str, str]:
     """Run each DVC stage as a task of its name, in DVC's order; each one's "ran" or "cached"."""
-    steps = steps or Steps()
-    return {stage: _take(steps, tasks.run_stage, stage, stage, project) for stage in pipeline_stages(project.root)}
+    steps, outcomes, stages = steps or Steps(), {}, pipeline_stages(project.root)
+    # While DVC runs the stages this process only waits.
+    Thread(target=_load_last).start()
+    with dvc_stages.standby(project.root, len(stages)) as waiting:
+        for stage in stages:
+            outcomes[stage] = _take(steps, tasks.run_stage, stage, stage, project, waiting)
+            # A new model will be tried. What is measured of it takes one core most of the time.
+            if server and stage == _MAKES_MODEL and outcomes[stage] == StageResult.RAN:
+                server.start()
+    return outcomes
 
 
-def decide(project: Project, approval_hours: float = APPROVAL_HOURS, steps: Steps | None = None) -> Summary:
+def _load_last() -> None:
+    """Import what the last tasks need. In one thread: two that import MLflow at once find halves of it."""
+    for module in _NEEDED_LAST:
+        import_module(module)
+    store.load()
+
+
+def decide(
+    project: Project,
+    approval_hours: float = APPROVAL_HOURS,
+    steps: Steps | None = None,
+    server: Standby[Server] | None = None,
+) -> Summary:
     """Register, try, judge and promote what the stages made."""
     steps = steps or Steps()
     take = partial(_take, steps)
     candidate = take(tasks.register, "register", project)
-    canary = take(tasks.canary, "canary", project, candidate)
+    canary = take(tasks.canary, "canary", project, candidate, server)
     verdict = take(tasks.gate, "gate", project, candidate, canary)
     approval = None
     if load_params(project.params).gate.approval:
@@ -151,13 +175,11 @@ def main(*, draw: bool = False, approval_hours: float = APPROVAL_HOURS) -> int:
 
 
 def _get_ready(ready: Ready, draw: bool) -> None:
-    """Draw images while Prefect's temporary server starts; the last tasks' libraries load after both."""
+    """Draw images, and import what lists the stages, while Prefect's temporary server starts."""
     if draw:
         bring(Project())
+    import_module("dvc.repo.reproduce")
     ready()
-    # MLflow takes seconds to import, and while DVC runs the stages this process only waits.
-    # In one thread: two that import MLflow at once find halves of it.
-    Thread(target=lambda: [import_module(module) for module in _NEEDED_LAST]).start()
 
 
 @contextmanager

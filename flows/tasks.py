@@ -18,11 +18,13 @@ from flows.dvc_stages import DvcBusyError, StageError, StageResult
 from flows.summary import duration
 
 if TYPE_CHECKING:
+    from facesent.core.programs import Process, Standby
     from facesent.promotion.aliases import Promotion
     from facesent.promotion.canary.report import CanaryReport
     from facesent.promotion.register import Candidate
     from facesent.promotion.verdict import Verdict
     from facesent.registry.decisions import Approval
+    from facesent.serving.server import Server
 
 # Some five minutes in all, for someone's `dvc repro` in another terminal.
 _BUSY_DELAYS = [2.0, 4.0, 8.0, 16.0, 30.0, 60.0, 60.0, 120.0]
@@ -54,11 +56,11 @@ _registry_task = task(
 
 
 @_stage_task
-def run_stage(stage: str, project: Project) -> str:
+def run_stage(stage: str, project: Project, waiting: "Standby[Process] | None" = None) -> str:
     """Bring one DVC stage up to date; returns "ran" or "cached"."""
     logger, start = get_run_logger(), time.monotonic()
     try:
-        outcome = dvc_stages.repro(stage, project.root, logger.info)
+        outcome = dvc_stages.repro(stage, project.root, logger.info, waiting)
     except DvcBusyError:
         raise
     except StageError as error:
@@ -89,12 +91,12 @@ def register(project: Project) -> "Candidate":
 
 
 @_registry_task
-def canary(project: Project, candidate: "Candidate") -> "CanaryReport":
+def canary(project: Project, candidate: "Candidate", waiting: "Standby[Server] | None" = None) -> "CanaryReport":
     """Let the real server answer with the candidate; one that cannot be served is rejected by the gate."""
     from facesent.promotion.canary import trial
 
     get_run_logger().info("Trying version %d in the real server", candidate.version)
-    report = trial.canary(project, candidate)
+    report = trial.canary(project, candidate, waiting)
     artifacts.publish("canary", report.to_markdown())
     return report
 

@@ -1,10 +1,13 @@
 """A process that ends when it is told to, and when the one that started it does, even if that could not say so.
 
 Run as a program, ``python lifeline.py MODULE [ARGUMENT …]``, it runs a module that knows nothing of this: with standard
-input the module and its process group end. It imports nothing of the package, as it also runs for older commits.
+input the module and its process group end. ``python lifeline.py --ready MODULE …`` imports these modules, and then
+reads from standard input, as JSON, which one to run with which arguments. It imports nothing of the package, as it
+also runs for older commits.
 """
 
 import atexit
+import json
 import logging
 import os
 import runpy
@@ -12,6 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from threading import Thread, Timer
 from typing import NoReturn
 
@@ -127,7 +131,19 @@ def _end_group_after(lifeline: int) -> None:
     os.killpg(0, signal.SIGKILL)
 
 
+def _told_after_imports(modules: list[str]) -> list[str]:
+    """The module to run and its arguments."""
+    for name in modules:
+        import_module(name)
+    if not (line := sys.stdin.readline()):
+        sys.exit()
+    told: list[str] = json.loads(line)
+    return told
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "--ready":
+        sys.argv[1:] = _told_after_imports(sys.argv[2:])
     # What is started from here gets an empty standard input, and no end of the pipe.
     pipe = os.dup(0)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

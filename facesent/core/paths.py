@@ -119,6 +119,16 @@ class Project:
         return self.evaluate / "metrics.json"
 
     @property
+    def answers(self) -> Path:
+        """The model's answer to each test image, written by ``evaluate``."""
+        return self.evaluate / "predictions.csv"
+
+    @property
+    def answers_sha256(self) -> Path:
+        """The hash of these answers."""
+        return self.evaluate / "predictions_sha256.txt"
+
+    @property
     def evaluated_model(self) -> Path:
         """The hash of the model that ``evaluate`` measured."""
         return self.evaluate / "model_sha256.txt"

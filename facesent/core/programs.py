@@ -1,16 +1,17 @@
 """Programs that run beside this process, none of which outlives it: not when it fails, nor when it is ended."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from threading import Lock
-from typing import IO, cast
+from typing import IO, Generic, Self, TypeVar, cast
 
 import psutil
 
@@ -24,6 +25,8 @@ _GRACE_SECONDS = 10.0
 _PYTHON = [sys.executable, "-P", "-m"]
 Log = Callable[[str], None]
 Process = subprocess.Popen[str]
+
+_Waiting = TypeVar("_Waiting")
 
 _running = set[Process]()
 
@@ -193,16 +196,90 @@ def process_group(
                 family.remove(process)
 
 
-def run(command: list[str], folder: Path, env: Mapping[str, str], log: Log) -> None:
+def run(
+    command: list[str], folder: Path, env: Mapping[str, str], log: Log, standby: "Standby[Process] | None" = None
+) -> None:
     """Run a command of ``python`` or ``dvc`` and pass on each line that it prints.
 
     Whatever ends this, even a SIGKILL, ends the program and its children.
 
+    Args:
+        command: to run.
+        folder: in which it runs.
+        env: its variables.
+        log: receives each line.
+        standby: of ``ready`` processes, with this folder and these variables.
+
     Raises:
         ProgramError: it failed.
     """
-    with process_group(tied(command), folder, env, lifeline=True) as process:
-        follow(process, log, command)
+    if standby is None:
+        with process_group(tied(command), folder, env, lifeline=True) as process:
+            follow(process, log, command)
+    else:
+        with standby.taken() as process:
+            tell(process, command[len(_PYTHON) :])
+            follow(process, log, command)
+
+
+@contextmanager
+def ready(modules: Iterable[str], folder: Path, env: Mapping[str, str]) -> Iterator[Process]:
+    """A process that imports modules, and waits to be told a command of ``python`` or ``dvc``."""
+    command = [sys.executable, "-P", lifelines.__file__, "--ready", *modules]
+    with process_group(command, folder, env, lifeline=True) as process:
+        yield process
+
+
+def tell(process: Process, words: object) -> None:
+    """Write a line of JSON to a process that waits for it; one that has ended is found by who waits for it."""
+    with suppress(BrokenPipeError):
+        print(json.dumps(words), file=process.stdin, flush=True)
+
+
+class Standby(Generic[_Waiting]):
+    """Room for processes that import what they need before it is known what they have to do.
+
+    As a context manager it ends one that waits at the end of the block.
+
+    Args:
+        begin: starts one, for the length of a block.
+        process: which of what ``begin`` gives is the process.
+        times: how many get ready, the next one while the one before it works.
+    """
+
+    def __init__(
+        self,
+        begin: Callable[[], AbstractContextManager[_Waiting]],
+        process: Callable[[_Waiting], Process],
+        times: int = 1,
+    ) -> None:
+        self._begin, self._process, self._left = begin, process, times
+        self._begun = ExitStack()
+        self._waiting: _Waiting | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._begun.close()
+
+    def start(self) -> _Waiting | None:
+        """Let one get ready, if none does and one is left; the one that waits."""
+        if self._waiting is None and self._left:
+            self._left -= 1
+            self._waiting = self._begun.enter_context(self._begin())
+        return self._waiting
+
+    @contextmanager
+    def taken(self) -> Iterator[_Waiting]:
+        """The one that waits, or a new one where none does any more; it ends with the block."""
+        waiting, self._waiting = self.start(), None
+        with self._begun.pop_all() as begun:
+            if waiting is None or self._process(waiting).poll() is not None:
+                waiting = begun.enter_context(self._begin())
+            self.start()
+            yield waiting
+        return self._waiting
 
 
 def follow(process: Process, log: Log, command: list[str] | None = None) -> None:

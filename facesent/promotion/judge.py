@@ -13,10 +13,12 @@ from facesent.core.errors import FacesentError
 from facesent.core.files import images_in_use
 from facesent.core.paths import Project
 from facesent.dataset.assignment import rows_of, table_of, unseen
-from facesent.images.batches import Examples, read_examples
+from facesent.images.batches import Examples, read_examples, targets_of
 from facesent.images.rows import read_split
+from facesent.model.storage import load_labels
 from facesent.params import Params, load_params
 from facesent.promotion.canary.report import CanaryReport
+from facesent.promotion.evaluated import answers_of
 from facesent.promotion.gate import Champion, Cure, Incomparable, Rival, Twin
 from facesent.promotion.gate import judge as judge_measures
 from facesent.promotion.register import Candidate
@@ -40,8 +42,8 @@ _TAG_LENGTH = 1000
 def judge(project: Project, candidate: Candidate, canary: CanaryReport | None) -> Verdict:
     """Hold the candidate against the thresholds and the champion; the verdict is written down either way.
 
-    Both are scored anew, from the registered files and on the test images as they are now: what ``evaluate`` wrote may
-    be of other images or other weights.
+    Both are scored on the test images as they are now, by their registered files. Where these and the images are, by
+    their hashes, those that ``evaluate`` answered for, its answers are the candidate's; it is not asked again.
 
     Args:
         project: whose test images and settings count.
@@ -83,6 +85,28 @@ class _Test:
         return classifier.probabilities(examples.images, batch_size=self.params.evaluate.batch_size)
 
 
+@dataclass(frozen=True)
+class _Answers:
+    """The candidate's, on the test images.
+
+    Attributes:
+        labels: its classes.
+        targets: ``(n,)`` indices into them.
+        scores: ``(n, classes)``.
+        examples: the images as it takes them; None where it was not asked again.
+    """
+
+    labels: list[str]
+    targets: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    examples: Examples | None = None
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """``(n,)``, which images it answers right."""
+        return np.asarray(self.scores.argmax(axis=1) == self.targets)
+
+
 def _judge(test: _Test, candidate: Candidate, champion: int | None, canary: CanaryReport | None) -> Verdict:
     from facesent.evaluation.metrics import measure
 
@@ -94,20 +118,30 @@ def _judge(test: _Test, candidate: Candidate, champion: int | None, canary: Cana
         if champion is not None and rival is None:
             rival = Incomparable(champion, "there are no test images.")
         return judge_measures(version, None, rival, canary, gate)
-    classifier = versions.load_classifier(version)
-    if unknown := sorted(set(test.split["label"]) - set(classifier.labels)):
-        raise FacesentError(
-            f"Expected test images of the candidate's classes, {', '.join(classifier.labels)}. "
-            f"Received: also {', '.join(unknown)}. Run: dvc repro"
-        )
-    examples = test.read(classifier)
-    scores = test.score(classifier, examples)
-    right = scores.argmax(axis=1) == examples.targets
+    answers = _answers(test, candidate)
     if champion is not None and rival is None:
-        rival = _compare(test, examples, right, version, champion, classifier.labels)
+        rival = _compare(test, answers, version, champion)
     groups = list(test.split["group"])
-    measures = measure(examples.targets, scores, groups, classifier.labels, test.params.evaluate)
-    return judge_measures(version, measures, rival, canary, gate, _columns(test, right))
+    measures = measure(answers.targets, answers.scores, groups, answers.labels, test.params.evaluate)
+    return judge_measures(version, measures, rival, canary, gate, _columns(test, answers.right))
+
+
+def _answers(test: _Test, candidate: Candidate) -> _Answers:
+    with versions.version_files(candidate.version) as (model, labels):
+        classes = load_labels(labels)
+        if unknown := sorted(set(test.split["label"]) - set(classes)):
+            raise FacesentError(
+                f"Expected test images of the candidate's classes, {', '.join(classes)}. "
+                f"Received: also {', '.join(unknown)}. Run: dvc repro"
+            )
+        scores = answers_of(test.project, test.split, classes, candidate.model_sha256)
+        if scores is not None:
+            return _Answers(classes, targets_of(list(test.split["label"]), classes), scores)
+        from facesent.prediction.classifier import Classifier
+
+        classifier = Classifier.load(model, labels)
+    examples = test.read(classifier)
+    return _Answers(classes, examples.targets, test.score(classifier, examples), examples)
 
 
 def _columns(test: _Test, right: NDArray[np.bool_]) -> list["ColumnResult"]:
@@ -121,18 +155,14 @@ def _columns(test: _Test, right: NDArray[np.bool_]) -> list["ColumnResult"]:
     return compare_values(columns, test.split, right, test.params.gate.confidence_level)
 
 
-def _compare(
-    test: _Test, examples: Examples, right: NDArray[np.bool_], candidate: int, champion: int, labels: list[str]
-) -> Champion | Incomparable:
+def _compare(test: _Test, answers: _Answers, candidate: int, champion: int) -> Champion | Incomparable:
     """Score the champion on the same images, at its own size, and compare on those that neither has seen in training.
 
     Args:
         test: the images.
-        examples: they as the candidate takes them.
-        right: ``(n,)``, which of them it answers right.
-        candidate: the candidate's version.
+        answers: the candidate's.
+        candidate: its version.
         champion: the champion's version.
-        labels: the candidate's classes.
     """
     from facesent.evaluation.metrics import measure
     from facesent.promotion.comparison import compare
@@ -143,14 +173,15 @@ def _compare(
     except Exception as error:
         why = shorten(f"{type(error).__name__}: {error}", _ERROR_LENGTH, placeholder=" …")
         return Incomparable(champion, f"it cannot be loaded ({why}).")
+    theirs, labels = answers.examples, answers.labels
     if set(classifier.labels) != set(labels):
         known, wanted = ", ".join(classifier.labels), ", ".join(labels)
         return Incomparable(champion, f"it knows the classes {known}, not {wanted}.")
     unseen = _unseen(test, candidate, champion)
     if isinstance(unseen, Incomparable):
         return unseen
-    same_images = (classifier.image_size, classifier.labels) == (examples.side, labels)
-    theirs = examples if same_images else test.read(classifier)
+    if theirs is None or (classifier.image_size, classifier.labels) != (theirs.side, labels):
+        theirs = test.read(classifier)
     scores = test.score(classifier, theirs)
     settings, groups = test.params.evaluate, test.split["group"]
     theirs_right = scores.argmax(axis=1) == theirs.targets
@@ -158,7 +189,7 @@ def _compare(
 
     def compared(rows: NDArray[np.bool_]) -> "Comparison":
         """On these images."""
-        chosen = (examples.targets[rows], right[rows], theirs_right[rows], list(groups[rows]))
+        chosen = (answers.targets[rows], answers.right[rows], theirs_right[rows], list(groups[rows]))
         return compare(*chosen, labels, test.params.gate, seen=int((~unseen).sum()))
 
     after, before = unseen & (shifted := _shifted(test, champion)), unseen & ~shifted

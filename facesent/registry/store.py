@@ -35,6 +35,12 @@ def create_store() -> None:
             _make(database)
 
 
+def load() -> None:
+    """Import what MLflow imports when a database is first asked, in a thread beside other work: it takes a second."""
+    import mlflow.store.model_registry.sqlalchemy_store
+    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+
+
 def _make(database: Path) -> None:
     from facesent.registry.schema import make_tables
 

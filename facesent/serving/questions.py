@@ -19,7 +19,7 @@ _SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Questions:
-    """Photos of nobody, and what the training's code says of them.
+    """Photos of nobody, and what a version said of them that answered others as the training's code does.
 
     Attributes:
         photos: the bytes of image files.

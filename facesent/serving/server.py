@@ -1,35 +1,34 @@
-"""``mlflow models serve``, the server that people start, for the length of a block."""
+"""The server that ``mlflow models serve`` starts, for the length of a block; it can get ready before that."""
 
-import os
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from runpy import run_module
 from typing import IO
 
 import psutil
 
 from facesent.core.errors import FacesentError
-from facesent.core.lifeline import end_with_stdin
-from facesent.core.programs import Process, environment, members, process_group, python
+from facesent.core.programs import Process, Standby, environment, members, process_group, tell
 from facesent.serving import server_log
 
 HOST = "127.0.0.1"
 
+PROGRAM = Path(__file__).with_name("mlflow_server.py")
 _START_SECONDS = 300.0
 _STARTS = 3
-_PAUSE_SECONDS = 0.2
+_PAUSE_SECONDS = 0.05
 _PING_SECONDS = 10.0
 _LAST_WORD_SECONDS = 10.0
-# Not a crash of its own, such as -11.
-_KILLED = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
+# Not a crash of its own, such as -11; it turns SIGTERM into a status.
+_KILLED = (-signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
 
 
 class ServerError(FacesentError):
@@ -49,8 +48,8 @@ class Server:
     """A server that answers.
 
     Attributes:
-        port: where it listens on this machine, and on no other address.
-        process: its first process, which leads a group of its own.
+        port: where it listens on this machine, and on no other address; 0 while it waits for a model.
+        process: its process, which leads a group of its own.
         log: what it writes.
     """
 
@@ -60,7 +59,7 @@ class Server:
 
     @property
     def pid(self) -> int:
-        """Id of its first process and of its group."""
+        """Id of its process and of its group."""
         return self.process.pid
 
     @property
@@ -80,17 +79,24 @@ class Server:
         return None
 
     def was_killed(self) -> bool:
-        """Whether it, or the process that it started for MLflow, was ended from outside."""
-        status = self.process.poll()
-        return status in _KILLED or (status is not None and server_log.says_killed(self.log))
+        """Whether it was ended from outside."""
+        return self.process.poll() in _KILLED
+
+
+def standby() -> Standby[Server]:
+    """Room for a server that gets ready before it is known what it has to serve."""
+    return Standby(_begun, lambda server: server.process)
 
 
 @contextmanager
-def served(uri: str, *, start_seconds: float = _START_SECONDS) -> Iterator[Server]:
+def served(
+    uri: str, *, waiting: Standby[Server] | None = None, start_seconds: float = _START_SECONDS
+) -> Iterator[Server]:
     """Serve a model while the block runs; nothing of the server outlives it, nor this process if that is killed.
 
     Args:
         uri: MLflow's, such as ``models:/facesent/3``.
+        waiting: where one may be ready.
         start_seconds: it has to answer within.
 
     Raises:
@@ -100,7 +106,7 @@ def served(uri: str, *, start_seconds: float = _START_SECONDS) -> Iterator[Serve
     with ExitStack() as stack:
         for start in range(_STARTS):
             try:
-                server = stack.enter_context(_started(uri, _free_port(), deadline))
+                server = stack.enter_context(_started(uri, waiting or standby(), deadline))
                 break
             except _PortTakenError:
                 if start == _STARTS - 1:
@@ -109,16 +115,24 @@ def served(uri: str, *, start_seconds: float = _START_SECONDS) -> Iterator[Serve
 
 
 @contextmanager
-def _started(uri: str, port: int, deadline: float) -> Iterator[Server]:
-    command = ["models", "serve", "-m", uri, "--env-manager", "local", "--host", HOST, "--port", str(port)]
-    with (
-        tempfile.TemporaryFile() as log,
-        # MLflow looks for uvicorn on the path, which `environment` sees to.
-        process_group(python(__name__, *command), Path(), environment(), lifeline=True, stdout=log) as process,
-    ):
-        server = Server(port, process, log)
+def _started(uri: str, waiting: Standby[Server], deadline: float) -> Iterator[Server]:
+    with waiting.taken() as begun:
+        server = replace(begun, port=_free_port())
+        tell(server.process, {"uri": uri, "host": HOST, "port": server.port})
         _wait_until_ready(server, uri, deadline)
         yield server
+
+
+@contextmanager
+def _begun() -> Iterator[Server]:
+    """A server that has not been told what to serve."""
+    with (
+        tempfile.TemporaryFile() as log,
+        process_group(
+            [sys.executable, "-P", str(PROGRAM)], Path(), environment(), lifeline=True, stdout=log
+        ) as process,
+    ):
+        yield Server(0, process, log)
 
 
 def _free_port() -> int:
@@ -169,16 +183,3 @@ def _resident(process: psutil.Process) -> int:
     with suppress(psutil.NoSuchProcess):
         return int(process.memory_info().rss)
     return 0
-
-
-if __name__ == "__main__":
-    end_with_stdin()
-    # MLflow fetches a model from a registry elsewhere into a folder for temporary files, and leaves it there.
-    with tempfile.TemporaryDirectory(prefix="facesent-server-", ignore_cleanup_errors=True) as scratch:
-        tempfile.tempdir = os.environ["TMPDIR"] = scratch
-        try:
-            run_module("mlflow", run_name="__main__", alter_sys=True)
-        finally:
-            # Only on Linux does MLflow see to it that its uvicorn ends with it.
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            os.killpg(0, signal.SIGTERM)

@@ -11,9 +11,6 @@ _TAIL_LINES = 12
 _REASON_CHARACTERS = 400
 
 _ERROR = re.compile(r"(?:ERROR: +)?(?:[\w.]+(?:Error|Exception)\b|\[Errno \d+\]).*")
-# What the parent says of its server's end, after the server said why.
-_PARENTS_WORD = "returned non zero return code"
-_KILLED = re.compile(rf"{_PARENTS_WORD}.*= -(?:9|15)\b")
 _PORT_TAKEN = "address already in use"
 
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSW|KEY|CREDENTIAL|AUTH(?!OR)", re.IGNORECASE)
@@ -21,11 +18,10 @@ _SHORTEST_SECRET = 6
 
 
 def reason(log: IO[bytes]) -> str:
-    """The last error of the server itself, in one line; without one the last line."""
+    """The last error, in one line; without one the last line."""
     lines = _lines(log)
     errors = [line for line in lines if _ERROR.fullmatch(line)]
-    own = [line for line in errors if _PARENTS_WORD not in line]
-    last = next(iter([*reversed(own), *reversed(errors), *reversed(lines)]), "it wrote nothing")
+    last = next(iter([*reversed(errors), *reversed(lines)]), "it wrote nothing")
     return last.removeprefix("ERROR:").strip()[:_REASON_CHARACTERS]
 
 
@@ -37,11 +33,6 @@ def tail(log: IO[bytes]) -> str:
 def says_port_is_taken(log: IO[bytes]) -> bool:
     """Whether the server ended because another process listens on its port."""
     return any(_PORT_TAKEN in line for line in _lines(log))
-
-
-def says_killed(log: IO[bytes]) -> bool:
-    """Whether the process that MLflow started was ended by a signal from outside."""
-    return any(_KILLED.search(line) for line in _lines(log))
 
 
 def without_secrets(text: str) -> str:

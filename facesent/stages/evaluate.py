@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from facesent.core.console import progress_of, say
+from facesent.core.files import sha256
 from facesent.core.paths import SPLITS, Project
 from facesent.core.text import cell
 from facesent.evaluation.behaviour import measure_behaviour
@@ -98,6 +99,7 @@ def evaluate(project: Project) -> None:
     )
     _write_report(project, settings, report, model, scored, Measured(measures, test), background)
     # Last: what is told of a model is this one's, and whole.
+    project.answers_sha256.write_text(f"{sha256(project.answers)}\n", encoding="utf-8")
     project.evaluated_model.write_text(f"{model_sha256(project.model, project.labels)}\n", encoding="utf-8")
     say(comparison_markdown(measures, background.reference))
 
@@ -147,10 +149,13 @@ def _write_measures(
 
 
 def _write_predictions(project: Project, test: pd.DataFrame, scores: NDArray[np.float32], labels: list[str]) -> None:
-    """One row a test image; ``actual`` and ``predicted`` are what ``dvc plots`` draws."""
-    table = pd.DataFrame({"file_name": test["file_name"], "actual": test["label"]})
+    """One row a test image; ``actual`` and ``predicted`` are what ``dvc plots`` draws.
+
+    The gate need not ask the network again: whose answers they are is told by hashes, and no bit of them is lost.
+    """
+    table = pd.DataFrame({"file_name": test["file_name"], "sha256": test["sha256"], "actual": test["label"]})
     table = with_answers(table, scores, labels)
-    table.to_csv(project.evaluate / "predictions.csv", index=False, float_format="%.6f")
+    table.to_csv(project.answers, index=False, float_format="%.9g", lineterminator="\n")
 
 
 def _draw_curves(project: Project) -> None:

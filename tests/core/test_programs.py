@@ -15,10 +15,13 @@ from facesent.core.programs import (
     SHOWN_LINES,
     Ending,
     ProgramError,
+    Standby,
+    end,
     ended_together,
     environment,
     process_group,
     python,
+    ready,
     run,
 )
 from tests.helpers.processes import survivors
@@ -162,3 +165,58 @@ def test_a_second_signal_does_not_disturb_what_the_first_one_began(tmp_path: Pat
     with pytest.raises(ProgramError) as failed:
         run_code(code, tmp_path, print)
     assert (failed.value.status, failed.value.last) == (128 + signal.SIGTERM, ["in order"])
+
+
+def ready_for(folder: Path, code: str, times: int) -> Standby["subprocess.Popen[str]"]:
+    """Processes that wait for a command of ``python``, one of which is this code."""
+    (folder / "code_of_the_test.py").write_text(code)
+    variables = environment({"PYTHONPATH": os.pathsep.join([str(folder), *sys.path])})
+    return Standby(lambda: ready(["json", "decimal"], folder, variables), lambda process: process, times)
+
+
+SAYS = "import os, sys; print(os.getpid(), sys.argv[1:], repr(sys.stdin.read()))"
+
+
+def test_the_next_process_gets_ready_while_one_works_and_none_after_the_last(tmp_path: Path) -> None:
+    printed, waited = list[str](), list[int]()
+    with ready_for(tmp_path, SAYS, 2) as standby:
+        for word in ("first", "second", "third"):
+            waiting = standby.start()
+            waited.append(waiting.pid if waiting else 0)
+            run(python("code_of_the_test", word), tmp_path, {}, printed.append, standby)
+    pids = [int(line.split()[0]) for line in printed]
+    assert [line.split(maxsplit=1)[1] for line in printed] == [
+        f"['{word}'] ''" for word in ("first", "second", "third")
+    ]
+    assert waited == [*pids[:2], 0]
+
+
+def test_one_that_was_killed_while_it_waited_leaves_its_place_to_another(tmp_path: Path) -> None:
+    printed = list[str]()
+    with ready_for(tmp_path, SAYS, 1) as standby:
+        killed = standby.start()
+        assert killed
+        end(killed, 0)
+        killed.wait()
+        run(python("code_of_the_test"), tmp_path, {}, printed.append, standby)
+    assert int(printed[0].split()[0]) != killed.pid
+
+
+def test_one_that_waits_ends_with_the_block_and_one_that_works_with_an_exception(tmp_path: Path) -> None:
+    begun = list[psutil.Process]()
+
+    def stop(child: str) -> None:
+        begun.append(psutil.Process(int(child)))
+        begun.extend(psutil.Process().children())
+        raise Stopped
+
+    with pytest.raises(Stopped), ready_for(tmp_path, PARENT, 2) as standby:
+        run(python("code_of_the_test"), tmp_path, {}, stop, standby)
+    assert len(begun) == 3
+    assert survivors(begun) == []
+
+
+def test_one_that_fails_says_what_a_command_of_its_own_would(tmp_path: Path) -> None:
+    with ready_for(tmp_path, "print('so'); raise SystemExit(3)", 1) as standby, pytest.raises(ProgramError) as caught:
+        run(python("code_of_the_test", "a"), tmp_path, {}, print, standby)
+    assert str(caught.value) == "Expected `code_of_the_test a` to succeed. Received: status 3\nso"

@@ -3,6 +3,8 @@
 import mlflow
 import psutil
 
+from facesent.serving.server import PROGRAM
+
 
 def server_processes() -> list[psutil.Process]:
     """Of servers with this test's registry, also where what started them is gone."""
@@ -12,7 +14,6 @@ def server_processes() -> list[psutil.Process]:
             command, variables = process.cmdline(), process.environ()
         except psutil.Error:
             continue
-        serves = any(word in command for word in ("serve", "mlflow.pyfunc.scoring_server.app:app"))
-        if serves and variables.get("MLFLOW_TRACKING_URI") == mlflow.get_tracking_uri():
+        if str(PROGRAM) in command and variables.get("MLFLOW_TRACKING_URI") == mlflow.get_tracking_uri():
             found.append(process)
     return found

@@ -1,4 +1,5 @@
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -6,10 +7,13 @@ from typing import Any
 import mlflow
 import pandas as pd
 import pytest
+from PIL import Image
 from ruamel.yaml import YAML
 
 from facesent.core.errors import FacesentError
+from facesent.core.files import sha256
 from facesent.core.paths import Project
+from facesent.images.reading import ImageError
 from facesent.promotion import aliases, judge, register
 from facesent.promotion.canary.report import CanaryReport
 from facesent.promotion.verdict import Verdict
@@ -51,6 +55,15 @@ def candidate_of(made: Project, threshold: float) -> register.Candidate:
     return register.register(made)
 
 
+def candidate_as_it_is(made: Project) -> register.Candidate:
+    """Register what is there, also where ``evaluate`` did not see it, which ``register`` would refuse."""
+    seen = made.evaluated_model.read_text()
+    made.evaluated_model.unlink()
+    candidate = register.register(made)
+    made.evaluated_model.write_text(seen)
+    return candidate
+
+
 def champion_of(made: Project, threshold: float) -> register.Candidate:
     """Register another model, and serve it whatever it is worth."""
     candidate = candidate_of(made, threshold)
@@ -90,6 +103,57 @@ def test_the_candidate_is_scored_anew_and_not_believed(made: Project) -> None:
     verdict = judge.judge(made, candidate, tried(candidate))
     assert verdict.outcome == "REJECTED"
     assert "accuracy 50.0%" in verdict.reason
+
+
+def test_what_evaluate_answered_is_not_asked_again(made: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    candidate, sizes = register.register(made), reads(monkeypatch)
+    known = judge.judge(made, candidate, tried(candidate))
+    assert sizes == []
+    made.answers_sha256.unlink()
+    anew = judge.judge(made, candidate, tried(candidate))
+    assert sizes == [16]
+    assert known == anew
+
+
+def other_model(made: Project) -> None:
+    evaluated = made.evaluated_model.read_text()
+    write_model(made, LABELS, 0.95)
+    made.evaluated_model.write_text(evaluated)
+
+
+def other_images(made: Project) -> None:
+    test = pd.read_csv(made.split("test"), dtype=str)
+    Image.new("L", (24, 24), 77).save(made.data / test["file_name"][0])
+    test.loc[0, "sha256"] = sha256(made.data / test["file_name"][0])
+    test.to_csv(made.split("test"), index=False)
+
+
+def further_images(made: Project) -> None:
+    move_to_test(made, 2)
+
+
+def other_answers(made: Project) -> None:
+    made.answers.write_text(made.answers.read_text().replace(",Dark,0.9", ",Dark,0.8"))
+
+
+@pytest.mark.parametrize("change", [other_model, other_images, further_images, other_answers])
+def test_it_is_asked_again_where_anything_is_another(
+    made: Project, monkeypatch: pytest.MonkeyPatch, change: Callable[[Project], None]
+) -> None:
+    before = made.answers.read_text(), made.model.read_bytes(), made.split("test").read_text()
+    change(made)
+    assert before != (made.answers.read_text(), made.model.read_bytes(), made.split("test").read_text())
+    candidate = candidate_as_it_is(made)
+    sizes = reads(monkeypatch)
+    judge.judge(made, candidate, tried(candidate))
+    assert sizes == [16]
+
+
+def test_an_image_that_is_another_than_its_row_says_is_an_error_still(made: Project) -> None:
+    candidate = register.register(made)
+    Image.new("L", (24, 24), 77).save(made.data / pd.read_csv(made.split("test"))["file_name"][0])
+    with pytest.raises(ImageError, match="Expected the image that was validated"):
+        judge.judge(made, candidate, tried(candidate))
 
 
 def test_a_better_model_passes_and_the_same_images_are_read_once(

@@ -8,10 +8,14 @@ import pandas as pd
 import pytest
 
 from facesent.core.errors import FacesentError, TrackingError
+from facesent.core.files import sha256
+from facesent.prediction.classifier import Classifier
 from facesent.promotion import register
 from facesent.promotion.canary.trial import Question, canary, choose, recorded, tried
 from facesent.registry import versions
 from facesent.registry.versions import CHAMPION, RegistryError
+from facesent.serving.questions import questions_of
+from facesent.serving.server import standby
 from tests.helpers.server_processes import server_processes
 from tests.helpers.tracking_server import free_port, tracking_server
 from tests.helpers.trained_project import make_project
@@ -39,6 +43,40 @@ def test_a_version_that_can_be_served_passes_once(project: Path) -> None:
     assert again.reused
     assert again.latency_p95_ms == report.latency_p95_ms
     assert "earlier trial" in again.to_markdown()
+
+
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.usefixtures("mlflow_store")
+def test_answers_of_other_hardware_are_no_problem_of_the_version(project: Path) -> None:
+    made = make_project(project)
+    candidate = register.register(made)
+    answers = pd.read_csv(made.answers, dtype=str)
+    probabilities = answers.filter(like="probability_")
+    answers[list(probabilities)] = probabilities.astype(float).add([1e-4, -1e-4]).astype(str)
+    answers.to_csv(made.answers, index=False)
+    made.answers_sha256.write_text(sha256(made.answers))
+    report = canary(made, candidate)
+    assert report.passed
+    assert report.largest_difference <= 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("mlflow_store")
+def test_a_server_that_waits_serves_once_and_what_it_answers_is_asked_wherever_it_is_served(project: Path) -> None:
+    made = make_project(project)
+    candidate = register.register(made)
+    with standby() as servers:
+        servers.start()
+        [waiting] = server_processes()
+        assert canary(made, candidate, servers).passed
+        assert not waiting.is_running()
+        assert server_processes() == []
+    questions = questions_of(candidate.version)
+    classifier = Classifier.load(made.model, made.labels)
+    for photo, answer in zip(questions.photos, questions.probabilities, strict=True):
+        [expected] = classifier.predict([classifier.read(photo)])
+        assert answer == pytest.approx(expected.probabilities, abs=1e-6)
 
 
 @pytest.mark.slow
@@ -81,8 +119,8 @@ def split(labels: str) -> pd.DataFrame:
 def test_a_few_photos_of_every_class_are_chosen_whatever_the_order_of_the_split() -> None:
     frame = split("AAAAAAAABB")
     chosen = choose(frame)
-    assert [name[0] for name in chosen] == list("AAAABB")
-    assert choose(frame.sample(frac=1, random_state=1)) == chosen
+    assert list(chosen["label"]) == list("AAAABB")
+    assert list(choose(frame.sample(frac=1, random_state=1))["file_name"]) == list(chosen["file_name"])
 
 
 def test_an_empty_test_split_is_an_error() -> None:

@@ -45,11 +45,13 @@ class Question:
         photos: the bytes of image files.
         expected: probabilities, ``(photos, labels)``.
         labels: the classes.
+        further: the bytes of image files of which the answers are wanted, whatever they are.
     """
 
     photos: Sequence[bytes]
     expected: NDArray[np.float32]
     labels: Sequence[str]
+    further: Sequence[bytes] = ()
 
 
 @dataclass
@@ -57,6 +59,7 @@ class Findings:
     """What is known of a server so far; the attributes are those of ``CanaryReport``.
 
     Attributes:
+        further: the probabilities of the question's further photos, ``(photos, labels)``; None where not all came.
         broke_off: whether the last request got no answer at all, so that no other was sent.
     """
 
@@ -65,6 +68,7 @@ class Findings:
     refused: int = 0
     largest_difference: float = math.nan
     latency_p95_ms: float = math.nan
+    further: NDArray[np.float64] | None = None
     broke_off: bool = False
 
 
@@ -79,6 +83,7 @@ def interview(port: int, question: Question) -> Findings:
     with closing(HTTPConnection(HOST, port, timeout=_ANSWER_SECONDS)) as connection:
         try:
             _ask_photos(connection, question, findings)
+            _ask_further(connection, question, findings)
             _ask_bad(connection, findings)
             _take_time(connection, question, findings)
         except _Silence as silence:
@@ -102,6 +107,17 @@ def _ask_photos(connection: HTTPConnection, question: Question, findings: Findin
         differences[what] = served - question.expected[chosen]
     if differences:
         _compare(differences, question.labels, findings)
+
+
+def _ask_further(connection: HTTPConnection, question: Question, findings: Findings) -> None:
+    what, count = "The further photos", len(question.further)
+    if not count:
+        return
+    try:
+        answer = _answer(connection, what, photos_body(question.further))
+        findings.further = _probabilities(answer, what, question.labels, count)
+    except _Wrong as wrong:
+        findings.problems.append(str(wrong))
 
 
 def _compare(differences: dict[str, NDArray[np.float64]], labels: Sequence[str], findings: Findings) -> None:
