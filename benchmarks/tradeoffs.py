@@ -6,7 +6,7 @@ once, and a fold is seconds.
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -224,15 +224,18 @@ def draw(points: Sequence[Point], path: Path) -> None:
     """Macro recall over milliseconds; a line joins the two answers of a network."""
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     axes = figure.add_subplot()
-    by_name: Mapping[str, list[Point]] = {point.name: [p for p in points if p.name == point.name] for point in points}
-    for name, pair in by_name.items():
-        times, recalls = [p.milliseconds for p in pair], [p.recalls.mean() for p in pair]
-        (line,) = axes.plot(times, recalls, linewidth=1)
+    by_name: dict[str, list[Point]] = {}
+    for point in points:
+        by_name.setdefault(point.name, []).append(point)
+    # The legend in the order of the lines' ends.
+    for name, pair in sorted(by_name.items(), key=lambda item: -item[1][-1].recalls.mean()):
+        times, recalls = [point.milliseconds for point in pair], [point.recalls.mean() for point in pair]
+        (line,) = axes.plot(times, recalls, linewidth=1, label=name)
         for point, recall in zip(pair, recalls, strict=True):
             axes.plot([point.milliseconds], [recall], "o" if point.mirrored else "s", color=line.get_color())
-        axes.annotate(name, (times[-1], recalls[-1]), (6, 0), textcoords="offset points", va="center", fontsize=9)
     axes.set(xlabel="one photo, ms", ylabel="macro recall", title="square: the photo; dot: and its mirror image")
-    axes.margins(x=0.16)
+    axes.set_xlim(left=0)
+    figure.legend(loc="outside right upper", frameon=False, fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
     save_figure(figure, path)
 
