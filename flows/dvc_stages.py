@@ -69,9 +69,9 @@ def pipeline_stages(root: Path) -> list[str]:
     return stages
 
 
-def standby(root: Path, stages: int) -> Standby[Process]:
+def standby(root: Path) -> Standby[Process]:
     """Room for DVC's processes: each imports its parts while the one before it runs a stage."""
-    return Standby(lambda: ready(_PARTS, root, environment()), lambda process: process, stages)
+    return Standby(lambda: ready(_PARTS, root, environment()), lambda process: process)
 
 
 def repro(stage: str, root: Path, log: Callable[[str], None], waiting: Standby[Process] | None = None) -> StageResult:

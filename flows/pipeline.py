@@ -100,10 +100,13 @@ def _write_summary(outputs: Path, page: str) -> None:
 
 def run_stages(project: Project, steps: Steps | None = None, server: Standby[Server] | None = None) -> dict[str, str]:
     """Run each DVC stage as a task of its name, in DVC's order; each one's "ran" or "cached"."""
-    steps, outcomes, stages = steps or Steps(), {}, pipeline_stages(project.root)
-    # While DVC runs the stages this process only waits.
-    Thread(target=_load_last).start()
-    with dvc_stages.standby(project.root, len(stages)) as waiting:
+    steps, outcomes = steps or Steps(), {}
+    with dvc_stages.standby(project.root) as waiting:
+        waiting.start()
+        stages = pipeline_stages(project.root)
+        waiting.left = len(stages) - 1
+        # While DVC runs the stages this process only waits.
+        Thread(target=_load_last).start()
         for stage in stages:
             outcomes[stage] = _take(steps, tasks.run_stage, stage, stage, project, waiting)
             # A new model will be tried. What is measured of it takes one core most of the time.

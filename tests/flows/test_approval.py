@@ -120,7 +120,7 @@ def test_where_nobody_answers_the_flow_completes_and_the_question_stays() -> Non
 def test_the_pipeline_promotes_what_was_approved_and_says_by_whom(
     project: Any, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trial, "canary", lambda _, candidate: promoters.passed_canary(candidate.version))
+    monkeypatch.setattr(trial, "canary", lambda _, candidate, _waiting: promoters.passed_canary(candidate.version))
     made = make_project(project)
     settings = made.params.read_text().replace("approval: false", "approval: true")
     made.params.write_text(settings.replace("urls: []", f"urls: ['{receiver.url}']"))
