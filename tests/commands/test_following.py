@@ -59,6 +59,7 @@ def test_what_is_lacking_comes_first() -> None:
     assert next_after("preset", "best") == ["facesent weights vggface2_mobilenet", "dvc repro"]
 
 
+@pytest.mark.long
 def test_without_a_dvc_repository_the_command_makes_one() -> None:
     shutil.copy(REPOSITORY / "dvc.yaml", ".")
     shutil.rmtree(".dvc")

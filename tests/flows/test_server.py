@@ -156,6 +156,7 @@ def test_a_killed_flow_leaves_neither_stage_nor_server_and_the_next_one_says_tha
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_server_that_is_killed_ends_the_flow_at_once_with_a_line(variables: dict[str, str], project: Path) -> None:
     with subprocess.Popen(
         FLOW, cwd=project, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

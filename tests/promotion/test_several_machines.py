@@ -27,6 +27,7 @@ def test_promoters_in_folders_of_their_own_leave_one_history(
         race(6, tmp_path, monkeypatch)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("mlflow_in_postgres")
 def test_promoters_that_share_a_database_and_no_folder_leave_one_history(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -165,6 +165,7 @@ def test_each_command_says_it(project: Path, bucket: Storage, command: list[str]
     assert "Unable to locate credentials. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE." in line
 
 
+@pytest.mark.long
 def test_what_a_refusal_leaves_a_rerun_repairs(project: Path, bucket: Storage) -> None:
     bucket.remove(BUCKET)
     # Its stage evaluate goes on without MLflow.

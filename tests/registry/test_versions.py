@@ -26,6 +26,7 @@ def test_an_empty_registry_says_what_to_run() -> None:
             version_named(name)
 
 
+@pytest.mark.long
 def test_a_run_that_was_deleted_is_not_written_to() -> None:
     client, run_id = MlflowClient(), runs.begin("run", {})
     client.create_registered_model(versions.NAME)

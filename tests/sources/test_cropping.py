@@ -93,6 +93,7 @@ def test_the_same_import_changes_nothing_and_adds_nothing(project: Path, photos:
     assert "Added 0 images. Already there: 4." in call("add", str(photos), "--crop", "largest")
 
 
+@pytest.mark.long
 def test_more_photos_are_added_as_faces(project: Path, photos: Path, tmp_path: Path) -> None:
     call("import", str(photos), "--crop", "largest")
     more = tmp_path / "more" / "Sad"
@@ -171,6 +172,7 @@ def test_the_manifest_says_what_images_were_cut_from(project: Path, photos: Path
     assert pd.Series(sources()).sort_index().tolist() == manifest["source_sha256"].tolist()
 
 
+@pytest.mark.long
 def test_a_kill_while_photos_are_cut_leaves_nothing_half(project: Path, photos: Path) -> None:
     killed = (
         "import os, signal, sys\n"
