@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -30,7 +31,7 @@ from facesent.experiments.folds import assign, round_of
 from facesent.images.batches import Examples, class_weights, read_examples, targets_of
 from facesent.images.reading import read_image
 from facesent.images.rows import labels_of, read_split
-from facesent.model.architectures.build import build
+from facesent.model.architectures.build import LOGITS, build
 from facesent.model.backend import keras
 from facesent.model.inference import compile_forward, in_batches
 from facesent.model.settings import Model, Trunk
@@ -121,6 +122,7 @@ def networks() -> dict[str, Model]:
     }
 
 
+@cache
 def _best() -> Params:
     return load_preset(ROOT, "best")
 
@@ -169,7 +171,7 @@ def _features(settings: Model, examples: Examples, classes: int) -> Numbers:
     """Of the images and of their mirror images: ``(2, images, features)``."""
     model = build(settings, classes)
     load_pretrained(model, settings)
-    forward = compile_forward(keras.Model(model.input, model.get_layer("head_logits").input))
+    forward = compile_forward(keras.Model(model.input, model.get_layer(LOGITS).input))
     images = examples.images[:]
     sides = (images, np.ascontiguousarray(images[:, :, ::-1]))
     return np.stack([np.concatenate(in_batches(forward, side, _BATCH)) for side in sides]).astype(np.float64)

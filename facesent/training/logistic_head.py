@@ -10,10 +10,10 @@ from sklearn.preprocessing import StandardScaler
 
 from facesent.core.console import progress_of
 from facesent.images.batches import TrainingBatches
+from facesent.model.architectures.build import LOGITS
 from facesent.model.backend import keras
 from facesent.model.inference import compile_forward
 
-_HEAD = "head_logits"
 _MOST_ITERATIONS = 1000
 
 Numbers = NDArray[np.float64]
@@ -27,7 +27,7 @@ def solve_head(model: keras.Model, batches: TrainingBatches, shrinkage: float) -
         batches: the training images with their classes and weights; they are not augmented, but also mirrored.
         shrinkage: as ``Head`` says.
     """
-    head = model.get_layer(_HEAD)
+    head = model.get_layer(LOGITS)
     kernel, bias = solved(*_features(keras.Model(model.input, head.input), batches), shrinkage)
     head.kernel.assign(kernel)
     head.bias.assign(bias)

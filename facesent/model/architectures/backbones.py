@@ -27,6 +27,26 @@ class Backbone:
     options: Mapping[str, bool] = field(default_factory=dict)
 
 
+def _application(maps: Callable[[Any], Any]) -> Callable[..., keras.Model]:
+    """A network of ours, from images to maps, with the arguments of ``keras.applications``."""
+
+    def network(
+        *,
+        include_top: bool = False,
+        weights: None = None,
+        input_tensor: Any = None,
+        input_shape: tuple[int, int, int] | None = None,
+    ) -> keras.Model:
+        if include_top or weights:
+            raise ValueError(
+                f"Expected no classifier and no weights of Keras's own. Received: {include_top}, {weights}"
+            )
+        images = keras.Input(input_shape) if input_tensor is None else input_tensor
+        return keras.Model(keras.utils.get_source_inputs(images)[0], maps(images))
+
+    return network
+
+
 # Keras's own scaling inside a network holds tensors that no graph takes.
 _UNSCALED = {"include_preprocessing": False}
 
@@ -38,8 +58,8 @@ BACKBONES = {
     "mobilenet_v2": Backbone(keras.applications.MobileNetV2, "tf"),
     "mobilenet_v3": Backbone(keras.applications.MobileNetV3Large, "tf", _UNSCALED),
     "convnext_tiny": Backbone(keras.applications.ConvNeXtTiny, "torch", _UNSCALED),
-    "expression_net": Backbone(expression_net, "face_api"),
-    "fer_xception": Backbone(fer_xception, "tf"),
+    "expression_net": Backbone(_application(expression_net), "face_api"),
+    "fer_xception": Backbone(_application(fer_xception), "tf"),
 }
 
 

@@ -7,6 +7,9 @@ from facesent.model.backend import keras
 from facesent.model.layers import CalibratedSoftmax, MeanOfSides, WithMirrorImages
 from facesent.model.settings import Model
 
+LOGITS = "head_logits"
+"""The layer that makes logits of features: the last one with weights."""
+
 
 def build(settings: Model, classes: int, *, flip_average: bool = False) -> keras.Model:
     """Build the network that ``settings.name`` names, with fresh weights.
@@ -36,7 +39,7 @@ def both_sides(images: Any) -> Any:
 
 def answer(features: Any, classes: int, *, flip_average: bool) -> Any:
     """Probabilities from features: ``(n, features)``, or ``(2n, features)`` of both sides, to ``(n, classes)``."""
-    logits = keras.layers.Dense(classes, dtype="float32", name="head_logits")(features)
+    logits = keras.layers.Dense(classes, dtype="float32", name=LOGITS)(features)
     if flip_average:
         # Of logits, so that one temperature calibrates the mean.
         logits = MeanOfSides(dtype="float32", name="mean_of_sides")(logits)

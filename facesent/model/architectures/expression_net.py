@@ -10,31 +10,12 @@ from facesent.model.backend import keras
 _FILTERS = (32, 64, 128, 256)
 
 
-def expression_net(
-    *,
-    include_top: bool = False,
-    weights: None = None,
-    input_tensor: Any = None,
-    input_shape: tuple[int, int, int] | None = None,
-) -> keras.Model:
-    """Maps of 256 channels at a sixteenth of the side, with the arguments of ``keras.applications``.
-
-    Args:
-        include_top: only False: it has no classifier.
-        weights: only None: they come from a file.
-        input_tensor: ``(n, h, w, 3)`` to stand on; by default a new one.
-        input_shape: of a new one.
-
-    Raises:
-        ValueError: something else is asked for.
-    """
-    if include_top or weights:
-        raise ValueError(f"Expected no classifier and no weights of Keras's own. Received: {include_top}, {weights}")
-    inputs = keras.Input(input_shape) if input_tensor is None else input_tensor
-    x = inputs
+def expression_net(images: Any) -> Any:
+    """Maps of 256 channels at a sixteenth of the side of ``images``, ``(n, h, w, 3)``."""
+    x = images
     for number, filters in enumerate(_FILTERS):
         x = _block(x, filters, f"dense{number}", plain=number == 0)
-    return keras.Model(keras.utils.get_source_inputs(inputs)[0], x, name="expression_net")
+    return x
 
 
 def _block(x: Any, filters: int, name: str, *, plain: bool) -> Any:

@@ -8,38 +8,19 @@ from typing import Any
 
 from facesent.model.backend import keras
 
-CLASSES = 7
+_CLASSES = 7
 
 
-def fer_xception(
-    *,
-    include_top: bool = False,
-    weights: None = None,
-    input_tensor: Any = None,
-    input_shape: tuple[int, int, int] | None = None,
-) -> keras.Model:
-    """Maps of seven channels at an eighth of the side, with the arguments of ``keras.applications``.
+def fer_xception(images: Any) -> Any:
+    """Maps of seven channels at an eighth of the side of ``images``, ``(n, h, w, 3)``; the mean of each is a logit.
 
     The original takes grey images: the weights of red, green and blue are part of the first kernel.
-
-    Args:
-        include_top: only False: the mean of a map is the class's logit.
-        weights: only None: they come from a file.
-        input_tensor: ``(n, h, w, 3)`` to stand on; by default a new one.
-        input_shape: of a new one.
-
-    Raises:
-        ValueError: something else is asked for.
     """
-    if include_top or weights:
-        raise ValueError(f"Expected no classifier and no weights of Keras's own. Received: {include_top}, {weights}")
-    inputs = keras.Input(input_shape) if input_tensor is None else input_tensor
-    x = keras.layers.Conv2D(32, 3, strides=2, activation="relu", name="fer_conv1")(inputs)
+    x = keras.layers.Conv2D(32, 3, strides=2, activation="relu", name="fer_conv1")(images)
     x = keras.layers.Conv2D(64, 3, activation="relu", name="fer_conv2")(x)
     x = _block(x, 128, 1)
     x = _block(x, 256, 3, activated=True)
-    x = keras.layers.Conv2D(CLASSES, 3, padding="same", name="fer_classes")(x)
-    return keras.Model(keras.utils.get_source_inputs(inputs)[0], x, name="fer_xception")
+    return keras.layers.Conv2D(_CLASSES, 3, padding="same", name="fer_classes")(x)
 
 
 def _block(x: Any, filters: int, first: int, *, activated: bool = False) -> Any:

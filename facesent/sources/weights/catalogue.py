@@ -52,9 +52,11 @@ class Source:
     sha256: str = ""
 
 
+_HUMAN = Package("@vladmandic/human", "3.3.6")
+
 SOURCES: Mapping[str, Source] = {
     "vggface2_mobilenet": Source(
-        package=Package("@vladmandic/human", "3.3.6"),
+        package=_HUMAN,
         members=(
             Member(
                 "package/models/faceres.json",
@@ -95,7 +97,7 @@ SOURCES: Mapping[str, Source] = {
         sha256="31bc113349af04e284dc5a3354772d7412235cfa167f3da950a2c6d4dd972c45",
     ),
     "fer2013_xception": Source(
-        package=Package("@vladmandic/human", "3.3.6"),
+        package=_HUMAN,
         members=(
             Member(
                 "package/models/emotion.json",
