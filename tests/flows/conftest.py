@@ -13,6 +13,7 @@ import yaml
 
 from facesent.sources.drawn_faces.dataset import draw_dataset
 from tests.helpers.prefect_machine import Machine
+from tests.helpers.small_network import SMALL_NETWORK
 from tests.helpers.webhook import Receiver, receiving
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +21,7 @@ COPIED = ("facesent", "flows", "presets", "mlruns", "dvc.yaml", "params.yaml", "
 COPIED_TOO = (".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore")
 SMALL: dict[str, dict[str, Any]] = {
     "validate": {"min_images_per_class": 3, "max_quarantined": 0.2, "min_side": 16},
-    "model": {"image_size": 16},
+    "model": SMALL_NETWORK,
     "train": {"epochs": 1},
     "gate": {"min_accuracy": 0.0, "min_class_recall": 0.0},
 }

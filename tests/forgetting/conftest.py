@@ -12,6 +12,7 @@ import yaml
 from facesent.core.paths import Project
 from facesent.dataset.manifest import scan
 from facesent.sources.drawn_faces.dataset import draw_dataset
+from tests.helpers.small_network import SMALL_NETWORK
 from tests.helpers.trained_project import write_model
 
 CLASSES, SIDE = ("Happy", "Sad"), 32
@@ -19,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 SMALL = {
     "validate": {"min_images_per_class": 3, "max_quarantined": 0.2, "min_side": 16},
     "split": {"near_duplicate_distance": 0},
-    "model": {"image_size": SIDE},
+    "model": SMALL_NETWORK,
     "gate": {"min_accuracy": 0.0, "min_class_recall": 0.0},
 }
 _LEFT = ("DVC_", "MLFLOW_", "XDG_", "GIT_", "FACESENT_")

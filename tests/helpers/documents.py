@@ -23,6 +23,7 @@ from tempfile import TemporaryFile
 import yaml
 
 from facesent.sources.drawn_faces.dataset import draw_dataset
+from tests.helpers.small_network import SMALL_NETWORK
 
 ROOT = Path(__file__).parents[2]
 # In the order in which they run: training replaces the model that the others serve.
@@ -36,7 +37,7 @@ PAGES = [
 _FENCE = re.compile(r"^(?:<!-- (?P<mark>.*?) -->\n)?```(?P<language>\S*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 _SMALL = {
     "validate": {"min_images_per_class": 3, "max_quarantined": 0.2, "min_side": 16},
-    "model": {"image_size": 16},
+    "model": SMALL_NETWORK,
     # Little patience: the docs ask for 40 epochs once.
     "train": {"epochs": 1, "early_stopping": {"monitor": "val_loss", "patience": 1}},
     "gate": {"min_accuracy": 0.0, "min_class_recall": 0.0, "max_latency_ms": None},

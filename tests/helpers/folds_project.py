@@ -10,11 +10,12 @@ import yaml
 from PIL import Image
 
 from facesent.core.paths import Project
+from tests.helpers.small_network import SMALL_NETWORK
 
 LABELS = ("Dark", "Light", "Middle")
 REPOSITORY = Path(__file__).parents[2]
 SETTINGS: dict[str, dict[str, Any]] = {
-    "model": {"image_size": 16},
+    "model": SMALL_NETWORK,
     "train": {"epochs": 2, "batch_size": 12, "precision": "float32"},
     "cross_validation": {"folds": 3},
 }

@@ -13,13 +13,14 @@ import pytest
 from ruamel.yaml import YAML
 
 from facesent.sources.drawn_faces.dataset import draw_dataset
+from tests.helpers.small_network import SMALL_NETWORK
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 SMALL = {
     "validate": {"min_images_per_class": 3, "max_quarantined": 0.2, "min_side": 16},
-    "model": {"image_size": 16},
+    "model": SMALL_NETWORK,
     "train": {"epochs": 3},
 }
 STAGES = ["validate", "split", "train", "evaluate"]

@@ -20,6 +20,7 @@ from facesent.model.storage import load_labels
 from facesent.stages.split import split
 from facesent.stages.train import train
 from facesent.stages.validate import validate
+from tests.helpers.small_network import SMALL_NETWORK
 
 pytestmark = pytest.mark.slow
 
@@ -53,7 +54,7 @@ class Witness(Watcher):
 def divided(make_project: Callable[..., Project]) -> Project:
     project = make_project()
     params = yaml.safe_load(project.params.read_text())
-    params["model"]["image_size"] = 16
+    params["model"].update(SMALL_NETWORK)
     params["train"].update(epochs=2, batch_size=16, precision="float32")
     project.params.write_text(yaml.safe_dump(params, sort_keys=False))
     validate(project)
@@ -121,6 +122,9 @@ def test_an_image_that_was_changed_while_it_trained_fails_it_and_the_same_bytes_
 def test_a_disk_without_room_for_the_states_stops_the_training_before_its_first_step(
     divided: Project, tmp_path: Path
 ) -> None:
+    params = yaml.safe_load(divided.params.read_text())
+    params["model"].update(name="reference_cnn", last_layer="")
+    divided.params.write_text(yaml.safe_dump(params, sort_keys=False))
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", disk], check=False, capture_output=True)

@@ -13,13 +13,14 @@ import pytest
 import yaml
 
 from facesent.core.paths import Project
+from tests.helpers.small_network import SMALL_NETWORK
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 SMALL: dict[str, dict[str, Any]] = {
-    "model": {"image_size": 16},
+    "model": SMALL_NETWORK,
     "train": {"epochs": 2, "batch_size": 16, "precision": "float32"},
     "evaluate": {"bootstrap_resamples": 100},
 }

@@ -11,7 +11,7 @@ from facesent.params import load_params
 from facesent.prediction.classifier import Classifier
 from facesent.sources.drawn_faces.portrait import draw_portrait
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 # The two differ by little but the mouth.
 LABELS = ["Happy", "Neutral"]
