@@ -62,6 +62,7 @@ def test_models_lists_how_good_a_version_is_and_why_it_is_served(project: Path) 
 
 
 @pytest.mark.usefixtures("quick_canary")
+@pytest.mark.long
 def test_a_rejected_model_ends_with_status_1(project: Path) -> None:
     made = make_project(project)
     run("promote")

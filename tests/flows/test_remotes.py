@@ -144,6 +144,7 @@ def test_a_push_that_was_cut_is_completed_by_the_next(
     check_complete(trained, fresh)
 
 
+@pytest.mark.long
 def test_the_flow_takes_images_from_the_remote_and_draws_none_where_it_refuses(
     trained: Path, bucket: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

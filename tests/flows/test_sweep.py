@@ -23,6 +23,7 @@ from tests.helpers.tables import cells
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning"),
 ]
 

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from facesent.sources.drawn_faces.dataset import draw_dataset
 from tests.helpers.small_network import SMALL_NETWORK
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 ROOT = Path(__file__).parents[2]
 SMALL = {

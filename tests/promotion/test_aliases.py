@@ -83,6 +83,7 @@ def test_eight_promoters_at_once_leave_one_history() -> None:
     promoters.assert_one_chain()
 
 
+@pytest.mark.long
 def test_killed_promoters_among_others_leave_one_history() -> None:
     promoters.make_versions(8)
     killed = [promoters.start(promoters.end_after_write, write, promoters.promote, write) for write in (1, 2)]

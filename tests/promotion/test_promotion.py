@@ -79,6 +79,7 @@ def test_a_worse_model_is_rejected_and_a_better_one_replaces_the_champion(projec
     assert versions.version_with_alias(PREVIOUS) == 3
 
 
+@pytest.mark.long
 def test_a_champion_of_other_classes_is_replaced_on_demand_only(project: Path) -> None:
     made = make_project(project)
     decide(made)
@@ -110,6 +111,7 @@ def test_a_model_that_mlflow_lost_is_recorded_again(
     assert {dataset.dataset.name for dataset in run.inputs.dataset_inputs} == {"train", "val", "test"}
 
 
+@pytest.mark.long
 def test_another_min_confidence_is_another_version_of_the_same_weights(project: Path) -> None:
     made = make_project(project)
     decide(made)

@@ -17,6 +17,7 @@ from tests.helpers.tracking_server import free_port, tracking_server
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.long
 def test_promoters_in_folders_of_their_own_leave_one_history(
     tmp_path: Path, empty_mlflow_database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

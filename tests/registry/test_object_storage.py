@@ -133,6 +133,7 @@ def anew(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     return load
 
 
+@pytest.mark.long
 def test_what_is_refused_is_one_line_that_says_what_to_do(
     project: Path, bucket: Storage, anew: Callable[..., str]
 ) -> None:
@@ -165,6 +166,7 @@ def test_each_command_says_it(project: Path, bucket: Storage, command: list[str]
     assert "Unable to locate credentials. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE." in line
 
 
+@pytest.mark.long
 @pytest.mark.long
 def test_what_a_refusal_leaves_a_rerun_repairs(project: Path, bucket: Storage) -> None:
     bucket.remove(BUCKET)

@@ -113,6 +113,7 @@ def test_an_epoch_that_mlflow_did_not_take_is_given_again(project: Path, monkeyp
 
 
 @pytest.mark.usefixtures("away_at_once")
+@pytest.mark.long
 def test_a_server_that_went_away_has_every_epoch_in_the_end(
     project: Path, tmp_path: Path, empty_mlflow_database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

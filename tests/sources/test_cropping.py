@@ -82,6 +82,7 @@ def test_the_default_is_the_whole_photo(project: Path, photos: Path) -> None:
     assert contents(Path("data")) == contents(photos)
 
 
+@pytest.mark.long
 def test_the_same_import_changes_nothing_and_adds_nothing(project: Path, photos: Path) -> None:
     call("import", str(photos), "--crop", "largest")
     before = contents(Path("data"))

@@ -93,6 +93,7 @@ def test_it_comes_back_to_sqlite_as_it_was(folder: Path, postgres: str, monkeypa
     assert "mlflow.db yet. Received: one" in again.output
 
 
+@pytest.mark.long
 def test_files_are_found_behind_a_server(
     folder: Path, postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -104,7 +104,9 @@ def test_it_collects_is_accepted_stays_quiet_and_alarms_at_a_change(project: Pat
     assert "requests as usual" in watch().output
 
 
-@pytest.mark.parametrize(("light", "said"), [(120.0, "cannot be told from"), (60.0, "can be told from")])
+@pytest.mark.parametrize(
+    ("light", "said"), [(60.0, "can be told from"), pytest.param(120.0, "cannot be told from", marks=pytest.mark.long)]
+)
 def test_whether_photos_are_unlike_the_test_set_is_looked_at_once_and_is_no_alarm(
     project: Path, light: float, said: str
 ) -> None:
