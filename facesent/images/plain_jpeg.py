@@ -11,36 +11,29 @@ from numpy.typing import NDArray
 _COLOURS = ("YCbCr", "Gray")
 # Below it a picture may have the same sides at two scales.
 _MIN_SIDE = 16
-_SCALES = (8, 4, 2)
-# The marker of both, APP1, which compressed pixels can't contain.
-_EXIF_OR_XMP = b"\xff\xe1"
 
 
-def decode_plain(content: bytes, side: int | None, max_pixels: int) -> NDArray[np.uint8] | None:
-    """Decode a JPEG if there is nothing unusual about it; how it is turned is not looked at.
+def decode_plain(content: bytes, stored: tuple[int, int], wanted: tuple[int, int]) -> NDArray[np.uint8] | None:
+    """Decode a JPEG if there is nothing unusual about it.
 
     Args:
         content: untrusted.
-        side: that is needed: of twice that or more, it is decoded at 1/2, 1/4 or 1/8. None for every pixel.
-        max_pixels: what has more by its header is not decoded.
+        stored: width and height that its header was found to have, and that were found acceptable.
+        wanted: the same, or these divided by 2, 4 or 8 and rounded up.
 
     Returns:
         RGB, ``(height, width, 3)``: the pixels that Pillow gives. None where these might be others, or where the
         decoder so much as warns, such as of a file that ends early.
     """
+    if min(stored) < _MIN_SIDE:
+        return None
+    width, height = wanted if wanted != stored else (0, 0)
     try:
-        # The reader of this header is the one that will ask for memory.
-        height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
-        if min(height, width) < _MIN_SIDE or height * width > max_pixels or colours not in _COLOURS:
+        # What a second reader of a header takes it for has to be asked before memory is.
+        *sides, colours, _ = simplejpeg.decode_jpeg_header(content)
+        if sides != [stored[1], stored[0]] or colours not in _COLOURS:
             return None
-        scale = next((scale for scale in _SCALES if side and min(height, width) // side >= scale), 1)
-        least = {} if scale == 1 else {"min_height": -(-height // scale), "min_width": -(-width // scale)}
-        return np.asarray(simplejpeg.decode_jpeg(content, **least))
+        return np.asarray(simplejpeg.decode_jpeg(content, min_height=height, min_width=width))
     except (ValueError, KeyError):
         # It raises a KeyError for a sampling that it has no name for.
         return None
-
-
-def may_be_turned(content: bytes) -> bool:
-    """Whether a JPEG may say, in EXIF or XMP, that it is to be shown otherwise than it is stored."""
-    return _EXIF_OR_XMP in content

@@ -23,7 +23,7 @@ from facesent.core.console import Progress
 from facesent.core.errors import FacesentError
 from facesent.images.kinds import kind_of
 from facesent.images.limits import MAX_BYTES, MAX_PIXELS, MAX_WHOLE_PIXELS
-from facesent.images.plain_jpeg import decode_plain, may_be_turned
+from facesent.images.plain_jpeg import decode_plain
 from facesent.images.spill import MEMORY_BUDGET, pixel_array
 from facesent.images.threads import image_threads
 
@@ -98,11 +98,6 @@ def decode(content: bytes, size: int | None, *, max_pixels: int = MAX_PIXELS) ->
     Raises:
         ImageError: as ``read_image``.
     """
-    # To open it with Pillow first would cost a small photo a quarter of its time.
-    if len(content) <= MAX_BYTES and not may_be_turned(content):
-        plain = decode_plain(content, size, max_pixels)
-        if plain is not None:
-            return plain
     with opened(content, max_pixels=max_pixels) as photo:
         return photo.pixels(size)
 
@@ -161,9 +156,13 @@ class Photo:
     def _plain(self, side: int | None) -> Pixels | None:
         """The same, sooner, of a JPEG that is stored upright and has nothing unusual; None of all else."""
         self._refuse_too_large()
-        if not self.content or not isinstance(self.image, JpegImageFile) or _turn(self.image) is not None:
+        image, stored = self.image, self.image.size
+        if not self.content or not isinstance(image, JpegImageFile) or _turn(image) is not None:
             return None
-        return decode_plain(self.content, side, self.max_pixels)
+        if side:
+            # Pillow takes no second one, so that this scale is that of ``seen`` too.
+            image.draft("RGB", (side, side))
+        return decode_plain(self.content, stored, image.size)
 
     def _refuse_too_large(self) -> None:
         most = self.max_pixels if self.format == "JPEG" else min(self.max_pixels, MAX_WHOLE_PIXELS)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facesent.images.limits import MAX_PIXELS
 from facesent.images.plain_jpeg import decode_plain
 from facesent.images.reading import ImageError, decode, opened
 
@@ -120,18 +119,19 @@ def test_every_kind_gives_what_pillow_gives(kind: str, side: int | None) -> None
 @pytest.mark.parametrize("kind", PLAIN)
 def test_a_plain_one_is_not_left_to_pillow(kind: str) -> None:
     content = PLAIN[kind](picture(350, 300))
-    assert decode_plain(content, None, MAX_PIXELS).shape == (300, 350, 3)
-    assert decode_plain(content, 75, MAX_PIXELS).shape == (75, 88, 3)
+    assert decode_plain(content, (350, 300), (350, 300)).shape == (300, 350, 3)
+    assert decode_plain(content, (350, 300), (88, 75)).shape == (75, 88, 3)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in UNUSUAL if kind != "turned"])
 def test_whatever_the_decoder_minds_is_left_to_pillow(kind: str) -> None:
-    assert decode_plain(UNUSUAL[kind](picture(350, 300)), None, MAX_PIXELS) is None
+    assert decode_plain(UNUSUAL[kind](picture(350, 300)), (350, 300), (350, 300)) is None
 
 
-def test_a_header_that_claims_too_much_costs_no_memory() -> None:
+def test_a_header_that_the_decoder_reads_otherwise_costs_no_memory() -> None:
+    """The sides that were found acceptable may not be those that it would make room for."""
     huge = with_sof(encoded(picture()), 5, b"\xff\0\xff\0")
-    assert decode_plain(huge, None, MAX_PIXELS) is None
+    assert decode_plain(huge, (350, 300), (350, 300)) is None
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
