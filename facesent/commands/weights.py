@@ -43,8 +43,8 @@ def weights(name: str | None, archive: Path | None, output: Path | None, version
     well in model.weights.
 
     \b
-    Examples: facesent weights vggface2_mobilenet
-              facesent weights --version champion
+    Example: facesent weights vggface2_mobilenet
+             facesent weights --version champion
     """
     if version is not None:
         if name or archive or output:

@@ -5,6 +5,7 @@ import pty
 import select
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -15,6 +16,7 @@ import psutil
 
 _MOST_SECONDS = 300.0
 _CTRL_C = b"\x03"
+_LOCAL_FLAGS = 3
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,10 @@ def _on_terminal(
     command: Sequence[str], folder: Path, env: Mapping[str, str]
 ) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
     terminal, inner = pty.openpty()
+    # At Ctrl-C the system would throw away what was printed and not read yet, such as what the Ctrl-C before it led to.
+    settings = termios.tcgetattr(inner)
+    settings[_LOCAL_FLAGS] |= termios.NOFLSH
+    termios.tcsetattr(inner, termios.TCSANOW, settings)
     # As a shell does it: a session whose terminal this is, and signals as they are by default.
     shell = (
         "import fcntl, os, signal, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
