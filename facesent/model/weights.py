@@ -25,11 +25,14 @@ def load_pretrained(model: keras.Model, settings: Model) -> None:
     for trunk, end in ends(settings):
         if trunk.weights != "none":
             source = up_to_last_layer(trunk, _from_file(trunk) if trunk.names_file else _from_keras(trunk))
-            # In order, since Keras names some layers by a count.
-            layers = keras.Model(model.input, model.get_layer(end).output).layers
-            variables = [variable for layer in layers for variable in layer.variables]
-            for variable, value in zip(variables, source.variables, strict=True):
+            for variable, value in zip(backbone_variables(model, end), source.variables, strict=True):
                 variable.assign(value)
+
+
+def backbone_variables(model: keras.Model, end: str) -> list[keras.Variable]:
+    """Those of all layers up to the one named ``end``, in their order, since Keras names some layers by a count."""
+    layers = keras.Model(model.input, model.get_layer(end).output).layers
+    return [variable for layer in layers for variable in layer.variables]
 
 
 def freeze(model: keras.Model, settings: Model, *, head_only: bool) -> None:

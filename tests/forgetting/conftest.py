@@ -15,7 +15,7 @@ from facesent.sources.drawn_faces.dataset import draw_dataset
 from tests.helpers.small_network import SMALL_NETWORK
 from tests.helpers.trained_project import write_model
 
-CLASSES, SIDE = ("Happy", "Sad"), 32
+CLASSES, SIDE = ("Happy", "Sad"), SMALL_NETWORK["image_size"]
 ROOT = Path(__file__).parents[2]
 SMALL = {
     "validate": {"min_images_per_class": 3, "max_quarantined": 0.2, "min_side": 16},

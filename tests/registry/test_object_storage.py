@@ -167,7 +167,6 @@ def test_each_command_says_it(project: Path, bucket: Storage, command: list[str]
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_what_a_refusal_leaves_a_rerun_repairs(project: Path, bucket: Storage) -> None:
     bucket.remove(BUCKET)
     # Its stage evaluate goes on without MLflow.

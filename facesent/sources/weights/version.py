@@ -7,6 +7,7 @@ from facesent.model.architectures.backbones import ends, untrained, up_to_last_l
 from facesent.model.backend import keras
 from facesent.model.settings import Model, Trunk
 from facesent.model.storage import load_model
+from facesent.model.weights import backbone_variables
 from facesent.registry.versions import Version, version_files
 
 
@@ -31,16 +32,15 @@ def backbones_of(version: Version, settings: Model) -> Iterator[tuple[Trunk, ker
     if unknown := [end for _, end in ends(settings) if end not in known]:
         raise _other_layers(version, settings, f"{len(unknown)} of {len(settings.trunks)} backbones are missing")
     for trunk, end in ends(settings):
-        yield trunk, _backbone(version, settings, trunk, keras.Model(network.input, network.get_layer(end).output))
+        yield trunk, _backbone(version, settings, trunk, backbone_variables(network, end))
 
 
-def _backbone(version: Version, settings: Model, trunk: Trunk, trained: keras.Model) -> keras.Model:
+def _backbone(version: Version, settings: Model, trunk: Trunk, values: list[keras.Variable]) -> keras.Model:
     backbone = untrained(trunk)
     for variable in backbone.variables:
         # What lies behind last_layer is read by nobody, and must not differ from file to file.
         variable.assign(keras.ops.zeros_like(variable))
     variables = up_to_last_layer(trunk, backbone).variables
-    values = [value for layer in trained.layers for value in layer.variables]
     if [tuple(variable.shape) for variable in variables] != [tuple(value.shape) for value in values]:
         raise _other_layers(version, settings, f"other layers than {trunk.name} has")
     for variable, value in zip(variables, values, strict=True):
