@@ -19,17 +19,21 @@ from benchmarks.trainings import prepare, stage
 from facesent.core.errors import DataError
 from facesent.core.paths import SPLITS, Project
 from facesent.dataset.files import METADATA
+from facesent.dataset.measure import photo_hashes
+from facesent.dataset.similarity import alike
 from facesent.images.reading import Pixels, decode, resize
 from facesent.images.rows import read_split
 from facesent.images.threads import map_ahead
+from facesent.params import load_params
 from facesent.prediction.faces import Box, all_faces, read_face, square_around
+from facesent.sources.cropping import cut_photos
 from facesent.sources.drawn_faces.camera import to_jpeg
 from facesent.sources.folder import import_folder
 
 if TYPE_CHECKING:
     from facesent.prediction.classifier import Classifier
 
-_SEED, _QUALITY = 7, 90
+_SEED, _QUALITY, _SENT_QUALITY = 7, 90, 60
 # Of the shorter side of the whole photo, which is a third longer than high.
 _SHARES = (0.25, 0.8)
 _GRID, _NOISE = (6, 8), 4.0
@@ -61,6 +65,8 @@ class Seen:
 def run(scratch: Path, size: Size, project: Path | None = None) -> Sequence[Result]:
     """Paste each image of a project's splits into a larger picture, and cut it out again; train on what was cut, too.
 
+    Also of a copy of each picture that was edited.
+
     Args:
         scratch: where a project is trained if none is given.
         size: how many images.
@@ -85,6 +91,7 @@ def run(scratch: Path, size: Size, project: Path | None = None) -> Sequence[Resu
         labels = list(rows["label"][unseen])
         return [
             *_places(seen),
+            *_copies(Path(folder) / "copies", seen, load_params(trained.params).split.near_duplicate_distance),
             *_accuracies(classifier, held_out, labels),
             _trained_on_cuts(trained, Path(folder) / "cuts", rows, seen, held_out, labels),
         ]
@@ -103,6 +110,44 @@ def _places(seen: Sequence[Seen]) -> Sequence[Result]:
         noted("at least half of both is common, of those found", shown[1]),
         noted("a face is found in the crops alone", f"{np.mean([one.bare for one in seen]):.1%}"),
     ]
+
+
+def _copies(folder: Path, seen: Sequence[Seen], distance: int) -> Sequence[Result]:
+    """Whether a photo and an edited copy of it are known as one when both are cut."""
+    photos, copies = (
+        _cut_into(folder / name, files)
+        for name, files in (("photos", [one.file for one in seen]), ("copies", [_edited(one.file) for one in seen]))
+    )
+    both = photos.index.intersection(copies.index)
+    by_photo = [alike(copies.loc[[row]], photos.loc[[row]], distance)[0] for row in both]
+    photos, copies = (table.assign(source_phash="") for table in (photos, copies))
+    by_square = [alike(copies.loc[[row]], photos.loc[[row]], distance)[0] for row in both]
+    what = f"{len(both)} edited copies that are near duplicates of their photo, both cut"
+    return [
+        noted(f"{what}: by their squares alone", f"{np.mean(by_square):.1%}"),
+        noted(f"{what}: as data import knows them", f"{np.mean(by_photo):.1%}"),
+    ]
+
+
+def _cut_into(folder: Path, files: Sequence[bytes]) -> pd.DataFrame:
+    """What the squares look like and the photos that they were cut from, by number, where a face was found."""
+    folder.mkdir(parents=True)
+    photos = {f"{number}.jpg": folder / f"{number}.jpg" for number in range(len(files))}
+    for path, content in zip(photos.values(), files, strict=True):
+        path.write_bytes(content)
+    cuts = cut_photos(photos, folder / "cut")
+    found = {name: cut.phash for name, cut in cuts.items() if cut.sha256}
+    own = [photo_hashes((folder / "cut" / name).read_bytes()) for name in found]
+    table = {"phash": [hashes[:16] for hashes in own], "mirrored": [hashes[16:] for hashes in own]}
+    return pd.DataFrame({**table, "source_phash": list(found.values())}, index=[Path(name).stem for name in found])
+
+
+def _edited(file: bytes) -> bytes:
+    """As it is sent around: half the size, saved again."""
+    pixels = decode(file, None)
+    height, width = pixels.shape[:2]
+    half = cv2.resize(pixels, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    return to_jpeg(np.asarray(half, np.uint8), _SENT_QUALITY)
 
 
 def _accuracies(classifier: "Classifier", seen: Sequence[Seen], labels: Sequence[str]) -> Sequence[Result]:

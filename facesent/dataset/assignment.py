@@ -2,7 +2,7 @@
 
 The table is kept in git, in ``assignment.csv``. It names no file and no person: contents and people are known by the
 start of their hashes, pictures by their perceptual hash. Rows of images that are gone stay. An image that was cut from
-a whole photo has the start of that photo's hash too, so that both are known as one.
+a whole photo has the start of that photo's hash too, and its perceptual hashes, so that both are known as one.
 """
 
 import hashlib
@@ -17,12 +17,13 @@ from facesent.core.errors import DataError
 from facesent.core.files import replaced
 from facesent.core.paths import SPLITS
 from facesent.core.text import some
-from facesent.dataset.metadata import SOURCE
-from facesent.dataset.similarity import distances, numbers_of
+from facesent.dataset.metadata import SOURCE, SOURCE_PHASH
+from facesent.dataset.similarity import alike
 
-COLUMNS = ("content", "person", "phash", "split", "source")
-# The last column is written only where an image has a source.
-_ALWAYS = COLUMNS[:-1]
+_ALWAYS = ("content", "person", "phash", "split")
+# Written only where an image has a source. Earlier tables know the photo's content, and not its looks.
+_OF_SOURCES = ("source", "source_phash")
+COLUMNS = (*_ALWAYS, *_OF_SOURCES)
 _KEY = ["content", "person"]
 _DIGITS = 16
 
@@ -36,10 +37,11 @@ def identities(images: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         images: with ``sha256``, ``group`` (the person, missing where nobody is known), ``phash``, and ``source_sha256``
-            if any of them is known to be cut from a photo.
+            and ``source_phash`` if any of them is known to be cut from a photo.
 
     Returns:
-        ``content``, ``person`` ("" where nobody is known), ``phash`` and ``source`` ("" where none is known), all text.
+        ``content``, ``person`` ("" where nobody is known), ``phash``, ``source`` and ``source_phash`` ("" where none is
+        known), all text.
     """
     names = images["group"].dropna().unique()
     people = {name: hashlib.sha256(f"person {name}".encode()).hexdigest()[:_DIGITS] for name in names}
@@ -48,6 +50,7 @@ def identities(images: pd.DataFrame) -> pd.DataFrame:
         "person": [people.get(name, "") for name in images["group"]],
         "phash": images["phash"],
         "source": images[SOURCE].fillna("").str[:_DIGITS] if SOURCE in images else "",
+        "source_phash": images[SOURCE_PHASH].fillna("") if SOURCE_PHASH in images else "",
     }
     return pd.DataFrame(known, dtype=str).reset_index(drop=True)
 
@@ -63,9 +66,12 @@ def origins(table: pd.DataFrame) -> "pd.Series[str]":
 
 def with_sources(images: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """``images``, as ``identities`` gives them, with the sources that the table remembers of their contents."""
-    sources = table[table["source"] != ""].drop_duplicates("content").set_index("content")["source"]
+    sources = table[table["source"] != ""].drop_duplicates("content").set_index("content")
     return images.assign(
-        source=images["source"].mask(images["source"] == "", images["content"].map(sources)).fillna("")
+        **{
+            name: images[name].mask(images[name] == "", images["content"].map(sources[name])).fillna("")
+            for name in _OF_SOURCES
+        }
     )
 
 
@@ -96,13 +102,13 @@ def table_of(text: str, name: str) -> pd.DataFrame:
             "one row per image."
         )
     table = pd.read_csv(StringIO(text), dtype=str, keep_default_na=False)
-    if tuple(table.columns) not in (COLUMNS, _ALWAYS) or not table["split"].isin(SPLITS).all():
+    if tuple(table.columns) not in (COLUMNS, COLUMNS[:-1], _ALWAYS) or not table["split"].isin(SPLITS).all():
         raise AssignmentError(
             f"Expected the columns {', '.join(_ALWAYS)} in {name}, and train, val or test as split. Received: "
             f"{', '.join(map(str, table.columns))}. Restore it from git: git checkout {name}"
         )
     _check_places(table, name)
-    return table if "source" in table else table.assign(source="")
+    return table.reindex(columns=list(COLUMNS), fill_value="")
 
 
 def _check_places(table: pd.DataFrame, name: str) -> None:
@@ -175,9 +181,7 @@ def unseen(sha256: pd.Series, images: pd.DataFrame, seen: pd.DataFrame, distance
     """
     same = images["content"].isin(seen["content"]) | origins(images).isin(origins(seen))
     same |= images["person"].isin(seen["person"]) & (images["person"] != "")
-    hashes = numbers_of(seen["phash"])
-    near = [bool((distances(phash, hashes) <= distance).any()) for phash in numbers_of(images["phash"])]
-    new = ~(same.to_numpy(dtype=bool) | np.array(near, dtype=bool))
+    new = ~(same.to_numpy(dtype=bool) | alike(images, seen, distance))
     # A content may be of two people, and is new where it is to both.
     of_content = pd.Series(new, images["content"]).groupby(level=0).all()
     return of_content.loc[sha256.str[:_DIGITS]].to_numpy(dtype=bool)

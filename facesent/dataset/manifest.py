@@ -18,6 +18,7 @@ from facesent.images.threads import cores
 
 _DTYPES = {
     "file_name": "str", "label": "str", "group": "str", "split": "str", "source_sha256": "str",
+    "source_phash": "str",
     "width": "Int64", "height": "Int64", "mode": "str", "format": "str", "bytes": "Int64",
     "sha256": "str", "phash": "str", "phash_mirrored": "str",
     "brightness": "float64", "contrast": "float64", "sharpness": "float64",

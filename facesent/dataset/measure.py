@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from facesent.images.reading import ImageError, opened, read_content
+from facesent.images.reading import ImageError, Photo, opened, read_content
 
 # Enough to see whether a picture is sharp.
 _LIGHT_SIDE = 128
@@ -90,13 +90,16 @@ def _measure_content(content: bytes, max_pixels: int, facts: Facts) -> Facts:
         with opened(content, max_pixels=max_pixels) as photo:
             (width, height), mode = photo.image.size, photo.image.mode
             facts = facts._replace(width=width, height=height, mode=mode, format=photo.format)
-            luma = photo.seen("L", _LIGHT_SIDE)
+            luma = _luma(photo)
     except ImageError as error:
         return facts._replace(reason=error.reason)
-    if facts.format != "JPEG":
-        # A JPEG's decoder has halved it already, for less than nothing.
-        luma = luma.reduce(_halvings(luma.size))
     return _measure_pixels(luma, facts)
+
+
+def _luma(photo: Photo) -> Image.Image:
+    luma = photo.seen("L", _LIGHT_SIDE)
+    # A JPEG's decoder has halved it already, for less than nothing.
+    return luma if photo.format == "JPEG" else luma.reduce(_halvings(luma.size))
 
 
 def _measure_pixels(luma: Image.Image, facts: Facts) -> Facts:
@@ -114,6 +117,19 @@ def _measure_pixels(luma: Image.Image, facts: Facts) -> Facts:
         sharpness=round(float(edges[0, 0]) ** 2, 3),
         ok=True,
     )
+
+
+def photo_hashes(content: bytes) -> str:
+    """The perceptual hashes of an image file and of its mirror image, as ``read_facts`` measures them.
+
+    Returns:
+        32 hexadecimal digits, as ``source_phash`` in ``metadata.csv`` has them.
+
+    Raises:
+        ImageError: it cannot be decoded.
+    """
+    with opened(content) as photo:
+        return "".join(perceptual_hashes(_luma(photo)))
 
 
 def perceptual_hashes(luma: Image.Image) -> tuple[str, str]:

@@ -20,12 +20,14 @@ PROPOSED = "proposed-"
 """What the groups begin with that nobody gave: `facesent data people` found them by the faces."""
 SOURCE = "source_sha256"
 """The column of what an image was cut from: the SHA-256 of the whole photo's file."""
+SOURCE_PHASH = "source_phash"
+"""The column of what that photo looks like: its perceptual hash and then that of its mirror image."""
 _WRITTEN = ("file_name", "group", "split")
-COLUMNS = (*_WRITTEN, SOURCE)
+_HEX_DIGITS = {SOURCE: 64, SOURCE_PHASH: 32}
+COLUMNS = (*_WRITTEN, *_HEX_DIGITS)
 _DELIMITERS = ",;\t|"
 # What people and their programs take for it.
 _NEARLY = re.compile(r"metadata\.(csv(\.\w+)?|tsv|jsonl|xlsx?|ods)", re.IGNORECASE)
-_SHA256 = re.compile(r"([0-9a-f]{64})?")
 # What pandas and databases write for nothing; as groups they would make one person of all whom nobody knows.
 _NOTHING = frozenset({"nan", "NaN", "None", "<NA>", "null", "NULL"})
 
@@ -76,7 +78,7 @@ def read_metadata(path: Path, images: Collection[str]) -> Metadata:
 
     Raises:
         DataError: as `parse` and `is_there`; no row names an image, an image has two rows, a split is not train, val or
-            test, or a source is no SHA-256.
+            test, or a source has no hash's form.
     """
     if not is_there(path):
         return Metadata()
@@ -215,8 +217,10 @@ def _check(rows: Sequence[Row], path: Path) -> None:
     if wrong := [row for row in rows if row.get("split") not in (None, "", *SPLITS)]:
         examples = some(f"{row['split']} ({row['file_name']})" for row in wrong)
         raise DataError(f"Expected train, val, test or nothing as split in {path}. Received: {examples}")
-    if wrong := [row for row in rows if not _SHA256.fullmatch(row.get(SOURCE, ""))]:
-        examples = some(f"{row[SOURCE]} ({row['file_name']})" for row in wrong)
-        raise DataError(
-            f"Expected 64 hex digits in small letters or nothing as {SOURCE} in {path}. Received: {examples}"
-        )
+    for column, digits in _HEX_DIGITS.items():
+        known = re.compile(f"([0-9a-f]{{{digits}}})?")
+        if wrong := [row for row in rows if not known.fullmatch(row.get(column, ""))]:
+            examples = some(f"{row[column]} ({row['file_name']})" for row in wrong)
+            raise DataError(
+                f"Expected {digits} hex digits in small letters or nothing as {column} in {path}. Received: {examples}"
+            )

@@ -88,6 +88,41 @@ def near_duplicates(phash: pd.Series, mirrored: pd.Series, distance: int) -> Lab
     return _components(len(entries) + len(phash), labels, other_form)[labels]
 
 
+def looks(images: pd.DataFrame) -> pd.DataFrame:
+    """What images look like, and what the photos look like that some were cut from, as ``near_duplicates`` takes it.
+
+    Args:
+        images: with ``phash``, ``mirrored`` if it is known, and ``source_phash`` ("" where none is known).
+
+    Returns:
+        ``row``, the place among the images, ``phash`` and ``mirrored``; first come the images in their order.
+    """
+    images = images.reset_index(drop=True)
+    photos = images["source_phash"][images["source_phash"] != ""]
+    own = pd.DataFrame({"phash": images["phash"], "mirrored": images.get("mirrored")})
+    whole = pd.DataFrame({"phash": photos.str[:16], "mirrored": photos.str[16:]})
+    return pd.concat([own, whole]).reset_index(names="row")
+
+
+def alike(images: pd.DataFrame, others: pd.DataFrame, distance: int) -> NDArray[np.bool_]:
+    """Whether each image is nearly the same picture as another, or as its mirror image, or cut from such a photo.
+
+    Args:
+        images: as ``looks`` takes them; one without a ``phash`` is like no other.
+        others: likewise.
+        distance: in bits, up to which two pictures are nearly the same.
+
+    Returns:
+        ``(images,)``.
+    """
+    ours, theirs = looks(images).dropna(subset="phash"), looks(others)
+    hashes = numbers_of(pd.concat([theirs["phash"], theirs["mirrored"]]).dropna())
+    near = [bool((distances(phash, hashes) <= distance).any()) for phash in numbers_of(ours["phash"])]
+    found = np.zeros(len(images), bool)
+    found[ours["row"][near]] = True
+    return found
+
+
 def numbers_of(phash: pd.Series) -> Hashes:
     """Perceptual hashes, written as 16 hexadecimal digits, as 64-bit numbers; none may be missing."""
     return np.array([int(text, 16) for text in phash], dtype=np.uint64)

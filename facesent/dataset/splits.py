@@ -10,10 +10,11 @@ import pandas as pd
 from facesent.core.errors import DataError
 from facesent.core.paths import SPLITS
 from facesent.core.text import some
+from facesent.dataset.assignment import COLUMNS as REMEMBERED
 from facesent.dataset.assignment import identities, origins, with_sources
 from facesent.dataset.folds import Names, draw
 from facesent.dataset.metadata import PROPOSED
-from facesent.dataset.similarity import Labels, LinkKind, describe_link, groups_of, join, near_duplicates
+from facesent.dataset.similarity import Labels, LinkKind, describe_link, groups_of, join, looks, near_duplicates
 from facesent.dataset.torn import NAME, settle
 
 COLUMNS = ("file_name", "label", "group", "sha256", "split")
@@ -67,12 +68,12 @@ def split(
 ) -> tuple[pd.DataFrame, SplitReport]:
     """Divide the images of ``manifest`` that are ``ok``.
 
-    Images with equal content or cut from one photo, with perceptual hashes at most ``near_duplicate_distance`` bits
-    apart, or of one ``group`` are joined, over any number of links, and sit in one split. What was placed before stays
-    where it was, cut to the face or not, and what belongs to it follows, also where it is gone by now; a given
-    ``split`` is obeyed. An image that would tie two splits together is left out. The others are drawn so that each
-    class comes close to the shares ``val`` and ``test``. The result depends on neither the order of the rows nor the
-    machine.
+    Images with equal content or cut from one photo, with perceptual hashes (their own, or those of the photos that they
+    were cut from) at most ``near_duplicate_distance`` bits apart, or of one ``group`` are joined, over any number of
+    links, and sit in one split. What was placed before stays where it was, cut to the face or not, and what belongs to
+    it follows, also where it is gone by now; a given ``split`` is obeyed. An image that would tie two splits together
+    is left out. The others are drawn so that each class comes close to the shares ``val`` and ``test``. The result
+    depends on neither the order of the rows nor the machine.
 
     Args:
         manifest: as ``scan`` gives it.
@@ -86,7 +87,7 @@ def split(
 
     Returns:
         The columns of ``COLUMNS`` sorted by file_name, ``group`` being the group's id (the start of its smallest
-        sha256), further ``content``, ``person``, ``phash`` and ``source`` as in ``assignment.csv``; and the report.
+        sha256), further those of ``assignment.csv``; and the report.
 
     Raises:
         SplitError: a split would be empty, or a class has too few groups to be in each.
@@ -114,7 +115,7 @@ def split(
     places = settled.places[rows]
     names = _place(images["label"], group, places, goals, seed, first=memory.empty)
     result = images[["file_name", "label", "sha256"]].assign(group=_group_ids(images, group), split=names)
-    result = pd.concat([result[list(COLUMNS)], nodes[["content", "person", "phash", "source"]]], axis=1)
+    result = pd.concat([result[list(COLUMNS)], nodes[[name for name in REMEMBERED if name != "split"]]], axis=1)
     given = np.where(nodes["given"], nodes["split"], "").astype(NAME)
     ungrouped = _ungrouped(given, goals, seed)
     proposed = int(images["group"].fillna("").str.startswith(PROPOSED).sum())
@@ -162,9 +163,11 @@ def _related(nodes: pd.DataFrame, memory: pd.DataFrame, near: Labels) -> bool:
 
 def _links(nodes: pd.DataFrame, distance: int) -> dict[str, Labels]:
     """Equal numbers for nodes that are linked, by kind of link."""
+    pictures = looks(nodes)
+    near = near_duplicates(pictures["phash"], pictures["mirrored"], distance)
     return {
         "same content": join(len(nodes), [groups_of(nodes["content"]), groups_of(origins(nodes))]),
-        "near duplicates": near_duplicates(nodes["phash"], nodes["mirrored"], distance),
+        "near duplicates": join(len(pictures), [near, pictures["row"].to_numpy()])[: len(nodes)],
         _PERSON: groups_of(nodes["person"].mask(nodes["person"] == "")),
     }
 

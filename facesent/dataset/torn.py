@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from facesent.core.paths import SPLITS
 from facesent.dataset.assignment import origins
 from facesent.dataset.folds import Names
-from facesent.dataset.similarity import Labels, counts_by_split, distances, numbers_of
+from facesent.dataset.similarity import Labels, counts_by_split, distances, looks, numbers_of
 
 # With a width of its own: an array of empty names would cut what is written into it.
 NAME = np.array(SPLITS).dtype
@@ -39,8 +39,8 @@ def settle(nodes: pd.DataFrame, group: Labels, distance: int, *, keep_given: boo
 
     Args:
         nodes: a row an image, then a row for each remembered one that is gone: ``content``, ``person``, ``phash``,
-            ``source``, ``mirrored`` (missing of what is gone), ``split`` ("" where none is known), ``given`` (whether
-            metadata.csv says so) and ``image``.
+            ``source``, ``source_phash``, ``mirrored`` (missing of what is gone), ``split`` ("" where none is known),
+            ``given`` (whether metadata.csv says so) and ``image``.
         group: equal numbers for what belongs together, ``(nodes,)``.
         distance: in bits, up to which pictures are near duplicates.
         keep_given: whether linked images whose splits are both given stay, as a benchmark's own splits ask for.
@@ -119,16 +119,19 @@ def _links(nodes: pd.DataFrame, distance: int) -> csr_array:
     """Which of the nodes are linked by themselves, not over others: ``(nodes, nodes)``."""
     content, origin, person = (pd.factorize(each)[0] for each in (nodes["content"], origins(nodes), nodes["person"]))
     named = (nodes["person"] != "").to_numpy()
-    hashes, mirrored, columns = numbers_of(nodes["phash"]), numbers_of(nodes["mirrored"].fillna("0")), []
-    known = nodes["mirrored"].notna().to_numpy()
+    pictures = looks(nodes)
+    hashes, mirrored, columns = numbers_of(pictures["phash"]), numbers_of(pictures["mirrored"].fillna("0")), []
+    known, rows = pictures["mirrored"].notna().to_numpy(), pictures["row"].to_numpy()
     for row in range(len(nodes)):
-        same = (content == content[row]) | (origin == origin[row]) | (named & named[row] & (person == person[row]))
-        near = distances(hashes[row], hashes) <= distance
-        # Of what is gone one form is known: it has to be like the other's mirror image, and that suffices.
-        turned = (distances(mirrored[row], hashes) <= distance) | ~known[row]
-        turned &= (distances(hashes[row], mirrored) <= distance) | ~known
-        turned &= known | known[row]
-        columns.append(np.flatnonzero(same | near | turned))
+        linked = (content == content[row]) | (origin == origin[row]) | (named & named[row] & (person == person[row]))
+        for own in np.flatnonzero(rows == row):
+            near = distances(hashes[own], hashes) <= distance
+            # Of what is gone one form is known: it has to be like the other's mirror image, and that suffices.
+            turned = (distances(mirrored[own], hashes) <= distance) | ~known[own]
+            turned &= (distances(hashes[own], mirrored) <= distance) | ~known
+            turned &= known | known[own]
+            linked[rows[near | turned]] = True
+        columns.append(np.flatnonzero(linked))
     starts = np.cumsum([0, *map(len, columns)])
     data = np.ones(starts[-1], dtype=bool)
     return csr_array((data, np.concatenate(columns), starts), shape=(len(nodes), len(nodes)))

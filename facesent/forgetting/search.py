@@ -9,7 +9,6 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from facesent.core.errors import DataError
@@ -19,9 +18,9 @@ from facesent.core.text import some
 from facesent.dataset.assignment import read_assignment
 from facesent.dataset.files import METADATA, is_image_name
 from facesent.dataset.measure import Facts, Reading, one_thread, read_facts
-from facesent.dataset.metadata import SOURCE, Row, read_metadata
+from facesent.dataset.metadata import SOURCE, SOURCE_PHASH, Row, read_metadata
 from facesent.dataset.pool import map_in_processes
-from facesent.dataset.similarity import distances, numbers_of
+from facesent.dataset.similarity import alike
 from facesent.forgetting.answers import count_answers, photo_keys, photos_of
 from facesent.forgetting.objects import Listing, Objects, opened
 from facesent.forgetting.person import Content, Person, hashed, keys_of
@@ -91,6 +90,7 @@ class _Earlier(NamedTuple):
     name: str
     group: str
     source: str
+    source_phash: str
 
 
 def search(project: Project, asked: Asked, manifest: pd.DataFrame, params: Params) -> Found:
@@ -114,12 +114,13 @@ def search(project: Project, asked: Asked, manifest: pd.DataFrame, params: Param
         photos = kept + [photo for name, md5 in _places(images[theirs]) if (photo := _photo(name, md5, data, objects))]
         person = _person(asked, photos, images[theirs], objects)
         commits = commits_naming(project.root, affected(objects, person), ("data.dvc", "dvc.lock"))
-    present, alike = images["md5"] == "", _alike(images[~theirs], images[theirs], params.split.near_duplicate_distance)
+    present, others = images["md5"] == "", images[~theirs]
+    similar = others[alike(others, images[theirs], params.split.near_duplicate_distance)]
     return Found(
         person,
         _names(images[theirs & present]),
         _names(images[theirs & ~present & ~images["sha256"].isin(images["sha256"][present])]),
-        _names(alike),
+        _names(similar),
         count_answers(project, person),
         trained_on(person.knows),
         tuple(commits),
@@ -162,8 +163,8 @@ def _places(images: pd.DataFrame) -> Iterator[tuple[str, str]]:
 
 
 def _present(manifest: pd.DataFrame, data: Path) -> pd.DataFrame:
-    images = manifest[["file_name", "sha256", "phash", "phash_mirrored", "group"]].assign(md5="")
-    images[SOURCE] = manifest[SOURCE].fillna("")
+    images = manifest[["file_name", "sha256", "phash", "group"]].assign(mirrored=manifest["phash_mirrored"], md5="")
+    images[[SOURCE, SOURCE_PHASH]] = manifest[[SOURCE, SOURCE_PHASH]].fillna("")
     for index, name in images["file_name"][images["sha256"].isna()].items():
         # What cannot be decoded is a file of that person all the same.
         with suppress(OSError):
@@ -180,7 +181,7 @@ def _earlier(objects: Objects, groups: Collection[str], data: Path, max_pixels: 
             known = said.get(name, {})
             group = known.get("group", "") if known.get("group") in groups else ""
             if _is_image(name) and (group or md5 not in images):
-                images[md5] = _Earlier(name, group, known.get(SOURCE, ""))
+                images[md5] = _Earlier(name, group, known.get(SOURCE, ""), known.get(SOURCE_PHASH, ""))
     images = {md5: found for md5, found in images.items() if found.group or not (data / found.name).is_file()}
     paths = {md5: path for md5 in images if (path := objects.path(md5))}
     job = partial(read_facts, max_pixels=max_pixels)
@@ -188,7 +189,7 @@ def _earlier(objects: Objects, groups: Collection[str], data: Path, max_pixels: 
     measured = map_in_processes(job, readings, workers=cores(), chunk=_CHUNK, initializer=one_thread)
     facts = dict(zip(paths, measured, strict=True))
     rows = [row for md5, found in images.items() if (row := _row(md5, found, facts.get(md5), objects))]
-    columns = ["file_name", "sha256", "phash", "phash_mirrored", "group", SOURCE, "md5"]
+    columns = ["sha256", "phash", "mirrored", "md5", "file_name", "group", SOURCE, SOURCE_PHASH]
     return pd.DataFrame(rows, columns=columns, dtype="str")
 
 
@@ -212,21 +213,13 @@ def _is_image(name: str) -> bool:
 
 def _row(md5: str, found: _Earlier, facts: Facts | None, objects: Objects) -> tuple[object, ...] | None:
     if facts and facts.sha256:
-        return found.name, facts.sha256, facts.phash, facts.phash_mirrored, found.group, found.source, md5
+        return facts.sha256, facts.phash, facts.phash_mirrored, md5, *found
     # One that cannot be decoded, or is in a remote alone.
     content = objects.content(md5) if found.group else None
     if content is None:
         return None
-    return found.name, Content.of(content).sha256, None, None, found.group, found.source, md5
+    return Content.of(content).sha256, None, None, md5, *found
 
 
 def _photo(name: str, md5: str, data: Path, objects: Objects) -> bytes | None:
     return objects.content(md5) if md5 else (data / name).read_bytes()
-
-
-def _alike(others: pd.DataFrame, theirs: pd.DataFrame, distance: int) -> pd.DataFrame:
-    """Those of ``others`` that are nearly the same as one of ``theirs``, or as its mirror image."""
-    known = pd.concat([theirs["phash"], theirs["phash_mirrored"]]).dropna()
-    hashes, seen = numbers_of(known), others[others["phash"].notna()]
-    near = [bool((distances(phash, hashes) <= distance).any()) for phash in numbers_of(seen["phash"])]
-    return seen[np.array(near, dtype=bool)]

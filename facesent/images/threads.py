@@ -11,6 +11,8 @@ from itertools import islice
 from typing import TypeVar
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -35,6 +37,20 @@ def give_way() -> None:
         thread = threading.get_native_id()
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + _BESIDE)
+
+
+class Scratch(threading.local):
+    """A thread's memory for one picture at a time: the system may take far longer to give fresh memory than a job."""
+
+    def __init__(self) -> None:
+        self._block = np.empty(0, np.uint8)
+
+    def picture(self, height: int, width: int, channels: int) -> NDArray[np.uint8]:
+        """``(height, width, channels)`` to be written to; the thread's next call may give the same memory."""
+        size = height * width * channels
+        if size > len(self._block):
+            self._block = np.empty(size, np.uint8)
+        return self._block[:size].reshape(height, width, channels)
 
 
 def map_ahead(

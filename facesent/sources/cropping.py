@@ -10,6 +10,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from facesent.core.console import Progress
+from facesent.dataset.measure import photo_hashes
 from facesent.images.reading import ImageError, Pixels, read_content
 from facesent.images.threads import map_ahead
 from facesent.prediction.faces import largest_crop
@@ -24,6 +25,9 @@ class Cut(NamedTuple):
     """What became of a photo: it was cut, or there is a reason why not."""
 
     sha256: str
+    """Of the photo's file."""
+    phash: str
+    """The photo's perceptual hash and that of its mirror image."""
     reason: str
 
 
@@ -41,7 +45,7 @@ def cut_photos(photos: Mapping[str, Path], incoming: Path, progress: Progress | 
         progress: called with (photos done, photos in all).
 
     Returns:
-        What became of each, in their order, with the SHA-256 of the photo's file where it was cut.
+        What became of each, in their order, with the photo's hashes where it was cut.
     """
 
     def cut(item: tuple[str, Path]) -> Cut:
@@ -59,14 +63,14 @@ def cut_photos(photos: Mapping[str, Path], incoming: Path, progress: Progress | 
 def _cut(photo: Path, target: Path) -> Cut:
     try:
         content = read_content(photo)
-        face = largest_crop(content)
+        face, phash = largest_crop(content), photo_hashes(content)
     except ImageError as error:
-        return Cut("", f"it cannot be read: {error.reason or error}")
+        return Cut("", "", f"it cannot be read: {error.reason or error}")
     if face is None:
-        return Cut("", NO_FACE)
+        return Cut("", "", NO_FACE)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(_as_jpeg(face))
-    return Cut(hashlib.sha256(content).hexdigest(), "")
+    return Cut(hashlib.sha256(content).hexdigest(), phash, "")
 
 
 def _as_jpeg(pixels: Pixels) -> bytes:

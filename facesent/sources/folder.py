@@ -13,11 +13,11 @@ from facesent.core.cropping import DEFAULT_CROP, Crop
 from facesent.core.errors import DataError
 from facesent.core.text import printable, some
 from facesent.dataset.files import METADATA, check_class_names, is_hidden_image, is_ignored, is_image_name, leaves
-from facesent.dataset.metadata import SOURCE, Metadata, Row, is_there, read_metadata
+from facesent.dataset.metadata import SOURCE, SOURCE_PHASH, Metadata, Row, is_there, read_metadata
 from facesent.images.kinds import is_picture, kind_of_file
 from facesent.images.limits import MAX_BYTES
 from facesent.sources.archive import DamagedArchiveError, unpack
-from facesent.sources.cropping import cut_photos, name_of_crop
+from facesent.sources.cropping import Cut, cut_photos, name_of_crop
 from facesent.sources.layouts import levels, parts
 from facesent.sources.lists import find_list, lay_out
 
@@ -67,7 +67,7 @@ def import_folder(
         incoming: is made.
         link: hard-link the images, or copy where the file system cannot; not what is cut.
         crop: "largest" to take the largest face of each photo alone, and leave out photos without one; the new
-            ``metadata.csv`` then says in ``source_sha256`` what each was cut from.
+            ``metadata.csv`` then says in ``source_sha256`` and ``source_phash`` what each was cut from.
         without: classes that are left out.
         least_classes: with images, for it to be a dataset.
         progress: called with (images done, images in all).
@@ -131,7 +131,7 @@ def _copy(
 def _cut(places: Mapping[str, _Place], table: "_Table", incoming: Path, progress: Progress | None) -> Imported:
     """Take the faces; what is skipped is called by the name that its crop would have."""
     cuts = cut_photos({name: place.file for name, place in places.items()}, incoming, progress)
-    faces = {name: cut.sha256 for name, cut in cuts.items() if cut.sha256}
+    faces = {name: cut for name, cut in cuts.items() if cut.sha256}
     skipped = tuple((name, cut.reason) for name, cut in cuts.items() if not cut.sha256)
     _refuse_to_lose_class(faces, skipped)
     (incoming / METADATA).write_bytes(table.of_crops(faces).content())
@@ -309,11 +309,14 @@ class _Table:
         rows = [{column: row.get(column, "") for column in self.columns} for row in self.rows.values()]
         return Metadata(self.columns).text(rows).encode()
 
-    def of_crops(self, sources: Mapping[str, str]) -> "_Table":
-        """The same of crops, by name the SHA-256 of the photo; what was cut before keeps what that was cut from."""
-        columns = tuple(dict.fromkeys([*(self.columns or ["file_name"]), SOURCE]))
-        rows = {name: {"file_name": name, **self.rows.get(name, {})} for name in sources}
-        return _Table(columns, {name: {**row, SOURCE: row.get(SOURCE) or sources[name]} for name, row in rows.items()})
+    def of_crops(self, cuts: Mapping[str, Cut]) -> "_Table":
+        """The same of crops, by name; what was cut before keeps what that was cut from."""
+        columns = tuple(dict.fromkeys([*(self.columns or ["file_name"]), SOURCE, SOURCE_PHASH]))
+        rows: dict[str, Row] = {}
+        for name, cut in cuts.items():
+            row = {"file_name": name, **self.rows.get(name, {})}
+            rows[name] = row if row.get(SOURCE) else {**row, SOURCE: cut.sha256, SOURCE_PHASH: cut.phash}
+        return _Table(columns, rows)
 
 
 def _read_metadata(folders: Sequence[Path], places: Mapping[str, _Place]) -> _Table:

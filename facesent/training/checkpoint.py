@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import math
 import os
 import shutil
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +22,8 @@ from facesent.model.backend import keras
 
 History = list[dict[str, float]]
 Arrays = list[NDArray[Any]]
+
+LARGE = 64 << 20
 
 _BROKEN = (FileNotFoundError, EOFError, KeyError, ValueError)
 
@@ -46,20 +50,22 @@ class State:
 
 
 class CheckpointFolder:
-    """Two files: ``state`` of the last finished epoch, and ``best``, the weights of the best one.
+    """Two files: ``state`` of a finished epoch, the last or a recent one, and ``best``, the weights of the best one.
 
     Each is a header, with the hash of what follows, and then arrays, one after the other in NumPy's format. Writing
-    happens beside the training in one thread; ``close`` waits for it.
+    happens beside the training in one thread, and takes some of its time: a large state waits until the last one was
+    written a while ago. ``close`` writes what waits.
 
-    Best weights that could not be written are kept in memory and tried again at the next epoch: no state is written
+    Best weights that could not be written are kept in memory and tried again with the next state: no state is written
     before those that its history tells of.
 
     Args:
         path: the folder.
         unsaved: told why a state could not be written (a full disk); the training goes on.
+        pause: seconds from one state of over ``LARGE`` bytes to the next.
     """
 
-    def __init__(self, path: Path, unsaved: Callable[[OSError], None]) -> None:
+    def __init__(self, path: Path, unsaved: Callable[[OSError], None], *, pause: float = 60) -> None:
         self.path = path
         self._state = path / "state"
         self._best = path / "best"
@@ -68,6 +74,12 @@ class CheckpointFolder:
         self._pending: Future[None] | None = None
         self._best_epoch = 0
         self._unwritten: Arrays | None = None
+        self._waiting: State | None = None
+        self._pause = pause
+        self._started = -math.inf
+        # Memory of earlier states and best weights: to get fresh memory takes far longer than to write to it.
+        self._spare: Arrays | None = None
+        self._best_spare: Arrays | None = None
 
     def load(self, fingerprint: str) -> State | None:
         """Read the last state of the training with this fingerprint, if it and the best weights are whole."""
@@ -116,19 +128,40 @@ class CheckpointFolder:
         return variables
 
     def save(self, state: State, best: Arrays | None) -> None:
-        """Write in the background, once what was given before is written.
+        """Write in the background, now or with a later state.
 
         Args:
-            state: of the epoch just finished.
-            best: the model's variables, if this epoch is the best so far.
+            state: of the epoch just finished; ``spare`` gives its arrays back.
+            best: the model's variables, if this epoch is the best so far; they are copied.
         """
-        self.close()
+        self._wait()
         if best is not None:
-            self._best_epoch, self._unwritten = len(state.history) - 1, best
-        self._pending = self._writer.submit(self._write, state)
+            self._best_epoch = len(state.history) - 1
+            self._unwritten = self._best_spare = _copied(best, self._best_spare)
+        if self._waiting is not None:
+            self._spare = self._waiting.variables
+        self._waiting = state
+        size = sum(array.nbytes for array in state.variables)
+        if state.finished or size <= LARGE or time.monotonic() - self._started >= self._pause:
+            self._start(state)
+
+    def spare(self) -> Arrays | None:
+        """The arrays of an earlier state that nobody needs any more, to be given away once."""
+        spare, self._spare = self._spare, None
+        return spare
 
     def close(self) -> None:
         """Wait until everything is on the disk."""
+        self._wait()
+        if self._waiting is not None:
+            self._start(self._waiting)
+            self._wait()
+
+    def _start(self, state: State) -> None:
+        self._started = time.monotonic()
+        self._pending, self._waiting = self._writer.submit(self._write, state), None
+
+    def _wait(self) -> None:
         if self._pending is None:
             return
         pending, self._pending = self._pending, None
@@ -163,6 +196,7 @@ class CheckpointFolder:
             self._unwritten = None
         header = {"fingerprint": state.fingerprint, "history": state.history, "finished": state.finished}
         _replace(self._state, {**header, "best_epoch": self._best_epoch}, state.variables)
+        self._spare = state.variables
 
 
 def _read(path: Path) -> tuple[dict[str, Any], Arrays]:
@@ -214,11 +248,30 @@ def size_of(variables: list[Any]) -> int:
     return sum(np.prod(variable.shape, dtype=int) * np.dtype(variable.dtype).itemsize for variable in variables)
 
 
-def snapshot(variables: list[Any]) -> Arrays:
-    """Copy the values of Keras variables."""
-    values = map(keras.ops.convert_to_numpy, variables)
-    # Some backends give a view of what the next step changes, others a copy already.
-    return [value if value.flags.owndata else value.copy() for value in values]
+def snapshot(variables: list[Any], spare: Arrays | None = None) -> Arrays:
+    """Copy the values of Keras variables.
+
+    Args:
+        variables: of the model and perhaps of its optimizer.
+        spare: an earlier copy that nobody needs, whose memory is taken if it fits.
+    """
+    return _copied([_values(variable) for variable in variables], spare)
+
+
+def _copied(values: Arrays, spare: Arrays | None) -> Arrays:
+    if spare is None or [array.shape for array in spare] != [value.shape for value in values]:
+        return [np.array(value) for value in values]
+    for array, value in zip(spare, values, strict=True):
+        np.copyto(array, value, casting="no")
+    return spare
+
+
+def _values(variable: Any) -> NDArray[Any]:
+    """Perhaps the backend's own memory, which the next step changes."""
+    if keras.backend.backend() == "tensorflow":
+        # Its own way to NumPy is a copy in fresh memory.
+        return np.asarray(memoryview(variable.value.value()))
+    return np.asarray(keras.ops.convert_to_numpy(variable))
 
 
 def restore(variables: list[Any], values: Arrays) -> None:

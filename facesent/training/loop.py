@@ -1,6 +1,7 @@
 """The one training loop: class-weighted, in phases, stopped early, resumable to the same weights."""
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def fit(
         frames: the images of ``train`` and ``val``, as ``read_split`` gives them.
         model_settings: the network.
         settings: the optimisation.
-        checkpoint: folder for the state of each finished epoch; the caller removes it when the result is safe.
+        checkpoint: folder for the state of finished epochs; the caller removes it when the result is safe.
         watch: hears of everything and changes nothing.
         spill: folder on a disk for images that do not fit in memory; by default the system's for temporary files.
 
@@ -117,7 +118,7 @@ def train(
         classes: number of classes.
         model_settings: the network.
         settings: the optimisation.
-        checkpoint: where the state of each finished epoch goes.
+        checkpoint: where the states of finished epochs go; it is closed in the end, come what may.
         fingerprint: equal for trainings that would give equal weights.
         watch: hears of batches and epochs.
 
@@ -137,16 +138,16 @@ def train(
         model = distribution.replicated(network(model_settings, settings, classes), strategy)
         if not state.variables:
             load_pretrained(model, model_settings)
-        for phase in phases(settings):
-            if len(epochs.history) < phase.end and not epochs.finished:
-                compile_for(phase, model, model_settings, settings, len(batches))
-                checkpoint.require_room(size_of(variables_of(model)), size_of(model.variables))
-                if settings.distribute == "none":
-                    require_memory(model, min(settings.batch_size, len(examples.targets)))
-                if phase.head_only and settings.head.solver == "logistic":
-                    solve_head(model, batches, settings.head.shrinkage)
-                _fit(phase, model, batches, validation, epochs)
-    checkpoint.close()
+        with closing(checkpoint):
+            for phase in phases(settings):
+                if len(epochs.history) < phase.end and not epochs.finished:
+                    compile_for(phase, model, model_settings, settings, len(batches))
+                    checkpoint.require_room(size_of(variables_of(model)), size_of(model.variables))
+                    if settings.distribute == "none":
+                        require_memory(model, min(settings.batch_size, len(examples.targets)))
+                    if phase.head_only and settings.head.solver == "logistic":
+                        solve_head(model, batches, settings.head.shrinkage)
+                    _fit(phase, model, batches, validation, epochs)
     best = best_epoch(epochs.history, settings.checkpoint.monitor)
     kept = _finish(checkpoint.best(fingerprint, best), validation, classes, model_settings, settings)
     watch.kept(best, epochs.history[best])

@@ -93,7 +93,7 @@ class Epochs(keras.callbacks.Callback):  # type: ignore[misc]
         """Add the epoch to the history, tell of it and save the state."""
         row = {name: float(value) for name, value in (logs or {}).items()}
         row.setdefault("learning_rate", float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)))
-        variables = snapshot(variables_of(self.model))
+        variables = snapshot(variables_of(self.model), self._checkpoint.spare())
         self._require_finite({**row, "weight": _worst(variables)})
         self.history.append(row)
         best = best_epoch(self.history, self._settings.checkpoint.monitor) == epoch

@@ -38,6 +38,7 @@ def make_manifest(counts: dict[str, int]) -> pd.DataFrame:
         "group": None,
         "split": None,
         "source_sha256": None,
+        "source_phash": None,
         "mode": "RGB",
         "format": "PNG",
         "phash": "0" * 16,

@@ -1,6 +1,7 @@
 """Whatever happens to the images, nobody who is left alone is moved to another split."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -123,9 +124,10 @@ def places(manifest: pd.DataFrame, result: pd.DataFrame) -> pd.Series:
 
 
 def linked_across(result: pd.DataFrame) -> int:
-    """Pairs of images of one content, one person or nearly the same picture that are in two splits."""
-    hashes = np.array([int(text, 16) for text in result["phash"]], dtype=np.uint64)
-    mirrors = np.array([int(mirrored(text), 16) for text in result["phash"]], dtype=np.uint64)
+    """Pairs of images of one content, one person or nearly the same photo that are in two splits."""
+    seen = result["source_phash"].str[:16].mask(result["source_phash"] == "", result["phash"])
+    hashes = np.array([int(text, 16) for text in seen], dtype=np.uint64)
+    mirrors = np.array([int(mirrored(text), 16) for text in seen], dtype=np.uint64)
     linked = np.bitwise_count(hashes[:, None] ^ hashes[None]) <= DISTANCE
     linked |= np.bitwise_count(hashes[:, None] ^ mirrors[None]) <= DISTANCE
     for name in ("content", "person"):
@@ -135,17 +137,34 @@ def linked_across(result: pd.DataFrame) -> int:
     return int((linked & (splits[:, None] != splits[None])).sum())
 
 
+def half_cut(whole: pd.DataFrame) -> pd.DataFrame:
+    """Every second photo is cut to a face; of one that was saved anew it is another picture."""
+    cut = whole["id"] % 2 == 0
+    contents = whole["sha256"].map(lambda content: hashlib.sha256(content.encode()).hexdigest())
+    faces = whole.assign(
+        sha256=contents,
+        phash=contents.str[:16],
+        phash_mirrored=contents.str[:16].map(mirrored),
+        source_sha256=whole["sha256"],
+        source_phash=whole["phash"] + whole["phash_mirrored"],
+    )
+    return pd.concat([whole[~cut], faces[cut]], ignore_index=True)
+
+
+@pytest.mark.parametrize("photos", [pd.DataFrame.copy, half_cut])
 @pytest.mark.parametrize(
     "sequence", [*range(QUICK), *(pytest.param(number, marks=pytest.mark.long) for number in range(QUICK, SEQUENCES))]
 )
-def test_an_image_that_is_left_alone_is_never_moved(sequence: int) -> None:
+def test_an_image_that_is_left_alone_is_never_moved(
+    sequence: int, photos: Callable[[pd.DataFrame], pd.DataFrame]
+) -> None:
     collection = Collection(np.random.default_rng(sequence))
-    result, _, memory = divide(collection.manifest, NOTHING)
+    result, _, memory = divide(photos(collection.manifest), NOTHING)
     before = places(collection.manifest, result)
     for _ in range(EDITS):
         for _ in range(5):
             collection.edit()
-        result, report, memory = divide(collection.manifest, memory)
+        result, report, memory = divide(photos(collection.manifest), memory)
         after = places(collection.manifest, result)
         both = before.index.intersection(after.index)
         assert (before[both] == after[both]).all()
@@ -270,18 +289,21 @@ def test_a_table_that_two_copies_of_the_project_made_differently_is_named(
 
 
 def test_what_a_model_has_seen_is_known_by_content_person_picture_and_photo() -> None:
-    columns = ["content", "person", "phash", "source"]
-    rows = [("a", "p", "0000000000000000", ""), ("b", "", "ffffffffffffffff", "whole"), ("big", "", "0" * 16, "")]
+    columns, new = ["content", "person", "phash", "source", "source_phash"], "00ff00ff00ff00ff"
+    photo, turned = "0f" * 8, mirrored("0f" * 8)
+    rows = [("a", "p", "0000000000000000", "", ""), ("b", "", "ffffffffffffffff", "whole", photo + turned),
+            ("big", "", "0" * 16, "", "")]  # fmt: skip
     seen = pd.DataFrame(rows, columns=columns)
     images = pd.DataFrame(
-        [("a", "", "00ff00ff00ff00ff", ""), ("c", "p", "00ff00ff00ff00ff", ""), ("d", "", "fffffffffffffff0", ""),
-         ("whole", "", "00ff00ff00ff00ff", ""), ("g", "", "00ff00ff00ff00ff", "whole"),
-         ("h", "", "00ff00ff00ff00ff", "big"),
-         ("e", "", "ffffffffffffffe0", ""), ("f", "q", "00ff00ff00ff00ff", "other")],
+        [("a", "", new, "", ""), ("c", "p", new, "", ""), ("d", "", "fffffffffffffff0", "", ""),
+         ("whole", "", new, "", ""), ("g", "", new, "whole", ""), ("h", "", new, "big", ""),
+         ("edited", "", "0f" * 7 + "0e", "", ""), ("turned", "", turned, "", ""),
+         ("edited and cut", "", new, "edited", "0f" * 7 + "0e" + turned),
+         ("e", "", "ffffffffffffffe0", "", ""), ("f", "q", new, "other", "33" * 8 + mirrored("33" * 8))],
         columns=columns,
     )  # fmt: skip
-    twice = pd.concat([images, pd.DataFrame([("f", "p", "00ff00ff00ff00ff", "")], columns=columns)])
-    assert unseen(images["content"], images, seen, 4).tolist() == [False] * 6 + [True, True]
+    twice = pd.concat([images, pd.DataFrame([("f", "p", new, "", "")], columns=columns)])
+    assert unseen(images["content"], images, seen, 4).tolist() == [False] * 9 + [True, True]
     assert unseen(pd.Series(["f", "e"]), twice, seen, 4).tolist() == [False, True]
 
 
@@ -293,6 +315,7 @@ def cut(whole: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
         phash=phash,
         phash_mirrored=phash.map(mirrored),
         source_sha256=whole["sha256"],
+        source_phash=whole["phash"] + whole["phash_mirrored"],
     )
 
 
@@ -300,7 +323,7 @@ def cut(whole: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
 def test_a_photo_stays_in_its_split_whole_or_cut(tmp_path: Path, cut_first: bool) -> None:
     rng = np.random.default_rng(5)
     # Without pictures that are alike: such a pair may tie two splits together, whole or cut.
-    whole = cut(Collection(rng).manifest, rng).assign(source_sha256=None)
+    whole = cut(Collection(rng).manifest, rng).assign(source_sha256=None, source_phash=None)
     faces = cut(whole, rng)
     before, after = (faces, whole) if cut_first else (whole, faces)
     first, _, memory = divide(before, NOTHING)
@@ -327,11 +350,45 @@ def test_another_cut_of_a_photo_follows_it() -> None:
     assert second.set_index("file_name")["split"][name] == "test"
 
 
+@pytest.mark.parametrize("gone", [False, True])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_cut_of_an_edited_photo_follows_the_photo(gone: bool, turned: bool) -> None:
+    collection = Collection(np.random.default_rng(5))
+    faces = cut(collection.manifest, collection.rng)
+    first, _, memory = divide(faces, NOTHING)
+    row = int(np.flatnonzero((first["split"] == "test") & (first["person"] == ""))[0])
+    old = faces[faces["file_name"] == first["file_name"][row]]
+    looks = [collection.near(old["source_phash"].iloc[0][start : start + 16]) for start in (0, 16)]
+    new = old.assign(
+        file_name="A/edited.png",
+        sha256="f" * 64,
+        phash="0123456789abcdef",
+        phash_mirrored=mirrored("0123456789abcdef"),
+        source_sha256="e" * 64,
+        source_phash="".join(reversed(looks) if turned else looks),
+    )
+    kept = faces[faces["file_name"] != old["file_name"].iloc[0]] if gone else faces
+    second, report, _ = divide(pd.concat([kept, new], ignore_index=True), memory)
+    assert not report.left_out
+    assert second.set_index("file_name")["split"]["A/edited.png"] == "test"
+
+
+def test_a_table_of_cuts_from_before_photos_had_hashes_is_read(tmp_path: Path) -> None:
+    rng, path = np.random.default_rng(5), tmp_path / "assignment.csv"
+    faces = cut(Collection(rng).manifest, rng)
+    _, _, memory = divide(faces, NOTHING)
+    memory.drop(columns="source_phash").to_csv(path, index=False)
+    second, report, again = divide(faces, read_assignment(path))
+    assert not report.left_out
+    assert again.sort_values("content", ignore_index=True).equals(memory.sort_values("content", ignore_index=True))
+    assert len(second) == len(memory)
+
+
 def test_what_an_image_was_cut_from_is_remembered_when_metadata_is_lost() -> None:
     rng = np.random.default_rng(5)
     faces = cut(Collection(rng).manifest, rng)
     _, _, memory = divide(faces, NOTHING)
-    _, _, again = divide(faces.assign(source_sha256=None), memory)
+    _, _, again = divide(faces.assign(source_sha256=None, source_phash=None), memory)
     assert again.sort_values("content", ignore_index=True).equals(memory.sort_values("content", ignore_index=True))
 
 
@@ -340,7 +397,7 @@ def test_only_a_project_with_cuts_has_a_column_for_them(tmp_path: Path) -> None:
     whole = Collection(rng).manifest
     for manifest, header in (
         (whole, "content,person,phash,split"),
-        (cut(whole, rng), "content,person,phash,split,source"),
+        (cut(whole, rng), "content,person,phash,split,source,source_phash"),
     ):
         _, _, memory = divide(manifest, NOTHING)
         write_assignment(path, memory)

@@ -152,6 +152,7 @@ def test_accepted_photos_come_into_data_with_their_person(folder: Path) -> None:
     assert rows[names[2]]["group"].startswith("client-")
     sources = [rows[name]["source_sha256"] for name in names]
     assert sources == ["", hashlib.sha256(png(50)).hexdigest(), ""]
+    assert [len(rows[name]["source_phash"]) for name in names] == [0, 32, 0]
 
 
 def test_decisions_are_for_what_waits_and_for_one_label_an_answer() -> None:

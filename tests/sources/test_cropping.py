@@ -11,15 +11,16 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pandas as pd
 import pytest
 from click.testing import CliRunner
-from PIL import Image
+from PIL import Image, ImageOps
 
 from facesent.cli import main
+from facesent.dataset.assignment import identities
 from facesent.dataset.files import METADATA
 from facesent.dataset.manifest import scan
 from facesent.dataset.metadata import parse
+from facesent.dataset.similarity import alike
 from facesent.images.reading import decode, read_image, resize
 from facesent.prediction.faces import read_face
 from facesent.sources.drawn_faces.portrait import draw_portrait
@@ -170,7 +171,22 @@ def test_the_manifest_says_what_images_were_cut_from(project: Path, photos: Path
     call("import", str(photos), "--crop", "largest")
     manifest = scan(Path("data"), max_pixels=1_000_000)
     assert manifest["ok"].all()
-    assert pd.Series(sources()).sort_index().tolist() == manifest["source_sha256"].tolist()
+    whole = scan(photos, max_pixels=1_000_000)
+    assert manifest["source_sha256"].tolist() == whole["sha256"].tolist()
+    assert manifest["source_phash"].tolist() == (whole["phash"] + whole["phash_mirrored"]).tolist()
+
+
+def test_a_cut_of_an_edited_copy_is_known_as_the_photo(project: Path, photos: Path, tmp_path: Path) -> None:
+    call("import", str(photos), "--crop", "largest")
+    edited = tmp_path / "edited" / "Sad"
+    edited.mkdir(parents=True)
+    ImageOps.mirror(photo(8)).resize((300, 225)).save(edited / "edited.jpg", quality=60)
+    call("add", str(edited.parent), "--crop", "largest")
+    manifest = scan(Path("data"), max_pixels=1_000_000)
+    known = identities(manifest).assign(mirrored=manifest["phash_mirrored"])
+    new = manifest["file_name"] == "Sad/edited.jpg"
+    found = manifest["file_name"][alike(known, known[new], 4)]
+    assert found.tolist() == ["Sad/8.jpg", "Sad/edited.jpg"]
 
 
 @pytest.mark.long

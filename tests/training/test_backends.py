@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -67,9 +66,9 @@ def train_in(folder: Path, copy: Path | None = None) -> Any:
                 checkpoint.close()
                 shutil.copytree(folder, copy)
 
-    with closing(CheckpointFolder(folder, pytest.fail)) as checkpoint:
-        data = examples(32, 1), examples(12, 2), 3
-        return train(*data, MODEL, SETTINGS, checkpoint=checkpoint, fingerprint="a", watch=Copying())
+    checkpoint = CheckpointFolder(folder, pytest.fail)
+    data = examples(32, 1), examples(12, 2), 3
+    return train(*data, MODEL, SETTINGS, checkpoint=checkpoint, fingerprint="a", watch=Copying())
 
 
 @pytest.mark.slow

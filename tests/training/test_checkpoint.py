@@ -3,12 +3,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facesent.training.checkpoint import CheckpointError, CheckpointFolder, State
+from facesent.training.checkpoint import LARGE, CheckpointError, CheckpointFolder, State
 
 
-def state(epochs: int, fingerprint: str = "a") -> State:
+def state(epochs: int, fingerprint: str = "a", *, size: int = 3, finished: bool = False) -> State:
     return State(
-        fingerprint, [{"loss": 1.0}] * epochs, finished=False, variables=[np.full(3, epochs), np.array(epochs)]
+        fingerprint,
+        [{"loss": 1.0}] * epochs,
+        finished=finished,
+        variables=[np.full(size, epochs, np.int8), np.array(epochs)],
     )
 
 
@@ -28,6 +31,47 @@ def test_the_last_state_comes_back(folder: CheckpointFolder) -> None:
     assert loaded.history == [{"loss": 1.0}] * 2
     assert [value.tolist() for value in loaded.variables] == [[2, 2, 2], 2]
     assert [value.tolist() for value in folder.best("a", 0)] == [[1, 1, 1]]
+
+
+def test_a_large_state_waits_until_the_last_one_was_a_while_ago(tmp_path: Path) -> None:
+    folder = CheckpointFolder(tmp_path / "checkpoint", pytest.fail, pause=3600)
+    folder.clear()
+    for epochs in range(1, 4):
+        folder.save(state(epochs, size=LARGE), best=[np.full(3, epochs)])
+        assert len(folder.history("a")) <= 1
+    # The weights that no file has yet are those of the best epoch all the same.
+    assert [value.tolist() for value in folder.best("a", 2)] == [[3, 3, 3]]
+    folder.close()
+    loaded = CheckpointFolder(folder.path, pytest.fail).load("a")
+    assert loaded is not None
+    assert len(loaded.history) == 3
+    assert (loaded.variables[0] == 3).all()
+    folder.save(state(4, size=LARGE), best=None)
+    folder.save(state(5, size=LARGE, finished=True), best=None)
+    folder.best("a", 2)
+    folder.close()
+    assert len(folder.history("a")) == 5
+
+
+def test_memory_is_given_back_when_nobody_needs_it(tmp_path: Path) -> None:
+    folder = CheckpointFolder(tmp_path / "checkpoint", pytest.fail, pause=3600)
+    folder.clear()
+    first, second, third = (state(epochs, size=LARGE) for epochs in (1, 2, 3))
+    folder.save(first, best=first.variables)
+    folder.save(second, best=None)
+    assert folder.spare() is first.variables
+    assert folder.spare() is None
+    folder.save(third, best=None)
+    given = folder.spare()
+    assert given is second.variables
+    # It may be written to: neither the best weights nor the state that waits are in it.
+    for array in (*first.variables, *given):
+        array[...] = 99
+    folder.close()
+    loaded = folder.load("a")
+    assert loaded is not None
+    assert (loaded.variables[0] == 3).all()
+    assert (folder.best("a", 0)[0] == 1).all()
 
 
 def test_another_fingerprint_finds_nothing(folder: CheckpointFolder) -> None:

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from functools import cache
 from pathlib import Path
 
@@ -80,17 +79,16 @@ def run(
                 checkpoint.close()
                 refuse_writes(epoch.index + 1 in full)
 
-    with closing(checkpoint):
-        return train(
-            examples(32, 1, model.image_size),
-            examples(12, 2, model.image_size),
-            3,
-            model,
-            settings,
-            checkpoint=checkpoint,
-            fingerprint=fingerprint,
-            watch=Killing(),
-        )
+    return train(
+        examples(32, 1, model.image_size),
+        examples(12, 2, model.image_size),
+        3,
+        model,
+        settings,
+        checkpoint=checkpoint,
+        fingerprint=fingerprint,
+        watch=Killing(),
+    )
 
 
 def refuse_writes(refuse: bool) -> None:
@@ -208,7 +206,7 @@ def test_a_training_that_diverges_stops_there_and_keeps_the_state_before(
     settings = CRAFT.model_copy(update={"optimizer": Optimizer(learning_rate=rate), "schedule": Schedule()})
     checkpoint = CheckpointFolder(tmp_path / "checkpoint", pytest.fail)
     advice = r"Lower train\.optimizer\.learning_rate \(now .*\), set train\.optimizer\.clip_norm\..* after epoch 1\."
-    with closing(checkpoint), pytest.raises(DivergedError, match=rf"{where}\. {advice}"):
+    with pytest.raises(DivergedError, match=rf"{where}\. {advice}"):
         train(
             examples(16 * batches, 1, 32),
             examples(12, 2, 32),

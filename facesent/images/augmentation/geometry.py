@@ -7,10 +7,13 @@ from numpy.typing import NDArray
 from facesent.images.augmentation.draws import Uniform
 from facesent.images.augmentation.settings import Augment
 from facesent.images.reading import Pixels
+from facesent.images.threads import Scratch
 
 DRAWS = 6
 
 Matrix = NDArray[np.float64]
+
+_PADDED, _WARPED = Scratch(), Scratch()
 
 
 def warp(image: Pixels, matrix: Matrix, result: Pixels) -> None:
@@ -27,11 +30,12 @@ def warp(image: Pixels, matrix: Matrix, result: Pixels) -> None:
     side = result.shape[0]
     # Four channels are warped faster than three, to the same values; and what is read aslant is read faster from the
     # processor's cache, into which the straight pass of the conversion brings the image.
-    padded = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA)
+    padded = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA, dst=_PADDED.picture(height, width, 4))
     warped = cv2.warpAffine(
         padded,
         _after_resize(matrix, width, height, side),
         (side, side),
+        dst=_WARPED.picture(side, side, 4),
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REFLECT_101,
     )

@@ -8,7 +8,8 @@ from PIL import Image
 
 from facesent.core.files import replaced, sha256
 from facesent.dataset.files import METADATA
-from facesent.dataset.metadata import SOURCE, Metadata, Row, read_metadata
+from facesent.dataset.measure import photo_hashes
+from facesent.dataset.metadata import SOURCE, SOURCE_PHASH, Metadata, Row, read_metadata
 from facesent.images.kinds import kind_of
 from facesent.images.reading import ImageError, Pixels, decode
 from facesent.prediction.faces import Box, crop_to
@@ -20,8 +21,8 @@ _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "BMP": ".bmp"}
 def take_photos(accepted: Sequence[Waiting], output: Path) -> int:
     """Copy the photos into ``output/<Class>/``, with the person of each in ``metadata.csv``; how many.
 
-    A photo of which one face was answered is cut to it, and ``source_sha256`` says which photo it was. Photos of a
-    person, or of a client where no person is named, are one group: they cannot come into two splits.
+    A photo of which one face was answered is cut to it, and ``source_sha256`` and ``source_phash`` say which photo it
+    was. Photos of a person, or of a client where no person is named, are one group: they cannot come into two splits.
 
     Args:
         accepted: the corrections.
@@ -30,10 +31,11 @@ def take_photos(accepted: Sequence[Waiting], output: Path) -> int:
     rows: dict[str, Row] = {row["file_name"]: row for row in _rows(output)}
     for found in accepted:
         if found.photo and (name := _copied(found, found.photo, output)):
-            source = sha256(found.photo) if found.box else ""
-            rows[name] = {"file_name": name, "group": _group(found), SOURCE: source}
+            source = {SOURCE: sha256(found.photo), SOURCE_PHASH: photo_hashes(found.photo.read_bytes())}
+            rows[name] = {"file_name": name, "group": _group(found), **(source if found.box else {})}
     if rows:
-        columns = ("file_name", "group", *([SOURCE] if any(row.get(SOURCE) for row in rows.values()) else []))
+        cut = any(row.get(SOURCE) for row in rows.values())
+        columns = ("file_name", "group", *((SOURCE, SOURCE_PHASH) if cut else ()))
         table = [{column: row.get(column, "") for column in columns} for _, row in sorted(rows.items())]
         with replaced(output / METADATA) as draft:
             draft.write_text(Metadata(columns).text(table), encoding="utf-8", newline="")
