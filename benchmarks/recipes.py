@@ -43,6 +43,7 @@ RECIPES = {
     "reference-96": Recipe("reference", {"model.image_size": 96, "train.epochs": 40}),
     "quick": Recipe("quick"),
     "finetuned-112": Recipe("finetuned", {"model.image_size": 112}),
+    "finetuned-bfloat16": Recipe("finetuned", {"train.precision": "bfloat16"}),
     "finetuned-scratch": Recipe("finetuned", {"model.weights": "none", "model.weights_sha256": ""}),
     "finetuned-whole": Recipe("finetuned", {"model.last_layer": ""}),
     "finetuned-augmented": Recipe("finetuned", {
