@@ -3,10 +3,12 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
-from facesent.images.threads import map_ahead
+from facesent.images.threads import Scratch, map_ahead
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -57,3 +59,13 @@ def test_the_threads_give_way_to_the_caller() -> None:
     theirs = next(map_ahead(lambda _: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()), range(1)))
     assert mine < theirs
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == mine
+
+
+def test_a_thread_is_given_its_own_memory_again() -> None:
+    scratch = Scratch()
+    first, smaller, larger = (scratch.picture(side, side, 4) for side in (8, 5, 9))
+    assert [picture.shape for picture in (first, smaller, larger)] == [(8, 8, 4), (5, 5, 4), (9, 9, 4)]
+    assert np.shares_memory(first, smaller)
+    with ThreadPoolExecutor(1) as pool:
+        assert not np.shares_memory(pool.submit(scratch.picture, 9, 9, 4).result(), larger)
+    assert np.shares_memory(scratch.picture(9, 9, 4), larger)

@@ -31,8 +31,7 @@ def take_photos(accepted: Sequence[Waiting], output: Path) -> int:
     rows: dict[str, Row] = {row["file_name"]: row for row in _rows(output)}
     for found in accepted:
         if found.photo and (name := _copied(found, found.photo, output)):
-            source = {SOURCE: sha256(found.photo), SOURCE_PHASH: photo_hashes(found.photo.read_bytes())}
-            rows[name] = {"file_name": name, "group": _group(found), **(source if found.box else {})}
+            rows[name] = {"file_name": name, "group": _group(found), **(_source(found.photo) if found.box else {})}
     if rows:
         cut = any(row.get(SOURCE) for row in rows.values())
         columns = ("file_name", "group", *((SOURCE, SOURCE_PHASH) if cut else ()))
@@ -66,6 +65,10 @@ def _as_png(pixels: Pixels) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def _source(photo: Path) -> Row:
+    return {SOURCE: sha256(photo), SOURCE_PHASH: photo_hashes(photo.read_bytes())}
 
 
 def _group(found: Waiting) -> str:
