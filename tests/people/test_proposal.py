@@ -101,7 +101,7 @@ def test_the_name_of_a_group_depends_on_its_images_alone(data: Path) -> None:
 
 def test_groups_that_are_in_two_splits_so_far_are_counted(data: Path) -> None:
     def assignment(of: Mapping[str, str]) -> pd.DataFrame:
-        rows = [(hashlib.sha256((data / name).read_bytes()).hexdigest()[:16], "", "0" * 16, split, "")
+        rows = [(hashlib.sha256((data / name).read_bytes()).hexdigest()[:16], "", "0" * 16, split, "", "")
                 for name, split in of.items()]  # fmt: skip
         return pd.DataFrame(rows, columns=list(COLUMNS))
 
