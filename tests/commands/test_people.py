@@ -81,7 +81,7 @@ def test_from_a_look_to_groups_that_need_new_splits(photos: Path, monkeypatch: p
     content = [
         hashlib.sha256(Path("data", f"{label}/0.png").read_bytes()).hexdigest()[:16] for label in ("Happy", "Sad")
     ]
-    rows = zip(content, ["", ""], ["0" * 16, "f" * 16], ["test", "train"], ["", ""], strict=True)
+    rows = zip(content, ["", ""], ["0" * 16, "f" * 16], ["test", "train"], ["", ""], ["", ""], strict=True)
     write_assignment(Path("assignment.csv"), pd.DataFrame(rows, columns=list(COLUMNS)))
     refused = call()
     assert refused.exit_code == 1
