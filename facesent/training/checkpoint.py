@@ -132,18 +132,20 @@ class CheckpointFolder:
 
         Args:
             state: of the epoch just finished; ``spare`` gives its arrays back.
-            best: the model's variables, if this epoch is the best so far; they are copied.
+            best: the model's variables, if this epoch is the best so far; the state's own, perhaps.
         """
         self._wait()
-        if best is not None:
-            self._best_epoch = len(state.history) - 1
-            self._unwritten = self._best_spare = _copied(best, self._best_spare)
         if self._waiting is not None:
             self._spare = self._waiting.variables
         self._waiting = state
+        if best is not None:
+            self._best_epoch, self._unwritten = len(state.history) - 1, best
         size = sum(array.nbytes for array in state.variables)
         if state.finished or size <= LARGE or time.monotonic() - self._started >= self._pause:
             self._start(state)
+        elif best is not None:
+            # The state's memory is given away before they are written.
+            self._unwritten = self._best_spare = _copied(best, self._best_spare)
 
     def spare(self) -> Arrays | None:
         """The arrays of an earlier state that nobody needs any more, to be given away once."""

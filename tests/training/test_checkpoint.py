@@ -58,7 +58,7 @@ def test_memory_is_given_back_when_nobody_needs_it(tmp_path: Path) -> None:
     folder.clear()
     first, second, third = (state(epochs, size=LARGE) for epochs in (1, 2, 3))
     folder.save(first, best=first.variables)
-    folder.save(second, best=None)
+    folder.save(second, best=second.variables)
     assert folder.spare() is first.variables
     assert folder.spare() is None
     folder.save(third, best=None)
@@ -71,7 +71,7 @@ def test_memory_is_given_back_when_nobody_needs_it(tmp_path: Path) -> None:
     loaded = folder.load("a")
     assert loaded is not None
     assert (loaded.variables[0] == 3).all()
-    assert (folder.best("a", 0)[0] == 1).all()
+    assert (folder.best("a", 1)[0] == 2).all()
 
 
 def test_another_fingerprint_finds_nothing(folder: CheckpointFolder) -> None:
