@@ -32,6 +32,7 @@ def test_it_runs_in_its_smallest_size_and_no_peer_that_is_installed_drops_out(na
     assert {row["benchmark"] for row in rows} == {name}
     assert all(row["ours"] for row in rows)
     assert [row for row in rows if row["theirs"].startswith(("failed", "died", "its server"))] == [], done.stderr
+    assert not any("lost something" in row["ours"] for row in rows), done.stdout
 
 
 def rows_of(text: str) -> list[dict[str, str]]:
