@@ -102,8 +102,8 @@ class CheckpointFolder:
         try:
             state, best = _read_header(self._state), _read_header(self._best)
             history: History = state["history"]
-            # A kill between the two writes leaves the weights of the epoch that is now repeated.
-            fitting = best["epoch"] in (state["best_epoch"], len(history))
+            # A kill between the two writes leaves the weights of one of the epochs that are now repeated.
+            fitting = best["epoch"] == state["best_epoch"] or best["epoch"] >= len(history)
             return history if fitting and fingerprint == state["fingerprint"] == best["fingerprint"] else []
         except _BROKEN:
             return []

@@ -125,6 +125,18 @@ def test_a_kill_between_the_best_weights_and_their_state_repeats_the_epoch(folde
     assert len(folder.history("a")) == 1
 
 
+def test_a_kill_between_the_best_weights_and_a_state_that_waited_repeats_its_epochs(tmp_path: Path) -> None:
+    folder = CheckpointFolder(tmp_path / "checkpoint", pytest.fail, pause=3600)
+    folder.clear()
+    folder.save(state(1, size=LARGE), best=[np.ones(3)])
+    folder.save(state(2, size=LARGE), best=None)
+    older = (folder.path / "state").read_bytes()
+    folder.save(state(3, size=LARGE), best=[np.zeros(3)])
+    folder.close()
+    (folder.path / "state").write_bytes(older)
+    assert len(folder.history("a")) == 1
+
+
 def test_a_failed_write_is_told_and_keeps_the_state_before(tmp_path: Path) -> None:
     told: list[OSError] = []
     folder = CheckpointFolder(tmp_path / "checkpoint", told.append)
