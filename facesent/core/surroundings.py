@@ -57,6 +57,7 @@ def settle() -> None:
         os.environ[name] = ",".join([*hosts, *(host for host in _THIS_MACHINE if host not in hosts)])
     # Its keras.json in the home may say another backend, data format or precision.
     os.environ.setdefault("KERAS_HOME", str((_CACHE / "keras").absolute()))
+    os.environ.setdefault("KERAS_BACKEND", _BACKENDS[0])
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             # A terminal that knows ASCII alone shows what it can.

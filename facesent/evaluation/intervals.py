@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest, t
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,9 @@ def share_of(right: int, images: int, confidence_level: float) -> Estimate:
     """
     if not images:
         return Estimate(0, 0.0, 0.0, 1.0)
+    # It takes half a second to import, and many who import this module ask for no interval.
+    from scipy.stats import binomtest
+
     interval = binomtest(right, images).proportion_ci(confidence_level, method="wilson")
     # Rounding leaves 1e-17 of what is 0 or 1.
     low, high = (float(min(max(end, 0.0), 1.0)) for end in interval)
@@ -120,6 +122,8 @@ def recall_of_groups(
 
 def _wilson(images: int, share: float, effective: float, people: int, confidence_level: float) -> Estimate:
     """Wilson's interval as of ``effective`` images, with Student's t for so many people."""
+    from scipy.stats import t
+
     quantile = float(t.ppf((1 + confidence_level) / 2, people - 1)) ** 2 / effective
     centre = (share + quantile / 2) / (1 + quantile)
     half = (quantile * (share * (1 - share) + quantile / 4)) ** 0.5 / (1 + quantile)

@@ -115,7 +115,7 @@ def _foldable(convolution: Any, normalisation: Any, *, training: bool | None) ->
 
 
 def _fold(convolution: Any, normalisation: Any, pixel: bool) -> Any:
-    kernel = _numbers(convolution.kernel)
+    kernel = keras.ops.convert_to_numpy(convolution.kernel)
     if pixel:
         # All but the kernel's centre meets padding.
         row, column = kernel.shape[0] // 2, kernel.shape[1] // 2
@@ -134,16 +134,23 @@ def _fold(convolution: Any, normalisation: Any, pixel: bool) -> Any:
     }
     if isinstance(convolution, keras.layers.DepthwiseConv2D):
         multiplier = convolution.depth_multiplier
-        scaled = kernel * scale.reshape(-1, multiplier)
+        scaled = _scaled(kernel, scale.reshape(-1, multiplier))
         return keras.layers.DepthwiseConv2D(
             depth_multiplier=multiplier, depthwise_initializer=_exactly(scaled), **options
         )
     return keras.layers.Conv2D(
-        convolution.filters, groups=convolution.groups, kernel_initializer=_exactly(kernel * scale), **options
+        convolution.filters, groups=convolution.groups, kernel_initializer=_exactly(_scaled(kernel, scale)), **options
     )
 
 
-def _exactly(value: NDArray[np.float64]) -> Callable[..., Any]:
+def _scaled(kernel: NDArray[Any], scale: NDArray[np.float64]) -> NDArray[Any]:
+    """The product, rounded once; without a kernel in float64, which may be a hundred megabytes."""
+    product = np.empty_like(kernel)
+    np.multiply(kernel, scale, out=product, dtype=np.float64, casting="same_kind")
+    return product
+
+
+def _exactly(value: NDArray[Any]) -> Callable[..., Any]:
     """An initializer that gives ``value``."""
     return lambda shape, dtype: keras.ops.convert_to_tensor(value.reshape(shape), dtype)
 

@@ -3,16 +3,19 @@
 On few images it does better than fine-tuning, which bends features that were learnt from far more.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 
 from facesent.core.console import progress_of
 from facesent.images.batches import TrainingBatches
 from facesent.model.architectures.build import LOGITS
 from facesent.model.backend import keras
 from facesent.model.inference import compile_forward
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
 
 _MOST_ITERATIONS = 1000
 
@@ -44,6 +47,10 @@ def solved(
         weights: ``(images,)``, of each image's loss.
         shrinkage: as ``Head`` says.
     """
+    # Most heads are trained, and need none of it.
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
     scaler = StandardScaler().fit(features)
     # scikit-learn minimises half the squared norm plus C times the sum of the losses.
     regression = LogisticRegression(C=1 / (shrinkage * weights.sum()), max_iter=_MOST_ITERATIONS)
@@ -69,7 +76,7 @@ def _features(network: keras.Model, batches: TrainingBatches) -> tuple[Numbers, 
     return np.concatenate(features).astype(np.float64), np.concatenate(targets), np.concatenate(weights)
 
 
-def _of_each_class(regression: LogisticRegression) -> tuple[Numbers, Numbers]:
+def _of_each_class(regression: "LogisticRegression") -> tuple[Numbers, Numbers]:
     """Kernel ``(features, classes)`` and bias ``(classes,)``; of two classes scikit-learn keeps one column."""
     kernel, bias = regression.coef_.T, regression.intercept_
     if kernel.shape[1] == 1:

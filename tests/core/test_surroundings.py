@@ -159,8 +159,8 @@ def test_a_proxy_at_which_clients_would_end_is_left_out(
 def test_settings_of_another_projects_keras_are_not_read(tmp_path: Path) -> None:
     (tmp_path / ".keras").mkdir()
     (tmp_path / ".keras" / "keras.json").write_text('{"image_data_format": "channels_first", "floatx": "float16"}')
-    code = "import os; print(os.path.exists(os.environ['KERAS_HOME'] + '/keras.json'))"
-    assert settled(code, HOME=str(tmp_path)) == "False"
+    found = settled("import os; print(os.environ['KERAS_HOME'], os.environ['KERAS_BACKEND'])", HOME=str(tmp_path))
+    assert found == f"{Path('outputs', 'cache', 'keras').absolute()} tensorflow"
 
 
 def test_text_that_the_terminal_does_not_know_ends_nothing() -> None:

@@ -1,4 +1,9 @@
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -76,3 +81,33 @@ def test_a_bfloat16_step_moves_the_weights_as_a_float32_step() -> None:
         moved[name] = np.concatenate([np.array(weight).ravel() for weight in model.trainable_weights]) - before
     # Adam's first step is the gradient's sign: the share of weights that both move the same way.
     assert np.mean(np.sign(moved["float32"]) == np.sign(moved["bfloat16"])) > 0.9
+
+
+def test_keras_imports_no_package_that_nothing_here_uses_and_others_still_can() -> None:
+    names = [name for name in ("sklearn", "matplotlib", "jax") if find_spec(name)]
+    assert len(names) >= 2
+    code = f"""
+import importlib, sys
+import facesent.model.backend
+print(sorted(set({names}) & set(sys.modules)))
+print(*(importlib.import_module(name).__name__ for name in {names}))
+"""
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["[]", " ".join(names)], done.stderr
+
+
+def test_what_is_unused_in_one_thread_is_there_in_others() -> None:
+    unused, passed_on = backend._Unused("sklearn"), []
+
+    def ask() -> None:
+        unused.find_spec("sklearn")
+        passed_on.append("sklearn")
+
+    with pytest.raises(ModuleNotFoundError, match="No module named 'sklearn'"):
+        ask()
+    unused.find_spec("sklearn.metrics")
+    thread = Thread(target=ask)
+    thread.start()
+    thread.join()
+    assert passed_on == ["sklearn"]

@@ -3,9 +3,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from mlflow.artifacts import list_artifacts
 
 import facesent
-from facesent.registry import packaging
+from facesent.registry import packaging, runs
 
 ROOT = Path(facesent.__file__).parent
 
@@ -31,3 +32,17 @@ def test_other_code_is_another_version(tmp_path: Path, monkeypatch: pytest.Monke
     with (tmp_path / "prediction" / "classifier.py").open("a") as file:
         file.write("# A line more.\n")
     assert packaging.served_code_sha256() != known
+
+
+@pytest.mark.usefixtures("mlflow_store")
+def test_a_model_is_logged_with_an_example_and_without_being_loaded(
+    project: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The canary asks the real server; MLflow's own trial would load the network once more, and only warn."""
+    model, labels = project / "model.keras", project / "labels.json"
+    model.write_bytes(b"no network")
+    labels.write_text('["Happy", "Sad"]')
+    logged = packaging.log_model(runs.begin("run", {}), model, labels)
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+    files = {entry.path for entry in list_artifacts(logged.model_uri)}
+    assert {"MLmodel", "input_example.json", "serving_input_example.json", "requirements.txt"} <= files
