@@ -232,8 +232,9 @@ def ready(modules: Iterable[str], folder: Path, env: Mapping[str, str]) -> Itera
 
 def tell(process: Process, words: object) -> None:
     """Write a line of JSON to a process that waits for it; one that has ended is found by who waits for it."""
+    # Not by its file, which would keep what a process that has ended did not take, and fail once more when closed.
     with suppress(BrokenPipeError):
-        print(json.dumps(words), file=process.stdin, flush=True)
+        os.write(cast("IO[str]", process.stdin).fileno(), f"{json.dumps(words)}\n".encode())
 
 
 class Standby(Generic[_Waiting]):

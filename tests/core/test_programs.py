@@ -23,6 +23,7 @@ from facesent.core.programs import (
     python,
     ready,
     run,
+    tell,
 )
 from tests.helpers.processes import survivors
 
@@ -200,6 +201,14 @@ def test_one_that_was_killed_while_it_waited_leaves_its_place_to_another(tmp_pat
         killed.wait()
         run(python("code_of_the_test"), tmp_path, {}, printed.append, standby)
     assert int(printed[0].split()[0]) != killed.pid
+
+
+def test_one_that_was_killed_before_it_was_told_is_found_by_its_end(tmp_path: Path) -> None:
+    with process_group([sys.executable, "-c", PARENT], tmp_path, environment(), lifeline=True) as process:
+        end(process, 0)
+        process.wait()
+        tell(process, {"uri": "models:/facesent/1"})
+    assert process.returncode == -signal.SIGKILL
 
 
 def test_one_that_waits_ends_with_the_block_and_one_that_works_with_an_exception(tmp_path: Path) -> None:
