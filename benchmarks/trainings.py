@@ -1,11 +1,11 @@
 """Trainings with the real stages in a copy of the project, each scored on validation and test."""
 
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.projects import ROOT, STAGE, configure, copy_project, environment
+from benchmarks.projects import ROOT, configure, copy_project, environment
+from facesent.core import programs
 from facesent.core.paths import Project
 
 Changes = Mapping[str, Any]
@@ -60,8 +61,7 @@ def prepare(root: Path, data: Path | None, changes: Changes, drawing: Sequence[s
         (root / "data").symlink_to(data.resolve(), target_is_directory=True)
     else:
         # From here: the copy is no project of its own.
-        command = [sys.executable, "-m", "facesent.cli", "data", "draw", "--data", str(root / "data"), *drawing]
-        subprocess.run(command, cwd=ROOT, env=environment(root), check=True, stdout=2)
+        _run("facesent.cli", "data", "draw", "--data", str(root / "data"), *drawing, folder=ROOT, root=root)
     configure(root, "quick", changes)
     stage(root, "validate")
     stage(root, "split")
@@ -91,10 +91,10 @@ def train(root: Path) -> Outcome:
 
 
 def stage(root: Path, name: str) -> None:
-    """Run one stage as a process."""
-    _run(root, [*STAGE, name])
+    """Run one stage as a process, which ends when this one does."""
+    _run("facesent.run", name, folder=root, root=root)
 
 
-def _run(root: Path, arguments: list[str]) -> None:
+def _run(module: str, *arguments: str, folder: Path, root: Path) -> None:
     # On stderr, to be watched: these are minutes, and stdout is the table's.
-    subprocess.run([sys.executable, *arguments], cwd=root, env=environment(root), check=True, stdout=2)
+    programs.run(programs.python(module, *arguments), folder, environment(root), partial(print, file=sys.stderr))
