@@ -281,7 +281,6 @@ class _Attempt:
         if not case.temporary:
             self._variables["PREFECT_API_URL"] = f"{place.prefect.address}/api"
         self._seconds = 0.0
-        self._pids: set[int] = set()
         self._flows: list[FlowProcess] = []
 
     def flow(self, task: str = "") -> FlowProcess:

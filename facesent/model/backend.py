@@ -10,6 +10,7 @@ from tempfile import TemporaryFile
 from threading import get_ident
 from typing import Literal
 
+from facesent.core.imports import importing
 from facesent.model.processor import cpu_flags
 from facesent.model.settings import Precision
 
@@ -61,7 +62,7 @@ def _without_unused() -> Iterator[None]:
         sys.meta_path.remove(unused)
 
 
-with _without_notes(), _without_unused():
+with _without_notes(), _without_unused(), importing():
     import keras as keras
 
 

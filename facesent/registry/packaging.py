@@ -46,7 +46,7 @@ UNLIKES = ("none", "mark", "uncertain")
 
 # The code of ours that the served file loads, with packages for all that is in them; a test compares.
 SERVED_CODE = (
-    "core/console.py", "core/cropping.py", "core/errors.py", "images/kinds.py", "images/limits.py",
+    "core/console.py", "core/cropping.py", "core/errors.py", "core/imports.py", "images/kinds.py", "images/limits.py",
     "images/plain_jpeg.py", "images/reading.py", "images/rows.py", "images/spill.py", "images/threads.py",
     "model/backend.py", "model/calibration.py", "model/inference.py", "model/layers.py", "model/processor.py",
     "model/settings.py", "model/storage.py", "prediction/batching.py", "prediction/classifier.py",

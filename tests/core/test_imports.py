@@ -24,3 +24,13 @@ def test_an_import_that_fails_leaves_the_search_on() -> None:
     with pytest.raises(ModuleNotFoundError), importing():
         import facesent.nothing  # type: ignore[import-not-found]  # noqa: F401
     assert gc.isenabled()
+
+
+def test_within_a_block_another_one_changes_nothing() -> None:
+    frozen = gc.get_freeze_count()
+    with importing():
+        with importing():
+            assert not gc.isenabled()
+        assert not gc.isenabled()
+        assert gc.get_freeze_count() == frozen
+    assert gc.isenabled()

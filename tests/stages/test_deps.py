@@ -22,6 +22,7 @@ DECIDES_NOTHING = {
         "console",
         "errors",
         "files",
+        "imports",
         "lifeline",
         "markdown",
         "nested",
