@@ -31,20 +31,25 @@ def load_pretrained(model: keras.Model, settings: Model) -> None:
 
 def backbone_variables(model: keras.Model, end: str) -> list[keras.Variable]:
     """Those of all layers up to the one named ``end``, in their order, since Keras names some layers by a count."""
-    layers = keras.Model(model.input, model.get_layer(end).output).layers
-    return [variable for layer in layers for variable in layer.variables]
+    return [variable for layer in _backbone(model, end) for variable in layer.variables]
+
+
+def _backbone(model: keras.Model, end: str) -> list[keras.layers.Layer]:
+    return list(keras.Model(model.input, model.get_layer(end).output).layers)
 
 
 def freeze(model: keras.Model, settings: Model, *, head_only: bool) -> None:
-    """Choose what learns: of a pretrained network all but its batch normalisations, or the head alone.
+    """Choose what learns: of a pretrained backbone all but its batch normalisations, or the head alone.
 
     A frozen batch normalisation keeps its moving statistics and normalises by them, also in training: those of a
     small dataset are worse than those that the weights were trained with.
     """
-    pretrained = settings.weights != "none"
+    pretrained = {
+        layer.name for trunk, end in ends(settings) if trunk.weights != "none" for layer in _backbone(model, end)
+    }
     for layer in model.layers:
-        normalises = isinstance(layer, keras.layers.BatchNormalization)
-        layer.trainable = _in_head(layer) or not (head_only or (pretrained and normalises))
+        kept = isinstance(layer, keras.layers.BatchNormalization) and layer.name in pretrained
+        layer.trainable = _in_head(layer) or not (head_only or kept)
 
 
 def weights_sha256(settings: Model) -> str | None:

@@ -22,9 +22,8 @@ def settings(weights: str, **options: object) -> Model:
 def weights(tmp_path: Path) -> Path:
     """A file as Keras saves a backbone: with statistics that no fresh network has."""
     backbone = untrained(settings("none"))
-    for layer in backbone.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.moving_mean.assign(np.full(layer.moving_mean.shape, 0.25))
+    for layer in normalisations(backbone):
+        layer.moving_mean.assign(np.full(layer.moving_mean.shape, 0.25))
     path = tmp_path / "mobilenet_v2.weights.h5"
     backbone.save_weights(path)
     return path
@@ -34,9 +33,7 @@ def test_the_backbone_of_a_file_is_taken_over(weights: Path) -> None:
     model = build(settings(str(weights)), 3)
     head = np.array(model.get_layer("head_logits").kernel)
     load_pretrained(model, settings(str(weights)))
-    means = [
-        layer.moving_mean for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)
-    ]  # fmt: skip
+    means = [layer.moving_mean for layer in normalisations(model)]
     assert means
     assert all(np.allclose(np.asarray(mean), 0.25) for mean in means)
     assert np.array_equal(np.asarray(model.get_layer("head_logits").kernel), head)
@@ -53,6 +50,25 @@ def test_a_pretrained_network_learns_its_head_first_and_never_its_normalisation(
     model(np.zeros((2, 32, 32, 3), np.uint8), training=True)
     after = [np.asarray(variable) for variable in model.non_trainable_variables if "moving" in variable.path]
     assert all(map(np.array_equal, before, after))
+
+
+@pytest.mark.parametrize("pretrained", ["mobilenet_v2", "mobilenet"])
+def test_of_two_backbones_the_pretrained_one_keeps_its_normalisation(pretrained: str) -> None:
+    trunks = [{"name": name, "image_size": 32, "weights": "none"} for name in ("mobilenet_v2", "mobilenet")]
+    for trunk in trunks:
+        if trunk["name"] == pretrained:
+            trunk |= {"weights": "a.weights.h5", "weights_sha256": "0" * 64}
+    both = Model.model_validate({**trunks[0], "dropout": 0.3, "batch_norm_momentum": 0.9, "others": trunks[1:]})
+    model = build(both, 3)
+    freeze(model, both, head_only=False)
+    learning = {layer.name for layer in normalisations(model) if layer.trainable}
+    for trunk in both.trunks:
+        own = {layer.name for layer in normalisations(untrained(trunk))}
+        assert own & learning == (set() if trunk.name == pretrained else own)
+
+
+def normalisations(model: keras.Model) -> list[keras.layers.Layer]:
+    return [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
 
 
 def test_each_backbone_has_its_file(weights: Path, tmp_path: Path) -> None:
