@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.helpers.processes import ended_with_block
+
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
@@ -112,15 +114,9 @@ class Container:
                 self.command(), cwd=self.folder, env=self.environment(), stdin=subprocess.DEVNULL, stdout=lines,
                 stderr=lines,
             )  # fmt: skip
-            try:
+            with ended_with_block(process):
                 self._wait_until_healthy(process, log)
                 yield
-            finally:
-                process.terminate()
-                try:
-                    process.wait(60)
-                except subprocess.TimeoutExpired:
-                    process.kill()
 
     def _prepare(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,8 @@ from prefect.client.schemas.actions import DeploymentUpdate
 from prefect.client.schemas.filters import DeploymentFilter
 from prefect.client.schemas.objects import FlowRun
 
+from tests.helpers.processes import ended_with_block
+
 BIN = Path(sys.executable).parent
 
 
@@ -51,15 +53,8 @@ class Machine:
     @contextmanager
     def running(self, *arguments: str) -> Iterator[None]:
         """A command that goes on until the end of the block."""
-        with (self.logs / f"{arguments[0]}.log").open("w") as log, self._start(arguments, log) as process:
-            try:
-                yield
-            finally:
-                process.terminate()
-                try:
-                    process.wait(60)
-                except subprocess.TimeoutExpired:
-                    process.kill()
+        with (self.logs / f"{arguments[0]}.log").open("w") as log, ended_with_block(self._start(arguments, log)):
+            yield
 
     def _start(self, arguments: tuple[str, ...], log: TextIO) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(

@@ -1,11 +1,28 @@
-"""Waiting for processes to be gone."""
+"""The end of processes."""
 
+import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import psutil
 
 _SECONDS = 60.0
+
+
+@contextmanager
+def ended_with_block(process: "subprocess.Popen[Any]") -> Iterator[None]:
+    """Ask a process to end with the block, and make it where it does not."""
+    try:
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def survivors(processes: Iterable[psutil.Process]) -> list[psutil.Process]:

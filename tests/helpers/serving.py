@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.helpers.processes import ended_with_block
+
 
 @contextmanager
 def serving(folder: Path, environment: Mapping[str, str]) -> Iterator[str]:
@@ -21,13 +23,14 @@ def serving(folder: Path, environment: Mapping[str, str]) -> Iterator[str]:
         reader = threading.Thread(target=lambda: said.extend(iter(process.stdout.readline, "")))
         reader.start()
         try:
-            wait_until(lambda: "Documentation" in "".join(said) or process.poll() is not None, lambda: "".join(said))
-            assert process.poll() is None, "".join(said)
-            [address] = re.findall(r"answers at (http://[\d.]+:\d+)", "".join(said))
-            yield address
+            with ended_with_block(process):
+                wait_until(
+                    lambda: "Documentation" in "".join(said) or process.poll() is not None, lambda: "".join(said)
+                )
+                assert process.poll() is None, "".join(said)
+                [address] = re.findall(r"answers at (http://[\d.]+:\d+)", "".join(said))
+                yield address
         finally:
-            process.terminate()
-            process.wait(60)
             reader.join()
 
 

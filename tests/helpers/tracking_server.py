@@ -12,6 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.helpers.processes import ended_with_block
+
 _MLFLOW = Path(sys.executable).parent / "mlflow"
 
 
@@ -47,12 +49,9 @@ def tracking_server(
             [*command, "--backend-store-uri", store, "--artifacts-destination", artifacts],
             cwd=folder, env={**os.environ, **quiet, **variables}, stdout=log, stderr=log,
         )  # fmt: skip
-        try:
+        with ended_with_block(process):
             _wait_until_healthy(f"http://127.0.0.1:{port}/health", process)
             yield
-        finally:
-            process.terminate()
-            process.wait(60)
 
 
 def _wait_until_healthy(address: str, process: "subprocess.Popen[bytes]") -> None:
