@@ -45,6 +45,12 @@ def preset(root: Path, name: str) -> str:
     return known[name]
 
 
+def description(name: str, text: str) -> str:
+    """The first sentence of a preset's comment."""
+    head = " ".join(line.lstrip("# ").rstrip() for line in _split_head(text)[0].splitlines())
+    return head.removeprefix(f'Preset "{name}": ').partition(". ")[0].rstrip(".") + "."
+
+
 def whole(texts: Mapping[str, str]) -> dict[str, str]:
     """The files in ``presets/`` laid over the base; one that is whole stays what it says."""
     base = texts.get(BASE, "")

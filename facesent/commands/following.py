@@ -38,13 +38,9 @@ def _images(project: Project) -> list[str]:
 
 def _weights(project: Project) -> list[str]:
     from facesent.params import load_params
-    from facesent.sources.weights.catalogue import SOURCES
+    from facesent.sources.weights.catalogue import needed
 
     try:
-        weights = Path(load_params(project.params).model.weights)
+        return needed(load_params(project.params).model, project.root)
     except FacesentError:
         return []
-    if str(weights) in ("none", "imagenet") or (project.root / weights).is_file():
-        return []
-    name = weights.name.partition(".")[0]
-    return [f"facesent weights {name}" if name in SOURCES else "facesent weights"]

@@ -8,6 +8,7 @@ from facesent.commands.data import scanned
 from facesent.commands.errors import readable_errors
 
 if TYPE_CHECKING:
+    from facesent.core.errors import DataError
     from facesent.core.paths import Project
     from facesent.forgetting.person import Person
     from facesent.forgetting.search import Asked, Found
@@ -56,9 +57,13 @@ def forget(
     named = [f"subject-{one}" for one in subjects] + [f"answer-{one}" for one in answers]
     asked = Asked((*filter(None, [group]), *named), also, answers, subjects, purge_history)
     if dry_run:
+        left = kept(project.root)
         with images_in_use(project.data):
-            _show(project, _found(project, asked))
-            if kept(project.root):
+            found = _found(project, asked)
+            if found.nothing and not left:
+                raise _nobody(asked)
+            _show(project, found)
+            if left:
                 click.echo("An earlier one was interrupted: the next call without --dry-run goes on with it.")
         click.echo("Dry run: nothing was changed.")
         return
@@ -82,10 +87,7 @@ def _forget(project: "Project", asked: "Asked", *, others_stay: bool, again: boo
     if found.nothing:
         if again:
             return
-        raise DataError(
-            f"Expected images or answers of {some(asked.groups)}. Received: none in data/, in DVC's cache and remotes, "
-            "nor in the log. Its name is in the column group of data/metadata.csv."
-        )
+        raise _nobody(asked)
     _show(project, found)
     if found.alike and not others_stay:
         raise DataError(
@@ -93,6 +95,16 @@ def _forget(project: "Project", asked: "Asked", *, others_stay: bool, again: boo
             "those that do with --also FILE, and say --others-stay of all others. Nothing was changed."
         )
     _carry_out(project, keep(project.root, found.person))
+
+
+def _nobody(asked: "Asked") -> "DataError":
+    from facesent.core.errors import DataError
+    from facesent.core.text import some
+
+    return DataError(
+        f"Expected images or answers of {some(asked.groups)}. Received: none in data/, in DVC's cache and remotes, "
+        "nor in the log. Its name is in the column group of data/metadata.csv."
+    )
 
 
 def _found(project: "Project", asked: "Asked") -> "Found":

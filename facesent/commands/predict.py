@@ -71,21 +71,35 @@ def predict(
 
     if output and as_json:
         raise click.UsageError("Expected --json or --output, not both: with --output nothing but a summary is printed.")
+    names = _names(photos)
     chosen = version_named(version).number
     classifier = load_classifier(chosen)
     wish = Wish(min_confidence_of(model_uri(chosen)) if min_confidence is None else min_confidence, top_k or 0, crop)
-    rows = _rows(classifier, chosen, photos, wish)
+    rows = _rows(classifier, chosen, names, wish)
     if _write(rows, output, classifier.labels, chosen) if output else _show(rows, as_json=as_json, crop=crop):
         raise SystemExit(1)
 
 
-def _rows(classifier: "Classifier", version: int, photos: Iterable[Path], wish: "Wish") -> "Iterator[Row]":
+def _names(photos: Iterable[Path]) -> list[str]:
+    """Of the files, those in folders too."""
+    from facesent.core.errors import DataError
+    from facesent.dataset.files import SUFFIXES
+    from facesent.scoring.photos import images_under
+
+    names = list[str]()
+    for photo in photos:
+        found = [str(photo)] if photo.is_file() else list(images_under(photo))
+        if not found:
+            raise DataError(f"Expected images under {photo}, named {', '.join(sorted(SUFFIXES))}. Received: none.")
+        names += found
+    return names
+
+
+def _rows(classifier: "Classifier", version: int, names: list[str], wish: "Wish") -> "Iterator[Row]":
     """The answers in the order of the files; a batch in memory at a time."""
     from facesent.asking.answers import BATCH
     from facesent.scoring.answers import named_answers
-    from facesent.scoring.photos import images_under
 
-    names = [name for photo in photos for name in ([str(photo)] if photo.is_file() else images_under(photo))]
     with progress_of("Predicting") if len(names) > BATCH else nullcontext() as report:
         for done, row in enumerate(named_answers(classifier, version, names, wish), start=1):
             yield row

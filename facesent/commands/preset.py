@@ -28,7 +28,7 @@ def preset(name: str | None) -> None:
 
     if name is None:
         for known, text in presets.presets(Path()).items():
-            click.echo(f"{known}: {text.partition(chr(10))[0].lstrip('# ')}")
+            click.echo(f"{known}: {presets.description(known, text)}")
         return
     presets.save(presets.preset(Path(), name), Path("params.yaml"))
     click.echo(f"params.yaml is now the preset {name}. Next: {following.to_train(Project())}")

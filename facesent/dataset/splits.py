@@ -22,6 +22,8 @@ GIANT_SHARE = 0.2
 _PERSON = "same person"
 _ATTEMPTS = 20
 _FAR_FROM_SHARE = 0.05
+# Of fewer images of a class nobody expects a figure.
+_FEW = 6
 _WAYS_ON = (
     "`facesent data resplit` draws new splits of all images, on which no earlier model can be compared; "
     "split.torn: keep in params.yaml lets images stay where metadata.csv puts them."
@@ -290,6 +292,21 @@ def _warnings(
             yield f"Expected {share:.0%} of the images in {name}. Received: {received:.0%}."
     for label, name in _missing(result["label"], result["split"].to_numpy(dtype=np.str_)):
         yield f"There is no image of {label} in {name}: its recall is not known."
+    for label, name, images, most in _of_one_person(result, group):
+        yield (
+            f"{most} of the {images} images of {label} in {name} are of one person or linked: what is measured of "
+            f"{label} there is of that one alone. To have more people there, give these images the split train in "
+            "metadata.csv and run: facesent data resplit"
+        )
+
+
+def _of_one_person(result: pd.DataFrame, group: Labels) -> Iterator[tuple[str, str, int, int]]:
+    """Class, split, images and those of its largest group, where these are more than half of not so few."""
+    tested = result[result["split"] != "train"]
+    for (name, label), groups in pd.Series(group[tested.index]).groupby([tested["split"].array, tested["label"].array]):
+        images, most = len(groups), int(groups.value_counts().iloc[0])
+        if images >= _FEW and most > images / 2:
+            yield str(label), str(name), images, most
 
 
 def _advice(links: Mapping[str, Labels], count: int, distance: int) -> str:

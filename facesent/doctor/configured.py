@@ -22,6 +22,7 @@ from facesent.registry.lineage import preset_of
 from facesent.section import ParamsError, section
 from facesent.sources.dvc import Tracking, tracking
 from facesent.sources.kaggle import has_credentials
+from facesent.sources.weights.catalogue import needed
 
 _SECONDS = 120
 
@@ -66,9 +67,11 @@ def _code(project: Project) -> Iterator[Finding]:
 
 def _settings(project: Project) -> Finding:
     try:
-        load_params(project.params)
+        params = load_params(project.params)
     except FacesentError as error:
         return Finding("params.yaml", "problem", str(error), "correct these keys, or write a preset: facesent preset")
+    if lacking := needed(params.model, project.root):
+        return Finding("params.yaml", "problem", "names weights files that are not there", ", then ".join(lacking))
     return Finding("params.yaml", "ok", f"preset {preset_of(project)}")
 
 

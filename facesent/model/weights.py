@@ -65,8 +65,8 @@ def _checked_sha256(settings: Trunk) -> str:
     path = Path(settings.weights)
     if not path.is_file():
         raise WeightsError(
-            f"Expected a Keras weights file of {settings.name} in model.weights. Received: {path}, no such file. "
-            "`facesent weights --help` says how to get one; `none` trains from scratch."
+            f"Expected a Keras weights file of {settings.name} in {_key(settings)}. Received: {path}, no such file. "
+            "`facesent weights` lists those that it fetches; `none` trains from scratch."
         )
     found = sha256(path)
     if settings.weights_sha256 != found:
@@ -74,6 +74,10 @@ def _checked_sha256(settings: Trunk) -> str:
             f"Expected {path} with the SHA-256 {settings.weights_sha256} (model.weights_sha256). Received: {found}"
         )
     return found
+
+
+def _key(settings: Trunk) -> str:
+    return "model.weights" if isinstance(settings, Model) else "weights of model.others"
 
 
 def _in_head(layer: keras.layers.Layer) -> bool:

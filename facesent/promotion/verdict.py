@@ -17,7 +17,7 @@ Bound = Literal["at least", "above", "at most"]
 
 HEADERS = ("metric", "value", "threshold", "passed", "note")
 _PASSED = {True: "yes", False: "no", None: "not known"}
-_WHOLE = (" in ms", " in MB")
+_WHOLE = (" in ms", " in MB", "problems of the canary")
 _DIFFERENCES = ("gain in ", "change in ")
 _HOLDS = {"at least": operator.ge, "above": operator.gt, "at most": operator.le}
 

@@ -217,6 +217,16 @@ def test_a_giant_component_is_warned_of_with_the_remedy() -> None:
     assert any("group column" in warning for warning in report.warnings)
 
 
+def test_a_class_that_one_person_tests_is_warned_of() -> None:
+    people = ["one"] * 20 + [f"p{index}" for index in range(280)]
+    labels = ["B"] * 20 + ["A", "B"] * 140
+    given = ["test"] * 20 + [None] * 280
+    _, report = divide(make_manifest(labels, groups=people, splits=given))
+    [warning] = report.warnings
+    assert warning.startswith("20 of the ")
+    assert "images of B in test are of one person or linked" in warning
+
+
 def test_a_class_with_three_groups_is_in_each_split() -> None:
     for seed in range(10):
         result, _ = divide(make_manifest(["A"] * 97 + ["B"] * 3, seed=seed), seed=seed)

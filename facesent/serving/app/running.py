@@ -38,6 +38,8 @@ def command(port: int, version: str | None, *, browser: bool) -> list[str]:
         "server.address": "127.0.0.1",
         "server.port": str(port),
         "server.headless": str(not browser).lower(),
+        # Asked for at the first start, before the page is there.
+        "server.showEmailPrompt": "false",
         "server.maxUploadSize": str(MAX_MEGABYTES),
         "server.fileWatcherType": "none",
         "browser.gatherUsageStats": "false",

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from facesent.core.errors import PackageError
+from facesent.model.settings import Model
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,13 @@ SOURCES: Mapping[str, Source] = {
         scaling="tf",
     ),
 }
+
+
+def needed(settings: Model, root: Path) -> list[str]:
+    """The commands that make the weights files which the settings name and a project in ``root`` lacks."""
+    files = [Path(trunk.weights) for trunk in settings.trunks if trunk.names_file]
+    names = [file.name.partition(".")[0] for file in files if not (root / file).is_file()]
+    return [f"facesent weights {name}" if name in SOURCES else "facesent weights" for name in names]
 
 
 def source_named(name: str) -> Source:
