@@ -13,7 +13,7 @@ from facesent.commands.errors import reading
 def app(port: int, version: str | None, no_browser: bool) -> None:
     """Open a local page that answers a photo or the camera: face, classes, heat map.
 
-    Photos stay on this machine and are not kept. Needs the extra: pip install -e '.[app]'
+    Photos stay on this machine, and are kept only if you correct an answer. Needs the extra: pip install -e '.[app]'
 
     \b
     Example: facesent app

@@ -77,6 +77,11 @@ class Model(Trunk):
         """All backbones, this one first."""
         return [self, *self.others]
 
+    @property
+    def architecture(self) -> str:
+        """Of all backbones, such as ``mobilenet-expression_net``."""
+        return "-".join(trunk.name for trunk in self.trunks)
+
     @model_validator(mode="after")
     def _fits_together(self) -> "Model":
         if self.name != "reference_cnn" and self.attention != "none":

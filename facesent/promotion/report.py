@@ -22,7 +22,7 @@ from facesent.registry.client import mlflow_answers
 _LINEAGE = {
     "preset": "Settings",
     "git_commit": "Commit",
-    "git_changes": "Changed since that commit",
+    "git_changes": "Code changed since that commit",
     "data_md5": "Data (DVC)",
     "flow_run": "Prefect flow run",
 }

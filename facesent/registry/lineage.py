@@ -61,7 +61,7 @@ def changes(project: Project) -> bytes:
 
 def run_name(project: Project, params: Params) -> str:
     """Name of a run that tells it from others in a list: preset or what differs from it, network, image size."""
-    return f"{preset_of(project)} {params.model.name} {params.model.image_size}px"
+    return f"{preset_of(project)} {params.model.architecture} {params.model.image_size}px"
 
 
 def preset_of(project: Project) -> str:

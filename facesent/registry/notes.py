@@ -63,13 +63,14 @@ def training_note(model: Model, epochs: int, kept: int, measures: Mapping[str, M
         kept: the one whose weights were kept, from 1.
         measures: of ``train``, ``val`` and ``test``.
     """
-    start = "random weights" if model.weights == "none" else f"the weights {escaped(PurePath(model.weights).stem)}"
+    pretrained = [escaped(PurePath(trunk.weights).stem) for trunk in model.trunks if trunk.weights != "none"]
+    start = f"the weights {', '.join(pretrained)}" if pretrained else "random weights"
     train, val, test = (measures[split] for split in ("train", "val", "test"))
     weakest = min(
         (label for label in test.classes if test.classes[label].support), key=lambda c: test.classes[c].recall
     )
     lines = [
-        f"**{model.name}** at {model.image_size}×{model.image_size} from {start}: {epochs} epochs over "
+        f"**{model.architecture}** at {model.image_size}×{model.image_size} from {start}: {epochs} epochs over "
         f"{train.images:,} images; kept epoch {kept}, {val.accuracy:.1%} accuracy on the validation images.",
         f"Accuracy **{test.accuracy:.1%}** on {test.images:,} test images ({test.accuracy_low:.1%} to "
         f"{test.accuracy_high:.1%}). The weakest class is {escaped(weakest)}: recall {test.worst_recall:.1%}.",

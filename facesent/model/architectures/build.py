@@ -29,7 +29,7 @@ def build(settings: Model, classes: int, *, flip_average: bool = False) -> keras
     x = both_sides(images) if flip_average else images
     features = reference.features if settings.name == "reference_cnn" else backbones.features
     outputs = answer(features(x, settings), classes, flip_average=flip_average)
-    return keras.Model(images, outputs, name=settings.name)
+    return keras.Model(images, outputs, name=settings.architecture)
 
 
 def both_sides(images: Any) -> Any:
