@@ -56,7 +56,11 @@ def test_images_come_before_stages_and_from_where_there_are_some() -> None:
 def test_what_is_lacking_comes_first() -> None:
     assert next_after("data", "draw", *FEW) == ["dvc repro"]
     assert next_after("models") == ["dvc repro", "facesent promote"]
-    assert next_after("preset", "best") == ["facesent weights vggface2_mobilenet", "dvc repro"]
+    files = ("vggface2_mobilenet", "face_expression", "fer2013_xception")
+    assert next_after("preset", "best") == [*(f"facesent weights {name}" for name in files), "dvc repro"]
+    Path("weights").mkdir()
+    Path("weights/vggface2_mobilenet.weights.h5").touch()
+    assert next_after("preset", "best") == [*(f"facesent weights {name}" for name in files[1:]), "dvc repro"]
 
 
 @pytest.mark.long

@@ -28,6 +28,14 @@ def champion(project: Path) -> Path:
     return project
 
 
+def test_a_folder_without_images_is_said_before_any_work(project: Path) -> None:
+    (project / "notes").mkdir()
+    (project / "notes" / "readme.txt").write_text("no photo")
+    result = run("notes")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: Expected images under notes")
+
+
 def test_a_folder_is_answered_in_batches_and_in_order(champion: Path) -> None:
     broken = champion / "data" / "Dark" / "07.png"
     broken.write_bytes(b"no photo")

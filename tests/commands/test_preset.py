@@ -46,4 +46,6 @@ def test_an_unknown_preset_is_refused_with_those_that_there_are() -> None:
 
 @pytest.mark.usefixtures("folder")
 def test_the_presets_are_listed() -> None:
-    assert 'reference: Preset "reference": the reference recipe' in CliRunner().invoke(main, ["preset"]).output
+    lines = CliRunner().invoke(main, ["preset"]).output.splitlines()
+    assert "reference: the reference recipe at 224x224 for the Kaggle dataset." in lines
+    assert all(line.endswith(".") for line in lines)

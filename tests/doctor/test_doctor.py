@@ -8,6 +8,7 @@ import pytest
 from facesent.core.paths import Project
 from facesent.doctor import configured, installed, reachable
 from facesent.doctor.finding import Finding
+from facesent.presets import presets
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -58,6 +59,13 @@ def test_a_wrong_setting_is_a_problem_that_names_the_key(project: Path) -> None:
     settings = by_subject(configured.findings(Project(project)))["params.yaml"]
     assert settings.state == "problem"
     assert "model.drop_out" in settings.what
+
+
+def test_weights_files_that_are_not_there_are_a_problem(project: Path) -> None:
+    (project / "params.yaml").write_text(presets(REPOSITORY)["fast"])
+    settings = by_subject(configured.findings(Project(project)))["params.yaml"]
+    assert settings.state == "problem"
+    assert settings.advice == "facesent weights face_expression, then facesent weights fer2013_xception"
 
 
 def test_servers_that_do_not_answer_are_problems_and_show_no_password(

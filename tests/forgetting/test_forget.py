@@ -246,6 +246,13 @@ def test_without_a_cache_the_folder_is_put_under_dvc_as_it_is() -> None:
     assert Path("data.dvc").read_text() != before
 
 
+@pytest.mark.usefixtures("place")
+def test_a_person_whom_nobody_knows_is_named_also_by_a_dry_run() -> None:
+    code, output = run("nobody", "--dry-run")
+    assert code == 1
+    assert "Expected images or answers of nobody. Received: none" in output
+
+
 @pytest.mark.long
 @pytest.mark.usefixtures("place")
 def test_what_looks_alike_is_for_a_person_to_decide() -> None:

@@ -259,6 +259,8 @@ def test_the_canary_of_another_version_is_no_evidence() -> None:
 def test_a_check_says_in_words_what_was_expected() -> None:
     assert Check.of("accuracy", 0.5, "at least", 0.6).sentence() == "accuracy 50.0%, expected at least 60.0%"
     assert not Check.of("gain", 0.0, "above", 0.0).passed
+    # As it comes back from JSON.
+    assert Check.of("problems of the canary", 2.0, "at most", 0.0).row()[1:3] == ("2", "at most 0")
 
 
 def test_a_class_without_test_images_leaves_it_unknown() -> None:

@@ -81,6 +81,8 @@ def test_the_server_listens_on_this_machine_alone_and_sends_no_statistics() -> N
     line = command(8501, None, browser=False)
     assert "--server.address=127.0.0.1" in line
     assert "--browser.gatherUsageStats=false" in line
+    # In a new home streamlit would wait for an e-mail address, and end where nobody can give one.
+    assert "--server.showEmailPrompt=false" in line
 
 
 def test_a_wrong_answer_is_noted_and_waits(page: AppTest, made: Project) -> None:
