@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from facesent.core.errors import FacesentError
+from facesent.core.errors import FacesentError, in_words
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -45,13 +45,20 @@ def read_yaml(path: Path) -> Any:
     """What ``path`` holds, unchecked.
 
     Raises:
-        ParamsError: there is no such file, or it is no YAML.
+        ParamsError: there is no such file, it cannot be read, or it is no YAML.
     """
     try:
         return yaml.load(path.read_text(encoding="utf-8"), _EachKeyOnce)  # noqa: S506  # a safe loader
     except FileNotFoundError:
         raise ParamsError(
             f"Expected the settings in {path}. Received: no such file. Run this in the project's root folder."
+        ) from None
+    except OSError as error:
+        raise ParamsError(f"Expected the settings in {path}. Received: {in_words(error)}.") from None
+    except UnicodeDecodeError as error:
+        raise ParamsError(
+            f"Expected UTF-8 in {path}. Received: other bytes, from the one with the number {error.start} on. Save the "
+            "file in UTF-8."
         ) from None
     except yaml.YAMLError as error:
         raise ParamsError(f"Expected YAML in {path}. Received: {' '.join(str(error).split())}") from None

@@ -219,7 +219,7 @@ def _check_not_empty(names: Names, groups: int) -> None:
     for name in SPLITS:
         if name not in names:
             raise SplitError(
-                f"Expected images in train, val and test. Received: none {name}; the {len(names)} images make "
+                f"Expected images in train, val and test. Received: none in {name}; the {len(names)} images make "
                 f"{_counted(groups)} (an image, its duplicates and all photos of its person count as one), and "
                 f"metadata.csv or assignment.csv places each of them. Give some images the split {name} in "
                 "metadata.csv, lower split.near_duplicate_distance if similar pictures join too many, or draw new "

@@ -1,6 +1,7 @@
 """The project's own state: settings, images, stages, credentials."""
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -51,6 +52,8 @@ def _folder(project: Project) -> Finding:
     except FacesentError as error:
         return Finding("project", "problem", str(error), "facesent commands and flows only work there")
     folder = str(project.root.absolute())
+    if not os.access(project.root, os.W_OK):
+        return Finding("project", "problem", f"{folder}: read-only", "give yourself write permission for it")
     if letters := encoded_letters(project.root):
         what = f"{folder}: for its {' '.join(map(repr, letters))} the command mlflow would look in another folder"
         advice = f"before mlflow ui and mlflow models serve: {EXPORT_LOCAL_STORE}"

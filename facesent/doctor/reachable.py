@@ -36,6 +36,9 @@ def _tracking(project: Project) -> Finding:
     for trouble in address_troubles():
         return problem(trouble)
     address = named_store()
+    if not address and (project.root / "mlflow.db").is_dir():
+        advice = "move it away; a container makes it where it is to mount a file that is not there"
+        return Finding("MLflow", "problem", "mlflow.db is a folder", advice)
     if not address and not (project.root / "mlflow.db").is_file():
         return Finding("MLflow", "note", "no mlflow.db yet", "the first training writes it: python -m flows.pipeline")
     shown = without_credentials(address) if address else "mlflow.db in this folder"

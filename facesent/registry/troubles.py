@@ -62,6 +62,9 @@ def message_of(error: Exception) -> str:
     # An absent server is told of with the whole address and each layer's error, of which the last one says why.
     if refused := _REFUSED.search(said):
         said = f"connection: {refused[1]}"
+    # MLflow's advice is to upgrade, whichever of the two is newer.
+    if schema := _SCHEMA.search(said):
+        return f"Expected tables of this MLflow in {_store()}. Received: revision {schema[1]}. {_advice(said)}"
     # SQLAlchemy adds its statement and a link.
     first = re.sub(r"^\([\w.]+\) |\[SQL: .*|\(Background on this error .*", "", said, flags=re.DOTALL)
     received = shorten(first, _LONGEST, placeholder=" …").rstrip(".")

@@ -212,6 +212,7 @@ def _survey(source: Path) -> tuple[dict[str, list[str]], list[tuple[str, str]]]:
     skipped = []
     for entry in _visible(source):
         if reason := _unfit(entry, root):
+            _refuse_to_lose_unfit(entry, reason)
             skipped.append((printable(entry.name), reason))
         elif entry.is_dir():
             files, others = _survey_class(entry, root)
@@ -224,6 +225,15 @@ def _survey(source: Path) -> tuple[dict[str, list[str]], list[tuple[str, str]]]:
         elif entry.name != METADATA:
             skipped.append((entry.name, "not in a class folder"))
     return classes, skipped
+
+
+def _refuse_to_lose_unfit(folder: Path, reason: str) -> None:
+    """Refuse a class whose folder is not taken itself."""
+    if folder.is_dir() and any(is_image_name(inner.name) for inner in _visible(folder)):
+        raise DataError(
+            f"Expected class folders with images. Received: {printable(folder.name)}, {reason}. Put a folder with its "
+            "images in its place, or move it away."
+        )
 
 
 def _refuse_to_lose(folder: Path, skipped: Sequence[tuple[str, str]]) -> None:

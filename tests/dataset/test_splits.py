@@ -180,7 +180,7 @@ def test_a_leak_in_the_given_splits_is_kept_where_that_is_asked_for_and_reported
 
 
 def test_given_splits_without_one_of_the_three_are_an_error() -> None:
-    with pytest.raises(SplitError, match="none val"):
+    with pytest.raises(SplitError, match="none in val"):
         divide(make_manifest(["A", "B"] * 10, splits=["train", "test"] * 10))
 
 

@@ -57,7 +57,7 @@ def test_reports_what_it_does_not_take(source: Path, incoming: Path) -> None:
 
 
 def test_links_out_of_the_folder_are_not_followed(source: Path, incoming: Path, tmp_path: Path) -> None:
-    make(tmp_path, "secret.jpg", "secrets/1.jpg")
+    make(tmp_path, "secret.jpg", "secrets/notes.txt")
     (source / "Happy" / "out.jpg").symlink_to(tmp_path / "secret.jpg")
     (source / "Happy" / "in.jpg").symlink_to("1.jpg")
     (source / "Secrets").symlink_to(tmp_path / "secrets")
@@ -107,6 +107,14 @@ def test_a_class_of_pictures_that_are_not_taken_does_not_vanish(
         import_folder(source, incoming)
     make(source, "Surprise/1.jpg")
     assert [skip for skip, _ in import_folder(source, incoming).skipped] == [f"Surprise/{name}"]
+
+
+def test_a_class_folder_that_is_a_link_out_is_refused_and_not_followed(
+    source: Path, incoming: Path, tmp_path: Path
+) -> None:
+    (source / "Surprise").symlink_to(make(tmp_path, "elsewhere/1.jpg") / "elsewhere")
+    with pytest.raises(DataError, match="Received: Surprise, a link that leads out of the folder. Put a folder with"):
+        import_folder(source, incoming)
 
 
 def test_a_class_of_links_that_lead_out_does_not_vanish(source: Path, incoming: Path, tmp_path: Path) -> None:
