@@ -67,13 +67,13 @@ def test_a_key_that_is_there_twice_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["# Größe\n".encode("latin-1"), "a: 1\n".encode("utf-16")])
 def test_what_is_no_utf_8_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "params.yaml").write_bytes(content)
-    with pytest.raises(ParamsError, match="Expected UTF-8 in .*params.yaml"):
+    with pytest.raises(ParamsError, match=r"Expected UTF-8 in .*params\.yaml"):
         load_params(tmp_path / "params.yaml")
 
 
 def test_a_folder_in_the_place_of_the_settings_is_named(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").mkdir()
-    with pytest.raises(ParamsError, match="Expected the settings in .*params.yaml. Received: Is a directory"):
+    with pytest.raises(ParamsError, match=r"Expected the settings in .*params\.yaml\. Received: Is a directory"):
         load_params(tmp_path / "params.yaml")
 
 

@@ -113,7 +113,7 @@ def test_a_class_folder_that_is_a_link_out_is_refused_and_not_followed(
     source: Path, incoming: Path, tmp_path: Path
 ) -> None:
     (source / "Surprise").symlink_to(make(tmp_path, "elsewhere/1.jpg") / "elsewhere")
-    with pytest.raises(DataError, match="Received: Surprise, a link that leads out of the folder. Put a folder with"):
+    with pytest.raises(DataError, match=r"Received: Surprise, a link that leads out of the folder\. Put a folder"):
         import_folder(source, incoming)
 
 
