@@ -80,7 +80,7 @@ def test_what_is_installed_works_beside_no_checkout(bin_folder: Path, tmp_path: 
     assert "Run it in the project's root folder" in asked.stderr
     assert list(empty.iterdir()) == []
     (empty / ".dvc").mkdir()
-    assert "reference: Preset" in run(facesent, "preset", folder=empty).stdout
+    assert "reference: the reference recipe" in run(facesent, "preset", folder=empty).stdout
     assert run(facesent, "preset", "reference", folder=empty).returncode == 0
     assert "image_size: 224" in (empty / "params.yaml").read_text()
 

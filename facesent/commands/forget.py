@@ -58,6 +58,8 @@ def forget(
     asked = Asked((*filter(None, [group]), *named), also, answers, subjects, purge_history)
     if dry_run:
         left = kept(project.root)
+        if not left:
+            _check_named(asked)
         with images_in_use(project.data):
             found = _found(project, asked)
             if found.nothing and not left:
@@ -81,8 +83,7 @@ def _forget(project: "Project", asked: "Asked", *, others_stay: bool, again: boo
     from facesent.core.text import some
     from facesent.forgetting.person import keep
 
-    if not asked.groups and not asked.also:
-        raise click.UsageError("Expected a GROUP of data/metadata.csv, --also, --subject or --answer. Received: none.")
+    _check_named(asked)
     found = _found(project, asked)
     if found.nothing:
         if again:
@@ -95,6 +96,11 @@ def _forget(project: "Project", asked: "Asked", *, others_stay: bool, again: boo
             "those that do with --also FILE, and say --others-stay of all others. Nothing was changed."
         )
     _carry_out(project, keep(project.root, found.person))
+
+
+def _check_named(asked: "Asked") -> None:
+    if not asked.groups and not asked.also:
+        raise click.UsageError("Expected a GROUP of data/metadata.csv, --also, --subject or --answer. Received: none.")
 
 
 def _nobody(asked: "Asked") -> "DataError":

@@ -64,7 +64,7 @@ def message_of(error: Exception) -> str:
         said = f"connection: {refused[1]}"
     # MLflow's advice is to upgrade, whichever of the two is newer.
     if schema := _SCHEMA.search(said):
-        return f"Expected tables of this MLflow in {_store()}. Received: revision {schema[1]}. {_advice(said)}"
+        return f"Expected MLflow's store, {_store()}, to answer. Received: tables of revision {schema[1]}. {_advice(said)}"
     # SQLAlchemy adds its statement and a link.
     first = re.sub(r"^\([\w.]+\) |\[SQL: .*|\(Background on this error .*", "", said, flags=re.DOTALL)
     received = shorten(first, _LONGEST, placeholder=" …").rstrip(".")

@@ -251,6 +251,9 @@ def test_a_person_whom_nobody_knows_is_named_also_by_a_dry_run() -> None:
     code, output = run("nobody", "--dry-run")
     assert code == 1
     assert "Expected images or answers of nobody. Received: none" in output
+    code, output = run("--dry-run")
+    assert code == 2
+    assert "Expected a GROUP" in output
 
 
 @pytest.mark.long
