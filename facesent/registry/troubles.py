@@ -62,12 +62,11 @@ def message_of(error: Exception) -> str:
     # An absent server is told of with the whole address and each layer's error, of which the last one says why.
     if refused := _REFUSED.search(said):
         said = f"connection: {refused[1]}"
-    # MLflow's advice is to upgrade, whichever of the two is newer.
-    if schema := _SCHEMA.search(said):
-        return f"Expected MLflow's store, {_store()}, to answer. Received: tables of revision {schema[1]}. {_advice(said)}"
     # SQLAlchemy adds its statement and a link.
     first = re.sub(r"^\([\w.]+\) |\[SQL: .*|\(Background on this error .*", "", said, flags=re.DOTALL)
-    received = shorten(first, _LONGEST, placeholder=" …").rstrip(".")
+    # MLflow's advice is to upgrade, whichever of the two is newer.
+    schema = _SCHEMA.search(said)
+    received = f"tables of revision {schema[1]}" if schema else shorten(first, _LONGEST, placeholder=" …").rstrip(".")
     if object_storage.is_own(error) or object_storage.SCHEME in said:
         return f"Expected the object storage of MLflow's artifacts to answer. Received: {received}. {_advice(said)}"
     return f"Expected MLflow's store, {_store()}, to answer. Received: {received}. {_advice(said)}"
