@@ -10,7 +10,7 @@ from facesent.evaluation.gaps import LEAST_PEOPLE, ColumnResult, Gap
 from facesent.evaluation.measures import Measures
 from facesent.promotion.canary.report import CanaryReport
 from facesent.promotion.settings import Gate
-from facesent.promotion.verdict import Bound, Check, Outcome, Verdict, in_points
+from facesent.promotion.verdict import CANARY, Bound, Check, Outcome, Verdict, in_points
 
 if TYPE_CHECKING:
     from facesent.evaluation.intervals import Estimate
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 _BUDGETS = ("max_latency_ms", "max_size_mb", "max_memory_mb")
 _FLOORS = ("min_accuracy", "min_macro_recall", "min_class_recall", "max_ece", "max_slice_gap")
 _THRESHOLDS = (*_FLOORS, "min_gain", *_BUDGETS)
-_CANARY = "problems of the canary"
 _PROBLEMS_SHOWN = 3
 # Of the reason, which is a sentence; the table has all.
 _FAILURES_SHOWN = 3
@@ -134,7 +133,7 @@ def judge(
 
 def _outcome(checks: list[Check], open_points: list[str], rival: Rival, settings: Gate) -> tuple[Outcome, str]:
     # What cannot be served comes before what is not good enough.
-    ordered = sorted(checks, key=lambda check: check.metric != _CANARY)
+    ordered = sorted(checks, key=lambda check: check.metric != CANARY)
     if failed := [check.sentence() for check in ordered if check.passed is False]:
         more = len(failed) - _FAILURES_SHOWN
         return "REJECTED", f"Failed: {'; '.join(failed[:_FAILURES_SHOWN])}{f'; and {more} more' if more > 0 else ''}."
@@ -281,7 +280,7 @@ def _served(canary: CanaryReport, settings: Gate) -> Iterator[Check]:
         note = " ".join([*canary.problems[:_PROBLEMS_SHOWN], f"And {more} more." if more > 0 else ""])
         # A server's own words may be many lines, which a cell of a table is not.
         note = shorten(note, _NOTE_LENGTH, placeholder=" …")
-    yield Check.of(_CANARY, len(canary.problems), "at most", 0, note)
+    yield Check.of(CANARY, len(canary.problems), "at most", 0, note)
     # What a server that cannot serve measures says nothing.
     if canary.passed:
         yield from _asked("p95 latency in ms", canary.latency_p95_ms, "at most", settings.max_latency_ms)

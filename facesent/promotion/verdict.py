@@ -15,9 +15,10 @@ from facesent.promotion.comparison import Comparison
 Outcome = Literal["VALIDATED", "REJECTED", "UNKNOWN"]
 Bound = Literal["at least", "above", "at most"]
 
+CANARY = "problems of the canary"
 HEADERS = ("metric", "value", "threshold", "passed", "note")
 _PASSED = {True: "yes", False: "no", None: "not known"}
-_WHOLE = (" in ms", " in MB", "problems of the canary")
+_WHOLE = (" in ms", " in MB", CANARY)
 _DIFFERENCES = ("gain in ", "change in ")
 _HOLDS = {"at least": operator.ge, "above": operator.gt, "at most": operator.le}
 
@@ -110,8 +111,6 @@ def _shown(metric: str, value: float | None) -> str:
     """A measurement with the digits that it deserves: counts, milliseconds and megabytes have no decimals."""
     if value is None:
         return "not measured"
-    if isinstance(value, int):
-        return str(value)
     if metric.endswith(_WHOLE):
         return f"{value:,.0f}"
     if metric.startswith(_DIFFERENCES):

@@ -229,7 +229,7 @@ def _survey(source: Path) -> tuple[dict[str, list[str]], list[tuple[str, str]]]:
 
 def _refuse_to_lose_unfit(folder: Path, reason: str) -> None:
     """Refuse a class whose folder is not taken itself."""
-    if folder.is_dir() and any(is_image_name(inner.name) for inner in _visible(folder)):
+    if folder.is_dir() and _holds_images(folder):
         raise DataError(
             f"Expected class folders with images. Received: {printable(folder.name)}, {reason}. Put a folder with its "
             "images in its place, or move it away."
@@ -262,7 +262,7 @@ def _survey_class(folder: Path, root: Path) -> tuple[list[str], list[tuple[str, 
         elif reason := _unfit(entry, root):
             skipped.append((name, reason))
         elif entry.is_dir():
-            if any(is_image_name(inner.name) for inner in _visible(entry)):
+            if _holds_images(entry):
                 raise DataError(
                     f"Expected images directly in the class folders, {root.name}/<Class>/<image>. Received: images in "
                     f"{root.name}/{name}/. If {folder.name} is a part of a dataset that is split already, put the "
@@ -280,6 +280,10 @@ def _survey_class(folder: Path, root: Path) -> tuple[list[str], list[tuple[str, 
         else:
             files.append(entry.name)
     return files, skipped
+
+
+def _holds_images(folder: Path) -> bool:
+    return any(is_image_name(inner.name) for inner in _visible(folder))
 
 
 def _visible(folder: Path) -> list[Path]:
