@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from facesent.dataset.similarity import Labels
 
 Names = NDArray[np.str_]
+Counts = NDArray[np.int64]
 
 _MAX_FOLDS = 20
 # A bundle is then a twentieth of a fold's part of a class: too little to unbalance it.
@@ -37,8 +38,9 @@ def draw(labels: Names, group: Labels, share: float, seed: int) -> NDArray[np.bo
         fraction = Fraction(1, max(2, min(round(1 / share), most)))
     count = fraction.denominator
     folds = stratified_folds(labels, group, count, seed)
-    table = pd.crosstab(folds, labels).reindex(range(count), fill_value=0).to_numpy()
-    return np.isin(folds, _pick(table, table.sum(axis=0) * share))
+    images = pd.crosstab(folds, labels).reindex(range(count), fill_value=0)
+    of_groups = pd.crosstab([folds, group], labels).groupby(level=0).max().reindex(range(count), fill_value=0)
+    return np.isin(folds, _pick(images.to_numpy(), of_groups.to_numpy(), images.sum().to_numpy() * share))
 
 
 def stratified_folds(labels: Names, group: Labels, count: int, seed: int) -> Labels:
@@ -55,31 +57,42 @@ def stratified_folds(labels: Names, group: Labels, count: int, seed: int) -> Lab
     return _folds(labels, _bundled(labels, group, count * _BUNDLES_A_FOLD, seed), count, seed)
 
 
-def _pick(table: NDArray[np.int64], goal: NDArray[np.float64]) -> list[int]:
+def _pick(images: Counts, largest: Counts, goal: NDArray[np.float64]) -> list[int]:
     """Add folds, the best first, while that brings the images by class nearer to the goal.
 
     One large group makes the other folds smaller than their share, so that their number is not known beforehand.
 
     Args:
-        table: images by fold and class.
+        images: by fold and class.
+        largest: of them those of the largest group, by fold and class.
         goal: images by class.
     """
     picked: list[int] = []
     distance = np.inf
-    while len(picked) < len(table):
-        left = [fold for fold in range(len(table)) if fold not in picked]
-        distances = [_distance(table[[*picked, fold]].sum(axis=0), goal, table.sum(axis=0)) for fold in left]
+    while len(picked) < len(images):
+        left = [fold for fold in range(len(images)) if fold not in picked]
+        tried = [[*picked, fold] for fold in left]
+        distances = [
+            _distance(images[folds].sum(axis=0), largest[folds].max(axis=0), goal, images.sum(axis=0))
+            for folds in tried
+        ]
         if min(distances) >= distance:
             break
         distance = min(distances)
-        picked.append(left[int(np.argmin(distances))])
+        picked = tried[int(np.argmin(distances))]
     return picked
 
 
-def _distance(counts: NDArray[np.int64], goal: NDArray[np.float64], total: NDArray[np.int64]) -> float:
-    """How far images by class are from the goal; a class wholly in or wholly out weighs more than any other error."""
+def _distance(counts: Counts, largest: Counts, goal: NDArray[np.float64], total: Counts) -> float:
+    """How far images by class are from the goal; a class wholly in or wholly out weighs more than any other error.
+
+    They are counted twice, the second time without what the largest group of a class has more than all others
+    together: what is measured on a class that is mostly one person says little about others.
+    """
     missed = ((counts == 0) | (counts == total)).sum()
-    return float((np.abs(counts - goal) / total).sum() + len(total) * missed)
+    varied = np.minimum(counts, 2 * (counts - largest))
+    errors = np.abs(counts - goal) + np.abs(varied - goal)
+    return float((errors / total).sum() + 2 * len(total) * missed)
 
 
 def _bundled(labels: Names, group: Labels, bundles: int, seed: int) -> Labels:

@@ -18,7 +18,7 @@ from facesent.sources.drawn_faces.dataset import draw_dataset
 
 ROOT = Path(__file__).parents[2]
 FACTS = "b898b016817f5e0d00dcf9377fcdc668f872cec579a339472d2a024b45b0e6a1"
-SPLITS = "6113336be0246315fdd1b0e005b8c16d97475fb284567a9b4a59f8e3bffd9031"
+SPLITS = "d388dcb2bb9de19fa7a4e542a9bc000876888b3417ccddb505b188df031163af"
 
 
 @pytest.fixture(scope="module")

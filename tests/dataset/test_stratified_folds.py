@@ -52,3 +52,22 @@ def test_other_seeds_draw_other_images() -> None:
 @pytest.mark.parametrize(("share", "expected"), [(-0.1, False), (0.0, False), (1.0, True), (1.2, True)])
 def test_a_share_of_nothing_or_all_needs_no_draw(share: float, expected: bool) -> None:
     assert (draw(images(10), np.arange(10), share, seed=1) == expected).all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_class_is_not_drawn_as_one_person_where_others_are_there(seed: int) -> None:
+    sad = np.repeat(np.arange(84), [36, 31, 22, 19, *[1] * 60, *[2] * 20])
+    others = 100 + np.arange(800) // 2
+    labels = np.repeat(["Sad", "Happy", "Neutral"], [len(sad), 400, 400])
+    person = np.concatenate([sad, others])
+
+    chosen = draw(labels, person, 0.1, seed)
+    drawn = person[chosen & (labels == "Sad")]
+
+    assert np.bincount(drawn).max() <= len(drawn) / 2
+    assert len(drawn) == pytest.approx(0.1 * len(sad), rel=0.25)
+
+
+def test_where_each_fold_is_one_person_the_share_is_kept() -> None:
+    person = np.repeat(np.arange(10), 20)
+    assert draw(np.full(200, "Sad"), person, 0.1, seed=1).sum() == 20
