@@ -21,9 +21,9 @@ from benchmarks.machine import describe
 from benchmarks.projects import configure
 from benchmarks.trainings import Outcome, prepare, train
 from facesent.core.markdown import table
+from facesent.evaluation.intervals import share_of_groups
 from facesent.sources.weights.catalogue import SOURCES
 
-_RESAMPLES = 9999
 _LEVEL = 0.95
 
 
@@ -88,7 +88,7 @@ def main(names: Sequence[str], data: Path | None, seeds: int, output: Path | Non
     """Train the recipes NAME with several seeds on one split, and print a row for each; by default best and reference.
 
     Figures are means over the seeds; brackets hold the lowest and the highest, of the test accuracy its interval at
-    95 %, over test persons drawn anew. Nothing else should run on the machine meanwhile.
+    95 %, over test persons. Nothing else should run on the machine meanwhile.
 
     \b
     Example: python -m benchmarks.recipes best reference --data ~/my-faces
@@ -119,7 +119,8 @@ def _line(outcome: Outcome) -> str:
 
 
 def _row(name: str, outcomes: Sequence[Outcome]) -> list[str]:
-    low, high = _interval(outcomes)
+    right = np.mean([each.correct for each in outcomes], axis=0)
+    test = share_of_groups(right, outcomes[0].groups.tolist(), _LEVEL)
     recalls = [each.macro_recall for each in outcomes]
     return [
         name,
@@ -127,7 +128,7 @@ def _row(name: str, outcomes: Sequence[Outcome]) -> list[str]:
         f"{outcomes[0].parameters / 1e6:.1f} M",
         f"{mean(each.minutes for each in outcomes):.1f}",
         _spread([each.val for each in outcomes]),
-        f"{mean(each.test for each in outcomes):.1%} ({low:.1%} to {high:.1%})",
+        f"{test.value:.1%} ({test.low:.1%} to {test.high:.1%})",
         f"{mean(recalls):.3f} ({min(recalls):.3f} to {max(recalls):.3f})",
         f"{mean(each.ece for each in outcomes):.3f}",
     ]
@@ -135,17 +136,6 @@ def _row(name: str, outcomes: Sequence[Outcome]) -> list[str]:
 
 def _spread(shares: Sequence[float]) -> str:
     return f"{mean(shares):.1%} ({min(shares):.1%} to {max(shares):.1%})"
-
-
-def _interval(outcomes: Sequence[Outcome]) -> tuple[float, float]:
-    """Percentile bootstrap interval of the seeds' mean accuracy, over persons: their images are no independent ones."""
-    right = np.mean([each.correct for each in outcomes], axis=0)
-    _, person = np.unique(outcomes[0].groups, return_inverse=True)
-    sums, counts = np.bincount(person, right), np.bincount(person)
-    drawn = np.random.default_rng(7).integers(0, len(sums), (_RESAMPLES, len(sums)))
-    accuracies = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    low, high = np.quantile(accuracies, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
-    return float(low), float(high)
 
 
 def _read(path: Path | None) -> dict[str, dict[str, Outcome]]:

@@ -54,6 +54,7 @@ def pipeline_stages(root: Path) -> list[str]:
     from dvc.repo import Repo
     from dvc.repo.reproduce import get_active_graph, plan_repro
     from dvc.stage import PipelineStage
+    from dvc.utils.serialize import YAMLFileCorruptedError
 
     try:
         with Repo(str(root)) as repo:
@@ -61,7 +62,9 @@ def pipeline_stages(root: Path) -> list[str]:
             # The rest are .dvc files: data, which has no command.
             stages = [_name(stage) for stage in planned if isinstance(stage, PipelineStage)]
     except DvcException as error:
-        raise StageError(f"Expected a DVC pipeline in {root.absolute()}. Received: {error}") from error
+        # DVC keeps to itself where in a file.
+        place = " ".join(f": {error.__cause__}".split()) if isinstance(error, YAMLFileCorruptedError) else ""
+        raise StageError(f"Expected a DVC pipeline in {root.absolute()}. Received: {error}{place}") from error
     if not stages:
         raise StageError(
             f"Expected stages in {root.absolute() / 'dvc.yaml'}. Received: none. Run this in the project's root folder."

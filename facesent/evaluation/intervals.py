@@ -52,7 +52,7 @@ def share_of(right: int, images: int, confidence_level: float) -> Estimate:
 
 
 def share_of_groups(
-    correct: NDArray[np.bool_],
+    correct: NDArray[np.bool_] | NDArray[np.float64],
     groups: Sequence[str],
     confidence_level: float,
     weights: NDArray[np.float64] | None = None,
@@ -65,7 +65,7 @@ def share_of_groups(
     never narrower than that of independent images. Of a single person nothing is known: 0 to 1.
 
     Args:
-        correct: ``(n,)``, whether each image is answered right.
+        correct: ``(n,)``, whether each image is answered right, or by what share of several networks.
         groups: ``n`` names; images of one person, or nearly the same picture, share one.
         confidence_level: of the interval, between 0 and 1.
         weights: ``(n,)``, how many images each stands for, the inverse of the probability that it was drawn with; one

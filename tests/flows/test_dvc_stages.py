@@ -67,6 +67,13 @@ def test_a_pipeline_that_cannot_be_read_is_named(project: Path, text: str) -> No
         pipeline_stages(project)
 
 
+def test_a_tab_in_the_settings_is_told_by_its_line(pipeline_of: PipelineOf) -> None:
+    root = pipeline_of({"first": {"cmd": "true", "params": ["split.seed"]}})
+    (root / "params.yaml").write_text("split:\n  val: 0.1\n\tseed: 7\n")
+    with pytest.raises(StageError, match=r"params\.yaml.* line 3, column 1"):
+        pipeline_stages(root)
+
+
 def test_a_folder_without_dvc_is_named(tmp_path: Path) -> None:
     with pytest.raises(StageError, match="Expected a DVC pipeline"):
         pipeline_stages(tmp_path)
