@@ -127,8 +127,8 @@ def import_(
     columns emotion, pixels and Usage, or a folder with it: Training, PublicTest and PrivateTest become train, val and
     test. It may be RAF-DB, with its list_patition_label.txt.
 
-    Of whole photos, --crop largest takes the faces. metadata.csv then says what each was cut from, so that a photo
-    keeps its split, whole or cut.
+    With --crop largest, the largest face is cut out of each whole photo. metadata.csv then says which photo it came
+    from, so that the photo keeps its split, whole or cut.
 
     \b
     Example: facesent data import ~/faces --replace

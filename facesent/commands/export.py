@@ -25,8 +25,8 @@ _FORMATS = ("savedmodel", "onnx", "litert")
 def export(version: str, chosen: str, to: Path | None) -> None:
     """Write a registered version as SavedModel, ONNX or LiteRT, and attach it to the version's run.
 
-    Each is asked for the project's test images first: its probabilities have to be those of the served model, within
-    1e-5, and its labels the same. What differs is refused. Ends with status 1 if a format was.
+    Each export first answers the project's test images. It is refused unless its probabilities match those of the
+    served model within 1e-5, and its labels are the same. Ends with status 1 if a format was refused.
 
     \b
     Example: facesent export champion --format onnx --to for-the-phone

@@ -166,7 +166,7 @@ def audit() -> None:
 def report() -> None:
     """Show the accuracy of each version in service, from the audit.
 
-    What its confidence promises is not shown of a version for which facesent watch found a change.
+    If facesent watch found a change for a version, the accuracy that its confidence suggests is not shown.
 
     \b
     Example: facesent feedback report

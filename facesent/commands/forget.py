@@ -32,13 +32,13 @@ def forget(
 ) -> None:  # fmt: skip
     """Remove the images of the person GROUP, as data/metadata.csv calls them, and all that shows them.
 
-    From data/, from DVC's cache and remotes, also those of earlier commits; thumbnails and sheets in outputs/ and in
-    MLflow; what was cached, and answers in the log. There is no way back. Versions that were trained on them become
-    retrain-required: nothing promotes them or goes back to them. forgotten.csv then says when, how many images and
-    which versions, not who. Whatever ends it, the next facesent forget goes on.
+    They are removed from data/ and from DVC's cache and remotes, earlier commits included; with them go thumbnails and
+    sheets in outputs/ and in MLflow, cached data, and answers in the log. There is no way back. Versions that were
+    trained on them become retrain-required: they can no longer be promoted or rolled back to. forgotten.csv records
+    when, how many images and which versions, but not who. If it is interrupted, run facesent forget again to go on.
 
-    Not reached: other clones, exports, backups. A model keeps traces of what it was trained on until it is trained
-    again.
+    Other clones, exports and backups are not reached. A model keeps traces of what it was trained on until it is
+    trained again.
 
     \b
     Example: facesent forget person-12 --dry-run

