@@ -12,7 +12,7 @@ from facesent.registry import runs, versions
 from facesent.registry.client import mlflow_answers
 from facesent.registry.known_images import unlike_of
 from facesent.registry.lock import alone_with_registry
-from facesent.registry.packaging import log_model, served_code_sha256
+from facesent.registry.packaging import served_code_sha256
 from facesent.registry.recorder import record
 from facesent.registry.versions import CHALLENGER
 
@@ -50,21 +50,21 @@ def register(project: Project) -> Candidate:
     sha256 = model_sha256(project.model, project.labels)
     _check_evaluated(project, sha256)
     params = load_params(project.params)
-    min_confidence, unlike = params.serve.min_confidence, unlike_of(project, params.serve)
-    run_id = record(project, params)
-    identity = versions.identity_of(sha256, min_confidence, served_code_sha256(), unlike.name)
+    recorded = record(project, params)
+    unlike = unlike_of(project, params.serve).name
+    identity = versions.identity_of(sha256, params.serve.min_confidence, served_code_sha256(), unlike)
     # Two registrations of one model at once would make two versions.
     with alone_with_registry():
         version = versions.version_of(identity)
         created = version is None
         if version is None:
-            logged = log_model(run_id, project.model, project.labels, min_confidence, unlike)
-            version = versions.create_version(logged, identity, _version_tags(project, run_id))
+            tags = _version_tags(project, recorded.run_id)
+            version = versions.create_version(recorded.model, identity, tags)
         card = project.evaluate / "model_card.md"
         if card.is_file():
             versions.describe_version(version, description(card.read_text(encoding="utf-8")))
         versions.set_alias(CHALLENGER, version)
-    return Candidate(version, run_id, sha256, created)
+    return Candidate(version, recorded.run_id, sha256, created)
 
 
 def _check_evaluated(project: Project, sha256: str) -> None:

@@ -6,11 +6,13 @@ What a cached or pulled model is, only its content says; so the run of a model i
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
+from mlflow.entities import LoggedModel
 
 from facesent.core.console import say
 from facesent.core.errors import FacesentError, TrackingError
@@ -88,9 +90,22 @@ class Recorder(Watcher):
             say(f"MLflow does not have the end of this training yet; evaluate or facesent promote will add it. {away}")
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """What MLflow knows of a model.
+
+    Attributes:
+        run_id: the training's run.
+        model: as it is served.
+    """
+
+    run_id: str
+    model: LoggedModel
+
+
 @mlflow_answers()
-def record(project: Project, params: Params) -> str:
-    """Let MLflow know the trained and evaluated model as the outputs have it; returns the id of its run.
+def record(project: Project, params: Params) -> Recorded:
+    """Let MLflow know the trained and evaluated model as the outputs have it.
 
     A run that is whole is left alone, and one that lacks epochs gets them. One that MLflow lacks, since the model came
     from DVC's remote or ``mlflow.db`` is gone, is written from the outputs; then the evaluation, the augmentation's
@@ -113,9 +128,9 @@ def record(project: Project, params: Params) -> str:
         _record_evaluation(run_id, project, params)
         _replace_sheets(run_id, project, params)
     unlike = unlike_of(project, params.serve)
-    packaging.log_model(run_id, project.model, project.labels, params.serve.min_confidence, unlike)
+    model = packaging.log_model(run_id, project.model, project.labels, params.serve.min_confidence, unlike)
     runs.tag_run(run_id, {EVALUATION_TAG: evaluation})
-    return run_id
+    return Recorded(run_id, model)
 
 
 def begin_training(
@@ -175,8 +190,10 @@ def _write_unfinished(run_id: str, project: Project) -> None:
 def _unfinished(project: Project) -> str | None:
     """The run of the model here that MLflow was away for the end of, if there is one."""
     path = project.outputs / _UNFINISHED
-    left = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    ours = left.get("model_sha256") == model_sha256(project.model, project.labels)
+    if not path.is_file():
+        return None
+    left = json.loads(path.read_text(encoding="utf-8"))
+    ours = left["model_sha256"] == model_sha256(project.model, project.labels)
     return left["run_id"] if ours and runs.exists(left["run_id"]) else None
 
 

@@ -77,7 +77,7 @@ def test_a_class_that_is_hidden_leaves_every_picture_of_its_run(project: Path) -
 def test_a_run_that_mlflow_lost_is_written_anew_and_then_left_alone(project: Path, mlflow_store: Path) -> None:
     made, params = make_project(project), load_params(Project(project).params)
     mlflow.MlflowClient().delete_run(the_run().info.run_id)
-    run_id = record(made, params)
+    run_id = record(made, params).run_id
     written = the_run()
     assert (written.info.run_id, written.data.tags["recorded"], written.info.status) == (
         run_id,
@@ -88,7 +88,7 @@ def test_a_run_that_mlflow_lost_is_written_anew_and_then_left_alone(project: Pat
     # MLflow's page of charts has a section of each of these, by the alphabet, before the names without a slash.
     assert min(name for name in written.data.metrics if "/" in name).startswith("epoch/")
     before = mlflow_store.read_bytes()
-    assert record(made, params) == run_id
+    assert record(made, params).run_id == run_id
     assert mlflow_store.read_bytes() == before
 
 
@@ -129,7 +129,7 @@ def test_a_server_that_went_away_has_every_epoch_in_the_end(
     recorder.epoch(Epoch(1, rows[1], best=True, seconds=1.0))
     recorder.ended(None)
     with tracking_server(tmp_path, port):
-        run_id = record(made, params)
+        run_id = record(made, params).run_id
         found = the_run()
         assert (found.info.run_id, found.info.status) == (run_id, "FINISHED")
         assert "recorded" not in found.data.tags
@@ -143,7 +143,7 @@ def test_a_finished_run_gets_the_epochs_that_it_lacks(project: Path) -> None:
     made = make_project(project)
     history = pd.read_csv(made.history, index_col="epoch")
     pd.concat([history, history.rename(index={1: 3, 2: 4})]).to_csv(made.history)
-    run_id = record(made, load_params(made.params))
+    run_id = record(made, load_params(made.params)).run_id
     curve = mlflow.MlflowClient().get_metric_history(run_id, "epoch/val_loss")
     assert [(point.step, point.value) for point in curve] == [(1, 0.9), (2, 0.6), (3, 0.9), (4, 0.6)]
 
