@@ -20,6 +20,8 @@ _BUNDLES_A_FOLD = 20
 def draw(labels: Names, group: Labels, share: float, seed: int) -> NDArray[np.bool_]:
     """Choose whole groups that make up about ``share`` of each class: some of many stratified folds.
 
+    Where it can be had, no class is mostly one group among the chosen images.
+
     Args:
         labels: the class of each image, ``(images,)``.
         group: equal numbers for images that belong together, ``(images,)``.
