@@ -40,9 +40,12 @@ def draw(labels: Names, group: Labels, share: float, seed: int) -> NDArray[np.bo
         fraction = Fraction(1, max(2, min(round(1 / share), most)))
     count = fraction.denominator
     folds = stratified_folds(labels, group, count, seed)
-    images = pd.crosstab(folds, labels).reindex(range(count), fill_value=0)
-    of_groups = pd.crosstab([folds, group], labels).groupby(level=0).max().reindex(range(count), fill_value=0)
-    return np.isin(folds, _pick(images.to_numpy(), of_groups.to_numpy(), images.sum().to_numpy() * share))
+    groups = pd.DataFrame({"fold": folds, "label": labels, "group": group}).value_counts().groupby(["fold", "label"])
+    images, largest = (
+        table.unstack(fill_value=0).reindex(range(count), fill_value=0).to_numpy()
+        for table in (groups.sum(), groups.max())
+    )
+    return np.isin(folds, _pick(images, largest, images.sum(axis=0) * share))
 
 
 def stratified_folds(labels: Names, group: Labels, count: int, seed: int) -> Labels:
