@@ -310,7 +310,7 @@ def test_where_the_registry_cannot_be_written_the_server_alone_goes_back(
     versions.set_alias(PREVIOUS, 1)
     with serving() as server, sqlite3.connect(project / "mlflow.db") as database:
         database.execute(
-            "CREATE TRIGGER refuse BEFORE INSERT ON registered_model_tags BEGIN SELECT RAISE(ABORT, 'read-only'); END"
+            "CREATE TRIGGER refuse BEFORE INSERT ON model_versions BEGIN SELECT RAISE(ABORT, 'read-only'); END"
         )
         database.commit()
         try:
