@@ -193,7 +193,7 @@ def _unfinished(project: Project) -> str | None:
     if not path.is_file():
         return None
     left = json.loads(path.read_text(encoding="utf-8"))
-    ours = left["model_sha256"] == model_sha256(project.model, project.labels)
+    ours = left.get("model_sha256") == model_sha256(project.model, project.labels)
     return left["run_id"] if ours and runs.exists(left["run_id"]) else None
 
 
