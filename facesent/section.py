@@ -16,6 +16,8 @@ Positive = Annotated[int, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 AboveZero = Annotated[float, Field(gt=0)]
 Below1 = Annotated[float, Field(ge=0, lt=1)]
+# As many as every library takes.
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 Value = TypeVar("Value")
 

@@ -13,7 +13,7 @@ from typing import Any
 from facesent.core.errors import FacesentError
 from facesent.core.programs import Process, ProgramError, Standby, dvc, environment, ready, run
 
-# As facesent.core.console.run_stage prints it.
+# As facesent.core.console.run_main prints it.
 _SAID = "Error: "
 _EXITED = re.compile(r"exited with (-?\d+)$", re.MULTILINE)
 _MISSING = re.compile(r"failed to reproduce '(.+)': missing data 'source': (.+)")

@@ -16,16 +16,23 @@ from prefect.states import Failed
 
 from facesent.core.paths import Project
 from facesent.core.programs import Process, ProgramError, end, environment, follow, process_group, python
+from facesent.registry.credentials import without_credentials
 from flows.clusters import cancelled_in_dask
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 # The store that the flow writes to, also where a worker's own environment names another or none.
-_PASSED_ON = ("MLFLOW_TRACKING_URI",)
+_STORE = "MLFLOW_TRACKING_URI"
 
 
 def passed_on() -> dict[str, str]:
-    """Variables of this process that a fold has to see wherever it runs."""
-    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    """Variables of this process that a fold has to see wherever it runs; no password is among them."""
+    return {_STORE: os.environ[_STORE]} if _STORE in os.environ else {}
+
+
+def _seen_here(variables: Mapping[str, str]) -> Mapping[str, str]:
+    """Those of them that a worker does not know better: its own address of the same store may hold a password."""
+    own = without_credentials(os.environ.get(_STORE, ""))
+    return {name: value for name, value in variables.items() if (name, value) != (_STORE, own)}
 
 
 @task(cache_policy=NO_CACHE)
@@ -50,7 +57,7 @@ def train_fold(root: Path, fold: int, key: str, parent_id: str, variables: Mappi
     command = python("facesent.experiments.fold", "--fold", str(fold), "--parent", parent_id)
     try:
         with (
-            process_group(command, root, environment(variables), lifeline=True) as process,
+            process_group(command, root, environment(_seen_here(variables)), lifeline=True) as process,
             _ended_if_unwanted(process),
         ):
             follow(process, logger.info)

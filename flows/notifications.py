@@ -14,7 +14,7 @@ from facesent.section import ParamsError
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
-def tell(project: Project, warn: Callable[[str], object], event: Event, text: str) -> None:
+def tell(project: Project, warn: Callable[[str], object], event: Event, text: str) -> bool:
     """Send a message about the running flow, as section ``notify`` of the project's settings says.
 
     Args:
@@ -22,17 +22,20 @@ def tell(project: Project, warn: Callable[[str], object], event: Event, text: st
         warn: takes a sentence where a message could not be sent.
         event: what happened.
         text: what people have to know of it.
+
+    Returns:
+        False where there is somebody to tell, and nobody was reached.
     """
     try:
         settings = load_params(project.params).notify
     except ParamsError:
-        return
+        return True
     # A temporary server's page is gone by the time somebody reads this.
     page = f"\n\n{flow_run.ui_url}" if PREFECT_API_URL.value() and flow_run.ui_url else ""
-    notify(settings, event, f"facesent: {event}", f"{text}{page}", warn)
+    return notify(settings, event, f"facesent: {event}", f"{text}{page}", warn)
 
 
-def notify(settings: Notify, event: Event, title: str, text: str, warn: Callable[[str], object]) -> None:
+def notify(settings: Notify, event: Event, title: str, text: str, warn: Callable[[str], object]) -> bool:
     """Send a message to every address, if ``event`` is one to tell of.
 
     A message that cannot be sent is told to ``warn`` and ends nothing: the run is what counts. No address is shown, for
@@ -44,12 +47,17 @@ def notify(settings: Notify, event: Event, title: str, text: str, warn: Callable
         title: of the message.
         text: plain; it may quote people's words.
         warn: takes a sentence.
+
+    Returns:
+        False where there is somebody to tell, and nobody was reached.
     """
-    if event not in settings.events:
-        return
-    for number, url in enumerate(settings.urls, start=1):
-        if problem := _send(url, title, text):
+    if event not in settings.events or not settings.urls:
+        return True
+    problems = [_send(url, title, text) for url in settings.urls]
+    for number, problem in enumerate(problems, start=1):
+        if problem:
             warn(f"notify.urls, number {number}: the message was not sent ({problem}).")
+    return not all(problems)
 
 
 def _send(url: str, title: str, text: str) -> str:

@@ -7,7 +7,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
@@ -16,8 +16,8 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from facesent.core.paths import Project
+from facesent.experiments.settings import METRICS, Metric
 from facesent.experiments.space import check_space
-from facesent.experiments.study import Metric
 from facesent.experiments.trial_process import TrialFailedError
 from facesent.params import Params, load_params
 from facesent.registry.client import prepare
@@ -178,7 +178,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--trials", type=positive, help="finished trials in all; by default sweep.trials")
     parser.add_argument(
-        "--metric", choices=get_args(Metric), default="val_accuracy", help="of the best epoch; by default %(default)s"
+        "--metric", choices=METRICS, default="val_accuracy", help="of the best epoch; by default %(default)s"
     )
     parser.add_argument("--apply", action="store_true", help="write the best values into params.yaml")
     return parser

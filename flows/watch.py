@@ -73,14 +73,17 @@ def _answer(project: Project, seen: "Look", found: str) -> None:
     from facesent.watch.look import once
 
     enough = seen.labels is not None and seen.labels.enough
-    with once(seen, "retrained" if enough else "told") as is_due:
-        if is_due and enough:
+    with once(seen, "retrained" if enough else "told") as done:
+        if done.already:
+            return
+        if enough:
             take(project, seen)
             emit_event(
                 RETRAIN, {"prefect.resource.id": f"facesent.version.{seen.version}"}, payload={"why": seen.sentence}
             )
-        elif is_due:
-            notifications.tell(project, get_run_logger().warning, "alarm", found)
+        else:
+            # A message that reached nobody is sent again after the next look.
+            done.now = notifications.tell(project, get_run_logger().warning, "alarm", found)
 
 
 def main() -> int:

@@ -95,8 +95,9 @@ def _rows(chain: "Chain") -> Iterator[tuple[str, str]]:
 
 def _version(version: "Version") -> str:
     from facesent.registry.retraining import RETRAIN_TAG
+    from facesent.registry.versions import VERDICT_TAG
 
-    known = [*version.aliases, version.tags.get("verdict", "no verdict"), *({RETRAIN_TAG} & set(version.tags))]
+    known = [*version.aliases, version.tags.get(VERDICT_TAG, "no verdict"), *({RETRAIN_TAG} & set(version.tags))]
     return f"{version.number} ({', '.join(known)}; registered {version.created:%Y-%m-%d %H:%M} UTC)"
 
 

@@ -174,7 +174,10 @@ def is_project(root: Path) -> bool:
 
 def _refusal(root: Path) -> str:
     """Why git cannot read the repository; empty where it can."""
-    asked = subprocess.run(["git", "rev-parse", "--git-dir"], cwd=root, capture_output=True, text=True, check=False)
+    # Told apart by git's own words.
+    env = {**os.environ, "LC_ALL": "C"}
+    command = ["git", "rev-parse", "--git-dir"]
+    asked = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, check=False)
     return asked.stderr.strip() if asked.returncode else ""
 
 

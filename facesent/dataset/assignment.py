@@ -107,12 +107,13 @@ def table_of(text: str, name: str) -> pd.DataFrame:
             f"Expected the columns {', '.join(_ALWAYS)} in {name}, and train, val or test as split. Received: "
             f"{', '.join(map(str, table.columns))}. Restore it from git: git checkout {name}"
         )
+    # Both sides of a merge may have placed an image alike.
+    table = table.drop_duplicates(ignore_index=True)
     _check_places(table, name)
     return table.reindex(columns=list(COLUMNS), fill_value="")
 
 
 def _check_places(table: pd.DataFrame, name: str) -> None:
-    table = table.drop_duplicates()
     twice = table[table.duplicated(_KEY, keep=False)]
     if len(twice):
         rows = [f"{row.content} ({row.split})" for row in twice.sort_values([*_KEY, "split"]).itertuples()]

@@ -18,7 +18,7 @@ from facesent.core.files import replaced
 from facesent.dataset import measure
 from facesent.dataset.files import ImageFile, Stamp
 from facesent.dataset.measure import Facts
-from facesent.images import reading
+from facesent.images import limits, reading
 
 # A file changed this shortly before it was looked at may change again without a new time (as git's "racy" entries).
 _MAY_CHANGE_UNSEEN = 2_000_000_000
@@ -129,6 +129,9 @@ def _rows(table: pa.Table) -> tuple[dict[str, tuple[Stamp, str]], dict[str, Fact
 
 def _version() -> bytes:
     """All that decides about a row beside the file's content."""
-    sources = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in (measure.__file__, reading.__file__)]
+    sources = [
+        hashlib.sha256(Path(file).read_bytes()).hexdigest()
+        for file in (measure.__file__, reading.__file__, limits.__file__)
+    ]
     libraries = [f"{name} {version(name)}" for name in _LIBRARIES]
     return repr((sources, libraries)).encode()

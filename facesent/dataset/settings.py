@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from facesent.images.limits import MAX_PIXELS
-from facesent.section import Fraction, Positive, Section, Share
+from facesent.section import Fraction, Positive, Section, Seed, Share
 
 
 class Validate(Section):
@@ -30,7 +30,7 @@ class Split(Section):
 
     val: Fraction
     test: Fraction
-    seed: int
+    seed: Seed
     near_duplicate_distance: Annotated[int, Field(ge=0, le=16)]
     torn: Literal["leave_out", "keep"] = "leave_out"
 

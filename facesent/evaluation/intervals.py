@@ -83,7 +83,7 @@ def share_of_groups(
     independent = total**2 / float(weight @ weight)
     simple = share * (1 - share) / independent
     # Where all are right, or none, nothing can be said of the people's part: each then counts once.
-    effect = variance / simple if simple else independent / people
+    effect = variance / simple if np.any(correct < 1) and np.any(correct > 0) else independent / people
     return _wilson(images, share, independent / max(effect, 1.0), people, confidence_level)
 
 

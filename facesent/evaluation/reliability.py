@@ -46,7 +46,7 @@ def equal_width_bins(confidence: Confidence, correct: Correct, bins: int) -> Bin
         correct: ``(n,)``.
         bins: how many.
     """
-    return _bins(_interval(confidence, bins), confidence, correct, bins)
+    return _bins(interval_of(confidence, bins), confidence, correct, bins)
 
 
 def expected_calibration_error(confidence: Confidence, correct: Correct, bins: int) -> float:
@@ -103,7 +103,7 @@ def calibration_noise(confidence: Confidence, bins: int, resamples: int, seed: i
         resamples: how often answers are drawn.
         seed: of the resampling.
     """
-    member = _interval(confidence, bins)
+    member = interval_of(confidence, bins)
     sure = np.bincount(member, confidence, bins)
     chance = np.random.default_rng(seed)
     errors = [
@@ -113,7 +113,8 @@ def calibration_noise(confidence: Confidence, bins: int, resamples: int, seed: i
     return float(np.mean(errors) / len(confidence))
 
 
-def _interval(confidence: Confidence, bins: int) -> NDArray[np.int64]:
+def interval_of(confidence: Confidence, bins: int) -> NDArray[np.int64]:
+    """The number of each answer's bin, ``(n,)``; the arguments are those of ``equal_width_bins``."""
     return np.asarray(np.digitize(confidence, np.linspace(0, 1, bins + 1)[1:-1], right=True), np.int64)
 
 

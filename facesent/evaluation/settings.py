@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from facesent.section import Below1, Fraction, Positive, Section
+from facesent.section import Below1, Fraction, Positive, Section, Seed
 
 # Share of the images by which a known set may be larger or smaller than it was.
 _FEW = 0.01
@@ -46,7 +46,7 @@ class Evaluate(Section):
     confidence_level: Fraction
     bootstrap_resamples: Annotated[int, Field(ge=100)]
     calibration_bins: Positive
-    seed: int
+    seed: Seed
     smiling_class: str | None = None
     reference: Reference | None = None
     slices: list[str] = Field(default_factory=list)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facesent.evaluation.intervals import Estimate, share_of
+from facesent.evaluation.intervals import Estimate, share_of_groups
 
 Finding = Literal["too few", "weaker", "better", "no difference"]
 
@@ -48,15 +48,15 @@ def slices(facts: pd.DataFrame, correct: NDArray[np.bool_], confidence_level: fl
     """Accuracy by class, brightness, sharpness and size; the weakest first, slices with too few images last.
 
     Args:
-        facts: ``n`` rows, ``label`` and, where they are known, ``brightness``, ``sharpness``, ``width``, ``height``. An
-            attribute with one value only gives no slices.
+        facts: ``n`` rows, ``label``, ``group`` (images of one person share one) and, where they are known,
+            ``brightness``, ``sharpness``, ``width``, ``height``. An attribute with one value only gives no slices.
         correct: ``(n,)``, whether each image is answered right.
         confidence_level: of the intervals.
     """
     overall = float(correct.mean()) if len(correct) else 0.0
     found = []
     for attribute, name, bounds, member in _parts(facts):
-        accuracy = share_of(int(correct[member].sum()), int(member.sum()), confidence_level)
+        accuracy = share_of_groups(correct[member], facts["group"][member].tolist(), confidence_level)
         found.append(Slice(attribute, name, bounds, accuracy, finding_of(accuracy, overall, accuracy.images)))
     return sorted(found, key=lambda part: (part.finding == "too few", part.accuracy.value, part.attribute, part.name))
 

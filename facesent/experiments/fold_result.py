@@ -31,9 +31,9 @@ class FoldResult:
         fold: its number, from 1.
         fingerprint: equal for what would give an equal result; ``fingerprint_of``.
         best_epoch: the epoch whose weights were kept, from 1.
-        measures: ``scores.MEASURES`` on the images that were held out.
+        measures: ``MEASURES`` on the images that were held out.
         history: the logs of every epoch, with an index ``epoch`` from 1.
-        predictions: of the images that were held out; ``scores.prediction_table``.
+        predictions: of the images that were held out; as ``prediction_table`` makes them.
     """
 
     fold: int
@@ -74,7 +74,7 @@ def write(result: FoldResult, folder: Path) -> None:
         **result.measures,
     }
     result.history.to_csv(draft / "history.csv", lineterminator="\n")
-    result.predictions.to_csv(draft / "predictions.csv", index=False, float_format="%.6f", lineterminator="\n")
+    result.predictions.to_csv(draft / "predictions.csv", index=False, float_format="%.9g", lineterminator="\n")
     whole = {**metrics, "sha256": _sha256(metrics, draft)}
     (draft / "metrics.json").write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)

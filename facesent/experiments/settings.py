@@ -1,10 +1,14 @@
 """More than one training: folds and sweeps."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from facesent.section import Positive, Section
+from facesent.section import Positive, Section, Seed
+
+Metric = Literal["val_accuracy", "val_loss"]
+"""What a sweep may optimise."""
+METRICS: tuple[Metric, ...] = get_args(Metric)
 
 
 class CrossValidation(Section):
@@ -16,7 +20,7 @@ class CrossValidation(Section):
     """
 
     folds: Annotated[int, Field(ge=3)]
-    seed: int
+    seed: Seed
 
 
 class Range(Section):
@@ -51,5 +55,5 @@ class Sweep(Section):
 
     trials: Positive
     warmup_epochs: Annotated[int, Field(ge=0)]
-    seed: int
+    seed: Seed
     space: dict[str, Range | Choice]

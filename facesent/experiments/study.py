@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -18,11 +17,10 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from facesent.core.errors import FacesentError
-from facesent.experiments.settings import Range, Sweep
+from facesent.experiments.settings import Metric, Range, Sweep
 from facesent.experiments.space import is_integer, present_values
 from facesent.params import Params
-
-Metric = Literal["val_accuracy", "val_loss"]
+from facesent.training.fingerprint import fingerprint
 
 # A median over fewer complete trials says little; Optuna's own default. A short sweep prunes after a quarter.
 _MOST_UNPRUNED = 5
@@ -40,7 +38,8 @@ def study_name(params: Params, metric: Metric, splits: Iterable[bytes]) -> str:
     fixed = {key: flat[key] for key in flat if key.startswith(("model.", "train.")) and key not in params.sweep.space}
     space = {key: setting.model_dump() for key, setting in params.sweep.space.items()}
     settings = json.dumps([fixed, space, params.sweep.seed, metric], sort_keys=True)
-    digest = hashlib.sha256(settings.encode())
+    # Code and libraries too: other ones may give other results.
+    digest = hashlib.sha256(f"{fingerprint([], {})} {settings}".encode())
     for split in splits:
         digest.update(hashlib.sha256(split).digest())
     return f"sweep-{digest.hexdigest()[:12]}"
@@ -135,7 +134,7 @@ def report(trial: Trial, epoch: int, value: float) -> bool:
     """
     if epoch not in reported(trial):
         trial.report(value, epoch)
-    # A training that has diverged does not come back.
+    # It has diverged, and does not come back.
     return math.isnan(value) or trial.should_prune()
 
 

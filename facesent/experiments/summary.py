@@ -140,7 +140,7 @@ def write(folder: Folder, results: Sequence[FoldResult], assigned: pd.DataFrame,
 
     summary = summarise(results, settings)
     predictions = out_of_fold(results, assigned)
-    predictions.to_csv(folder.predictions, index=False, float_format="%.6f", lineterminator="\n")
+    predictions.to_csv(folder.predictions, index=False, float_format="%.9g", lineterminator="\n")
     folder.summary.write_text(summary.to_json(), encoding="utf-8")
     folder.report.write_text(summary.to_markdown(), encoding="utf-8")
     save_fold_curves([fold.history for fold in results], [fold.best_epoch for fold in results], folder.curves)

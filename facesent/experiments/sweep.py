@@ -14,9 +14,9 @@ from facesent.core.errors import FacesentError
 from facesent.core.files import locked
 from facesent.core.paths import Project
 from facesent.core.programs import Log
+from facesent.experiments.settings import Metric
 from facesent.experiments.space import Values, check_space, rounded, with_values
 from facesent.experiments.study import (
-    Metric,
     best_value,
     kept_in,
     missing,

@@ -6,6 +6,7 @@ Each epoch's logs are a line of JSON on stdout; all else goes to stderr. The pro
 """
 
 import json
+import math
 import os
 import sys
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from facesent.core.files import images_in_use
 from facesent.core.lifeline import end_with_stdin
 from facesent.core.paths import Project
 from facesent.core.watching import Epoch, Start, Terminal, Watcher, watched
+from facesent.experiments.settings import METRICS
 from facesent.images.rows import read_split
 from facesent.params import load_params
 
@@ -34,18 +36,25 @@ def train_trial(project: Project, folder: Path, rows: TextIO) -> None:
     params = load_params(folder / "params.yaml")
     # It loads TensorFlow: settings that are refused should not wait for it.
     from facesent.training.loop import fit
+    from facesent.training.progress import DivergedError
 
     frames = {name: read_split(project.split(name)) for name in ("train", "val")}
-    with images_in_use(project.data), watched(Terminal(_say), _Rows(rows)) as watch:
-        fit(
-            project.data,
-            frames,
-            params.model,
-            params.train,
-            checkpoint=folder / CHECKPOINT,
-            watch=watch,
-            spill=project.outputs,
-        )
+    told = _Rows(rows)
+    with images_in_use(project.data), watched(Terminal(_say), told) as watch:
+        try:
+            fit(
+                project.data,
+                frames,
+                params.model,
+                params.train,
+                checkpoint=folder / CHECKPOINT,
+                watch=watch,
+                spill=project.outputs,
+            )
+        except DivergedError as error:
+            # It tells the sweep as much as any other result does: these values are bad ones.
+            _say(error)
+            told.diverged()
 
 
 class _Rows(Watcher):
@@ -53,17 +62,22 @@ class _Rows(Watcher):
 
     def __init__(self, rows: TextIO) -> None:
         self._rows = rows
+        self._next = 0
 
     def started(self, start: Start) -> None:
         for index, row in enumerate(start.finished):
-            _emit(self._rows, index, row)
+            self._emit(index, row)
 
     def epoch(self, epoch: Epoch) -> None:
-        _emit(self._rows, epoch.index, epoch.row)
+        self._emit(epoch.index, epoch.row)
 
+    def diverged(self) -> None:
+        """An epoch without a number for what may be optimised."""
+        self._emit(self._next, dict.fromkeys(METRICS, math.nan))
 
-def _emit(rows: TextIO, epoch: int, row: Mapping[str, float]) -> None:
-    print(json.dumps({"epoch": epoch, "row": dict(row)}), file=rows, flush=True)
+    def _emit(self, epoch: int, row: Mapping[str, float]) -> None:
+        print(json.dumps({"epoch": epoch, "row": dict(row)}), file=self._rows, flush=True)
+        self._next = epoch + 1
 
 
 def _say(line: object) -> None:

@@ -102,6 +102,10 @@ class Person:
         return self.has(rows) | ((rows["sha256"] == "") & rows["file_name"].map(self.shows).astype(bool))
 
 
+NOTHING = Content.of(b"")
+"""An image file without a byte: known by its name alone, for an empty file is nobody's."""
+
+
 def keys_of(groups: Iterable[str]) -> frozenset[str]:
     """Groups as ``assignment.csv`` has them."""
     return frozenset(_keys(pd.Series(list(groups), dtype=str)))

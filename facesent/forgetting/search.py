@@ -23,7 +23,7 @@ from facesent.dataset.pool import map_in_processes
 from facesent.dataset.similarity import alike
 from facesent.forgetting.answers import count_answers, photo_keys, photos_of
 from facesent.forgetting.objects import Listing, Objects, opened
-from facesent.forgetting.person import Content, Person, hashed, keys_of
+from facesent.forgetting.person import NOTHING, Content, Person, hashed, keys_of
 from facesent.forgetting.steps import affected
 from facesent.images.threads import cores
 from facesent.lineage.git import commits_naming
@@ -138,12 +138,12 @@ def _theirs(images: pd.DataFrame, asked: Asked, data: Path, kept: set[str]) -> "
         raise DataError(f"Expected images of {data} or of an earlier commit. Received: {some(unknown)}")
     named = images["group"].isin(asked.groups) | images["file_name"].isin(also)
     named |= images["file_name"].map(lambda name: PurePosixPath(name).stem).isin(asked.answers)
-    photos = {*images["sha256"][named], *images[SOURCE][named], *kept} - {""}
-    return images["sha256"].isin(photos) | images[SOURCE].isin(photos)
+    photos = {*images["sha256"][named], *images[SOURCE][named], *kept} - {"", NOTHING.sha256}
+    return named | images["sha256"].isin(photos) | images[SOURCE].isin(photos)
 
 
 def _person(asked: Asked, photos: Sequence[bytes], images: pd.DataFrame, objects: Objects) -> Person:
-    contents = frozenset(map(Content.of, photos))
+    contents = frozenset(map(Content.of, photos)) - {NOTHING}
     md5s = {content.md5 for content in contents}
     earlier = {name for listing in objects.listings for name, md5 in listing.files.items() if md5 in md5s}
     return Person(

@@ -14,7 +14,7 @@ from facesent.dataset.files import METADATA, walk_files
 from facesent.dataset.metadata import Metadata, read_metadata
 from facesent.forgetting import files, objects
 from facesent.forgetting.answers import forget_answers
-from facesent.forgetting.person import Person, done, with_versions
+from facesent.forgetting.person import NOTHING, Person, done, with_versions
 from facesent.people import cache
 from facesent.registry import retraining
 from facesent.sources import dvc
@@ -42,6 +42,7 @@ def remove_images(project: Project, person: Person, log: Log) -> None:
     files_there = dict(walk_files(project.data))
     near = [name for name, size in files_there.items() if size in sizes]
     theirs = {name for name in near if _content(project.data / name) in person.sha256s}
+    theirs |= {name for name, size in files_there.items() if size == NOTHING.size and person.shows(name)}
     _rewrite_metadata(project.data / METADATA, set(files_there) - {METADATA}, theirs, person)
     for name in theirs:
         (project.data / name).unlink()
@@ -113,7 +114,7 @@ def record(project: Project, person: Person, log: Log) -> None:
     path = project.forgotten
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else [",".join(_RECORD)]
     rows = list(csv.reader(lines))
-    if person.id not in [known[0] for known in rows]:
+    if not any(person.id in known for known in rows):
         with replaced(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows([*rows, row])
     log(f"{path.name}: recorded as {person.id}.")

@@ -16,9 +16,9 @@ from facesent.lineage.images import provide, share_cache
 from facesent.model.storage import model_sha256
 from facesent.presets import differences as settings_that_differ
 from facesent.presets import literal
-from facesent.registry.history import RunRecord, changes_of, run_with_id, runs_in
+from facesent.registry.history import RunRecord, run_with_id, runs_in
 from facesent.registry.lineage import NO_CHANGES
-from facesent.registry.runs import MODEL_TAG
+from facesent.registry.runs import CHANGES_ARTIFACT, MODEL_TAG, read_bytes
 from facesent.registry.versions import Version, version_named
 
 _STAGE = "train"
@@ -119,7 +119,7 @@ def _code(record: RunRecord) -> tuple[str, bytes | None]:
         )
     if changed in (None, NO_CHANGES):
         return commit, None
-    patch = changes_of(record.run_id)
+    patch = read_bytes(record.run_id, CHANGES_ARTIFACT)
     if patch is None:
         raise ReproductionError(
             f"Expected the changes to {changed} among the artifacts of run {record.run_id}. Received: none, as for "
@@ -155,13 +155,14 @@ def restored(committed: str, params: Mapping[str, str]) -> str:
 
 
 def _link_pretrained_weights(project: Project, copy: Project) -> None:
-    """Git ignores them; the stage compares their hash with the settings'."""
+    """Git ignores them; the stage compares their hashes with the settings'."""
     model = yaml.safe_load(copy.params.read_text(encoding="utf-8")).get("model", {})
-    weights = Path(str(model.get("weights", "none")))
-    source, target = project.root / weights, copy.root / weights
-    if not weights.is_absolute() and source.is_file() and not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.symlink_to(source.absolute())
+    for backbone in (model, *(model.get("others") or ())):
+        weights = Path(str(backbone.get("weights", "none")))
+        source, target = project.root / weights, copy.root / weights
+        if not weights.is_absolute() and source.is_file() and not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.symlink_to(source.absolute())
 
 
 def _environment(project: Path, store: str) -> dict[str, str]:

@@ -13,13 +13,15 @@ def cpu_flags() -> frozenset[str]:
     return frozenset(known.get("flags", known.get("Features", "")).split())
 
 
+def cpu_name() -> str:
+    """Its model, or else its kind."""
+    return _cpu_info().get("model name") or platform.processor() or platform.machine()
+
+
 def describe_cpu() -> str:
     """Model and instruction sets."""
-    known, flags = _cpu_info(), cpu_flags()
-    if not known:
-        return platform.processor() or platform.machine()
-    shown = " ".join(flag for flag in _SHOWN_FLAGS if flag in flags)
-    return f"{known.get('model name', platform.machine())} ({shown})"
+    shown = " ".join(flag for flag in _SHOWN_FLAGS if flag in cpu_flags())
+    return f"{cpu_name()} ({shown})" if shown else cpu_name()
 
 
 def _cpu_info() -> dict[str, str]:

@@ -17,7 +17,7 @@ from facesent.registry import decisions, retraining, versions
 from facesent.registry.client import mlflow_answers
 from facesent.registry.decisions import Action, Aliases, Approval, Entry, OvertakenError, Record
 from facesent.registry.lock import alone_with_registry
-from facesent.registry.versions import CHAMPION, PREVIOUS, RegistryError
+from facesent.registry.versions import CHAMPION, PREVIOUS, VERDICT_TAG, RegistryError
 
 GATE = "gate"
 
@@ -229,7 +229,7 @@ def check_fresh(record: Record, candidate: int, against: int | None) -> None:
 
 def _check_passed(record: Record, version: int) -> None:
     versions.check_exists(version)
-    verdict = versions.tags_of(version).get("verdict", "none")
+    verdict = versions.tags_of(version).get(VERDICT_TAG, "none")
     approval = decisions.approval_of(version)
     agreed = approval is None or approval.state == "approved"
     if not (record.was_champion(version) or (verdict == "VALIDATED" and agreed)):

@@ -16,7 +16,7 @@ from facesent.promotion.verdict import Verdict
 from facesent.registry import decisions, versions
 from facesent.registry.client import mlflow_answers
 from facesent.registry.decisions import Approval, Record
-from facesent.registry.versions import RegistryError
+from facesent.registry.versions import REASON_TAG, RegistryError
 
 
 @mlflow_answers()
@@ -73,7 +73,7 @@ def approve(version: int, *, by: str, reason: str = "") -> Promotion:
         check_remembers_nobody(version)
         if known.state != "approved":
             known = decisions.keep(replace(known, state="approved", when=decisions.now(), by=by, reason=reason))
-        why = known.reason or versions.tags_of(version).get("verdict_reason", "")
+        why = known.reason or versions.tags_of(version).get(REASON_TAG, "")
         return serve(record, version, "promote", by=known.by, why=why)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facesent.core.errors import FacesentError
+from facesent.core.errors import FacesentError, TrackingError
 from facesent.core.files import images_in_use
 from facesent.core.paths import Project
 from facesent.dataset.assignment import rows_of, table_of, unseen
@@ -25,7 +25,8 @@ from facesent.promotion.register import Candidate
 from facesent.promotion.verdict import Verdict
 from facesent.registry import retraining, runs, versions
 from facesent.registry.client import mlflow_answers
-from facesent.registry.versions import CHAMPION
+from facesent.registry.troubles import is_of_store
+from facesent.registry.versions import CHAMPION, JUDGED_TAG, REASON_TAG, VERDICT_TAG
 
 if TYPE_CHECKING:
     from facesent.evaluation.gaps import ColumnResult
@@ -171,6 +172,8 @@ def _compare(test: _Test, answers: _Answers, candidate: int, champion: int) -> C
         classifier = versions.load_classifier(champion)
     # A damaged file, or one that another version of Keras wrote, raises errors of many kinds.
     except Exception as error:
+        if isinstance(error, TrackingError) or is_of_store(str(error)):
+            raise
         why = shorten(f"{type(error).__name__}: {error}", _ERROR_LENGTH, placeholder=" …")
         return Incomparable(champion, f"it cannot be loaded ({why}).")
     theirs, labels = answers.examples, answers.labels
@@ -214,6 +217,8 @@ def _unseen(test: _Test, candidate: int, champion: int) -> NDArray[np.bool_] | I
             return Incomparable(champion, f"version {version} does not record which images it was trained on.")
         seen = table_of(text, f"{runs.SEEN_ARTIFACT} of version {version}")
         new &= unseen(test.split["sha256"], images, seen, test.params.split.near_duplicate_distance)
+    # A group is kept together by what a table of the training does not have, such as pictures as mirrors show them.
+    new &= ~test.split["group"].isin(test.split["group"][~new]).to_numpy(dtype=bool)
     least, left = test.params.gate.min_unseen or 0, test.split[new]
     people = left.groupby("label")["group"].nunique().reindex(sorted(set(test.split["label"])), fill_value=0)
     if not new.all() and (few := people[people < least]).size:
@@ -232,9 +237,9 @@ def _write(project: Project, candidate: Candidate, verdict: Verdict) -> None:
     project.verdict.parent.mkdir(parents=True, exist_ok=True)
     project.verdict.write_text(verdict.to_json(), encoding="utf-8")
     tags = {
-        "verdict_reason": shorten(verdict.reason, _TAG_LENGTH, placeholder=" …"),
-        "judged_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "verdict": verdict.outcome,
+        REASON_TAG: shorten(verdict.reason, _TAG_LENGTH, placeholder=" …"),
+        JUDGED_TAG: datetime.now(UTC).isoformat(timespec="seconds"),
+        VERDICT_TAG: verdict.outcome,
     }
     runs.log_bytes(candidate.run_id, "gate/verdict.json", verdict.to_json().encode())
     runs.tag_run(candidate.run_id, tags)

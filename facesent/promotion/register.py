@@ -14,7 +14,7 @@ from facesent.registry.known_images import unlike_of
 from facesent.registry.lock import alone_with_registry
 from facesent.registry.packaging import served_code_sha256
 from facesent.registry.recorder import record
-from facesent.registry.versions import CHALLENGER
+from facesent.registry.versions import CHALLENGER, JUDGED_TAG, REASON_TAG, VERDICT_TAG
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,10 @@ def _check_evaluated(project: Project, sha256: str) -> None:
 
 def _version_tags(project: Project, run_id: str) -> dict[str, str]:
     measures = measured_on_test(project)
+    tags = runs.run_tags(run_id)
     return {
-        **runs.run_tags(run_id),
+        # An earlier version of the run was judged on its own.
+        **{name: value for name, value in tags.items() if name not in (VERDICT_TAG, REASON_TAG, JUDGED_TAG)},
         "run_id": run_id,
         "classes": ",".join(load_labels(project.labels)),
         "test_accuracy": f"{measures.accuracy:.4f}",

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from facesent.section import AboveZero, Fraction, Positive, Section, Share
+from facesent.section import AboveZero, Fraction, Positive, Section, Seed, Share
 
 
 class Gate(Section):
@@ -41,7 +41,7 @@ class Gate(Section):
     retrain_margin: Fraction = 0.1
     confidence_level: Fraction
     bootstrap_resamples: Annotated[int, Field(ge=100)]
-    seed: int
+    seed: Seed
     max_latency_ms: AboveZero | None
     max_size_mb: AboveZero | None
     max_memory_mb: AboveZero | None

@@ -28,9 +28,11 @@ COLUMNS = (
 _BUSY_SECONDS = 2
 
 
-def sqlite_file() -> Path | None:
-    """The file of MLflow's tracking store, where that is one; it need not exist."""
-    scheme, _, path = (os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{DATABASE}").partition(":///")
+def sqlite_file(address: str = "") -> Path | None:
+    """The file of a database, by default of MLflow's tracking store, where that is one of SQLite; it need not exist."""
+    address = address or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{DATABASE}"
+    # Options of the driver may follow.
+    scheme, _, path = address.partition("?")[0].partition(":///")
     return Path(path) if path and scheme.partition("+")[0] == "sqlite" else None
 
 

@@ -26,40 +26,50 @@ def asked_store(address: str | None) -> Iterator[str]:
     Raises:
         FacesentError: no address is known and the working folder is no project, or the address is no store's.
     """
-    before = {name: os.environ.get(name) for name in _VARIABLES}
-    if address is not None:
-        os.environ["MLFLOW_TRACKING_URI"] = address
-    if not is_project(Path()):
-        os.environ.setdefault("KERAS_HOME", _keras_home().name)
-    prepare()
-    _check()
     if address is None:
+        _get_ready()
         yield os.environ["MLFLOW_TRACKING_URI"]
         return
+    before = {name: os.environ.get(name) for name in _VARIABLES}
+    os.environ["MLFLOW_TRACKING_URI"] = address
+    try:
+        _get_ready()
+        with _told(os.environ["MLFLOW_TRACKING_URI"]):
+            yield os.environ["MLFLOW_TRACKING_URI"]
+    finally:
+        for name, value in before.items():
+            _put_back(name, value)
+
+
+@contextmanager
+def _told(address: str) -> Iterator[None]:
+    """Tell MLflow itself for a block, as the program may have told it another one."""
     import mlflow
 
     told = _told_by_program()
-    mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
+    mlflow.set_tracking_uri(address)
     try:
-        yield os.environ["MLFLOW_TRACKING_URI"]
+        yield
     finally:
         # None, for nothing told, it takes as well.
         mlflow.set_tracking_uri(told)  # type: ignore[arg-type]
-        for name, value in before.items():
-            _put_back(name, value)
+
+
+def _get_ready() -> None:
+    """Prepare MLflow as the environment says, if that can be right."""
+    if not is_project(Path()):
+        os.environ.setdefault("KERAS_HOME", _keras_home().name)
+    prepare()
+    # Else MLflow would make a database wherever a notebook lies.
+    if named_store() is None:
+        require_project(Path())
+    refuse(address_troubles())
 
 
 @cache
 def _keras_home() -> "TemporaryDirectory[str]":
     """Keras writes a file as it is imported, for which a folder of notebooks is no place; gone with this process."""
     return TemporaryDirectory(prefix="facesent-keras-")
-
-
-def _check() -> None:
-    # Else MLflow would make a database wherever a notebook lies.
-    if named_store() is None:
-        require_project(Path())
-    refuse(address_troubles())
 
 
 def _told_by_program() -> str | None:

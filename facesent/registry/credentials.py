@@ -5,6 +5,9 @@ from collections.abc import MutableMapping
 from urllib.parse import unquote, urlsplit
 
 _USER_AND_PASSWORD = re.compile(r"(?<=://)[^/\s]*@")
+# A database's may hold a slash, by which an address of the web ends its host.
+_OF_A_DATABASE = re.compile(r"(?<![\w+.-])(?!https?:)([a-z][\w+.-]*://)[^:/\s]*:[^@\s]*@", re.IGNORECASE)
+_IN_QUERY = re.compile(r"(?<=[?&])(\w*password=)[^&\s'\"]+", re.IGNORECASE)
 
 
 def move_credentials(environ: MutableMapping[str, str]) -> None:
@@ -23,4 +26,9 @@ def move_credentials(environ: MutableMapping[str, str]) -> None:
 
 def without_credentials(text: str) -> str:
     """Leave user and password out of every address in ``text``."""
-    return _USER_AND_PASSWORD.sub("", text)
+    return without_password_in_query(_USER_AND_PASSWORD.sub("", _OF_A_DATABASE.sub(r"\1", text)))
+
+
+def without_password_in_query(text: str) -> str:
+    """Hide it where an address in ``text`` names it as an option."""
+    return _IN_QUERY.sub(r"\1***", text)

@@ -4,15 +4,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from mlflow.entities import Dataset, Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from facesent.registry.client import MISSING, mlflow_answers
-from facesent.registry.runs import CHANGES_ARTIFACT, search
+from facesent.registry.runs import search
 
 
 @dataclass(frozen=True)
@@ -78,17 +76,6 @@ def runs_at_commit(prefix: str) -> list[RunRecord]:
 def runs_in(store: str) -> list[RunRecord]:
     """All runs of another tracking store, the newest first."""
     return _records("", store)
-
-
-@mlflow_answers()
-def changes_of(run_id: str) -> bytes | None:
-    """The patch from the run's commit to the code that it was made with, if one was logged."""
-    client = MlflowClient()
-    folder = CHANGES_ARTIFACT.rpartition("/")[0]
-    if CHANGES_ARTIFACT not in {entry.path for entry in client.list_artifacts(run_id, folder)}:
-        return None
-    with TemporaryDirectory() as scratch:
-        return Path(client.download_artifacts(run_id, CHANGES_ARTIFACT, scratch)).read_bytes()
 
 
 def _records(query: str, store: str | None = None) -> list[RunRecord]:

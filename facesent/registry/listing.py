@@ -8,7 +8,7 @@ from facesent.registry import decisions, retraining
 from facesent.registry.client import mlflow_answers
 from facesent.registry.decisions import Approval, Entry, Record
 from facesent.registry.retraining import RETRAIN_TAG
-from facesent.registry.versions import Version, versions
+from facesent.registry.versions import REASON_TAG, VERDICT_TAG, Version, versions
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Listed:
     @property
     def verdict(self) -> str:
         """The gate's outcome; empty where it was not asked."""
-        return self.version.tags.get("verdict", "")
+        return self.version.tags.get(VERDICT_TAG, "")
 
     @property
     def when(self) -> datetime:
@@ -67,7 +67,7 @@ class Listed:
         if self.approval and self.approval.state != "approved":
             return self.approval.sentence
         if self._last is None:
-            return self.version.tags.get("verdict_reason", "")
+            return self.version.tags.get(REASON_TAG, "")
         did = {"promote": "promoted", "rollback": "rolled back"}[self._last.action]
         to = " to" if self._last.action == "rollback" and self._last.after.champion == self.number else ""
         by = f" by {self._last.by}" if self._last.by else ""

@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import mlflow
-from sqlalchemy import make_url
 
 from facesent.core.errors import FacesentError
 from facesent.core.files import locked
 from facesent.core.paths import Project
+from facesent.registry.addresses import sqlite_file
 
 # Moving aliases takes well under a second, also through a server that is slow.
 _MOST_SECONDS = 120
@@ -38,7 +38,6 @@ def alone_with_registry() -> Iterator[None]:
 
 def _lock_file() -> Path:
     """Beside the database where the registry is one file, and so the same from every folder; else the project's."""
-    url = make_url(mlflow.get_registry_uri()) if "://" in mlflow.get_registry_uri() else None
-    if url and url.drivername.startswith("sqlite") and url.database:
-        return Path(f"{url.database}.lock").absolute()
+    if file := sqlite_file(mlflow.get_registry_uri()):
+        return file.with_name(f"{file.name}.lock").absolute()
     return (Project().outputs / "registry.lock").absolute()

@@ -18,11 +18,12 @@ from facesent.registry import runs, versions
 from facesent.registry.addresses import sqlite_file
 from facesent.registry.client import mlflow_answers
 from facesent.registry.packaging import UNLIKE_FILE
-from facesent.registry.runs import MODEL_TAG, SEEN_ARTIFACT
+from facesent.registry.runs import MODEL_TAG, PROCESS_TAG, SEEN_ARTIFACT
 
 RETRAIN_TAG = "retrain-required"
 _EVALUATION, _SHEETS, _PREDICTIONS = "evaluation", "augmentation", "predictions.csv"
 _PAGE, _JUDGED_PAGE = "evaluation/report.html", "gate/report.html"
+_OURS = f"tags.`{PROCESS_TAG}` LIKE '%'"
 _PHOTO = re.compile(r"data:image/[^\"')]+")
 
 # Which rows, with content, person and source as in assignment.csv, are of images that are to be forgotten.
@@ -164,13 +165,12 @@ def _logged_models() -> Iterator[LoggedModel]:
 
 
 def _all_runs() -> Iterator[Run]:
+    """This project's, in whatever experiment they are now, deleted or not: a server may hold other projects' too."""
     client = MlflowClient()
-    experiments = client.search_experiments(view_type=ViewType.ALL)
+    experiments = [experiment.experiment_id for experiment in client.search_experiments(view_type=ViewType.ALL)]
     token = None
     while experiments:
-        page = client.search_runs(
-            [experiment.experiment_id for experiment in experiments], run_view_type=ViewType.ALL, page_token=token
-        )
+        page = client.search_runs(experiments, _OURS, run_view_type=ViewType.ALL, page_token=token)
         yield from page
         token = page.token
         if not token:

@@ -14,7 +14,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-import mlflow
 import pandas as pd
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run
 from mlflow.exceptions import MlflowException
@@ -186,11 +185,34 @@ def log_bytes(run_id: str, artifact: str, content: bytes) -> None:
         log_files(run_id, [file], folder or None)
 
 
-def read_text(run_id: str, artifact: str) -> str | None:
-    """The text of an artifact; None where it cannot be had."""
+@mlflow_answers(makes_store=False)
+def read_bytes(run_id: str, artifact: str) -> bytes | None:
+    """An artifact; None where the run has none of this name, or is gone itself.
+
+    Raises:
+        TrackingError: it cannot be had now, which does not say whether there is one.
+    """
+    if not run_id:
+        return None
+    client = MlflowClient()
     try:
-        return str(mlflow.artifacts.load_text(f"runs:/{run_id}/{artifact}"))
-    except (MlflowException, OSError, ValueError):
+        listed = {entry.path for entry in client.list_artifacts(run_id, artifact.rpartition("/")[0] or None)}
+    except MlflowException as error:
+        if error.error_code in MISSING:
+            return None
+        raise
+    if artifact not in listed:
+        return None
+    with TemporaryDirectory() as scratch:
+        return Path(client.download_artifacts(run_id, artifact, scratch)).read_bytes()
+
+
+def read_text(run_id: str, artifact: str) -> str | None:
+    """The text of an artifact, as ``read_bytes``; None too where it is damaged and no text."""
+    content = read_bytes(run_id, artifact)
+    try:
+        return None if content is None else content.decode()
+    except UnicodeDecodeError:
         return None
 
 

@@ -77,10 +77,15 @@ def of_server(said: str) -> TrackingError | None:
 
     Nothing is then known of the model.
     """
-    if not (any(sign in said.lower() for sign in _NOT_OF_A_MODEL) or object_storage.advice_for(said)):
+    if not is_of_store(said):
         return None
     first = re.sub(r"[\w.]+: (API request to \S+ failed).*", r"\1", said.partition("\n")[0], flags=re.IGNORECASE)
     return TrackingError(f"{first.rstrip('.')}. {_advice(said)}")
+
+
+def is_of_store(said: str) -> bool:
+    """Whether an error tells of a store that is away or refuses, or of a full disk, and so of no model."""
+    return any(sign in said.lower() for sign in _NOT_OF_A_MODEL) or bool(object_storage.advice_for(said))
 
 
 def _store() -> str:

@@ -14,13 +14,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
 
-from facesent.core import object_storage
 from facesent.core.errors import FacesentError
 from facesent.model.storage import model_sha256
 from facesent.registry import runs
 from facesent.registry.client import MISSING, mlflow_answers, repeated_when_taken
 from facesent.registry.packaging import FILES, folder_of, is_whole
 from facesent.registry.runs import MODEL_TAG
+from facesent.registry.troubles import is_of_store
 
 if TYPE_CHECKING:
     from facesent.prediction.classifier import Classifier
@@ -30,6 +30,7 @@ CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 MIN_CONFIDENCE_TAG = "facesent.min_confidence"
 UNLIKE_TAG = "facesent.unlike"
 CODE_TAG = "facesent.code_sha256"
+VERDICT_TAG, REASON_TAG, JUDGED_TAG = "verdict", "verdict_reason", "judged_at"
 
 
 class RegistryError(FacesentError):
@@ -228,8 +229,8 @@ def _fetched(version: int, scratch: str) -> tuple[Path, Path]:
         if model_sha256_of(version) not in ("", model_sha256(model, labels)):
             raise OSError(f"weights or labels in {folder} that differ from those registered")
     except (MlflowException, OSError) as error:
-        # What a storage refuses it may still have.
-        if object_storage.advice_for(str(error)):
+        # What cannot be had now may be had later.
+        if is_of_store(str(error)):
             raise
         raise RegistryError(
             f"Expected the files of version {version} of {NAME}. Received: {error}. To register the model in "

@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from functools import partial
-from itertools import chain, islice, tee
+from itertools import groupby, tee
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,14 +46,13 @@ def named_answers(
 
 
 def _photos(names: Iterator[str], root: Path) -> Iterator[Photo | ImageError]:
-    """Paths, which are read where they are decoded; or what a store has, which takes time and no core."""
-    first = list(islice(names, 1))
-    names = chain(first, names)
-    if not any(map(is_remote, first)):
-        yield from (root / name for name in names)
-        return
-    with closing(map_ahead(partial(_fetch, root), names, threads=_FETCHED_AT_ONCE)) as fetched:
-        yield from fetched
+    """Paths, which are read where they are decoded; and what a store has, which takes time and no core."""
+    for remote, alike in groupby(names, is_remote):
+        if not remote:
+            yield from (root / name for name in alike)
+            continue
+        with closing(map_ahead(partial(_fetch, root), alike, threads=_FETCHED_AT_ONCE)) as fetched:
+            yield from fetched
 
 
 def _fetch(root: Path, name: str) -> bytes | ImageError:

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from facesent.core import object_storage
-from facesent.core.errors import FacesentError
+from facesent.core.errors import FacesentError, in_words
 from facesent.core.files import replaced
 from facesent.evaluation.intervals import Estimate
 from facesent.serving.address import Address, ServeError, check_tokens
@@ -102,6 +102,7 @@ class _Follower:
         self._watched: Watched | None = None
         self._withdrawn: Withdrawn | None = None
         self._unreachable: str | None = None
+        self._unwritten = False
         self._stop = asyncio.Event()
         self._status = 0
 
@@ -175,11 +176,13 @@ class _Follower:
             self._write_state()
             return
         self._log(f"Version {wanted} is taking over from version {self._version} ...")
-        workers = [await self._start() for _ in range(self._count)]
+        workers: list[Worker] = []
         try:
+            for _ in range(self._count):
+                workers.append(await self._start())
             await self._prepare(workers, wanted)
             still_wanted = await self._try_in_shadow(workers, wanted)
-        except FacesentError as error:
+        except (FacesentError, OSError) as error:
             await asyncio.gather(*(self._end(worker) for worker in workers))
             self._fail(wanted, str(error))
             return
@@ -257,21 +260,23 @@ class _Follower:
     async def _replace_ended(self) -> None:
         from facesent.serving.gateway import metrics
 
-        for worker in [worker for worker in self._serving if worker.status is not None]:
+        for place, worker in enumerate(self._serving):
+            if worker.status is None:
+                continue
             self._log(f"A process of version {self._version} ended with status {worker.status}; starting another one.")
             metrics.restarts.inc()
-            if self._watched:
+            # One that never answered says nothing against the version.
+            if self._watched and worker.accepts:
                 self._watched.ended += 1
             await self._end(worker)
-            another = await self._start()
-            self._serving[self._serving.index(worker)] = another
             try:
+                another = self._serving[place] = await self._start()
                 await self._prepare([another], self._version)
                 await another.accept()
-            except FacesentError as error:
-                # It has ended, and the next turn finds it so.
+            except (FacesentError, OSError) as error:
+                # Whichever is in its place has ended, and the next turn finds it so.
                 self._log(f"It could not: {error}")
-                await self._end(another)
+                await self._end(self._serving[place])
 
     async def _start(self) -> Worker:
         self._started += 1
@@ -360,5 +365,12 @@ class _Follower:
             "rolled_back": given_up and {name: getattr(given_up, name) for name in ("version", "to", "why", "alias")},
             "registry": self._unreachable or "ok",
         }
-        with replaced(Path(self._settings.state_file)) as file:
-            file.write_text(json.dumps(state), encoding="utf-8")
+        try:
+            with replaced(Path(self._settings.state_file)) as file:
+                file.write_text(json.dumps(state), encoding="utf-8")
+            self._unwritten = False
+        except OSError as error:
+            # A full disk costs what /version shows, and no answer.
+            if not self._unwritten:
+                self._log(f"The state cannot be shown: {in_words(error)}")
+            self._unwritten = True

@@ -64,6 +64,8 @@ class Worker:
         self._told, self._said = process.stdin, process.stdout
         self.port = 0
         """Where it can be asked once it has loaded a version."""
+        self.accepts = False
+        """Whether it was let accept at the address of all."""
 
     @classmethod
     async def start(cls, listener: socket, settings: GatewaySettings, scratch: Path, metrics: Path) -> "Worker":
@@ -124,6 +126,7 @@ class Worker:
     async def accept(self) -> None:
         """Let it accept at the address of all."""
         await self._tell(accept=True)
+        self.accepts = True
 
     async def drain(self, seconds: float) -> None:
         """Let it answer those who are connected to it, accept nobody else, and end; wait for that so long."""

@@ -114,6 +114,9 @@ def _join_metadata(new: Path, data_dir: Path, incoming: Path, renamed: dict[str,
     further = [{**row, "file_name": renamed[row["file_name"]]} for row in added.rows if row["file_name"] in renamed]
     if not further:
         return
-    columns = tuple(dict.fromkeys([*(old.columns if old.rows else ()), *added.columns]))
-    rows: list[Row] = [{name: row.get(name, "") for name in columns} for row in [*old.rows, *further]]
+    # Rows of images that are still to come stay.
+    told = {row["file_name"] for row in further}
+    kept = [*old.rows, *(row for row in old.unmatched if row["file_name"] not in told)]
+    columns = tuple(dict.fromkeys([*(old.columns if kept else ()), *added.columns]))
+    rows: list[Row] = [{name: row.get(name, "") for name in columns} for row in [*kept, *further]]
     (incoming / METADATA).write_text(Metadata(columns).text(rows), encoding="utf-8")

@@ -53,6 +53,7 @@ from facesent.model.calibration import at_temperature
 from facesent.model.storage import load_labels, load_model, model_sha256
 from facesent.prediction.classifier import Classifier
 from facesent.section import section
+from facesent.stages import run_as_before
 
 if TYPE_CHECKING:
     from facesent.model.backend import keras
@@ -96,6 +97,7 @@ def evaluate(project: Project) -> None:
         examples["test"].targets,
         scores["test"],
         classifier.labels,
+        frames["test"]["group"].to_numpy(str),
     )
     _write_report(project, settings, report, model, scored, Measured(measures, test), background)
     # Last: what is told of a model is this one's, and whole.
@@ -233,9 +235,4 @@ def _bins(targets: NDArray[np.int64], scores: NDArray[np.floating], settings: Ev
 
 
 if __name__ == "__main__":
-    # As dvc.yaml called it before `python -m facesent.run`, which knows who watches.
-    import runpy
-    import sys
-
-    sys.argv.insert(1, "evaluate")
-    runpy.run_module("facesent.run", run_name="__main__")
+    run_as_before("evaluate")

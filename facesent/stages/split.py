@@ -12,6 +12,7 @@ from facesent.dataset.assignment import origins, read_assignment, remembered, wr
 from facesent.dataset.reports import split_counts, split_markdown, split_summary
 from facesent.dataset.settings import Split
 from facesent.section import read_yaml, section
+from facesent.stages import run_as_before
 
 
 def split(project: Project) -> None:
@@ -62,9 +63,4 @@ def _memory(project: Project) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    # As dvc.yaml called it before `python -m facesent.run`, which knows who watches.
-    import runpy
-    import sys
-
-    sys.argv.insert(1, "split")
-    runpy.run_module("facesent.run", run_name="__main__")
+    run_as_before("split")

@@ -13,6 +13,7 @@ from facesent.model.calibration import temperature_of
 from facesent.model.settings import Model
 from facesent.model.storage import save_labels, save_model
 from facesent.section import section
+from facesent.stages import run_as_before
 from facesent.training import loop
 from facesent.training.distribution import is_chief
 from facesent.training.loop import Trained
@@ -49,9 +50,4 @@ def _write(project: Project, trained: Trained, labels: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    # As dvc.yaml called it before `python -m facesent.run`, which knows who watches.
-    import runpy
-    import sys
-
-    sys.argv.insert(1, "train")
-    runpy.run_module("facesent.run", run_name="__main__")
+    run_as_before("train")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from facesent.core.console import progress_of, say
 from facesent.core.errors import DataError
 from facesent.core.paths import Project
+from facesent.stages import run_as_before
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,9 +115,4 @@ def _describe(outcome: "Checked") -> str:
 
 
 if __name__ == "__main__":
-    # As dvc.yaml called it before `python -m facesent.run`, which knows who watches.
-    import runpy
-    import sys
-
-    sys.argv.insert(1, "validate")
-    runpy.run_module("facesent.run", run_name="__main__")
+    run_as_before("validate")

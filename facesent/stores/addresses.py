@@ -8,8 +8,9 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from facesent.core.errors import FacesentError
+from facesent.registry.addresses import sqlite_file
 from facesent.registry.client import LOCAL_STORE
-from facesent.registry.credentials import without_credentials
+from facesent.registry.credentials import without_credentials, without_password_in_query
 from facesent.registry.postgres import driver_troubles, with_driver
 from facesent.serving.gateway.answers.store import address as address_of_answers
 
@@ -29,7 +30,9 @@ def configured() -> Addresses:
     Raises:
         AddressError: there are none, or MLflow's is behind a server.
     """
-    found = {what: address for what, address in named().items() if (file := file_of(address)) is None or file.is_file()}
+    found = {
+        what: address for what, address in named().items() if (file := sqlite_file(address)) is None or file.is_file()
+    }
     if not found:
         raise AddressError("Expected mlflow.db or answers.db in this folder. Received: neither.")
     return found
@@ -76,12 +79,6 @@ def in_files(mlflow: Path, answers: Path) -> Addresses:
     return {MLFLOW: f"sqlite:///{mlflow}", ANSWERS: f"sqlite:///{answers}"}
 
 
-def file_of(address: str) -> Path | None:
-    """The file of a database of SQLite."""
-    scheme, _, path = address.partition(":///")
-    return Path(path) if path and scheme.partition("+")[0] == "sqlite" else None
-
-
 def shown(address: str) -> str:
     """An address without its password."""
     try:
@@ -89,4 +86,5 @@ def shown(address: str) -> str:
     except ArgumentError:
         return without_credentials(address)
     # Its own `set` takes None for no change.
-    return url._replace(password=None).render_as_string(hide_password=False) if url.password else address
+    named = url._replace(password=None).render_as_string(hide_password=False) if url.password else address
+    return without_password_in_query(named)

@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 from facesent.core.console import Progress
 from facesent.core.errors import FacesentError
 from facesent.core.files import replaced, sha256
-from facesent.registry.addresses import DATABASE, FOLDER
+from facesent.registry.addresses import DATABASE, FOLDER, sqlite_file
 from facesent.serving.gateway.answers.store import FOLDER as ANSWERS_FOLDER
-from facesent.stores.addresses import ANSWERS, MLFLOW, Addresses, file_of, in_files
+from facesent.stores.addresses import ANSWERS, MLFLOW, Addresses, in_files
 from facesent.stores.copying import copy
 
 _CONTENTS = "contents.json"
@@ -82,7 +82,7 @@ def restore(root: Path, backup: Path, target: Addresses, progress: Progress, *, 
         for name in folders:
             shutil.copytree(backup / name, Path(draft) / name)
         # A database that is not empty is refused before anything is moved.
-        in_servers = {what: address for what, address in held.items() if file_of(address) is None}
+        in_servers = {what: address for what, address in held.items() if sqlite_file(address) is None}
         sources = in_files(*(backup / name for name in _NAMES.values()))
         if in_servers:
             copy({what: sources[what] for what in in_servers}, in_servers, progress)
@@ -92,7 +92,7 @@ def restore(root: Path, backup: Path, target: Addresses, progress: Progress, *, 
             (Path(draft) / name).rename(root / name)
     # Last: they name the files.
     for what, address in held.items():
-        if file := file_of(address):
+        if file := sqlite_file(address):
             _copy_file(backup / _NAMES[what], file)
     return away
 
@@ -100,7 +100,7 @@ def restore(root: Path, backup: Path, target: Addresses, progress: Progress, *, 
 def _copy_databases(source: Addresses, made: Path) -> None:
     in_servers = {}
     for what, address in source.items():
-        if file := file_of(address):
+        if file := sqlite_file(address):
             _copy_file(file, made / _NAMES[what])
         else:
             in_servers[what] = address
@@ -143,7 +143,7 @@ def _check(backup: Path, progress: Progress) -> None:
 
 def _files_of(databases: Addresses) -> Iterator[Path]:
     for address in databases.values():
-        if file := file_of(address):
+        if file := sqlite_file(address):
             yield from (file, file.with_name(f"{file.name}-wal"), file.with_name(f"{file.name}-shm"))
 
 
@@ -155,5 +155,6 @@ def _move_away(root: Path, there: Iterable[Path]) -> Path:
     away = root / f"before-restore-{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}"
     away.mkdir(mode=0o700)
     for path in there:
-        path.rename(away / path.name)
+        # The log of answers may lie on another disk.
+        shutil.move(path, away / path.name)
     return away

@@ -12,10 +12,10 @@ from facesent.core.console import Progress
 from facesent.core.errors import FacesentError
 from facesent.core.files import replaced
 from facesent.registry import schema
-from facesent.registry.addresses import COLUMNS
+from facesent.registry.addresses import COLUMNS, sqlite_file
 from facesent.serving.gateway.answers.store import AnswersError, Store
 from facesent.serving.gateway.answers.tables import metadata as answers_tables
-from facesent.stores.addresses import ANSWERS, Addresses, file_of, shown
+from facesent.stores.addresses import ANSWERS, Addresses, shown
 from facesent.stores.rows import Change, Row, copy_rows, count, reflected
 
 _CONNECT_SECONDS = 5
@@ -68,7 +68,7 @@ def _further(progress: Progress, before: int, total: int) -> Progress:
 @contextmanager
 def _aside(address: str) -> Iterator[str]:
     """Where the copy is written."""
-    file = file_of(address)
+    file = sqlite_file(address)
     if file is None:
         yield address
         return
@@ -81,7 +81,7 @@ def _aside(address: str) -> Iterator[str]:
 @contextmanager
 def _reading(address: str) -> Iterator[Connection]:
     with _connection(address) as connection:
-        if file_of(address):
+        if sqlite_file(address):
             # Others may look, and wait with their writes.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         yield connection
@@ -100,7 +100,7 @@ def _connection(address: str) -> Iterator[Connection]:
     """One that sees the database as it was at its first question."""
     options = (
         {}
-        if file_of(address)
+        if sqlite_file(address)
         else {"connect_args": {"connect_timeout": _CONNECT_SECONDS}, "isolation_level": "REPEATABLE READ"}
     )
     try:

@@ -4,6 +4,7 @@ No heavy import: whoever asks whether a training is still to be done should not 
 """
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +16,9 @@ from facesent.section import Section
 if TYPE_CHECKING:
     import pandas as pd
 
-LIBRARIES = ("keras", "numpy", "opencv-python-headless", "pillow", "simplejpeg", "tensorflow")
+LIBRARIES = (
+    "keras", "numpy", "opencv-python-headless", "pillow", "scikit-learn", "scipy", "simplejpeg", "tensorflow",
+)  # fmt: skip
 # All code that decides about weights, and nothing else is in these folders; `train` in dvc.yaml depends on the same.
 CODE = ("images", "model", "training")
 
@@ -35,10 +38,15 @@ def fingerprint(
         *(section.model_dump_json() for section in sections),
         *(f"{name}\n{frame.to_csv(index=False)}" for name, frame in frames.items()),
         *(text for name in code for text in _sources(name)),
-        *(f"{name} {version(name)}" for name in LIBRARIES),
+        *(f"{name} {version(name)}" for name in (*LIBRARIES, _backend())),
         *further,
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _backend() -> str:
+    """What Keras computes with, by the name of its package."""
+    return os.environ.get("KERAS_BACKEND") or "tensorflow"
 
 
 def _sources(name: str) -> Iterator[str]:

@@ -52,8 +52,10 @@ def solved(
     from sklearn.preprocessing import StandardScaler
 
     scaler = StandardScaler().fit(features)
-    # scikit-learn minimises half the squared norm plus C times the sum of the losses.
-    regression = LogisticRegression(C=1 / (shrinkage * weights.sum()), max_iter=_MOST_ITERATIONS)
+    # scikit-learn minimises half the squared norm plus C times the sum of the losses; of two classes it takes one
+    # column's, which is twice that of the two.
+    scale = 2 if len(np.unique(targets)) == 2 else 1
+    regression = LogisticRegression(C=scale / (shrinkage * weights.sum()), max_iter=_MOST_ITERATIONS)
     regression.fit(scaler.transform(features), targets, sample_weight=weights)
     kernel, bias = _of_each_class(regression)
     kernel = kernel / scaler.scale_[:, None]

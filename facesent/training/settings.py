@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from facesent.images.augmentation.settings import Augment
 from facesent.model.settings import Precision
-from facesent.section import Below1, Fraction, NotNegative, Positive, Section
+from facesent.section import Below1, Fraction, NotNegative, Positive, Section, Seed
 
 Monitor = Literal["val_loss", "val_accuracy"]
 
@@ -124,7 +124,7 @@ class Train(Section):
         calibrate: fit the temperature of the probabilities on validation (Guo et al. 2017, arXiv:1706.04599).
     """
 
-    seed: int
+    seed: Seed
     precision: Precision
     distribute: Literal["none", "mirrored", "workers"] = "none"
     batch_size: Positive

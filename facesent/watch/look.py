@@ -202,12 +202,28 @@ def note(seen: Look, folder: Path) -> None:
         draft.write_text(json.dumps(state), encoding="utf-8")
 
 
+@dataclass
+class Done:
+    """Whether something was done about an alarm.
+
+    Attributes:
+        already: at an earlier look.
+        now: at this one, if its block ends without an error.
+    """
+
+    already: bool
+    now: bool = True
+
+
 @contextmanager
-def once(seen: Look, what: Literal["told", "retrained"]) -> Iterator[bool]:
-    """Whether this is still to be done about the alarm; it was once the block ends without an error."""
+def once(seen: Look, what: Literal["told", "retrained"]) -> Iterator[Done]:
+    """Do something about an alarm in a block, and note it with the version's run; yields whether it was done before."""
     with mlflow_answers():
         run_id = versions.run_of(seen.version)
         before = json.loads(runs.read_text(run_id, _NOTE) or "{}")
-    yield not before.get(what)
+    done = Done(bool(before.get(what)))
+    yield done
+    if done.already or not done.now:
+        return
     with mlflow_answers():
         runs.log_bytes(run_id, _NOTE, json.dumps({what: datetime.now(UTC).isoformat(), **before}).encode())

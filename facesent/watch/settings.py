@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from facesent.section import Positive, Section
+from facesent.section import Positive, Section, Seed
 
 
 class Watch(Section):
@@ -24,5 +24,5 @@ class Watch(Section):
     quiet_hours: Annotated[int, Field(ge=24)]
     block_hours: Positive
     resamples: Annotated[int, Field(ge=20)]
-    seed: int
+    seed: Seed
     gain: Annotated[float, Field(gt=0, lt=1)] = 0.15

@@ -82,7 +82,7 @@ def scored(targets: Sequence[int], answers: Sequence[int], labels: Sequence[str]
     scores[np.arange(count), answers] = sure
     images = np.repeat(np.arange(count, dtype=np.uint8), SIDE * SIDE * 3).reshape(count, SIDE, SIDE, 3)
     names = [f"{labels[target]}/{index:02d}.png" for index, target in enumerate(targets)]
-    return ScoredImages(names, images, np.array(targets), scores, labels)
+    return ScoredImages(names, images, np.array(targets), scores, labels, np.array(names))
 
 
 def even_heat(images: Any, answers: Any) -> HeatMap:
@@ -92,7 +92,8 @@ def even_heat(images: Any, answers: Any) -> HeatMap:
 def make(test: ScoredImages, *, heat: Any = even_heat, hidden: Sequence[str] = (), **background: Any) -> Report:
     measures = measure(test.targets, test.scores, test.file_names, test.labels, PARAMS.evaluate)
     examination = Examination(measures, 1.5, measures, Answered(0.5, 0.9, 0.95), Behaviour({"mirror": 0.5}, None))
-    frame = pd.DataFrame({"file_name": test.file_names, "label": [test.labels[target] for target in test.targets]})
+    labels = [test.labels[target] for target in test.targets]
+    frame = pd.DataFrame({"file_name": test.file_names, "label": labels, "group": test.groups})
     history = pd.DataFrame({"loss": [2, 1], "val_loss": [2.5, 1.5], "accuracy": [0.2, 0.6], "val_accuracy": [0.1, 0.5]})
     parts = Background(
         background.get("data") or data_of({"train": frame, "val": frame, "test": frame}, None, None),

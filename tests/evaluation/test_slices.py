@@ -6,7 +6,8 @@ from facesent.evaluation.slices import Slice, slices
 
 
 def found(facts: dict[str, object], correct: list[bool]) -> list[Slice]:
-    return slices(pd.DataFrame({"label": "Happy", **facts}), np.array(correct), 0.95)
+    people = [f"person {number}" for number in range(len(correct))]
+    return slices(pd.DataFrame({"label": "Happy", "group": people, **facts}), np.array(correct), 0.95)
 
 
 def names(parts: list[Slice], attribute: str) -> list[str]:
@@ -27,10 +28,20 @@ def test_the_weakest_third_comes_first_and_is_called_weaker() -> None:
 
 
 def test_of_few_images_nothing_is_said_and_they_come_last() -> None:
-    parts = slices(pd.DataFrame({"label": ["Happy"] * 20 + ["Sad"]}), np.array([True] * 20 + [False]), 0.95)
+    parts = found({"label": ["Happy"] * 20 + ["Sad"]}, [True] * 20 + [False])
     assert [(part.name, part.finding) for part in parts] == [("Happy", "no difference"), ("Sad", "too few")]
     assert parts[-1].accuracy.low == 0
     assert parts[-1].accuracy.high > 0.7
+
+
+def test_many_photos_of_one_person_say_little() -> None:
+    wrong, right = [False] * 20, [True] * 60
+    apart = found({"label": ["Angry"] * 20 + ["Sad"] * 60}, [*wrong, *right])[0]
+    facts = {"label": ["Angry"] * 20 + ["Sad"] * 60, "group": ["one"] * 20 + [str(number) for number in range(60)]}
+    together = found(facts, [*wrong, *right])[0]
+    assert (apart.name, apart.finding) == ("Angry", "weaker")
+    assert (together.name, together.finding) == ("Angry", "no difference")
+    assert (together.accuracy.low, together.accuracy.high) == (0, 1)
 
 
 def test_few_different_values_are_parts_of_their_own() -> None:

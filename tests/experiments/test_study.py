@@ -5,8 +5,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from facesent.experiments.settings import Choice, Range
-from facesent.experiments.study import Metric, best_value, missing, next_trial, open_study, report, reported, study_name
+from facesent.experiments.settings import Choice, Metric, Range
+from facesent.experiments.study import best_value, missing, next_trial, open_study, report, reported, study_name
 from facesent.params import Params, load_params
 
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from facesent.evaluation.examination import Examination
 from facesent.evaluation.gaps import ColumnResult
-from facesent.evaluation.intervals import share_of
 from facesent.evaluation.measures import Measures
 from facesent.evaluation.metrics import confusion
-from facesent.evaluation.reliability import equal_width_bins
+from facesent.evaluation.reliability import interval_of
 from facesent.evaluation.report.content import (
     Abstention,
     Bin,
@@ -88,7 +87,7 @@ def make_report(
         training=background.training,
         labels=list(test.labels),
         confusion=matrix.tolist(),
-        classes=class_results(matrix, test.labels, level),
+        classes=class_results(test, level),
         calibration=calibration_of(test, results.test, level),
         abstention=abstention_of(results.test),
         slices=slices(background.facts, test.correct, level),
@@ -191,11 +190,11 @@ def reference_of(
 
 
 def facts_of(test: pd.DataFrame, manifest: pd.DataFrame | None) -> pd.DataFrame:
-    """What is known of each test image, in the order of ``test``; its class alone without a manifest."""
+    """What is known of each test image, in the order of ``test``; its class and group alone without a manifest."""
     columns = ["brightness", "sharpness", "width", "height"]
     if manifest is None:
-        return test[["label"]]
-    return test[["file_name", "label"]].merge(manifest[["file_name", *columns]], on="file_name", how="left")
+        return test[["label", "group"]]
+    return test[["file_name", "label", "group"]].merge(manifest[["file_name", *columns]], on="file_name", how="left")
 
 
 def training_of(network: Network, history: pd.DataFrame, kept: int) -> Training:
@@ -211,20 +210,20 @@ def training_of(network: Network, history: pd.DataFrame, kept: int) -> Training:
     return Training(network.name, network.image_size, network.parameters, network.model_bytes, kept, epochs)
 
 
-def class_results(matrix: NDArray[np.int64], labels: Sequence[str], confidence_level: float) -> list[ClassResult]:
-    """Recall and precision with their intervals, from images by true class (rows) and answer (columns)."""
+def class_results(test: ScoredImages, confidence_level: float) -> list[ClassResult]:
+    """Recall and precision with their intervals."""
     return [
         ClassResult(
             label,
-            share_of(int(matrix[index, index]), int(matrix[index].sum()), confidence_level),
-            share_of(int(matrix[index, index]), int(matrix[:, index].sum()), confidence_level),
+            test.share_right(test.targets == index, confidence_level),
+            test.share_right(test.answers == index, confidence_level),
         )
-        for index, label in enumerate(labels)
+        for index, label in enumerate(test.labels)
     ]
 
 
 def hard_pairs(matrix: NDArray[np.int64], labels: Sequence[str]) -> list[HardPair]:
-    """The pairs of classes with most mistakes between them; the arguments are those of ``class_results``."""
+    """The pairs of classes with most mistakes between them, from images by true class (rows) and answer (columns)."""
     pairs = []
     for low in range(len(labels)):
         for high in range(low + 1, len(labels)):
@@ -238,11 +237,11 @@ def hard_pairs(matrix: NDArray[np.int64], labels: Sequence[str]) -> list[HardPai
 
 def calibration_of(test: ScoredImages, examination: Examination, confidence_level: float) -> Calibration:
     """Accuracy by confidence, in tenths."""
-    grouped = equal_width_bins(test.scores.max(axis=1), test.correct, _BINS)
+    sure = test.scores.max(axis=1)
+    tenth = interval_of(sure, _BINS)
     bins = [
-        Bin(float(sure), share_of(round(float(right) * int(images)), int(images), confidence_level))
-        for images, sure, right in zip(grouped.images, grouped.confidence, grouped.accuracy, strict=True)
-        if images
+        Bin(float(sure[tenth == number].mean()), test.share_right(tenth == number, confidence_level))
+        for number in np.unique(tenth)
     ]
     measures = examination.measures
     return Calibration(bins, measures.ece, measures.ece_noise, examination.temperature)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facesent.evaluation.heat_map import HeatMap, over
+from facesent.evaluation.intervals import Estimate, share_of_groups
 from facesent.evaluation.report.content import Example, Gallery
 from facesent.images.reading import Pixels
 
@@ -35,6 +36,7 @@ class ScoredImages:
         targets: ``(n,)``, indices of the true classes.
         scores: ``(n, classes)``, probabilities.
         labels: the classes.
+        groups: ``n`` names; images of one person share one.
     """
 
     file_names: Sequence[str]
@@ -42,6 +44,7 @@ class ScoredImages:
     targets: NDArray[np.int64]
     scores: NDArray[np.floating[Any]]
     labels: Sequence[str]
+    groups: NDArray[np.str_]
 
     @property
     def answers(self) -> NDArray[np.int64]:
@@ -52,6 +55,10 @@ class ScoredImages:
     def correct(self) -> NDArray[np.bool_]:
         """Whether each answer is right, ``(n,)``."""
         return np.asarray(self.answers == self.targets)
+
+    def share_right(self, chosen: NDArray[np.bool_], confidence_level: float) -> Estimate:
+        """How many of the ``chosen`` images, ``(n,)``, are answered right, with its interval over people."""
+        return share_of_groups(self.correct[chosen], self.groups[chosen].tolist(), confidence_level)
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,6 @@ class AnswerLog:
                 pause = min(2 * pause, _MOST_PAUSE_SECONDS)
                 continue
             self._say_works()
-            self._release(batch)
             pause = _LEAST_PAUSE_SECONDS
             if self._closing.is_set() and self._queue.empty():
                 return
@@ -126,6 +125,9 @@ class AnswerLog:
             self._store, self._known = self._opened(), set()
         if batch:
             self._write(self._store, batch)
+            self._release(batch)
+            # What comes next may fail, and this is done.
+            batch.clear()
         if time.monotonic() >= self._forget_at:
             self._store.forget_older(self._settings.keep_days)
             self._forget_at = time.monotonic() + _FORGET_SECONDS

@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -83,8 +83,10 @@ class Store:
         gone = self.forget(answers.c.time < before)
         # By their own age: a kill may have left one without its row.
         for photo in (self.folder / PHOTOS).glob("*"):
-            if photo.stat().st_mtime < before.timestamp():
-                photo.unlink(missing_ok=True)
+            # Another process may be at it too, and what cannot be removed now is tried again in an hour.
+            with suppress(OSError):
+                if photo.stat().st_mtime < before.timestamp():
+                    photo.unlink()
         return gone
 
     def forget(self, which: ColumnElement[bool]) -> int:
