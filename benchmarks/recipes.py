@@ -3,7 +3,6 @@
 A table of its own: a training is minutes, and its figures are accuracies.
 """
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,6 @@ from typing import Any
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.machine import describe
 from benchmarks.projects import configure
@@ -80,11 +78,7 @@ RECIPES = {
     help="Class folders of images; without it, the drawn faces.",
 )  # fmt: skip
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Trainings of each recipe.")
-@click.option(
-    "--output", type=click.Path(dir_okay=False, path_type=Path),
-    help="Keep each training's figures in this JSON file, and do not repeat those that it has.",
-)  # fmt: skip
-def main(names: Sequence[str], data: Path | None, seeds: int, output: Path | None) -> None:
+def main(names: Sequence[str], data: Path | None, seeds: int) -> None:
     """Train the recipes NAME with several seeds on one split, and print a row for each; by default best and reference.
 
     Figures are means over the seeds; brackets hold the lowest and the highest, of the test accuracy its interval at
@@ -94,20 +88,17 @@ def main(names: Sequence[str], data: Path | None, seeds: int, output: Path | Non
     Example: python -m benchmarks.recipes best reference --data ~/my-faces
     """
     names = names or ("best", "reference")
-    known = _read(output)
+    reached: dict[str, list[Outcome]] = {name: [] for name in names}
     with TemporaryDirectory(prefix="recipes-") as folder:
         root = Path(folder)
         prepare(root, data, {})
         for seed in range(1, seeds + 1):
             # In turns, so that a slow hour of the machine meets all.
             for name in names:
-                reached = known.setdefault(name, {})
-                if str(seed) not in reached:
-                    configure(root, RECIPES[name].preset, {**RECIPES[name].changes, "train.seed": seed})
-                    reached[str(seed)] = train(root)
-                    print(f"{name}, seed {seed}: {_line(reached[str(seed)])}", file=sys.stderr, flush=True)
-                    _write(output, known)
-    rows = [_row(name, list(known[name].values())) for name in names]
+                configure(root, RECIPES[name].preset, {**RECIPES[name].changes, "train.seed": seed})
+                reached[name].append(train(root))
+                print(f"{name}, seed {seed}: {_line(reached[name][-1])}", file=sys.stderr, flush=True)
+    rows = [_row(name, outcomes) for name, outcomes in reached.items()]
     head = ["recipe", "seeds", "parameters", "minutes", "val", "test", "macro recall", "ECE"]
     click.echo(f"Measured on {date.today().isoformat()}: {describe()}.\n\n{table(head, rows)}")
 
@@ -136,31 +127,6 @@ def _row(name: str, outcomes: Sequence[Outcome]) -> list[str]:
 
 def _spread(shares: Sequence[float]) -> str:
     return f"{mean(shares):.1%} ({min(shares):.1%} to {max(shares):.1%})"
-
-
-def _read(path: Path | None) -> dict[str, dict[str, Outcome]]:
-    if path is None or not path.is_file():
-        return {}
-    kept = json.loads(path.read_text(encoding="utf-8"))
-    return {name: {seed: _outcome(values) for seed, values in seeds.items()} for name, seeds in kept.items()}
-
-
-def _outcome(values: Mapping[str, Any]) -> Outcome:
-    arrays: dict[str, NDArray[Any]] = {"correct": np.array(values["correct"]), "groups": np.array(values["groups"])}
-    return Outcome(**{**values, **arrays})
-
-
-def _write(path: Path | None, known: Mapping[str, Mapping[str, Outcome]]) -> None:
-    if path is None:
-        return
-    kept = {
-        name: {
-            seed: {**vars(each), "correct": each.correct.tolist(), "groups": each.groups.tolist()}
-            for seed, each in seeds.items()
-        }
-        for name, seeds in known.items()
-    }
-    path.write_text(json.dumps(kept), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _SECONDS_BETWEEN_LOOKS = 2
 # Prefect fails a run at the end of its own time, and no state can follow: ours has to come first.
 _PREFECTS_MARGIN_SECONDS = 3600
+_BY_REGISTRY = "facesent, as it was answered elsewhere or time is over"
 
 
 class Answer(RunInput):
@@ -52,21 +53,21 @@ def wait_for_answer(approval: "Approval", hours: float) -> "Approval":
     get_run_logger().info(
         "%s, or Resume on this run's page; until %s", approval.sentence, f"{until:%Y-%m-%d %H:%M} UTC"
     )
-    with _resumed_by_registry(approval.version, until) as resumed:
+    with _resumed_by_registry(approval.version, until):
         answer = pause_flow_run(
             wait_for_input=Answer.with_initial_data(description=f"{approval.sentence}. Or decide here:"),
             timeout=round(hours * 3600) + _PREFECTS_MARGIN_SECONDS,
             poll_interval=_SECONDS_BETWEEN_LOOKS,
         )
-    return _answer_of(approval.version) if resumed.is_set() else _take(approval.version, answer)
+    return _take(approval.version, answer)
 
 
 def _take(version: int, answer: Answer | None) -> "Approval":
-    """Do what the form says; somebody in a terminal may have been quicker by a second."""
+    """Do what the form says, if a person sent it; somebody in a terminal may have been quicker by a second."""
     from facesent.promotion import approval
 
     known = _answer_of(version)
-    if answer and known.state == "waiting":
+    if answer and answer.by != _BY_REGISTRY and known.state == "waiting":
         act = approval.approve if answer.approve else approval.reject
         act(version, by=answer.by.strip() or "somebody on the flow's page", reason=answer.reason)
     return _answer_of(version)
@@ -82,8 +83,8 @@ def _answer_of(version: int) -> "Approval":
 
 
 @contextmanager
-def _resumed_by_registry(version: int, until: datetime) -> Iterator[Event]:
-    """Resume the paused run once the registry holds an answer, or time is over; the event says that this did it."""
+def _resumed_by_registry(version: int, until: datetime) -> Iterator[None]:
+    """Resume the paused run once the registry holds an answer, or time is over."""
     resumed, over = Event(), Event()
     run_id = UUID(str(flow_run.id))
     with get_client(sync_client=True) as client:
@@ -99,14 +100,15 @@ def _resumed_by_registry(version: int, until: datetime) -> Iterator[Event]:
         watcher = Thread(target=copy_context().run, args=[watch], daemon=True)
         watcher.start()
         try:
-            yield resumed
+            yield
         finally:
             over.set()
             watcher.join()
 
 
 def _resume(client: SyncPrefectClient, run_id: UUID, resumed: Event) -> None:
-    # Refused while the run is not paused yet, or not any more.
-    result = client.resume_flow_run(run_id, run_input={"approve": False})
+    # Refused while the run is not paused yet, or not any more. Its response may be lost, so that the form itself says
+    # that it is no person's.
+    result = client.resume_flow_run(run_id, run_input={"approve": False, "by": _BY_REGISTRY})
     if result.status == SetStateStatus.ACCEPT:
         resumed.set()
