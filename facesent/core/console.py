@@ -1,6 +1,7 @@
 """What people see on the terminal: lines, progress, and errors as one message."""
 
 import gc
+import runpy
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +32,12 @@ def run_main(act: Callable[[], object]) -> None:
         raise SystemExit(1) from None
     finally:
         leave_at_once()
+
+
+def run_stage_as_before(stage: str) -> None:
+    """Let ``python -m facesent.stages.STAGE`` do what it did before ``python -m facesent.run``, which has watchers."""
+    sys.argv.insert(1, stage)
+    runpy.run_module("facesent.run", run_name="__main__")
 
 
 def leave_at_once() -> None:

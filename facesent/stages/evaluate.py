@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facesent.core.console import progress_of, say
+from facesent.core.console import progress_of, run_stage_as_before, say
 from facesent.core.files import sha256
 from facesent.core.paths import SPLITS, Project
 from facesent.core.text import cell
@@ -53,7 +53,6 @@ from facesent.model.calibration import at_temperature
 from facesent.model.storage import load_labels, load_model, model_sha256
 from facesent.prediction.classifier import Classifier
 from facesent.section import section
-from facesent.stages import run_as_before
 
 if TYPE_CHECKING:
     from facesent.model.backend import keras
@@ -235,4 +234,4 @@ def _bins(targets: NDArray[np.int64], scores: NDArray[np.floating], settings: Ev
 
 
 if __name__ == "__main__":
-    run_as_before("evaluate")
+    run_stage_as_before("evaluate")

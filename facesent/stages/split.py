@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 
-from facesent.core.console import say
+from facesent.core.console import run_stage_as_before, say
 from facesent.core.errors import DataError
 from facesent.core.paths import SPLITS, Project
 from facesent.dataset import splits
@@ -12,7 +12,6 @@ from facesent.dataset.assignment import origins, read_assignment, remembered, wr
 from facesent.dataset.reports import split_counts, split_markdown, split_summary
 from facesent.dataset.settings import Split
 from facesent.section import read_yaml, section
-from facesent.stages import run_as_before
 
 
 def split(project: Project) -> None:
@@ -63,4 +62,4 @@ def _memory(project: Project) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    run_as_before("split")
+    run_stage_as_before("split")

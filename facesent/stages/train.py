@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from facesent.core.console import run_stage_as_before
 from facesent.core.paths import Project
 from facesent.core.watching import NOBODY, Watcher
 from facesent.images.rows import labels_of, read_split
@@ -13,7 +14,6 @@ from facesent.model.calibration import temperature_of
 from facesent.model.settings import Model
 from facesent.model.storage import save_labels, save_model
 from facesent.section import section
-from facesent.stages import run_as_before
 from facesent.training import loop
 from facesent.training.distribution import is_chief
 from facesent.training.loop import Trained
@@ -50,4 +50,4 @@ def _write(project: Project, trained: Trained, labels: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    run_as_before("train")
+    run_stage_as_before("train")

@@ -6,10 +6,9 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from facesent.core.console import progress_of, say
+from facesent.core.console import progress_of, run_stage_as_before, say
 from facesent.core.errors import DataError
 from facesent.core.paths import Project
-from facesent.stages import run_as_before
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,4 +114,4 @@ def _describe(outcome: "Checked") -> str:
 
 
 if __name__ == "__main__":
-    run_as_before("validate")
+    run_stage_as_before("validate")
