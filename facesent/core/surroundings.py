@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -144,6 +144,7 @@ def troubles(root: Path) -> Iterator[Trouble]:
     yield from conflicts(root)
     yield from _broken_rwlock(root)
     yield from _linked_images(root)
+    yield from _endless_files(root)
     yield from keras_troubles()
 
 
@@ -253,3 +254,16 @@ def _linked_images(root: Path) -> Iterator[Trouble]:
     if first and first.is_symlink() and "/files/md5/" in os.path.realpath(first):
         advice = "Copy or reflink them: dvc config --local cache.type reflink,copy && dvc checkout --relink data.dvc"
         yield Trouble("data/", "symbolic links to DVC's cache, which are refused as links out of the folder", advice)
+
+
+def _endless_files(root: Path) -> Iterator[Trouble]:
+    folders = [str(Project(root).data)]
+    while folders:
+        with suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir():
+                    folders += [] if entry.is_symlink() else [entry.path]
+                elif not entry.is_file() and Path(entry).exists():
+                    what = f"{entry.path!r} is a pipe, a socket or a device, whose end DVC would wait for"
+                    yield Trouble("data/", what, "Move it out of the folder")
+                    return

@@ -37,6 +37,11 @@ def links_to_the_cache(project: Path) -> None:
     (project / "data" / "Happy" / "a.png").symlink_to(cached)
 
 
+def a_pipe_among_images(project: Path) -> None:
+    (project / "data" / "Happy").mkdir(parents=True)
+    os.mkfifo(project / "data" / "Happy" / "a.png")
+
+
 def no_repository(project: Path) -> None:
     (project / ".git").rename(project / "git")
 
@@ -50,6 +55,7 @@ def broken_repository(project: Path) -> None:
     [
         (conflict, "dvc.lock: git's conflict markers, from line 2. Take one side"),
         (links_to_the_cache, "dvc checkout --relink data.dvc"),
+        (a_pipe_among_images, "'data/Happy/a.png' is a pipe"),
         (no_repository, "git init"),
         (broken_repository, "git status"),
     ],
