@@ -38,17 +38,16 @@ def run(stage: str, project: Project, data: Path | None = None) -> None:
         from facesent.evaluation.columns import check_columns
 
         check_columns(project.data, params.evaluate.slices)
-    if stage == "split":
-        from facesent.stages.split import split
-
-        split(project)
-        return
     with images_in_use(data or project.data):
         match stage:
             case "validate":
                 from facesent.stages.validate import validate
 
                 validate(project, data)
+            case "split":
+                from facesent.stages.split import split
+
+                split(project)
             case "train":
                 _train(project, params)
             case "evaluate":

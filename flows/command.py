@@ -18,6 +18,7 @@ from facesent.core.paths import Project
 from facesent.core.scratch import own_temporary_folder
 from facesent.dataset.files import check_names
 from facesent.registry.client import address_troubles, prepare
+from facesent.registry.credentials import without_credentials
 from flows.killed import says_its_process
 from flows.server import prefect_api
 
@@ -37,7 +38,8 @@ def _of_prefect(error: BaseException) -> str | None:
         start = "Start it with `prefect server start`, or unset PREFECT_API_URL to run without a server."
         return f"{error}. {start}"
     if isinstance(error, PrefectHTTPStatusError):
-        received = f"{error.response.status_code} {error.response.reason_phrase} from {error.request.url}"
+        address = without_credentials(str(error.request.url))
+        received = f"{error.response.status_code} {error.response.reason_phrase} from {address}"
         return (
             f"Expected Prefect's server to keep the state of the run. Received: {received}. Free space if its disk is "
             "full, then run it again."

@@ -9,6 +9,7 @@ from prefect.settings import PREFECT_API_URL
 
 from facesent.core.paths import Project
 from facesent.params import Event, Notify, load_params
+from facesent.registry.credentials import without_credentials
 from facesent.section import ParamsError
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
@@ -31,7 +32,7 @@ def tell(project: Project, warn: Callable[[str], object], event: Event, text: st
     except ParamsError:
         return True
     # A temporary server's page is gone by the time somebody reads this.
-    page = f"\n\n{flow_run.ui_url}" if PREFECT_API_URL.value() and flow_run.ui_url else ""
+    page = f"\n\n{without_credentials(flow_run.ui_url)}" if PREFECT_API_URL.value() and flow_run.ui_url else ""
     return notify(settings, event, f"facesent: {event}", f"{text}{page}", warn)
 
 

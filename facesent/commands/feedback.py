@@ -202,7 +202,9 @@ def _add(photos: Path) -> str:
     from facesent.dataset.files import describe
 
     folder = quote(str(photos))
-    return f" Next: facesent data add {folder}, then rm -r {folder}" if describe(Project().data).images else ""
+    if not describe(Project().data).images:
+        return ""
+    return f" Next: facesent data add {folder}, then rm -r {folder}. During an alarm the flow facesent-watch adds them"
 
 
 def _chosen(numbers: tuple[int, ...], all_: bool) -> tuple[int, ...] | None:

@@ -1,7 +1,7 @@
 """What a training tells of itself while it runs, as facts; and who may watch. Nobody who watches changes a result."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -158,7 +158,9 @@ class _Together(Watcher):
             try:
                 tell(watcher)
             except Exception as error:
-                say(f"{type(watcher).__name__} failed; the training continues. {' '.join(str(error).split())}")
+                # Where the terminal is a file, its disk may be the one that is full.
+                with suppress(OSError, ValueError):
+                    say(f"{type(watcher).__name__} failed; the training continues. {' '.join(str(error).split())}")
 
 
 @contextmanager

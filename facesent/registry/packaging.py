@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import mlflow
 from mlflow.entities import LoggedModel, LoggedModelStatus
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -24,7 +25,7 @@ import facesent
 from facesent.core.cropping import CROPS as CUTS
 from facesent.core.cropping import DEFAULT_CROP, Crop
 from facesent.model.storage import model_sha256
-from facesent.registry.client import mlflow_answers
+from facesent.registry.client import MISSING, mlflow_answers
 
 if TYPE_CHECKING:
     from facesent.prediction.unlike import Known
@@ -211,11 +212,20 @@ def _description(uri: str) -> Model:
 
 def _logged_model(run_id: str, min_confidence: float, unlike: str, sha256: str) -> LoggedModel | None:
     """The whole model of this kind that a run holds, if it holds one; a kill may have left a part of one."""
-    client = MlflowClient()
-    outputs = client.get_run(run_id).outputs
-    models = [client.get_logged_model(output.model_id) for output in (outputs.model_outputs if outputs else [])]
-    whole = [model for model in reversed(models) if model.status == LoggedModelStatus.READY]
+    outputs = MlflowClient().get_run(run_id).outputs
+    models = [logged_model(output.model_id) for output in (outputs.model_outputs if outputs else [])]
+    whole = [model for model in reversed(models) if model and model.status == LoggedModelStatus.READY]
     return next((model for model in whole if _is_served_alike(model.model_uri, min_confidence, unlike, sha256)), None)
+
+
+def logged_model(model_id: str) -> LoggedModel | None:
+    """A model that a run made; None where somebody deleted it, which its run does not tell."""
+    try:
+        return MlflowClient().get_logged_model(model_id)
+    except MlflowException as error:
+        if error.error_code in MISSING:
+            return None
+        raise
 
 
 def _is_served_alike(uri: str, min_confidence: float, unlike: str, sha256: str) -> bool:

@@ -330,8 +330,14 @@ def experiment_id(client: MlflowClient) -> str:
 
 def _begun(fingerprint: str, parent: str | None) -> Run | None:
     of_parent = f" and tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent}'" if parent else ""
-    found = search(f"tags.`{FINGERPRINT_TAG}` = '{fingerprint}'{of_parent}", "DESC", 1)
-    return found[0] if found else None
+    found = search(f"tags.`{FINGERPRINT_TAG}` = '{fingerprint}'{of_parent}", "DESC")
+    return next(filter(_may_go_on, found), None)
+
+
+def _may_go_on(run: Run) -> bool:
+    """Another machine's run may be finished, and a version's, or under way there."""
+    here = run.data.tags.get(PROCESS_TAG, "").startswith(f"{host()} ")
+    return here or run.info.status in ("KILLED", "FAILED")
 
 
 def _dataset(name: str, frame: pd.DataFrame) -> DatasetInput:

@@ -17,6 +17,7 @@ from facesent.core import object_storage
 from facesent.core.errors import FacesentError, in_words
 from facesent.core.files import replaced
 from facesent.evaluation.intervals import Estimate
+from facesent.registry.troubles import is_of_store
 from facesent.serving.address import Address, ServeError, check_tokens
 from facesent.serving.changes import Failure, Watched, Withdrawn
 from facesent.serving.gateway.settings import TOKEN_VARIABLES, GatewaySettings, LogSettings
@@ -265,7 +266,6 @@ class _Follower:
                 continue
             self._log(f"A process of version {self._version} ended with status {worker.status}; starting another one.")
             metrics.restarts.inc()
-            # One that never answered says nothing against the version.
             if self._watched and worker.accepts:
                 self._watched.ended += 1
             await self._end(worker)
@@ -274,6 +274,9 @@ class _Follower:
                 await self._prepare([another], self._version)
                 await another.accept()
             except (FacesentError, OSError) as error:
+                # What keeps a replacement from beginning may be the version, or a store that is away.
+                if self._watched and isinstance(error, WorkerError) and not is_of_store(str(error)):
+                    self._watched.ended += 1
                 # Whichever is in its place has ended, and the next turn finds it so.
                 self._log(f"It could not: {error}")
                 await self._end(self._serving[place])

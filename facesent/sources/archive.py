@@ -1,6 +1,7 @@
 """Unpack a zip archive of unknown origin: all of it is checked before the first byte is written."""
 
 import errno
+import lzma
 import shutil
 import stat
 import zipfile
@@ -27,6 +28,10 @@ class Limits:
     ratio: int = 100
 
 
+# What zipfile and its decompressors raise on a file that is none, or no longer whole.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, UnicodeDecodeError)
+
+
 def unpack(archive: Path, directory: Path, *, limits: Limits | None = None) -> list[str]:
     """Unpack ``archive`` into the new folder ``directory``.
 
@@ -51,7 +56,7 @@ def unpack(archive: Path, directory: Path, *, limits: Limits | None = None) -> l
             _check_space(sum(member.file_size for member in files), directory.parent)
             directory.mkdir(parents=True)
             return [member.filename for member in files if not _write(content, member, directory)]
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except _DAMAGED as error:
         raise DamagedArchiveError(f"Expected a whole zip archive in {archive}. Received: {error}") from None
 
 

@@ -156,5 +156,9 @@ def _move_away(root: Path, there: Iterable[Path]) -> Path:
     away.mkdir(mode=0o700)
     for path in there:
         # The log of answers may lie on another disk.
-        shutil.move(path, away / path.name)
+        place = away / path.name
+        while place.exists():
+            # Two databases may have one name, in folders of their own.
+            place = place.with_name(f"other-{place.name}")
+        shutil.move(path, place)
     return away

@@ -29,7 +29,7 @@ class AgainstTest:
     Attributes:
         auc: .5 where it cannot, 1 where it always can; cross-validated.
         p: how often an AUC like this comes about where nothing differs.
-        served: photos in service, one of each client and hour.
+        served: photos in service, one of each client of a day.
         tested: photos of the test set, one of each person.
         when: of the look, ISO 8601.
     """
@@ -69,8 +69,8 @@ def against_test(rows: pd.DataFrame, version: int, labels: Sequence[str], seed: 
     stored = run_id and runs.read_text(run_id, _TESTED)
     if not stored:
         return None
-    tested = _one_of_each(pd.read_csv(StringIO(stored), dtype={"label": str}, keep_default_na=False), ["person"], seed)
-    served = _one_of_each(rows.assign(hour=rows["time"].dt.floor("h")), ["hour", "client"], seed)
+    tested = _one_of_each(pd.read_csv(StringIO(stored), dtype={"label": str}, keep_default_na=False), "person", seed)
+    served = _one_of_each(rows, "client", seed)
     if min(len(served), len(tested)) < LEAST:
         return None
     found = _told_apart(features(served, labels), features(tested, labels), seed)
@@ -78,9 +78,9 @@ def against_test(rows: pd.DataFrame, version: int, labels: Sequence[str], seed: 
     return found
 
 
-def _one_of_each(rows: pd.DataFrame, units: list[str], seed: int) -> pd.DataFrame:
+def _one_of_each(rows: pd.DataFrame, unit: str, seed: int) -> pd.DataFrame:
     """Photos of one person or client are alike, and would count as many."""
-    return rows.sample(frac=1, random_state=seed).drop_duplicates(units).head(_MOST)
+    return rows.sample(frac=1, random_state=seed).drop_duplicates(unit).head(_MOST)
 
 
 def _told_apart(served: pd.DataFrame, tested: pd.DataFrame, seed: int) -> AgainstTest:

@@ -31,7 +31,7 @@ class Labelled:
     """The photos since an alarm that people have labelled.
 
     Attributes:
-        groups: of each, by its name below ``FOLDER``: a person, or a client of a day.
+        groups: of each, by its name below ``FOLDER``: a person, or a client of a day, with audited photos alone.
         needed: so many groups show the gate the gain.
         gain: of which that is said.
     """
@@ -50,9 +50,9 @@ class Labelled:
         """How many there are and what they are good for."""
         there = len(set(self.groups.values()))
         return (
-            f"There are labelled photos of {there} people or clients since then; at {self.needed} a run begins by "
-            f"itself. Half of them are trained on, and by the other half the gate sees a gain of {self.gain:.0%} in "
-            "four cases of five."
+            f"There are audited and labelled photos of {there} people or clients since then; at {self.needed} a run "
+            f"begins by itself. Half of them are trained on, and by the other half the gate sees a gain of "
+            f"{self.gain:.0%} in four cases of five."
         )
 
 
@@ -72,7 +72,9 @@ def people_needed(gain: float, confidence_level: float) -> int:
 
 
 def labelled(store: Store, version: int, since: datetime, gain: float, confidence_level: float) -> Labelled:
-    """The photos of accepted corrections of a version's answers since a moment.
+    """The audited photos of a version's answers since a moment, as far as they are labelled.
+
+    Clients correct mistakes: on photos that they chose, any other version would be better than this one.
 
     Args:
         store: the opened log.
@@ -84,7 +86,14 @@ def labelled(store: Store, version: int, since: datetime, gain: float, confidenc
     chosen = select(answers.c.id).where(answers.c.version == version, answers.c.time >= since)
     with store.reading() as connection:
         ids = set(connection.scalars(chosen))
-    groups = {row["file_name"]: row["group"] for row in _rows(FOLDER / METADATA) if Path(row["file_name"]).stem in ids}
+    rows = _rows(FOLDER / METADATA)
+    # A person of whom other photos are trained on cannot be tested on.
+    trained = {row["group"] for row in rows if row.get("split") == "train"}
+    groups = {
+        row["file_name"]: row["group"]
+        for row in rows
+        if Path(row["file_name"]).stem in ids and row["group"] not in trained
+    }
     return Labelled(groups, people_needed(gain, confidence_level), gain)
 
 

@@ -36,8 +36,8 @@ def strangest(
     recent = rows[rows["time"] > look.baseline.until]
     seen = features(recent, labels)[list(look.baseline.names)]
     seen = seen.fillna(seen.mean())
-    distances = (look.baseline.alarm.normal.differences(seen.to_numpy(float)) ** 2).sum(axis=1)
-    chosen = recent.assign(distance=distances).sort_values("distance", ascending=False).head(STRANGEST)
+    distances = look.baseline.alarm.normal.lengths(seen.to_numpy(float))
+    chosen = recent.assign(distance=distances).sort_values("distance", ascending=False, kind="stable").head(STRANGEST)
     return [
         {
             **{str(name): value for name, value in row.items()},

@@ -132,5 +132,5 @@ def _audited(rows: Sequence[Any], confidence_level: float) -> Estimate | None:
 
 
 def _unit(row: Any) -> str:
-    """What goes together: photos of a person, else those of a client in an hour."""
-    return f"subject {row.subject}" if row.subject else f"{row.client} {row.time:%Y-%m-%d %H}"
+    """What goes together: photos of a person, else those of a client of a day, whose pseudonym lasts so long."""
+    return f"subject {row.subject}" if row.subject else f"client {row.client}"

@@ -14,6 +14,8 @@ from facesent.serving.gateway.answers.tables import ACCEPTED, REJECTED, WAITING,
 
 _HEX_DIGITS = "0123456789abcdef"
 _ID_DIGITS = 32
+# As who works with the project's commands.
+_OWNER = "cli"
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Waiting:
         subject: pseudonym of the person, if the client sent one.
         box: of the face in the photo; None for the whole photo.
         photo: where it is, if it was kept.
+        chance: whether chance alone chose the answer, and so says how often the version is right.
     """
 
     number: int
@@ -47,6 +50,7 @@ class Waiting:
     subject: str | None
     box: dict[str, int] | None
     photo: Path | None
+    chance: bool
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,7 @@ def to_audit(store: Store) -> list[Audited]:
         ]
 
 
-AUDIT_LABEL = (corrections.c.source == "cli",)
+AUDIT_LABEL = (corrections.c.source == _OWNER,)
 """What counts as a label of the audit: clients correct what is wrong, and so say nothing of how much is right."""
 
 
@@ -142,7 +146,7 @@ def photo_of(folder: Path, photo: str | None) -> Path | None:
 def _waiting(connection: Connection, folder: Path) -> list[Waiting]:
     found: Select[Any] = (
         select(corrections, answers.c.label.label("answered"), answers.c.client.label("asker"))
-        .add_columns(answers.c.version, answers.c.subject, answers.c.photo, answers.c.box)
+        .add_columns(answers.c.version, answers.c.subject, answers.c.photo, answers.c.box, answers.c.audit)
         .join(answers, answers.c.id == corrections.c.answer_id)
         .where(corrections.c.status == WAITING)
         .order_by(corrections.c.id)
@@ -160,6 +164,7 @@ def _waiting(connection: Connection, folder: Path) -> list[Waiting]:
             client=row.asker,
             subject=row.subject,
             box=row.box,
+            chance=row.audit and row.source == _OWNER,
             photo=photo_of(folder, row.photo),
         )
         for row in connection.execute(found)

@@ -23,6 +23,7 @@ def take_photos(accepted: Sequence[Waiting], output: Path) -> int:
 
     A photo of which one face was answered is cut to it, and ``source_sha256`` and ``source_phash`` say which photo it
     was. Photos of a person, or of a client where no person is named, are one group: they cannot come into two splits.
+    Only photos that chance chose may be tested on: what people correct are a version's mistakes.
 
     Args:
         accepted: the corrections.
@@ -31,10 +32,11 @@ def take_photos(accepted: Sequence[Waiting], output: Path) -> int:
     rows: dict[str, Row] = {row["file_name"]: row for row in _rows(output)}
     for found in accepted:
         if found.photo and (name := _copied(found, found.photo, output)):
-            rows[name] = {"file_name": name, "group": _group(found), **(_source(found.photo) if found.box else {})}
+            source = _source(found.photo) if found.box else {}
+            rows[name] = {"file_name": name, "group": _group(found), "split": "" if found.chance else "train", **source}
     if rows:
         cut = any(row.get(SOURCE) for row in rows.values())
-        columns = ("file_name", "group", *((SOURCE, SOURCE_PHASH) if cut else ()))
+        columns = ("file_name", "group", "split", *((SOURCE, SOURCE_PHASH) if cut else ()))
         table = [{column: row.get(column, "") for column in columns} for _, row in sorted(rows.items())]
         with replaced(output / METADATA) as draft:
             draft.write_text(Metadata(columns).text(table), encoding="utf-8", newline="")
