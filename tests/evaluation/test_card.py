@@ -1,12 +1,20 @@
 """The model card from values alone, and the description that the registry gets of it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+import numpy as np
+import pandas as pd
+import pytest
 import yaml
 from huggingface_hub import ModelCard
 
+from facesent.dataset.assignment import COLUMNS
+from facesent.dataset.reports import split_summary
+from facesent.dataset.splits import split
 from facesent.evaluation.card import MOST_CHARACTERS, description, model_card
 from facesent.evaluation.intervals import Estimate, share_of
+from facesent.evaluation.report.collect import data_of
 from facesent.evaluation.report.content import (
     Abstention,
     Calibration,
@@ -16,6 +24,7 @@ from facesent.evaluation.report.content import (
     Data,
     Gallery,
     HardPair,
+    Link,
     Report,
     Training,
 )
@@ -110,6 +119,57 @@ def test_says_how_much_it_answers_only_where_it_abstains() -> None:
     text = model_card(report(abstention=Abstention(0.6, 0.8, 0.9)), "")
     assert "Below a confidence of 60.0%" in text
     assert "80.0% of the test images" in text
+
+
+def links(people: Sequence[str | None], splits: Sequence[str | None] = (None,) * 60) -> list[Link]:
+    """Of images that have nothing else in common, divided as the stage ``split`` does; given splits stay."""
+    chance = np.random.default_rng(0)
+    hashes = [[f"{number:016x}" for number in chance.integers(0, 2**63, 60)] for _ in range(3)]
+    manifest = pd.DataFrame(
+        {
+            "file_name": [f"Angry/{index:02d}.png" for index in range(60)],
+            "label": "Angry",
+            "group": pd.Series(people, dtype="str"),
+            "split": pd.Series(splits, dtype="str"),
+            **dict(zip(("sha256", "phash", "phash_mirrored"), hashes, strict=True)),
+            "ok": True,
+        }
+    )
+    nothing = pd.DataFrame(columns=list(COLUMNS), dtype=str)
+    placed, found = split(manifest, nothing, val=0.2, test=0.2, seed=7, near_duplicate_distance=4, torn="keep")
+    frames = {name: placed[placed["split"] == name] for name in ("train", "val", "test")}
+    return data_of(frames, None, split_summary(found, 0)).links
+
+
+TWO_EACH = [f"person {index // 2}" for index in range(60)]
+IN_TWO_SPLITS = ["train", "test"] * 15 + ["train", "val"] * 15
+
+
+@pytest.mark.parametrize(
+    ("found", "said", "unsaid"),
+    [
+        ([], "two labels. Test images are", "near duplicate"),
+        (links([None] * 60), "Which images are of one person is not known", "metadata.csv"),
+        (links(TWO_EACH), "in training, as far as metadata.csv says. Test images are", "several splits"),
+        (links([f"proposed-{name}" for name in TWO_EACH]), "metadata.csv says. Some of its groups", "is not known"),
+        (links(TWO_EACH, IN_TWO_SPLITS), "30 times a validation or test image has a related", "No validation"),
+    ],
+    ids=["nothing known", "nobody known", "people", "proposed people", "torn as given"],
+)
+def test_says_what_is_known_to_be_kept_apart(found: list[Link], said: str, unsaid: str) -> None:
+    known = report()
+    data = model_card(replace(known, data=replace(known.data, links=found)), "").split("## Data")[1]
+    assert said in data
+    assert unsaid not in data
+    assert "  " not in data
+
+
+def test_a_temperature_of_1_is_not_called_fitted() -> None:
+    known = report()
+    assert "temperature 1.250, fitted on validation." in model_card(known, "")
+    text = model_card(replace(known, calibration=replace(known.calibration, temperature=1.0)), "")
+    assert "The probabilities are not calibrated." in text
+    assert "fitted" not in text
 
 
 def test_description_has_no_metadata() -> None:
