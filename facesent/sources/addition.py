@@ -108,15 +108,15 @@ def _names(name: str, content: str) -> Iterator[str]:
 
 
 def _join_metadata(new: Path, data_dir: Path, incoming: Path, renamed: dict[str, str]) -> None:
-    old, added = (
-        read_metadata(folder / METADATA, [image.name for image in image_files(folder)]) for folder in (data_dir, new)
-    )
+    here = [image.name for image in image_files(data_dir)]
+    old = read_metadata(data_dir / METADATA, here)
+    added = read_metadata(new / METADATA, [image.name for image in image_files(new)])
     further = [{**row, "file_name": renamed[row["file_name"]]} for row in added.rows if row["file_name"] in renamed]
     if not further:
         return
     # Rows of images that are still to come stay.
-    told = {row["file_name"] for row in further}
-    kept = [*old.rows, *(row for row in old.unmatched if row["file_name"] not in told)]
+    to_come = read_metadata(data_dir / METADATA, [*here, *(row["file_name"] for row in further)]).unmatched
+    kept = [*old.rows, *to_come]
     columns = tuple(dict.fromkeys([*(old.columns if kept else ()), *added.columns]))
     rows: list[Row] = [{name: row.get(name, "") for name in columns} for row in [*kept, *further]]
     (incoming / METADATA).write_text(Metadata(columns).text(rows), encoding="utf-8")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from facesent.core.errors import DataError
+from facesent.dataset.metadata import read_metadata
 from facesent.sources.addition import Added, add
 
 
@@ -50,6 +51,26 @@ def test_both_metadata_are_joined(tmp_path: Path) -> None:
     assert lines[:2] == ["file_name,group,age", "Happy/1.jpg,Ann,"]
     assert lines[2].endswith(",Bob,7")
     assert lines[2].split(",")[0] in made
+
+
+@pytest.mark.parametrize("second", ["Happy/2.jpg", "Happy\\2.jpg"])
+def test_rows_of_images_that_are_still_to_come_stay_and_match_them_once_they_are_there(
+    tmp_path: Path, second: str
+) -> None:
+    rows = f"file_name,group\nHappy/1.jpg,Ann\n{second},Ann\nHappy/3.jpg,Ann\n"
+    _, made = added(
+        tmp_path / "first",
+        {"Happy/1.jpg": "a", "metadata.csv": rows},
+        {"Happy/2.jpg": "b", "metadata.csv": "file_name,group\nHappy/2.jpg,Bob\n"},
+    )
+    assert made["metadata.csv"].splitlines() == ["file_name,group", "Happy/1.jpg,Ann", "Happy/3.jpg,Ann",
+                                                 "Happy/2.jpg,Bob"]  # fmt: skip
+    _, made = added(tmp_path / "then", made, {"Happy/3.jpg": "c"})
+    known = read_metadata(tmp_path / "then" / "incoming" / "metadata.csv", [name for name in made if "/" in name])
+    assert {row["file_name"]: row["group"] for row in known.rows} == {
+        "Happy/1.jpg": "Ann", "Happy/2.jpg": "Bob", "Happy/3.jpg": "Ann",
+    }  # fmt: skip
+    assert not known.unmatched
 
 
 def cut_from(**photos: str) -> str:
