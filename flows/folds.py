@@ -17,6 +17,7 @@ from prefect.states import Failed
 from facesent.core.paths import Project
 from facesent.core.programs import Process, ProgramError, end, environment, follow, process_group, python
 from facesent.registry.credentials import without_credentials
+from facesent.registry.postgres import with_driver
 from flows.clusters import cancelled_in_dask
 
 _SECONDS_BETWEEN_LOOKS = 1.0
@@ -25,14 +26,16 @@ _STORE = "MLFLOW_TRACKING_URI"
 
 
 def passed_on() -> dict[str, str]:
-    """Variables of this process that a fold has to see wherever it runs; no password is among them."""
+    """Variables of this process that a fold has to see wherever it runs; only a database's address has a password."""
     return {_STORE: os.environ[_STORE]} if _STORE in os.environ else {}
 
 
 def _seen_here(variables: Mapping[str, str]) -> Mapping[str, str]:
     """Those of them that a worker does not know better: its own address of the same store may hold a password."""
-    own = without_credentials(os.environ.get(_STORE, ""))
-    return {name: value for name, value in variables.items() if (name, value) != (_STORE, own)}
+    own = os.environ.get(_STORE, "")
+    bare = without_credentials(own)
+    known = own != bare and with_driver(bare) == with_driver(without_credentials(variables.get(_STORE, "")))
+    return {name: value for name, value in variables.items() if not (known and name == _STORE)}
 
 
 @task(cache_policy=NO_CACHE)
