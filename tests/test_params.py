@@ -82,6 +82,14 @@ def test_a_value_out_of_range_is_named_with_what_was_received(tmp_path: Path) ->
         load_params(written(tmp_path, model__dropout=1.5))
 
 
+@pytest.mark.parametrize("seed", [-1, 2**32])
+@pytest.mark.parametrize("name", ["split", "train", "evaluate", "gate", "watch", "cross_validation", "sweep"])
+def test_a_seed_that_some_library_does_not_take_is_refused(tmp_path: Path, name: str, seed: int) -> None:
+    with pytest.raises(ParamsError, match=rf"{name}\.seed: .*Received: {seed}"):
+        load_params(written(tmp_path, **{f"{name}__seed": seed}))
+    load_params(written(tmp_path, **{f"{name}__seed": 2**32 - 1}))
+
+
 def test_validate_may_not_take_what_no_reader_would(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match=r"validate\.max_pixels: .* 50000000\. Received: 80000000"):
         load_params(written(tmp_path, validate__max_pixels=80_000_000))

@@ -32,7 +32,7 @@ def named_answers(
     Args:
         classifier: of the version.
         version: its number.
-        names: paths, or addresses of one store.
+        names: paths and addresses in stores.
         wish: how each is to be answered.
         root: the folder that relative paths start from.
 

@@ -288,6 +288,23 @@ def test_a_table_that_two_copies_of_the_project_made_differently_is_named(
         read_assignment(path)
 
 
+def test_a_row_that_a_merge_kept_twice_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "assignment.csv"
+    collection = Collection(np.random.default_rng(5))
+    _, _, memory = divide(collection.manifest, NOTHING)
+    write_assignment(path, memory)
+    header, *rows = path.read_text().splitlines(keepends=True)
+    once = read_assignment(path)
+    path.write_text("".join([header, *rows, *rows[::3]]))
+    assert read_assignment(path).equals(once)
+    for _ in range(20):
+        collection.add(None)
+    expected, report, _ = divide(collection.manifest, once)
+    result, again, _ = divide(collection.manifest, read_assignment(path))
+    assert result.equals(expected)
+    assert again == report
+
+
 def test_what_a_model_has_seen_is_known_by_content_person_picture_and_photo() -> None:
     columns, new = ["content", "person", "phash", "source", "source_phash"], "00ff00ff00ff00ff"
     photo, turned = "0f" * 8, mirrored("0f" * 8)

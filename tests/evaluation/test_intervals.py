@@ -70,6 +70,13 @@ def test_all_right_is_not_certain_either() -> None:
     assert estimate.high == 1
 
 
+@pytest.mark.parametrize("photos", range(8, 201, 16))
+def test_all_right_is_as_sure_with_weights_that_are_no_binary_fractions(photos: int) -> None:
+    right, groups = np.full(photos, True), [str(photo // 4) for photo in range(photos)]
+    plain = share_of_groups(right, groups, 0.95)
+    assert astuple(share_of_groups(right, groups, 0.95, np.full(photos, 1 / 0.03))) == pytest.approx(astuple(plain))
+
+
 def test_equal_weights_say_nothing_and_unequal_ones_make_it_wider() -> None:
     correct = np.array([True, False, True, True] * 10)
     groups = [str(number) for number in range(40)]

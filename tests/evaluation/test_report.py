@@ -270,6 +270,16 @@ def test_classes_with_one_or_no_test_image() -> None:
     assert [result.recall.images for result in report.classes] == [12, 1, 0]
 
 
+def test_photos_of_one_person_say_nothing_of_a_class() -> None:
+    test = scored([0] * 20 + [1] * 20, [0] * 15 + [1] * 25, ["Angry", "Happy"])
+    apart, _ = make(test).classes
+    together, _ = make(replace(test, groups=np.array(["one"] * 20 + list(test.file_names[20:])))).classes
+    for alone, of_many in ((together.recall, apart.recall), (together.precision, apart.precision)):
+        assert (alone.images, alone.value) == (of_many.images, of_many.value)
+        assert (alone.low, alone.high) == (0, 1)
+        assert 0.5 < of_many.low < of_many.high
+
+
 def test_each_class_with_photos_has_its_curve_of_precision_over_recall() -> None:
     report = some_report()
     assert [curve.label for curve in report.precision_recall] == ["Angry", "Happy"]

@@ -129,3 +129,9 @@ def test_the_studys_name_changes_with_what_makes_trials_incomparable() -> None:
         name(sweep_of().model_copy(update={"train": longer})),
     ]
     assert len({mine, *others}) == 6
+
+
+def test_trials_of_another_backend_are_another_study(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = study_name(sweep_of(), "val_accuracy", [b"train", b"val"])
+    monkeypatch.setenv("KERAS_BACKEND", "numpy")
+    assert study_name(sweep_of(), "val_accuracy", [b"train", b"val"]) != usual

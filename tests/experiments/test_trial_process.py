@@ -2,7 +2,11 @@ from pathlib import Path
 
 import pytest
 
+from facesent.experiments.study import reported
+from facesent.experiments.sweep import Ended, sweeping
 from facesent.experiments.trial_process import TrialFailedError, training_process
+from facesent.params import load_params
+from tests.helpers.folds_project import SETTINGS, make_project
 
 
 def test_a_trial_that_fails_says_why(tmp_path: Path) -> None:
@@ -17,3 +21,21 @@ def test_a_trial_that_fails_says_why(tmp_path: Path) -> None:
     assert "model.name: Field required" in str(caught.value)
     assert "Traceback" not in str(caught.value)
     assert str(folder / "log.txt") in str(caught.value)
+
+
+@pytest.mark.slow
+def test_a_training_that_diverges_is_pruned_and_keeps_what_was_reported_before(
+    project: Path, mlflow_store: Path
+) -> None:
+    # The head is trained with a rate of its own, and the whole network from the second epoch on.
+    train = {**SETTINGS["train"], "head": {"epochs": 1, "learning_rate": 0.001}}
+    sweep = {"trials": 1, "space": {"train.optimizer.learning_rate": {"choices": [1e20, 1e25]}}}
+    made = make_project(project, {**SETTINGS, "train": train, "sweep": sweep})
+    with sweeping(made, load_params(made.params), "val_accuracy", {}) as opened:
+        trial = opened.next_trial()
+        ended = opened.run(trial, print)
+        assert opened.missing == 0
+        epochs = reported(trial)
+    assert list(epochs) == [0, 1]
+    assert 0 <= epochs[0] <= 1
+    assert ended == Ended(0, "pruned", epochs[0], 2)

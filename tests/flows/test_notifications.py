@@ -28,6 +28,19 @@ def test_events_that_nobody_asked_for_are_not_told(receiver: Receiver) -> None:
     assert receiver.messages == []
 
 
+def test_it_says_whether_anybody_was_reached_where_there_is_somebody_to_tell(receiver: Receiver) -> None:
+    unknown = "no-such-service://somewhere"
+    for urls, reached in (
+        ([], True),
+        ([receiver.url], True),
+        ([unknown, receiver.url], True),
+        ([receiver.url, unknown], True),
+        ([unknown, unknown], False),
+    ):
+        assert notify(Notify(urls=urls, events=["alarm"]), "alarm", "title", "text", str) is reached
+        assert notify(Notify(urls=urls, events=["failed"]), "alarm", "title", "text", pytest.fail) is True
+
+
 def test_what_cannot_be_sent_is_a_warning_without_the_address(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

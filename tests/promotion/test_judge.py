@@ -240,6 +240,19 @@ def test_images_that_the_champion_was_trained_on_do_not_count(made: Project) -> 
     assert "on the 20 of 30 test images that neither saw in training" in verdict.reason
 
 
+def test_what_is_in_one_group_with_a_seen_image_does_not_count_either(made: Project) -> None:
+    champion_of(made, WEAK)
+    move_to_test(made, 10)
+    candidate = candidate_of(made, 0.0)
+    test = pd.read_csv(made.split("test"), dtype=str)
+    # Such as a mirrored copy: the last ten are those that were moved.
+    test.loc[0, "group"] = test["group"].iloc[-1]
+    test.to_csv(made.split("test"), index=False)
+    verdict = judge.judge(made, candidate, tried(candidate))
+    assert verdict.comparison
+    assert (verdict.comparison.images, verdict.comparison.seen) == (19, 11)
+
+
 def test_where_too_few_images_are_new_to_both_it_is_unknown_and_says_how_to_go_on(made: Project) -> None:
     champion_of(made, WEAK)
     move_to_test(made, 20, keep=False)

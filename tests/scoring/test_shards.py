@@ -142,6 +142,25 @@ def test_photos_of_a_store_get_the_same_answers(
     assert fetched.drop(columns="path").equals(scored.drop(columns="path"))
 
 
+@pytest.mark.parametrize("first", ["folder", "store"])
+def test_a_list_of_paths_and_addresses_is_answered_in_its_order(
+    scored: pd.DataFrame, root: Path, version: Version, tmp_path: Path, first: str
+) -> None:
+    fsspec.filesystem("memory").put(f"{root}/photos", "/mixed/photos", recursive=True)
+    # Every third is from the other of the two.
+    lines = [
+        path if (number % 3 == 2) != (first == "folder") else f"memory://mixed/{path}"
+        for number, path in enumerate(scored["path"])
+    ]
+    (tmp_path / "_list.txt").write_text("\n".join(lines))
+    target = tmp_path / "_of-a-list"
+    for number in range(plan(target, str(tmp_path / "_list.txt"), version).shards):
+        score(root, target, number)
+    rows = pd.read_parquet(target)
+    assert rows["path"].tolist() == lines
+    assert rows.drop(columns="path").equals(scored.drop(columns="path"))
+
+
 def test_lines_that_are_no_photos_are_rows(root: Path, version: Version, tmp_path: Path) -> None:
     lines = ["photos/00000.png", "gone.jpg", "nul\0byte.jpg", "x" * 5000, "/dev/null", "photos"]
     (tmp_path / "_list.txt").write_text("\n".join(lines))

@@ -8,7 +8,7 @@ import pytest
 from facesent.core.paths import Project
 from facesent.params import Params, load_params
 from facesent.section import Section
-from facesent.training.fingerprint import fingerprint
+from facesent.training.fingerprint import LIBRARIES, fingerprint
 
 ROOT = Path(__file__).parents[2]
 FRAME = pd.DataFrame({"file_name": ["a.png", "b.png"], "label": ["Happy", "Sad"]})
@@ -34,6 +34,19 @@ def test_it_is_the_same_for_the_same() -> None:
 )
 def test_it_tells_apart(other: str) -> None:
     assert other != fingerprint(SECTIONS, {"train": FRAME})
+
+
+def test_another_backend_of_keras_gives_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    usual = fingerprint(SECTIONS, {"train": FRAME})
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    assert fingerprint(SECTIONS, {"train": FRAME}) == usual
+    monkeypatch.setenv("KERAS_BACKEND", "numpy")
+    assert fingerprint(SECTIONS, {"train": FRAME}) != usual
+
+
+def test_what_solves_a_head_is_among_the_libraries() -> None:
+    assert {"scikit-learn", "scipy"} <= set(LIBRARIES)
 
 
 def test_asking_for_it_loads_none_of_the_training() -> None:

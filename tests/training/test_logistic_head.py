@@ -44,7 +44,7 @@ def solved(shrinkage: float, classes: int = 3) -> keras.Model:
 
 def objective(model: keras.Model, kernel: np.ndarray, bias: np.ndarray, shrinkage: float) -> float:
     """The mean log loss, and the norm of the weights of standardised features."""
-    seen = examples(60)
+    seen = examples(60, len(bias))
     both = np.concatenate([seen.images, seen.images[:, :, ::-1]])
     features = np.asarray(keras.Model(model.input, model.get_layer("head_logits").input)(both), np.float64)
     logits = features @ kernel + bias
@@ -54,8 +54,9 @@ def objective(model: keras.Model, kernel: np.ndarray, bias: np.ndarray, shrinkag
     return float(losses.mean() + shrinkage * norm / 2)
 
 
-def test_the_head_is_at_the_minimum() -> None:
-    model = solved(0.5)
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_head_is_at_the_minimum(classes: int) -> None:
+    model = solved(0.5, classes)
     kernel, bias = (np.asarray(value, np.float64) for value in model.get_layer("head_logits").get_weights())
     least = objective(model, kernel, bias, 0.5)
     chance = np.random.default_rng(0)
@@ -63,7 +64,9 @@ def test_the_head_is_at_the_minimum() -> None:
         for _ in range(5):
             other = kernel + scale * np.abs(kernel).mean() * chance.standard_normal(kernel.shape)
             assert objective(model, other, bias, 0.5) > least
-    assert objective(model, kernel, bias + np.array([0.05, -0.05, 0]), 0.5) > least
+    for factor in (0.95, 1.05):
+        assert objective(model, factor * kernel, factor * bias, 0.5) > least
+    assert objective(model, kernel, bias + np.array([0.05, -0.05, 0][:classes]), 0.5) > least
 
 
 def test_more_shrinkage_leaves_smaller_weights() -> None:

@@ -1,0 +1,36 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from mlflow.tracking import MlflowClient
+from prefect.logging import disable_run_logger
+
+from facesent.core.paths import Project
+from facesent.registry import runs
+from facesent.registry.versions import NAME
+from facesent.watch.hours import Hours
+from facesent.watch.look import Look
+from flows.watch import _answer
+from tests.helpers.webhook import Receiver
+
+
+def test_an_alarm_that_reached_nobody_is_told_again_at_the_next_look(
+    project: Path, mlflow_store: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = MlflowClient()
+    client.create_registered_model(NAME)
+    client.create_model_version(NAME, source="file:///nowhere", run_id=runs.begin("training", {}))
+    settings = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
+    settings["notify"]["urls"] = [f"{receiver.url}/${{CHAT_TOKEN}}"]
+    (project / "params.yaml").write_text(yaml.safe_dump(settings))
+    monkeypatch.delenv("CHAT_TOKEN", raising=False)
+    alarm = Look(1, "alarm", "brightness down", Hours([], [], np.empty((0, 1)), ["brightness"]))
+    told = []
+    with disable_run_logger():
+        for token in (None, "hidden-word", "hidden-word"):
+            if token:
+                monkeypatch.setenv("CHAT_TOKEN", token)
+            _answer(Project(project), alarm, alarm.sentence)
+            told.append(len(receiver.messages))
+    assert told == [0, 1, 1]
