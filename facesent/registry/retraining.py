@@ -18,7 +18,7 @@ from facesent.registry import runs, versions
 from facesent.registry.addresses import sqlite_file
 from facesent.registry.client import mlflow_answers
 from facesent.registry.packaging import UNLIKE_FILE
-from facesent.registry.runs import MODEL_TAG, PROCESS_TAG, SEEN_ARTIFACT
+from facesent.registry.runs import EXPERIMENT, MODEL_TAG, PROCESS_TAG, SEEN_ARTIFACT
 
 RETRAIN_TAG = "retrain-required"
 _EVALUATION, _SHEETS, _PREDICTIONS = "evaluation", "augmentation", "predictions.csv"
@@ -165,12 +165,20 @@ def _logged_models() -> Iterator[LoggedModel]:
 
 
 def _all_runs() -> Iterator[Run]:
-    """This project's, in whatever experiment they are now, deleted or not: a server may hold other projects' too."""
-    client = MlflowClient()
-    experiments = [experiment.experiment_id for experiment in client.search_experiments(view_type=ViewType.ALL)]
-    token = None
+    """This project's, deleted or not: all of its experiment, and those of it that are in another one now.
+
+    A server may hold other projects' too.
+    """
+    experiments = MlflowClient().search_experiments(view_type=ViewType.ALL)
+    ours = {experiment.experiment_id for experiment in experiments if experiment.name == EXPERIMENT}
+    yield from _runs_in(sorted(ours), "")
+    yield from _runs_in([found.experiment_id for found in experiments if found.experiment_id not in ours], _OURS)
+
+
+def _runs_in(experiments: list[str], query: str) -> Iterator[Run]:
+    client, token = MlflowClient(), None
     while experiments:
-        page = client.search_runs(experiments, _OURS, run_view_type=ViewType.ALL, page_token=token)
+        page = client.search_runs(experiments, query, run_view_type=ViewType.ALL, page_token=token)
         yield from page
         token = page.token
         if not token:
