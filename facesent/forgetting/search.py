@@ -81,7 +81,7 @@ class Found:
     @property
     def nothing(self) -> bool:
         """Whether there is nothing to forget."""
-        return not (self.person.contents or self.answers or self.placed)
+        return not (self.files or self.person.contents or self.answers or self.placed)
 
 
 class _Earlier(NamedTuple):

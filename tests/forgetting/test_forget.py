@@ -280,6 +280,25 @@ def test_what_looks_alike_is_for_a_person_to_decide() -> None:
     assert not Path("data/Sad/copy.jpg").exists()
 
 
+@pytest.mark.parametrize("alone", [False, pytest.param(True, marks=pytest.mark.long)])
+@pytest.mark.usefixtures("place")
+def test_of_the_files_without_a_byte_the_persons_alone_are_removed(alone: bool) -> None:
+    person = "nobody-else" if alone else first_in("train")
+    other = next(group for group in groups().values() if group != person)
+    theirs, others = Path("data/Sad/theirs.jpg"), [Path("data/Sad/others.jpg"), Path("outputs/note.txt"), Path("a.jpg")]
+    for path in (theirs, *others):
+        path.touch()
+    with Path("data/metadata.csv").open("a") as rows:
+        rows.write(f"Sad/theirs.jpg,{person}\nSad/others.jpg,{other}\n")
+    code, output = run(person, "--others-stay")
+    assert code == 0, output
+    assert "Sad/theirs.jpg" in output
+    assert not theirs.exists()
+    assert [path for path in others if not path.is_file()] == []
+    assert person not in groups().values()
+    assert "Sad/others.jpg" in groups()
+
+
 @pytest.mark.parametrize("cut", [True, False])
 @pytest.mark.usefixtures("place")
 def test_a_face_that_was_cut_out_is_found_by_its_photo_and_the_photo_by_its_face(cut: bool) -> None:
