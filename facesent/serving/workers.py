@@ -65,7 +65,7 @@ class Worker:
         self.port = 0
         """Where it can be asked once it has loaded a version."""
         self.accepts = False
-        """Whether it was let accept at the address of all."""
+        """Whether it was let accept at the address of all, and nobody ended it since."""
 
     @classmethod
     async def start(cls, listener: socket, settings: GatewaySettings, scratch: Path, metrics: Path) -> "Worker":
@@ -135,6 +135,7 @@ class Worker:
 
     async def end(self, seconds: float = _GRACE_SECONDS) -> None:
         """Let it end with what it is answering, for which it has so long."""
+        self.accepts = False
         self._told.close()
         await self._wait(seconds)
         with suppress(ProcessLookupError):
