@@ -164,6 +164,33 @@ def test_what_is_too_old_is_deleted_with_its_photo_and_leaves_no_bytes(folder: P
     assert not [content for content in files if b"somebody-old" in content]
 
 
+def test_a_photo_that_cannot_be_looked_at_keeps_no_other(folder: Path) -> None:
+    old = (datetime.now(UTC) - timedelta(days=31)).timestamp()
+    photos = folder / "answers" / "photos"
+    photos.mkdir(parents=True)
+    for name in ("a", "z"):
+        (photos / name).touch()
+        os.utime(photos / name, (old, old))
+    (photos / "b").symlink_to("gone")
+    Store(DEFAULT_ADDRESS).forget_older(30)
+    assert [path.name for path in photos.iterdir()] == ["b"]
+
+
+def test_answers_are_written_once_though_what_is_too_old_cannot_be_deleted(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    old = Answered([ANSWER], ["b2xk"], time=datetime.now(UTC) - timedelta(days=31))
+    [(kept,)] = written(replace(ALL, keep_days=99), old)
+    [row] = rows()
+    (folder / "answers" / row.photo).unlink()
+    (folder / "answers" / row.photo).mkdir()
+    [(new,)] = written(ALL, Answered([ANSWER], ["bmV3"]))
+    assert [row.id for row in rows()] == [kept, new]
+    assert [message.partition(":")[0] for message in caplog.messages] == [
+        "What is too old stays in the log of answers for another hour"
+    ]
+
+
 def test_an_answer_that_cannot_be_a_row_leaves_the_others(capfd: pytest.CaptureFixture[str]) -> None:
     written(KEPT, Answered([{"surprise": 1}]), Answered([ANSWER]))
     assert [row.label for row in rows()] == ["Happy"]

@@ -126,11 +126,17 @@ class AnswerLog:
         if batch:
             self._write(self._store, batch)
             self._release(batch)
-            # What comes next may fail, and this is done.
-            batch.clear()
         if time.monotonic() >= self._forget_at:
-            self._store.forget_older(self._settings.keep_days)
             self._forget_at = time.monotonic() + _FORGET_SECONDS
+            self._clean(self._store)
+
+    def _clean(self, store: Store) -> None:
+        """Delete what is too old; a failure keeps no answer from being written."""
+        try:
+            store.forget_older(self._settings.keep_days)
+        except (DatabaseError, OSError) as error:
+            metrics.log_failures.inc()
+            _log.error("What is too old stays in the log of answers for another hour: %s", _why(error))
 
     def _write(self, store: Store, batch: list[Answered]) -> None:
         """Write a batch; what can never be written is dropped, all else that fails is tried again."""
@@ -183,10 +189,13 @@ class AnswerLog:
         metrics.log_failures.inc()
         if not self._failed:
             self._failed = True
-            why = reason(error) if isinstance(error, DatabaseError) else str(error)
-            _log.error("The log of answers cannot be written; trying again: %s", why)
+            _log.error("The log of answers cannot be written; trying again: %s", _why(error))
 
     def _say_works(self) -> None:
         if self._failed:
             self._failed = False
             _log.warning("The log of answers can be written again.")
+
+
+def _why(error: Exception) -> str:
+    return reason(error) if isinstance(error, DatabaseError) else str(error)
