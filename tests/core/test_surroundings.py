@@ -99,6 +99,18 @@ def test_without_git_the_line_says_what_it_is_for(project: Path, monkeypatch: py
         surroundings.require(Path())
 
 
+def test_git_is_understood_in_any_language(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git = project / "bin" / "git"
+    git.parent.mkdir()
+    said = "[ $LC_ALL = C ] && echo 'fatal: not a git repository' || echo 'Kein Git-Repository'"
+    git.write_text(f"#!/bin/sh\n({said}) >&2\nexit 128\n")
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", str(project / "bin"), prepend=os.pathsep)
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    with pytest.raises(FacesentError, match="git init"):
+        surroundings.require(Path())
+
+
 def test_a_checkout_of_another_user_is_told_how_to_trust_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # As git's own tests do, since this process may not give files away.
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")

@@ -1,5 +1,7 @@
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
-from facesent.core.errors import FacesentError
+from facesent.core.errors import FacesentError, TrackingError
 from facesent.core.files import sha256
 from facesent.core.paths import Project
 from facesent.images.reading import ImageError
@@ -331,6 +333,21 @@ def test_a_champion_that_is_damaged_leaves_it_unknown(made: Project) -> None:
     verdict = judge.judge(made, candidate, tried(candidate))
     assert (verdict.outcome, verdict.champion, verdict.incomparable) == ("UNKNOWN", 1, True)
     assert "cannot be loaded" in verdict.reason
+
+
+def test_a_champion_whose_store_is_away_leaves_no_verdict(
+    made: Project, mlflow_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    champion_of(made, WEAK)
+    candidate = candidate_of(made, 0.0)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with closing(sqlite3.connect(mlflow_store)) as store, store:
+        away = "http://127.0.0.1:9/api/2.0/mlflow-artifacts/artifacts/model"
+        store.execute("UPDATE model_versions SET storage_location = ? WHERE version = 1", (away,))
+    with pytest.raises(TrackingError, match="Connection refused"):
+        judge.judge(made, candidate, tried(candidate))
+    assert not made.verdict.exists()
+    assert "verdict" not in versions.tags_of(candidate.version)
 
 
 def test_without_test_images_it_is_unknown(made: Project) -> None:

@@ -96,6 +96,19 @@ def test_a_champion_of_other_classes_is_replaced_on_demand_only(project: Path) -
     assert aliases.promote(verdict, replace_incomparable=True).champion == candidate.version
 
 
+def test_another_version_of_the_same_run_is_not_judged_yet(project: Path) -> None:
+    made = make_project(project)
+    decide(made)
+    made.params.write_text(made.params.read_text().replace("min_confidence: 0.0", "min_confidence: 0.9"))
+    candidate = register.register(made)
+    second, first = versions.versions()
+    assert (candidate.version, candidate.created, second.run_id) == (2, True, first.run_id)
+    judged = {"verdict", "verdict_reason", "judged_at"}
+    assert (judged & set(first.tags), judged & set(second.tags)) == (judged, set())
+    with pytest.raises(RegistryError, match="Received: version 2, verdict none"):
+        aliases.rollback(2)
+
+
 def test_a_model_that_mlflow_lost_is_recorded_again(
     project: Path, mlflow_store: Path, empty_mlflow_database: Path
 ) -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from facesent.core.errors import TrackingError
 from facesent.core.paths import Project
-from facesent.registry import runs
-from facesent.registry.addresses import make_relative
+from facesent.registry import runs, versions
+from facesent.registry.addresses import make_relative, sqlite_file
 from facesent.serving.server import served
 from tests.helpers.trained_project import make_project
 
@@ -143,11 +143,18 @@ def test_two_at_once_find_one_store(old: Path) -> None:
     assert addresses(old) == {"mlruns/1", *(f"mlruns/1/{run_id}/artifacts" for run_id in (earlier, *made))}
 
 
+def test_options_of_the_driver_are_no_part_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sqlite_file("sqlite:///mlflow.db?timeout=60") == Path("mlflow.db")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db?timeout=60")
+    assert versions.versions() == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mlflow.db", "mlflow.db.lock"]
+
+
 @pytest.mark.slow
 @pytest.mark.long
 def test_a_moved_champion_is_served(old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from facesent.promotion import register
-    from facesent.registry import versions
 
     versions.set_alias(versions.CHAMPION, register.register(make_project(old)).version)
     new = tmp_path / "a b"

@@ -32,6 +32,21 @@ def test_text_loses_the_credentials_of_every_address() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("address", "without"),
+    [
+        ("postgresql://me:pa/ss@host/db", "postgresql://host/db"),
+        ("postgresql+psycopg://me:pa/s:s@host:5432/db?password=it", "postgresql+psycopg://host:5432/db?password=***"),
+        ("postgresql://host/db?password=it&connect_timeout=5", "postgresql://host/db?password=***&connect_timeout=5"),
+        ("postgresql://host/db?user=me&sslpassword=it", "postgresql://host/db?user=me&sslpassword=***"),
+        ("http://host:5000/a@b", "http://host:5000/a@b"),
+        ("models:/facesent@champion", "models:/facesent@champion"),
+    ],
+)
+def test_text_loses_passwords_of_databases_and_nothing_else(address: str, without: str) -> None:
+    assert without_credentials(f"no store at {address} today") == f"no store at {without} today"
+
+
 def test_an_error_does_not_show_them_nor_lead_to_them() -> None:
     with pytest.raises(TrackingError, match="Received: no store at postgresql://host/db") as caught, mlflow_answers():
         raise MlflowException("no store at postgresql://me:secret@host/db")

@@ -81,6 +81,29 @@ def test_files_are_kept_with_the_run(tmp_path: Path) -> None:
     assert [entry.path for entry in mlflow.MlflowClient().list_artifacts(run)] == ["summary.md"]
 
 
+def test_an_artifact_is_read_where_the_run_has_it() -> None:
+    run = parent()
+    runs.log_bytes(run, "notes/seen.txt", "1 ± 0".encode())
+    runs.log_bytes(run, "damaged.txt", b"\xff")
+    assert runs.read_text(run, "notes/seen.txt") == "1 ± 0"
+    assert (runs.read_bytes(run, "damaged.txt"), runs.read_text(run, "damaged.txt")) == (b"\xff", None)
+    for run_id, artifact in (
+        (run, "notes/other.txt"),
+        (run, "a/b.txt"),
+        ("0" * 32, "notes/seen.txt"),
+        ("", "seen.txt"),
+    ):
+        assert (runs.read_bytes(run_id, artifact), runs.read_text(run_id, artifact)) == (None, None)
+
+
+def test_an_artifact_store_that_is_away_does_not_say_that_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    address = "http://127.0.0.1:9/api/2.0/mlflow-artifacts/artifacts"
+    mlflow.MlflowClient().create_experiment(runs.EXPERIMENT, artifact_location=address)
+    with pytest.raises(TrackingError, match="Connection refused"):
+        runs.read_text(parent(), "notes/seen.txt")
+
+
 def test_a_store_that_cannot_be_had_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"file://{tmp_path}")
     with pytest.raises(TrackingError, match="MLFLOW_TRACKING_URI"):

@@ -16,6 +16,7 @@ import pytest
 from facesent.core.paths import Project
 from facesent.doctor import reachable
 from facesent.registry import retraining, runs
+from facesent.registry.troubles import is_of_store
 
 pytestmark = pytest.mark.slow
 
@@ -138,3 +139,20 @@ def test_a_page_that_is_not_mlflow(mlflow_store: Path, status: int, advice: str)
         server.shutdown()
     assert advice in line
     assert "<" not in line
+
+
+@pytest.mark.parametrize(
+    ("said", "of_store"),
+    [
+        ("API request to http://127.0.0.1:9/x failed with exception HTTPConnectionPool", True),
+        ("[Errno 28] No space left on device: '/tmp/x'", True),
+        ("(sqlite3.OperationalError) database is locked", True),
+        ("(sqlite3.OperationalError) database or disk is full", True),
+        ("An error occurred (AccessDenied) when calling the GetObject operation: Access Denied", True),
+        ("File not found: filepath=/models/model.keras", False),
+        ("Unable to synchronously open file (file signature not found)", False),
+        ("weights or labels in /models that differ from those registered", False),
+    ],
+)
+def test_what_is_said_of_a_store_is_told_from_what_is_said_of_a_model(said: str, of_store: bool) -> None:
+    assert is_of_store(said) is of_store
