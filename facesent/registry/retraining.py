@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pandas as pd
-from mlflow.entities import LoggedModel, Run, ViewType
+from mlflow.entities import Run, ViewType
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
 
@@ -17,7 +17,7 @@ from facesent.dataset.assignment import table_of
 from facesent.registry import runs, versions
 from facesent.registry.addresses import sqlite_file
 from facesent.registry.client import mlflow_answers
-from facesent.registry.packaging import UNLIKE_FILE
+from facesent.registry.packaging import UNLIKE_FILE, logged_model
 from facesent.registry.runs import EXPERIMENT, MODEL_TAG, PROCESS_TAG, SEEN_ARTIFACT
 
 RETRAIN_TAG = "retrain-required"
@@ -101,12 +101,12 @@ def remove_pictures(knows: Knows, shows: Shows, is_chart: IsChart) -> int:
 @mlflow_answers(makes_store=False)
 def remove_embeddings(knows: Knows) -> int:
     """Take the embeddings of such images out of the models that keep them to tell what is unlike; how many."""
-    models = _logged_models() if _has_store() else ()
-    return sum(_without_embeddings(model, knows) for model in models)
+    places = _places_of_models() if _has_store() else ()
+    return sum(_without_embeddings(place, knows) for place in places)
 
 
-def _without_embeddings(model: LoggedModel, knows: Knows) -> int:
-    repository = get_artifact_repository(model.artifact_location)
+def _without_embeddings(place: str, knows: Knows) -> int:
+    repository = get_artifact_repository(place)
     path = f"artifacts/{UNLIKE_FILE}"
     if path not in {entry.path for entry in repository.list_artifacts("artifacts")}:
         return 0
@@ -156,12 +156,17 @@ def _has_store() -> bool:
     return file is None or file.is_file()
 
 
-def _logged_models() -> Iterator[LoggedModel]:
-    """Also those of runs that somebody deleted."""
+def _places_of_models() -> Iterator[str]:
+    """Where the files of models are, also of those that somebody deleted, and of those of deleted runs."""
     client = MlflowClient()
     for run in _all_runs():
         for output in run.outputs.model_outputs if run.outputs else ():
-            yield client.get_logged_model(output.model_id)
+            if model := logged_model(output.model_id):
+                yield str(model.artifact_location)
+            else:
+                # MLflow keeps the files, and no longer says where.
+                root = client.get_experiment(run.info.experiment_id).artifact_location
+                yield f"{root}/models/{output.model_id}/artifacts"
 
 
 def _all_runs() -> Iterator[Run]:

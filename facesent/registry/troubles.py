@@ -49,7 +49,10 @@ _ADVICE = {
     ),
 }
 # In small letters too.
-_NOT_OF_A_MODEL = ("api request to", "disk is full", "no space left", "file too large", "database is locked")
+_NOT_OF_A_MODEL = (
+    "api request to", "disk is full", "disk i/o error", "input/output error", "no space left", "file too large",
+    "database is locked",
+)  # fmt: skip
 
 
 def message_of(error: Exception) -> str:
