@@ -56,7 +56,10 @@ def unpack(archive: Path, directory: Path, *, limits: Limits | None = None) -> l
             _check_space(sum(member.file_size for member in files), directory.parent)
             directory.mkdir(parents=True)
             return [member.filename for member in files if not _write(content, member, directory)]
-    except _DAMAGED as error:
+    except (*_DAMAGED, OSError) as error:
+        # bzip2 raises an OSError of its own, which is none of the system's.
+        if isinstance(error, OSError) and error.errno:
+            raise
         raise DamagedArchiveError(f"Expected a whole zip archive in {archive}. Received: {error}") from None
 
 

@@ -19,6 +19,7 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from sqlalchemy import select, update
 
+from facesent.serving.gateway.answers.correcting import Correction, correct
 from facesent.serving.gateway.answers.store import Store
 from facesent.serving.gateway.answers.tables import answers
 from facesent.sources.drawn_faces.dataset import draw_dataset
@@ -39,7 +40,7 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "train": {"epochs": 30},
     # Of 12 people's photos nothing closer can be said.
     "gate": {"retrain_margin": 0.3},
-    "log": {"photos": True, "corrections": LABELLED},
+    "log": {"photos": True, "audit_share": 1.0},
     "watch": {"baseline_hours": 48, "block_hours": 6, "quiet_hours": 48, "resamples": 20, "gain": 0.3},
     "server": {"poll_seconds": 1, "shadow_seconds": 1},
 }
@@ -89,6 +90,15 @@ def spread(machine: Machine, first_hour: int, expected: int) -> None:
     store.close()
 
 
+def audit(machine: Machine, labels: Mapping[str, str]) -> None:
+    """As `facesent feedback ID LABEL` for each answer."""
+    store = Store(f"sqlite:///{machine.project}/answers.db", machine.project / "answers")
+    with store.writing() as connection:
+        for id_, label in labels.items():
+            correct(connection, Correction(id_, label, None), "cli")
+    store.close()
+
+
 def test_a_change_leads_to_the_next_version_that_the_running_server_answers_with(
     machine: Machine,
     set_params: Callable[[Path, Mapping[str, Mapping[str, Any]]], None],
@@ -117,8 +127,7 @@ def test_a_change_leads_to_the_next_version_that_the_running_server_answers_with
         # An alarm alone asks for labels.
         run(machine, "flows.watch")
         # The one step that is a person's.
-        for id_, label in list(zip(ids, truth, strict=True))[-LABELLED:]:
-            requests.post(f"{address}/feedback", json={"id": id_, "label": label}, timeout=60).raise_for_status()
+        audit(machine, dict(list(zip(ids, truth, strict=True))[-LABELLED:]))
         run(machine, "facesent.cli", "feedback", "accept", "--all")
         assert f"labelled photos of {LABELLED} people" in run(machine, "facesent.cli", "watch", status=3)
         with (

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 from mlflow.artifacts import list_artifacts
+from mlflow.tracking import MlflowClient
 
 import facesent
 from facesent.registry import packaging, runs
+from facesent.registry.retraining import remove_embeddings
 
 ROOT = Path(facesent.__file__).parent
 
@@ -46,3 +48,16 @@ def test_a_model_is_logged_with_an_example_and_without_being_loaded(
     assert not [record for record in caplog.records if record.levelname == "WARNING"]
     files = {entry.path for entry in list_artifacts(logged.model_uri)}
     assert {"MLmodel", "input_example.json", "serving_input_example.json", "requirements.txt"} <= files
+
+
+@pytest.mark.usefixtures("mlflow_store")
+def test_a_model_that_somebody_deleted_is_logged_again_and_hinders_no_forgetting(project: Path) -> None:
+    model, labels = project / "model.keras", project / "labels.json"
+    model.write_bytes(b"no network")
+    labels.write_text('["Happy", "Sad"]')
+    run_id = runs.begin("run", {})
+    first = packaging.log_model(run_id, model, labels).model_id
+    assert packaging.log_model(run_id, model, labels).model_id == first
+    MlflowClient().delete_logged_model(first)
+    assert packaging.log_model(run_id, model, labels).model_id != first
+    assert remove_embeddings(lambda images: images["content"] == "") == 0

@@ -38,6 +38,15 @@ def test_children_are_their_parents_and_found_again_by_fingerprint() -> None:
     assert mlflow.get_run(child).data.tags["mlflow.parentRunId"] == one
 
 
+@pytest.mark.parametrize(("status", "goes_on"), [("FINISHED", False), ("RUNNING", False), ("KILLED", True)])
+def test_of_another_machine_only_what_ended_early_is_gone_on_with(status: str, goes_on: bool) -> None:
+    theirs = parent()
+    client = mlflow.MlflowClient()
+    client.set_tag(theirs, runs.PROCESS_TAG, "elsewhere boot 1 1")
+    client.update_run(theirs, status=status)
+    assert (parent() == theirs) is goes_on
+
+
 def test_finished_children_come_with_their_curves_and_results() -> None:
     plan = parent()
     for fold in (1, 2):

@@ -155,6 +155,17 @@ def test_accepted_photos_come_into_data_with_their_person(folder: Path) -> None:
     assert [len(rows[name]["source_phash"]) for name in names] == [0, 32, 0]
 
 
+def test_audited_photos_may_be_tested_on_and_what_clients_correct_is_trained_on(folder: Path) -> None:
+    audited, corrected = logged(*[Answered([ANSWER], [png(side)]) for side in (40, 50)], photos=True, audit_share=1.0)
+    assert run(audited, "Sad").exit_code == 0
+    assert client_of().post("/feedback", json={"id": corrected, "label": "Sad"}).status_code == 202
+    assert run("accept", "--all").exit_code == 0
+    taken = folder / "outputs" / "feedback"
+    names = [f"Sad/{id_}.png" for id_ in (audited, corrected)]
+    splits = {row["file_name"]: row["split"] for row in read_metadata(taken / "metadata.csv", names).rows}
+    assert [splits[name] for name in names] == ["", "train"]
+
+
 def test_decisions_are_for_what_waits_and_for_one_label_an_answer() -> None:
     [id_] = logged(Answered([ANSWER]))
     with Store(DEFAULT_ADDRESS).writing() as connection:

@@ -99,3 +99,22 @@ def test_a_flipped_bit_is_noticed(tmp_path: Path) -> None:
     archive.write_bytes(archive.read_bytes().replace(b"picturepicture", b"picturePicture", 1))
     with pytest.raises(DamagedArchiveError, match="CRC"):
         unpack(archive, tmp_path / "out")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_member_is_one_line(tmp_path: Path, method: int) -> None:
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w", method) as content:
+        content.writestr("A/1.jpg", bytes(range(256)) * 64)
+    damaged = bytearray(archive.read_bytes())
+    damaged[60:90] = bytes(30)
+    archive.write_bytes(damaged)
+    with pytest.raises(DamagedArchiveError, match="Expected a whole zip archive"):
+        unpack(archive, tmp_path / "out")
+
+
+def test_a_name_that_is_no_text_is_one_line(tmp_path: Path) -> None:
+    archive = write_zip(tmp_path / "a.zip", ("A/ä.jpg", b"one"))
+    archive.write_bytes(archive.read_bytes().replace("ä".encode(), b"\xff\xff"))
+    with pytest.raises(DamagedArchiveError, match="Expected a whole zip archive"):
+        unpack(archive, tmp_path / "out")

@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from facesent.cli import main
 from facesent.registry import decisions, runs
 from facesent.registry.decisions import Aliases
+from facesent.stores.backup import _move_away
 from tests.helpers import promoters
 from tests.helpers.stores import rows_in
 
@@ -110,6 +111,14 @@ def test_what_is_there_is_overwritten_only_when_asked_and_kept_then(folder: Path
     assert state(folder) == before
     [away] = folder.glob("before-restore-*")
     assert state(away) == after
+
+
+def test_databases_of_one_name_are_both_moved_away(tmp_path: Path) -> None:
+    for name in ("mlflow", "answers"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "facesent.db").write_text(name)
+    away = _move_away(tmp_path, [tmp_path / name / "facesent.db" for name in ("mlflow", "answers")])
+    assert {file.read_text() for file in away.iterdir()} == {"mlflow", "answers"}
 
 
 @pytest.mark.parametrize("spoil", ["change", "remove", "add"])

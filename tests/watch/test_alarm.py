@@ -70,6 +70,14 @@ def test_a_lasting_change_is_noticed_within_days_and_a_single_odd_hour_is_not() 
     assert alarms(alarm, odd) == 0
 
 
+def test_the_strangest_of_many_single_answers_is_told_from_the_others() -> None:
+    chance = np.random.default_rng(8)
+    usual = learn(hours(chance, 24 * 14, clients=100), **QUIET, seed=1).normal
+    answers = chance.normal(size=(50, FEATURES))
+    answers[7] *= 4
+    assert np.argmax(usual.lengths(answers)) == 7
+
+
 def test_the_same_baseline_gives_the_same_alarm() -> None:
     means = hours(np.random.default_rng(5), 24 * 7)
     one, other = learn(means, **QUIET, seed=1), learn(means, **QUIET, seed=1)

@@ -125,12 +125,12 @@ def test_whether_photos_are_unlike_the_test_set_is_looked_at_once_and_is_no_alar
     page = project / "outputs" / "watch" / "watch.html"
     assert watch().exit_code == 0
     assert "Not known yet" in page.read_text()
-    log(3, 60)
+    log(3, 120)
     assert watch().exit_code == 0
     first = runs.read_text(run_id, "watch/against_test.json")
     assert json.loads(first)["tested"] == 100
     assert said in " ".join(page.read_text().split())
-    log(63, 60, brightness=200.0)
+    log(123, 60, brightness=200.0)
     assert watch().exit_code == 0
     assert runs.read_text(run_id, "watch/against_test.json") == first
 
@@ -154,6 +154,8 @@ def test_an_alarm_says_how_many_labels_the_gate_needs_and_half_of_them_are_for_i
     since = sorted(ids() - before)
     assert "labelled photos of 0 people or clients since then; at 170 a run begins" in watch().output
     label(usual[:3] + since[:169])
+    assert "169 people" in watch().output
+    label(since[170:180], "train")
     assert "169 people" in watch().output
     label(since[169:170])
     page = project / "outputs" / "watch" / "watch.html"
@@ -185,14 +187,15 @@ def ids() -> set[str]:
     return found
 
 
-def label(chosen: Sequence[str]) -> None:
-    """As if corrections with these photos had been accepted."""
+def label(chosen: Sequence[str], split: str = "") -> None:
+    """As if labels of these photos had been accepted: of the audit, or with ``train`` of clients."""
     known = parse(FOLDER / "metadata.csv")[1] if FOLDER.exists() else []
     (FOLDER / "Sad").mkdir(parents=True, exist_ok=True)
     for id_ in chosen:
         (FOLDER / "Sad" / f"{id_}.png").write_bytes(id_.encode())
-    rows = [(row["file_name"], row["group"]) for row in known] + [(f"Sad/{id_}.png", f"client-{id_}") for id_ in chosen]
-    (FOLDER / "metadata.csv").write_text("\n".join(["file_name,group", *map(",".join, rows)]))
+    rows = [(row["file_name"], row["group"], row["split"]) for row in known]
+    rows += [(f"Sad/{id_}.png", f"client-{id_}", split) for id_ in chosen]
+    (FOLDER / "metadata.csv").write_text("\n".join(["file_name,group,split", *map(",".join, rows)]))
 
 
 @pytest.mark.parametrize(("gain", "people"), [(0.1, 310), (0.15, 170), (0.3, 66), (0.9, 14)])
