@@ -117,6 +117,7 @@ def test_where_nobody_answers_the_flow_completes_and_the_question_stays() -> Non
     assert decisions.read().aliases == Aliases(2, 1)
 
 
+@pytest.mark.long
 def test_the_pipeline_promotes_what_was_approved_and_says_by_whom(
     project: Any, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

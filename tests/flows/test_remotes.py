@@ -16,7 +16,7 @@ from flows.first_images import bring
 from tests.helpers.object_storage import Connection, Storage, breaking_connection
 from tests.helpers.tracking_server import free_port, tracking_server
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 IMAGES, RUNS = "images", "runs"
 AUTHOR = {f"GIT_{role}_{what}": "test" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
@@ -96,7 +96,6 @@ def check_complete(trained: Path, fresh: Path) -> None:
     assert model_sha256(here.model, here.labels) == model_sha256(there.model, there.labels)
 
 
-@pytest.mark.long
 def test_a_clone_of_what_is_in_a_bucket_registers_the_same_version(
     trained: Path, bucket: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,7 +127,6 @@ def test_a_clone_of_what_is_in_a_folder_computes_nothing_anew(trained: Path, tmp
     check_complete(trained, fresh)
 
 
-@pytest.mark.long
 def test_a_push_that_was_cut_is_completed_by_the_next(
     trained: Path, bucket: Storage, connection: Connection, tmp_path: Path
 ) -> None:
@@ -144,7 +142,6 @@ def test_a_push_that_was_cut_is_completed_by_the_next(
     check_complete(trained, fresh)
 
 
-@pytest.mark.long
 def test_the_flow_takes_images_from_the_remote_and_draws_none_where_it_refuses(
     trained: Path, bucket: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
