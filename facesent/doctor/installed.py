@@ -1,6 +1,5 @@
 """The interpreter, the packages, the programs and the machine."""
 
-import os
 import platform
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from facesent.doctor.finding import Finding
+from facesent.images.threads import cores
 
 # Optional packages by what they are for.
 _EXTRAS = {
@@ -83,7 +83,7 @@ def _machine() -> Iterator[Finding]:
     import psutil
 
     memory = psutil.virtual_memory()
-    what = f"{os.cpu_count()} cores, {memory.available / 1e9:.0f} of {memory.total / 1e9:.0f} GB memory available"
+    what = f"{cores()} cores, {memory.available / 1e9:.0f} of {memory.total / 1e9:.0f} GB memory available"
     small = memory.available < _MEMORY_GB * 1e9
     advice = (
         f"the reference recipe takes {_MEMORY_GB} GB; close other programs or train on smaller images" if small else ""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from facesent.core.paths import Project
+from facesent.images.threads import cores
 from facesent.model.processor import describe_cpu
 from facesent.params import Params, load_params
 from facesent.presets import nearest_preset, presets
@@ -123,5 +124,5 @@ def _computed_with() -> dict[str, str]:
     return {
         "packages": f"python {platform.python_version()}, {packages}",
         "backend": os.environ.get("KERAS_BACKEND", ""),
-        "machine": f"{describe_cpu()}, {os.cpu_count()} CPUs, {platform.system()}",
+        "machine": f"{describe_cpu()}, {cores()} CPUs, {platform.system()}",
     }

@@ -373,7 +373,7 @@ class _Follower:
                 file.write_text(json.dumps(state), encoding="utf-8")
             self._unwritten = False
         except OSError as error:
-            # A full disk costs what /version shows, and no answer.
+            # A full disk costs what /health shows, and no answer.
             if not self._unwritten:
                 self._log(f"The state cannot be shown: {in_words(error)}")
             self._unwritten = True

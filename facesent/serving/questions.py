@@ -13,6 +13,7 @@ from facesent.registry import runs, versions
 from facesent.registry.client import mlflow_answers
 
 TOLERANCE = 1e-5
+"""Of probabilities: rounding in float32, in another order of summation."""
 _ARTIFACT = "canary/questions.json"
 _SECONDS = 60.0
 

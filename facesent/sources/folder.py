@@ -85,17 +85,21 @@ def import_folder(
     above = levels(source)
     places: dict[str, _Place] = {}
     skipped: list[tuple[str, str]] = []
+    left_out: set[str] = set()
     for part, split in parts(above[-1]).items():
         classes, others = _survey(part)
         prefix = f"{part.name}/" if split or part != above[-1] else ""
         skipped += [(f"{prefix}{name}", reason) for name, reason in others]
         for label, files in classes.items():
             if label in without:
+                left_out.add(label)
                 skipped.append((f"{prefix}{label}", "left out, as requested"))
                 continue
             for name in files:
                 taken = name if crop == "none" else name_of_crop(name)
                 places[_free(f"{label}/{taken}", part.name, places)] = _Place(part / label / name, split)
+    if unknown := sorted(set(without) - left_out):
+        raise DataError(f"Expected class folders of {source} to leave out. Received: {some(unknown)}")
     counts = Counter(name.split("/")[0] for name in places)
     if len(counts) < least_classes:
         raise DataError(

@@ -41,10 +41,15 @@ def strangest(
     return [
         {
             **{str(name): value for name, value in row.items()},
-            "picture": None if row["label"] in hidden else _picture(folder, row["photo"]),
+            "picture": None if _is_hidden(str(row["label"]), labels, hidden) else _picture(folder, row["photo"]),
         }
         for row in chosen.to_dict("records")
     ]
+
+
+def _is_hidden(label: str, labels: Sequence[str], hidden: Sequence[str]) -> bool:
+    """Also where the answer names no class: the photo may be of any."""
+    return label in hidden or (bool(hidden) and label not in labels)
 
 
 def render(

@@ -82,7 +82,7 @@ class Block:
 
     def commands(self) -> list[str]:
         """Its lines without comments, continued ones joined."""
-        joined = self.code.replace("\\\n", " ")
+        joined = re.sub(r"\\\n|(?<=\|)\n", " ", self.code)
         lines = (re.sub(r"(^|\s+)#\s.*", "", line).strip() for line in joined.splitlines())
         return [line for line in lines if line]
 

@@ -19,9 +19,8 @@ from PIL import Image
 
 from facesent.images.limits import MAX_PIXELS
 from facesent.images.rows import UNCERTAIN
+from facesent.serving.questions import TOLERANCE
 from facesent.serving.server import HOST
-
-TOLERANCE = 1e-5
 
 _ANSWER_SECONDS = 60.0
 _WARM_UP = 5

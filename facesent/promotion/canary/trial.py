@@ -18,7 +18,7 @@ from facesent.core.programs import Standby
 from facesent.images.reading import naming
 from facesent.images.rows import read_split
 from facesent.model.storage import load_labels
-from facesent.promotion.canary.interview import TOLERANCE, Findings, Question, interview
+from facesent.promotion.canary.interview import Findings, Question, interview
 from facesent.promotion.canary.report import CanaryReport
 from facesent.promotion.evaluated import answers_of
 from facesent.promotion.register import Candidate
@@ -26,7 +26,7 @@ from facesent.registry import runs, versions
 from facesent.registry.client import mlflow_answers
 from facesent.registry.troubles import of_server
 from facesent.registry.versions import CHAMPION
-from facesent.serving.questions import Questions, as_png, keep_questions
+from facesent.serving.questions import TOLERANCE, Questions, as_png, keep_questions
 from facesent.serving.server import Server, ServerError, ServerKilledError, served
 from facesent.sources.drawn_faces.expression import CLASSES
 from facesent.sources.drawn_faces.portrait import draw_portrait

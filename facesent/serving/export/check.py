@@ -11,12 +11,10 @@ from facesent.core.files import sha256
 from facesent.images.reading import Pixels
 from facesent.model.inference import Probabilities, in_batches
 from facesent.serving.export.formats import ExportError, Format
+from facesent.serving.questions import TOLERANCE
 
 if TYPE_CHECKING:
     import tensorflow as tf
-
-# Rounding in float32, in another order of summation.
-TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -12,6 +11,7 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
+from facesent.images.threads import cores
 from facesent.sources.drawn_faces.camera import to_jpeg
 from facesent.sources.drawn_faces.chance import Chance
 from facesent.sources.drawn_faces.expression import CLASSES
@@ -125,7 +125,7 @@ def render(seed: int, image_size: int, shot: Shot) -> bytes:
 
 
 def _render_all(shots: list[Shot], draw: Callable[[Shot], bytes], workers: int | None) -> Iterable[bytes]:
-    workers = min(workers or os.cpu_count() or 1, len(shots))
+    workers = min(workers or cores(), len(shots))
     if workers == 1:
         yield from map(draw, shots)
         return
