@@ -35,6 +35,9 @@ PAGE = Path("outputs/watch/watch.html")
 @flow(name=NAME)
 def watch() -> "State[Any]":
     """Look at the answers in service; at an alarm, have the pipeline started with labelled photos, or ask for some."""
+    from facesent.registry.versions import RegistryError
+    from facesent.watch.look import WatchError
+
     prepare()
     project = Project()
     try:
@@ -44,6 +47,9 @@ def watch() -> "State[Any]":
         artifacts.publish("watch", page)
         if seen.state == "alarm":
             _answer(project, seen, found)
+    except (WatchError, RegistryError) as error:
+        # Nothing is in service yet, or nobody has asked since a promotion.
+        return Completed(name="Idle", message=str(error))
     except Exception as error:
         return failed(error)
     return Completed(name=seen.state.capitalize(), message=seen.sentence)

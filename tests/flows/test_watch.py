@@ -11,7 +11,7 @@ from facesent.registry import runs
 from facesent.registry.versions import NAME
 from facesent.watch.hours import Hours
 from facesent.watch.look import Look
-from flows.watch import _answer
+from flows.watch import _answer, watch
 from tests.helpers.webhook import Receiver
 
 
@@ -34,3 +34,13 @@ def test_an_alarm_that_reached_nobody_is_told_again_at_the_next_look(
             _answer(Project(project), alarm, alarm.sentence)
             told.append(len(receiver.messages))
     assert told == [0, 1, 1]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("prefect_server", "mlflow_store")
+def test_as_long_as_nothing_is_in_service_there_is_nothing_to_do_and_no_fault(project: Path) -> None:
+    settings = Path(__file__).parents[2] / "params.yaml"
+    (project / "params.yaml").write_bytes(settings.read_bytes())
+    state = watch(return_state=True)
+    assert (state.name, state.is_completed()) == ("Idle", True)
+    assert state.message
