@@ -35,10 +35,11 @@ PAGE = Path("outputs/watch/watch.html")
 @flow(name=NAME)
 def watch() -> "State[Any]":
     """Look at the answers in service; at an alarm, have the pipeline started with labelled photos, or ask for some."""
+    prepare()
+    # They import MLflow.
     from facesent.registry.versions import RegistryError
     from facesent.watch.look import WatchError
 
-    prepare()
     project = Project()
     try:
         seen = look(project)

@@ -12,7 +12,6 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from facesent.doctor.finding import Finding
-from facesent.images.threads import cores
 
 # Optional packages by what they are for.
 _EXTRAS = {
@@ -81,6 +80,8 @@ def _program(name: str) -> Finding:
 
 def _machine() -> Iterator[Finding]:
     import psutil
+
+    from facesent.images.threads import cores
 
     memory = psutil.virtual_memory()
     what = f"{cores()} cores, {memory.available / 1e9:.0f} of {memory.total / 1e9:.0f} GB memory available"

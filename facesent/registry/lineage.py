@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import yaml
 
 from facesent.core.paths import Project
-from facesent.images.threads import cores
 from facesent.model.processor import describe_cpu
 from facesent.params import Params, load_params
 from facesent.presets import nearest_preset, presets
@@ -120,6 +119,9 @@ def _names(listed: str) -> str:
 
 
 def _computed_with() -> dict[str, str]:
+    # It imports OpenCV, which a doctor may have to find broken.
+    from facesent.images.threads import cores
+
     packages = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     return {
         "packages": f"python {platform.python_version()}, {packages}",

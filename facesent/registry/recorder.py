@@ -155,10 +155,11 @@ def begin_training(
     tags = {**lineage_tags(project), **{name: value for name, value in known.items() if value}}
     name = run_name(project, params)
     run_id = runs.begin(name, params.flat(), fingerprint=fingerprint, tags=tags, resume=resume)
-    if not resume:
-        runs.log_images(run_id, frames)
+    # Last its images: a run that has them was begun whole, before a kill or on another machine.
+    if not runs.has_images(run_id):
         if patch := changes(project):
             runs.log_bytes(run_id, runs.CHANGES_ARTIFACT, patch)
+        runs.log_images(run_id, frames)
     return run_id
 
 

@@ -61,6 +61,8 @@ def begin(
 ) -> str:
     """Start a run, or go on with the one of this fingerprint that was begun before; returns its id.
 
+    A run of another machine is gone on with only if it ended early.
+
     Args:
         name: of the run, as people read it in a list.
         params: the settings, ``section.key`` to value.
@@ -156,6 +158,12 @@ def log_metrics(run_id: str, metrics: Mapping[str, float], step: int = 0) -> Non
 def log_images(run_id: str, splits: Mapping[str, pd.DataFrame]) -> None:
     """Let a run say which images it used: the rows of each split."""
     MlflowClient().log_inputs(run_id, [_dataset(name, frame) for name, frame in splits.items()])
+
+
+def has_images(run_id: str) -> bool:
+    """Whether a run says which images it used."""
+    inputs = MlflowClient().get_run(run_id).inputs
+    return bool(inputs and inputs.dataset_inputs)
 
 
 @mlflow_answers()

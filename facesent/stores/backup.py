@@ -154,11 +154,13 @@ def _is_used(folder: Path) -> bool:
 def _move_away(root: Path, there: Iterable[Path]) -> Path:
     away = root / f"before-restore-{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}"
     away.mkdir(mode=0o700)
+    folders = [root.resolve()]
     for path in there:
+        folder = path.parent.resolve()
+        if folder not in folders:
+            folders.append(folder)
+        # Two databases of one name lie in folders of their own, each with SQLite's files beside it.
+        place = folders.index(folder)
         # The log of answers may lie on another disk.
-        place = away / path.name
-        while place.exists():
-            # Two databases may have one name, in folders of their own.
-            place = place.with_name(f"other-{place.name}")
-        shutil.move(path, place)
+        shutil.move(path, away / (f"{place}-{path.name}" if place else path.name))
     return away

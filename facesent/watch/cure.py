@@ -14,8 +14,9 @@ from facesent.dataset.files import METADATA
 from facesent.dataset.metadata import Metadata, parse
 from facesent.registry import runs, versions
 from facesent.registry.client import mlflow_answers
+from facesent.serving.answers.deciding import AUDIT_LABEL
 from facesent.serving.gateway.answers.store import Store
-from facesent.serving.gateway.answers.tables import answers
+from facesent.serving.gateway.answers.tables import ACCEPTED, answers, corrections
 
 FOLDER = Path("outputs/feedback")
 """Photos of accepted corrections."""
@@ -83,7 +84,12 @@ def labelled(store: Store, version: int, since: datetime, gain: float, confidenc
         gain: of accuracy on such photos that the gate is to see.
         confidence_level: of the gate's interval.
     """
-    chosen = select(answers.c.id).where(answers.c.version == version, answers.c.time >= since)
+    chosen = (
+        select(answers.c.id)
+        .join(corrections, corrections.c.answer_id == answers.c.id)
+        .where(answers.c.version == version, answers.c.time >= since)
+        .where(answers.c.audit, corrections.c.status == ACCEPTED, *AUDIT_LABEL)
+    )
     with store.reading() as connection:
         ids = set(connection.scalars(chosen))
     rows = _rows(FOLDER / METADATA)

@@ -149,9 +149,9 @@ IN_TWO_SPLITS = ["train", "test"] * 15 + ["train", "val"] * 15
     ("found", "said", "unsaid"),
     [
         ([], "two labels. Test images are", "near duplicate"),
-        (links([None] * 60), "Which images are of one person is not known", "metadata.csv"),
+        (links([None] * 60), "No two images are known to be of one person", "metadata.csv"),
         (links(TWO_EACH), "in training, as far as metadata.csv says. Test images are", "several splits"),
-        (links([f"proposed-{name}" for name in TWO_EACH]), "metadata.csv says. Some of its groups", "is not known"),
+        (links([f"proposed-{name}" for name in TWO_EACH]), "metadata.csv says. Some of its groups", "No two"),
         (links(TWO_EACH, IN_TWO_SPLITS), "30 times a validation or test image has a related", "No validation"),
     ],
     ids=["nothing known", "nobody known", "people", "proposed people", "torn as given"],

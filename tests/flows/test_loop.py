@@ -36,7 +36,8 @@ SIDE, PEOPLE, LABELLED = 64, 120, 192
 DARK = 0.3
 START = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=100)
 CHANGES: Mapping[str, Mapping[str, Any]] = {
-    "model": {"image_size": SIDE},
+    # One that learns, unlike that of the other tests around a training.
+    "model": {"name": "reference_cnn", "last_layer": "", "image_size": SIDE},
     "train": {"epochs": 30},
     # Of 12 people's photos nothing closer can be said.
     "gate": {"retrain_margin": 0.3},

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 from mlflow.tracking import MlflowClient
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from facesent.cli import main
 from facesent.core.files import sha256
@@ -21,9 +21,10 @@ from facesent.dataset.metadata import parse
 from facesent.params import load_params
 from facesent.registry import runs, versions
 from facesent.registry.versions import CHAMPION, NAME, set_alias
+from facesent.serving.gateway.answers.correcting import Correction, correct
 from facesent.serving.gateway.answers.rows import know_version
 from facesent.serving.gateway.answers.store import DEFAULT_ADDRESS, WATCHED, Store
-from facesent.serving.gateway.answers.tables import answers
+from facesent.serving.gateway.answers.tables import ACCEPTED, answers, corrections
 from facesent.watch.cure import FOLDER, hand_over, people_needed
 from facesent.watch.look import once
 from facesent.watch.watching import watching
@@ -60,7 +61,7 @@ def log(first_hour: int, hours: int, *, brightness: float = 120.0, happy: float 
                 rows.append(
                     {
                         "id": uuid4().hex, "time": START + timedelta(hours=hour, minutes=int(chance.integers(60))),
-                        "source": "server", "version": 1, "label": label, "audit": False,
+                        "source": "server", "version": 1, "label": label, "audit": True, "audit_weight": 1.0,
                         "confidence": float(chance.uniform(0.5, 0.99)), "probabilities": {label: 0.9},
                         "brightness": light + chance.normal(0, 5), "sharpness": float(chance.lognormal(5, 0.3)),
                         "client": f"client-{client}-{hour // 24}",
@@ -196,6 +197,12 @@ def label(chosen: Sequence[str], split: str = "") -> None:
     rows = [(row["file_name"], row["group"], row["split"]) for row in known]
     rows += [(f"Sad/{id_}.png", f"client-{id_}", split) for id_ in chosen]
     (FOLDER / "metadata.csv").write_text("\n".join(["file_name,group,split", *map(",".join, rows)]))
+    store = Store(DEFAULT_ADDRESS)
+    with store.writing() as connection:
+        for id_ in chosen:
+            correct(connection, Correction(id_, "Sad"), "client" if split else "cli")
+        connection.execute(update(corrections).values(status=ACCEPTED))
+    store.close()
 
 
 @pytest.mark.parametrize(("gain", "people"), [(0.1, 310), (0.15, 170), (0.3, 66), (0.9, 14)])

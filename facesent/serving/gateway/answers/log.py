@@ -1,6 +1,7 @@
 """The log's writer: answers are handed over in a moment, and a thread puts them into the database."""
 
 import logging
+import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -134,7 +135,8 @@ class AnswerLog:
         """Delete what is too old; a failure keeps no answer from being written."""
         try:
             store.forget_older(self._settings.keep_days)
-        except (DatabaseError, OSError) as error:
+        # SQLite's own is of a statement that goes around SQLAlchemy.
+        except (DatabaseError, sqlite3.Error, OSError) as error:
             metrics.log_failures.inc()
             _log.error("What is too old stays in the log of answers for another hour: %s", _why(error))
 
