@@ -11,9 +11,8 @@ from PIL import Image
 
 from facesent.registry import runs, versions
 from facesent.registry.client import mlflow_answers
+from facesent.serving.tolerance import TOLERANCE
 
-TOLERANCE = 1e-5
-"""Of probabilities: rounding in float32, in another order of summation."""
 _ARTIFACT = "canary/questions.json"
 _SECONDS = 60.0
 

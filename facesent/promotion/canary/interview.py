@@ -19,8 +19,8 @@ from PIL import Image
 
 from facesent.images.limits import MAX_PIXELS
 from facesent.images.rows import UNCERTAIN
-from facesent.serving.questions import TOLERANCE
 from facesent.serving.server import HOST
+from facesent.serving.tolerance import TOLERANCE
 
 _ANSWER_SECONDS = 60.0
 _WARM_UP = 5

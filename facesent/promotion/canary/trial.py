@@ -26,8 +26,9 @@ from facesent.registry import runs, versions
 from facesent.registry.client import mlflow_answers
 from facesent.registry.troubles import of_server
 from facesent.registry.versions import CHAMPION
-from facesent.serving.questions import TOLERANCE, Questions, as_png, keep_questions
+from facesent.serving.questions import Questions, as_png, keep_questions
 from facesent.serving.server import Server, ServerError, ServerKilledError, served
+from facesent.serving.tolerance import TOLERANCE
 from facesent.sources.drawn_faces.expression import CLASSES
 from facesent.sources.drawn_faces.portrait import draw_portrait
 

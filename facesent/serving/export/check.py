@@ -11,7 +11,7 @@ from facesent.core.files import sha256
 from facesent.images.reading import Pixels
 from facesent.model.inference import Probabilities, in_batches
 from facesent.serving.export.formats import ExportError, Format
-from facesent.serving.questions import TOLERANCE
+from facesent.serving.tolerance import TOLERANCE
 
 if TYPE_CHECKING:
     import tensorflow as tf
