@@ -56,14 +56,17 @@ class Normal:
         variances, axes = np.linalg.eigh(covariance)
         return cls(hours.mean(axis=0), axes / np.sqrt(np.maximum(variances, 1e-9)) / scale[:, None])
 
+    def _whitened(self, values: Numbers) -> Numbers:
+        return np.asarray((values - self.mean) @ self.whitening)
+
     def lengths(self, values: Numbers) -> Numbers:
         """How far values, ``(…, features)``, are from usual."""
-        return np.asarray(np.linalg.norm((values - self.mean) @ self.whitening, axis=-1))
+        return np.asarray(np.linalg.norm(self._whitened(values), axis=-1))
 
     def differences(self, hours: Numbers) -> Numbers:
         """Those of hours, ``(…, features)``, with far ones drawn nearer."""
-        differences = (hours - self.mean) @ self.whitening
-        lengths = self.lengths(hours)[..., None]
+        differences = self._whitened(hours)
+        lengths = np.linalg.norm(differences, axis=-1, keepdims=True)
         farthest = _FARTHEST * np.sqrt(len(self.mean))
         return np.asarray(differences * np.minimum(1.0, farthest / np.maximum(lengths, farthest)))
 
