@@ -22,7 +22,7 @@ from benchmarks.reference import log_reference
 from benchmarks.results import Result, noted
 from benchmarks.sizes import Size
 from facesent.promotion.canary.interview import photos_body
-from facesent.serving.server import Server, pings, served
+from facesent.serving.server import ModelServer, pings, served
 
 _THOUSAND = 1000
 _SAME = 1e-6
@@ -134,7 +134,7 @@ def _is_right(reply: Reply) -> bool:
     }[reply.request.expected]
 
 
-def _culprit(server: Server, request: Request) -> str:
+def _culprit(server: ModelServer, request: Request) -> str:
     """Ask once more, alone, and find in the server's log the line of facesent or MLflow that failed."""
     log = server.log.fileno()
     begin = os.fstat(log).st_size
@@ -188,12 +188,12 @@ def _memory(seen: Load) -> Result:
     )
 
 
-def _alive(server: Server) -> Result:
+def _alive(server: ModelServer) -> Result:
     alive = pings(server, TIMEOUT_SECONDS)
     return Result("", "the server answers after it", "yes" if alive else "no", goal="yes", reached=alive)
 
 
-def _unlimited(server: Server, huge: int) -> list[Result]:
+def _unlimited(server: ModelServer, huge: int) -> list[Result]:
     """What requests cost that nobody limits: all of this happens before the model sees a byte."""
     # A character of base64 holds 6 bits.
     whole, row = huge * 3 // 4, huge * 3 // 400
@@ -207,7 +207,7 @@ def _unlimited(server: Server, huge: int) -> list[Result]:
     ]
 
 
-def _cost(server: Server, what: str, body: bytes) -> Result:
+def _cost(server: ModelServer, what: str, body: bytes) -> Result:
     before = server.memory()
     with _watched(server) as peaks:
         reply = ask(server, Request(what, body))
@@ -220,7 +220,7 @@ def _cost(server: Server, what: str, body: bytes) -> Result:
 
 
 @contextmanager
-def _watched(server: Server) -> Iterator[list[int]]:
+def _watched(server: ModelServer) -> Iterator[list[int]]:
     peaks, done = [server.memory()], threading.Event()
 
     def look() -> None:

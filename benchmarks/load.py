@@ -15,7 +15,7 @@ from threading import Lock, local
 
 from benchmarks.bad_requests import Expected, Request, bad_requests
 from facesent.promotion.canary.interview import photos_body
-from facesent.serving.server import HOST, Server
+from facesent.serving.server import HOST, ModelServer
 
 CLIENTS = 16
 GOOD = "good"
@@ -53,7 +53,7 @@ class Load:
     memory: Sequence[int]
 
 
-def load(server: Server, photos: Sequence[bytes], count: int) -> Load:
+def load(server: ModelServer, photos: Sequence[bytes], count: int) -> Load:
     """Ask ``count`` times, one in five of them badly; each photo is asked about once before, to compare with.
 
     Args:
@@ -92,14 +92,14 @@ def _body(photo: bytes) -> bytes:
     return photos_body([photo])
 
 
-def _answer(server: Server, body: bytes) -> bytes:
+def _answer(server: ModelServer, body: bytes) -> bytes:
     reply = ask(server, Request(GOOD, body, Expected.ANSWERED))
     if reply.status != 200:
         raise RuntimeError(f"Expected predictions before the load. Received: {reply.status} {reply.text[-500:]!r}")
     return reply.text
 
 
-def ask(server: Server, request: Request) -> Reply:
+def ask(server: ModelServer, request: Request) -> Reply:
     """One request over a connection of its own."""
     return _ask(HTTPConnection(HOST, server.port, timeout=TIMEOUT_SECONDS), request)
 
@@ -133,7 +133,7 @@ def _headers(request: Request) -> dict[str, str]:
     return {} if request.content_type is None else {"Content-Type": request.content_type}
 
 
-def _hang_up(server: Server, request: Request) -> Reply:
+def _hang_up(server: ModelServer, request: Request) -> Reply:
     """Send a part and reset the connection, as a client that is killed."""
     lines = ["POST /invocations HTTP/1.1", f"Host: {HOST}", f"Content-Length: {len(request.body)}"]
     lines += [f"{name}: {value}" for name, value in _headers(request).items()]

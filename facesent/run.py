@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facesent.core.console import run_main, say
+from facesent.core.environment import settle
 from facesent.core.files import images_in_use
 from facesent.core.imports import importing
 from facesent.core.lifeline import exit_when_told
 from facesent.core.paths import Project
 from facesent.core.scratch import own_temporary_folder
-from facesent.core.surroundings import conflicts, git_troubles, keras_troubles, refuse, settle
+from facesent.core.surroundings import conflicts, git_troubles, keras_troubles, refuse
 
 if TYPE_CHECKING:
     from facesent.params import Params

@@ -2,8 +2,8 @@
 
 import sys
 
+from facesent.core.environment import name_user
 from facesent.core.lifeline import exit_when_told
-from facesent.core.surroundings import name_user
 
 # So Python names itself while it looks for the module of `python -m flows.…`: Prefect takes seconds to import.
 if sys.argv[0] == "-m":

@@ -12,6 +12,7 @@ from prefect.exceptions import PrefectHTTPStatusError
 
 from facesent.core import surroundings
 from facesent.core.console import leave_at_once
+from facesent.core.environment import leave_unusable_proxies_out
 from facesent.core.errors import in_a_line, to_put_right
 from facesent.core.lifeline import exit_when_told
 from facesent.core.paths import Project
@@ -70,7 +71,7 @@ def run_flow(name: str, flow: Callable[[Ready], "State[Any]"], *, again: str) ->
             check_names(Project().data)
         prepare()
         surroundings.refuse(address_troubles())
-        surroundings.leave_unusable_proxies_out()
+        leave_unusable_proxies_out()
         with prefect_api() as ready, says_its_process():
             state = flow(ready)
     except Exception as error:

@@ -30,7 +30,7 @@ from facesent.params import load_params
 from facesent.registry import store
 from facesent.registry.client import prepare
 from facesent.registry.lineage import FLOW_RUN_VARIABLE
-from facesent.serving.server import Server, standby
+from facesent.serving.server import ModelServer, standby
 from flows import artifacts, dvc_stages, notifications, tasks
 from flows.approval import wait_for_answer
 from flows.command import Ready, run_flow
@@ -98,7 +98,9 @@ def _write_summary(outputs: Path, page: str) -> None:
             draft.write_text(f"{page}\n", encoding="utf-8")
 
 
-def run_stages(project: Project, steps: Steps | None = None, server: Standby[Server] | None = None) -> dict[str, str]:
+def run_stages(
+    project: Project, steps: Steps | None = None, server: Standby[ModelServer] | None = None
+) -> dict[str, str]:
     """Run each DVC stage as a task of its name, in DVC's order; each one's "ran" or "cached"."""
     steps, outcomes = steps or Steps(), {}
     with dvc_stages.standby(project.root) as waiting:
@@ -126,7 +128,7 @@ def decide(
     project: Project,
     approval_hours: float = APPROVAL_HOURS,
     steps: Steps | None = None,
-    server: Standby[Server] | None = None,
+    server: Standby[ModelServer] | None = None,
 ) -> Summary:
     """Register, try, judge and promote what the stages made."""
     steps = steps or Steps()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from facesent.promotion.register import Candidate
     from facesent.promotion.verdict import Verdict
     from facesent.registry.decisions import Approval
-    from facesent.serving.server import Server
+    from facesent.serving.server import ModelServer
 
 # Some five minutes in all, for someone's `dvc repro` in another terminal.
 _BUSY_DELAYS = [2.0, 4.0, 8.0, 16.0, 30.0, 60.0, 60.0, 120.0]
@@ -91,7 +91,7 @@ def register(project: Project) -> "Candidate":
 
 
 @_registry_task
-def canary(project: Project, candidate: "Candidate", waiting: "Standby[Server] | None" = None) -> "CanaryReport":
+def canary(project: Project, candidate: "Candidate", waiting: "Standby[ModelServer] | None" = None) -> "CanaryReport":
     """Let the real server answer with the candidate; one that cannot be served is rejected by the gate."""
     from facesent.promotion.canary import trial
 

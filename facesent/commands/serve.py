@@ -1,5 +1,6 @@
 """``facesent serve``: the champion over HTTP."""
 
+import os
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -48,6 +49,8 @@ def serve(host: str, port: int, hosts: tuple[str, ...], workers: int, version: s
     from facesent.serving.address import Address
     from facesent.serving.answers.opening import UnreachableError, kept, opened
 
+    # Between two looks at the registry it looks after its processes: one that never answers must not hold it long.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
     params = load_params(Path("params.yaml"))
     if params.log.enabled:
         # A wrong address is told before anything starts; a database that comes back is waited for by the server.

@@ -267,7 +267,8 @@ def check_class_names(names: Iterable[str]) -> None:
 
     Raises:
         DataError: a class is called ``UNCERTAIN``, in whatever case; one is longer than a measure's name in MLflow
-            may be; two differ in case or punctuation alone, which that name does not keep.
+            may be; two differ in case or punctuation alone, which that name does not keep; one has an accent as a
+            letter of its own, so that it is not what people type.
     """
     # With it comes pandas, which flows that only look at names need not wait for.
     from facesent.images.rows import UNCERTAIN
@@ -289,4 +290,10 @@ def check_class_names(names: Iterable[str]) -> None:
             raise DataError(
                 f"Expected names of class folders that differ in letters or digits. Received: {other} and {name}. "
                 "Rename one, or put their images together."
+            )
+        if name != normalize("NFC", name):
+            raise DataError(
+                "Expected names of class folders with each accent in its letter (Unicode's form NFC). "
+                f"Received: {name}, with accents beside their letters, as macOS may write them. Rename the folder, or "
+                "move data/ away and take it with `facesent data import`, which writes them so."
             )

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from facesent.core import object_storage
+from facesent.core.environment import unusable_proxies
 from facesent.core.errors import FacesentError
 from facesent.core.paths import Project
-from facesent.core.surroundings import unusable_proxies
 from facesent.doctor import prefect_home, storage
 from facesent.doctor.finding import Finding, problem
 from facesent.registry.addresses import sqlite_file

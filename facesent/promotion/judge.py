@@ -176,29 +176,29 @@ def _compare(test: _Test, answers: _Answers, candidate: int, champion: int) -> C
             raise
         why = shorten(f"{type(error).__name__}: {error}", _ERROR_LENGTH, placeholder=" …")
         return Incomparable(champion, f"it cannot be loaded ({why}).")
-    theirs, labels = answers.examples, answers.labels
+    examples, labels = answers.examples, answers.labels
     if set(classifier.labels) != set(labels):
         known, wanted = ", ".join(classifier.labels), ", ".join(labels)
         return Incomparable(champion, f"it knows the classes {known}, not {wanted}.")
-    unseen = _unseen(test, candidate, champion)
-    if isinstance(unseen, Incomparable):
-        return unseen
-    if theirs is None or (classifier.image_size, classifier.labels) != (theirs.side, labels):
-        theirs = test.read(classifier)
-    scores = test.score(classifier, theirs)
+    new = _seen_by_neither(test, candidate, champion)
+    if isinstance(new, Incomparable):
+        return new
+    if examples is None or (classifier.image_size, classifier.labels) != (examples.side, labels):
+        examples = test.read(classifier)
+    scores = test.score(classifier, examples)
     settings, groups = test.params.evaluate, test.split["group"]
-    theirs_right = scores.argmax(axis=1) == theirs.targets
-    measures = measure(theirs.targets[unseen], scores[unseen], list(groups[unseen]), classifier.labels, settings)
+    right = scores.argmax(axis=1) == examples.targets
+    measures = measure(examples.targets[new], scores[new], list(groups[new]), classifier.labels, settings)
 
     def compared(rows: NDArray[np.bool_]) -> "Comparison":
         """On these images."""
-        chosen = (answers.targets[rows], answers.right[rows], theirs_right[rows], list(groups[rows]))
-        return compare(*chosen, labels, test.params.gate, seen=int((~unseen).sum()))
+        chosen = (answers.targets[rows], answers.right[rows], right[rows], list(groups[rows]))
+        return compare(*chosen, labels, test.params.gate, seen=int((~new).sum()))
 
-    after, before = unseen & (shifted := _shifted(test, champion)), unseen & ~shifted
+    after, before = new & (shifted := _shifted(test, champion)), new & ~shifted
     cure = Cure(compared(after), compared(before)) if after.any() and before.any() else None
     retrain = bool(retraining.reason(versions.tags_of(champion)))
-    return Champion(champion, compared(unseen), measures.accuracy_estimate, retrain=retrain, cure=cure)
+    return Champion(champion, compared(new), measures.accuracy_estimate, retrain=retrain, cure=cure)
 
 
 def _shifted(test: _Test, champion: int) -> NDArray[np.bool_]:
@@ -207,7 +207,7 @@ def _shifted(test: _Test, champion: int) -> NDArray[np.bool_]:
     return test.split["sha256"].isin(contents.split()).to_numpy(dtype=bool)
 
 
-def _unseen(test: _Test, candidate: int, champion: int) -> NDArray[np.bool_] | Incomparable:
+def _seen_by_neither(test: _Test, candidate: int, champion: int) -> NDArray[np.bool_] | Incomparable:
     """Which test images neither model has seen in training, be it as another picture or of the same person."""
     images = rows_of(test.project.assignment, test.split["sha256"])
     new = np.full(len(test.split), True)

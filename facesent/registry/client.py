@@ -42,7 +42,7 @@ _SETTINGS = {
 def prepare() -> None:
     """Set what MLflow reads when it is imported, where the user has not; for a process's entry point."""
     # Not above: with the code that serves a version comes what it imports.
-    from facesent.core.surroundings import settle
+    from facesent.core.environment import settle
 
     settle()
     os.environ["MLFLOW_TRACKING_URI"] = os.environ.get("MLFLOW_TRACKING_URI") or LOCAL_STORE

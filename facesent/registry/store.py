@@ -47,5 +47,7 @@ def _make(database: Path) -> None:
     with TemporaryDirectory() as folder:
         made = Path(folder) / database.name
         make_tables(f"sqlite:///{made}")
-        with replaced(database) as draft:
-            shutil.copyfile(made, draft)
+        # That took a second, in which `mlflow server` may have begun, which knows no lock.
+        if not database.exists():
+            with replaced(database) as draft:
+                shutil.copyfile(made, draft)

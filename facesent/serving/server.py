@@ -44,7 +44,7 @@ class _PortTakenError(ServerError):
 
 
 @dataclass(frozen=True)
-class Server:
+class ModelServer:
     """A server that answers.
 
     Attributes:
@@ -83,15 +83,15 @@ class Server:
         return self.process.poll() in _KILLED
 
 
-def standby() -> Standby[Server]:
+def standby() -> Standby[ModelServer]:
     """Room for a server that gets ready before it is known what it has to serve."""
     return Standby(_begun, lambda server: server.process)
 
 
 @contextmanager
 def served(
-    uri: str, *, waiting: Standby[Server] | None = None, start_seconds: float = _START_SECONDS
-) -> Iterator[Server]:
+    uri: str, *, waiting: Standby[ModelServer] | None = None, start_seconds: float = _START_SECONDS
+) -> Iterator[ModelServer]:
     """Serve a model while the block runs; nothing of the server outlives it, nor this process if that is killed.
 
     Args:
@@ -115,7 +115,7 @@ def served(
 
 
 @contextmanager
-def _started(uri: str, waiting: Standby[Server], deadline: float) -> Iterator[Server]:
+def _started(uri: str, waiting: Standby[ModelServer], deadline: float) -> Iterator[ModelServer]:
     with waiting.taken() as begun:
         server = replace(begun, port=_free_port())
         tell(server.process, {"uri": uri, "host": HOST, "port": server.port})
@@ -124,7 +124,7 @@ def _started(uri: str, waiting: Standby[Server], deadline: float) -> Iterator[Se
 
 
 @contextmanager
-def _begun() -> Iterator[Server]:
+def _begun() -> Iterator[ModelServer]:
     """A server that has not been told what to serve."""
     with (
         tempfile.TemporaryFile() as log,
@@ -132,7 +132,7 @@ def _begun() -> Iterator[Server]:
             [sys.executable, "-P", str(PROGRAM)], Path(), environment(), lifeline=True, stdout=log
         ) as process,
     ):
-        yield Server(0, process, log)
+        yield ModelServer(0, process, log)
 
 
 def _free_port() -> int:
@@ -141,7 +141,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_until_ready(server: Server, uri: str, deadline: float) -> None:
+def _wait_until_ready(server: ModelServer, uri: str, deadline: float) -> None:
     what = f"Expected `mlflow models serve -m {uri} --env-manager local` to answer."
     while not (pings(server) and _listens(server)):
         with suppress(subprocess.TimeoutExpired):
@@ -151,13 +151,13 @@ def _wait_until_ready(server: Server, uri: str, deadline: float) -> None:
             raise ServerError(f"{what} Received: no answer in time.\n{server_log.tail(server.log)}")
 
 
-def _kind_of(ended: Server) -> type[ServerError]:
+def _kind_of(ended: ModelServer) -> type[ServerError]:
     if server_log.says_port_is_taken(ended.log):
         return _PortTakenError
     return ServerKilledError if ended.was_killed() else ServerError
 
 
-def pings(server: Server, seconds: float = _PING_SECONDS) -> bool:
+def pings(server: ModelServer, seconds: float = _PING_SECONDS) -> bool:
     """Whether the server says within ``seconds`` that it is well."""
     connection = HTTPConnection(HOST, server.port, timeout=seconds)
     try:
@@ -169,7 +169,7 @@ def pings(server: Server, seconds: float = _PING_SECONDS) -> bool:
         connection.close()
 
 
-def _listens(server: Server) -> bool:
+def _listens(server: ModelServer) -> bool:
     """Whether it is this server that answers, not one that took the port while this one was loading."""
     for process in members(server.pid):
         with suppress(psutil.Error):

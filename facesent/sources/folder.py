@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
+from unicodedata import normalize
 
 from facesent.core.console import Progress
 from facesent.core.cropping import DEFAULT_CROP, Crop
@@ -85,20 +86,22 @@ def import_folder(
     above = levels(source)
     places: dict[str, _Place] = {}
     skipped: list[tuple[str, str]] = []
-    left_out: set[str] = set()
+    unwanted, left_out = {normalize("NFC", label) for label in without}, set[str]()
     for part, split in parts(above[-1]).items():
         classes, others = _survey(part)
         prefix = f"{part.name}/" if split or part != above[-1] else ""
         skipped += [(f"{prefix}{name}", reason) for name, reason in others]
-        for label, files in classes.items():
-            if label in without:
+        for folder, files in classes.items():
+            # macOS may write an accent as a letter of its own; people type it as one letter.
+            label = normalize("NFC", folder)
+            if label in unwanted:
                 left_out.add(label)
                 skipped.append((f"{prefix}{label}", "left out, as requested"))
                 continue
             for name in files:
                 taken = name if crop == "none" else name_of_crop(name)
-                places[_free(f"{label}/{taken}", part.name, places)] = _Place(part / label / name, split)
-    if unknown := sorted(set(without) - left_out):
+                places[_free(f"{label}/{taken}", part.name, places)] = _Place(part / folder / name, split)
+    if unknown := sorted(unwanted - left_out):
         raise DataError(f"Expected class folders of {source} to leave out. Received: {some(unknown)}")
     counts = Counter(name.split("/")[0] for name in places)
     if len(counts) < least_classes:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from facesent.evaluation.measures import Measures
 from facesent.evaluation.metrics import confusion, measure
 from facesent.evaluation.plots import save_confusion, save_curves, save_reliability
 from facesent.evaluation.predictions import as_watched, with_answers
-from facesent.evaluation.reliability import Bins, equal_width_bins
+from facesent.evaluation.reliability import equal_width_bins
 from facesent.evaluation.report.collect import (
     Background,
     Measured,
@@ -58,78 +59,74 @@ if TYPE_CHECKING:
     from facesent.model.backend import keras
 
 
+@dataclass(frozen=True)
+class _Scored:
+    """A split, and what the network answered for it."""
+
+    frame: pd.DataFrame
+    examples: Examples
+    scores: NDArray[np.float32]
+    measures: Measures
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """``(n,)``, which images were answered right."""
+        return np.asarray(self.examples.targets == self.scores.argmax(axis=1))
+
+
 def evaluate(project: Project) -> None:
     """Measure on every split and write ``project.evaluate``."""
-    settings, report = section(project.params, "evaluate", Evaluate), section(project.params, "report", Reporting)
+    settings, shown = section(project.params, "evaluate", Evaluate), section(project.params, "report", Reporting)
     min_confidence = section(project.params, "serve.min_confidence", float)
     frames = {name: read_split(project.split(name)) for name in SPLITS}
     model = load_model(project.model)
     classifier = Classifier(model, load_labels(project.labels))
-    examples = {
-        name: read_examples(project.data, frame, classifier.labels, classifier.image_size, name, spill=project.outputs)
-        for name, frame in frames.items()
-    }
-    scores = {name: _score(classifier, split, name, settings) for name, split in examples.items()}
-    measures = {
-        name: measure(split.targets, scores[name], list(frames[name]["group"]), classifier.labels, settings)
-        for name, split in examples.items()
-    }
-    uncalibrated = at_temperature(scores["test"], 1 / classifier.temperature)
-    raw = measure(examples["test"].targets, uncalibrated, list(frames["test"]["group"]), classifier.labels, settings)
-    test = _examine(classifier, examples["test"], scores["test"], raw, measures["test"], settings, min_confidence)
+    splits = {name: _score(project, classifier, frame, name, settings) for name, frame in frames.items()}
+    measures, test = {name: split.measures for name, split in splits.items()}, splits["test"]
+    uncalibrated = at_temperature(test.scores, 1 / classifier.temperature)
+    examined = _examine(classifier, test, uncalibrated, settings, min_confidence)
+    background = _background(project, settings, model, frames, test.right)
     project.evaluate.mkdir(parents=True, exist_ok=True)
-    right = examples["test"].targets == scores["test"].argmax(axis=1)
-    background = _background(project, settings, model, frames, right)
-    _write_measures(project, measures, test, background)
-    _write_predictions(project, frames["test"], scores["test"], classifier.labels)
-    as_watched(
-        frames["test"]["group"], examples["test"].images, scores["test"], classifier.labels, min_confidence
-    ).to_csv(project.evaluate / "as_watched.csv", index=False, float_format="%.4f")
-    matrix = confusion(examples["test"].targets, scores["test"], len(classifier.labels))
-    _draw_confusion(project, matrix, classifier.labels)
+    _write_measures(project, measures, examined, background)
+    _write_answers(project, test, classifier.labels, min_confidence)
+    _draw_confusion(project, test, classifier.labels)
     _draw_curves(project)
-    before, after = (_bins(examples["test"].targets, each, settings) for each in (uncalibrated, scores["test"]))
-    save_reliability(before, after, project.evaluate / "reliability.png")
-    scored = ScoredImages(
-        list(frames["test"]["file_name"]),
-        examples["test"].images,
-        examples["test"].targets,
-        scores["test"],
-        classifier.labels,
-        frames["test"]["group"].to_numpy(str),
-    )
-    _write_report(project, settings, report, model, scored, Measured(measures, test), background)
+    _draw_reliability(project, test, uncalibrated, settings)
+    pictures = _pictures(test, classifier.labels)
+    _write_report(project, settings, shown, model, pictures, Measured(measures, examined), background)
     # Last: what is told of a model is this one's, and whole.
     project.answers_sha256.write_text(f"{sha256(project.answers)}\n", encoding="utf-8")
     project.evaluated_model.write_text(f"{model_sha256(project.model, project.labels)}\n", encoding="utf-8")
     say(comparison_markdown(measures, background.reference))
 
 
-def _score(classifier: Classifier, split: Examples, name: str, settings: Evaluate) -> NDArray[np.float32]:
+def _score(project: Project, classifier: Classifier, frame: pd.DataFrame, name: str, settings: Evaluate) -> _Scored:
+    side, labels = classifier.image_size, classifier.labels
+    examples = read_examples(project.data, frame, labels, side, name, spill=project.outputs)
     with progress_of(f"Scoring {name}") as progress:
-        return classifier.probabilities(split.images, batch_size=settings.batch_size, progress=progress)
+        scores = classifier.probabilities(examples.images, batch_size=settings.batch_size, progress=progress)
+    return _Scored(frame, examples, scores, measure(examples.targets, scores, list(frame["group"]), labels, settings))
 
 
 def _examine(
     classifier: Classifier,
-    test: Examples,
-    scores: NDArray[np.float32],
-    uncalibrated: Measures,
-    measures: Measures,
+    test: _Scored,
+    uncalibrated: NDArray[np.float64],
     settings: Evaluate,
     min_confidence: float,
 ) -> Examination:
+    targets, labels = test.examples.targets, classifier.labels
     return Examination(
-        measures,
+        test.measures,
         classifier.temperature,
-        uncalibrated,
-        answered(test.targets, scores, min_confidence),
+        measure(targets, uncalibrated, list(test.frame["group"]), labels, settings),
+        answered(targets, test.scores, min_confidence),
         measure_behaviour(
             lambda images: classifier.probabilities(images, batch_size=settings.batch_size),
-            test.images,
-            test.targets,
-            classifier.labels.index(smiling) if (smiling := settings.smiling_class) in classifier.labels else None,
-            before=scores,
+            test.examples.images,
+            targets,
+            labels.index(smiling) if (smiling := settings.smiling_class) in labels else None,
+            before=test.scores,
         ),
     )
 
@@ -149,14 +146,17 @@ def _write_measures(
     class_table(measures["test"]).to_csv(project.evaluate / "classes.csv", index=False)
 
 
-def _write_predictions(project: Project, test: pd.DataFrame, scores: NDArray[np.float32], labels: list[str]) -> None:
+def _write_answers(project: Project, test: _Scored, labels: list[str], min_confidence: float) -> None:
     """One row a test image; ``actual`` and ``predicted`` are what ``dvc plots`` draws.
 
     The gate need not ask the network again: whose answers they are is told by hashes, and no bit of them is lost.
     """
-    table = pd.DataFrame({"file_name": test["file_name"], "sha256": test["sha256"], "actual": test["label"]})
-    table = with_answers(table, scores, labels)
+    frame = test.frame
+    table = pd.DataFrame({"file_name": frame["file_name"], "sha256": frame["sha256"], "actual": frame["label"]})
+    table = with_answers(table, test.scores, labels)
     table.to_csv(project.answers, index=False, float_format="%.9g", lineterminator="\n")
+    watched = as_watched(frame["group"], test.examples.images, test.scores, labels, min_confidence)
+    watched.to_csv(project.evaluate / "as_watched.csv", index=False, float_format="%.4f")
 
 
 def _draw_curves(project: Project) -> None:
@@ -220,17 +220,25 @@ def _read_json(path: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
-def _draw_confusion(project: Project, matrix: NDArray[np.int64], labels: list[str]) -> None:
-    folder = project.evaluate
+def _draw_confusion(project: Project, test: _Scored, labels: list[str]) -> None:
+    folder, matrix = project.evaluate, confusion(test.examples.targets, test.scores, len(labels))
     named = [cell(label) for label in labels]
     pd.DataFrame(matrix, named, named).to_csv(folder / "confusion_matrix.csv", index_label="actual")
     save_confusion(matrix, labels, folder / "confusion_matrix.png", normalised=False)
     save_confusion(matrix, labels, folder / "confusion_matrix_normalised.png", normalised=True)
 
 
-def _bins(targets: NDArray[np.int64], scores: NDArray[np.floating], settings: Evaluate) -> Bins:
-    number = settings.calibration_bins
-    return equal_width_bins(scores.max(axis=1), scores.argmax(axis=1) == targets, number)
+def _draw_reliability(project: Project, test: _Scored, uncalibrated: NDArray[np.float64], settings: Evaluate) -> None:
+    before, after = (
+        equal_width_bins(scores.max(axis=1), scores.argmax(axis=1) == test.examples.targets, settings.calibration_bins)
+        for scores in (uncalibrated, test.scores)
+    )
+    save_reliability(before, after, project.evaluate / "reliability.png")
+
+
+def _pictures(test: _Scored, labels: list[str]) -> ScoredImages:
+    names, groups = list(test.frame["file_name"]), test.frame["group"].to_numpy(str)
+    return ScoredImages(names, test.examples.images, test.examples.targets, test.scores, labels, groups)
 
 
 if __name__ == "__main__":

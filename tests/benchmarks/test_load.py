@@ -15,7 +15,7 @@ from PIL import Image
 
 from benchmarks.bad_requests import Expected
 from benchmarks.load import GOOD, Load, difference, load
-from facesent.serving.server import Server, pings
+from facesent.serving.server import ModelServer, pings
 
 pytest.importorskip("pyradamsa")
 
@@ -66,7 +66,7 @@ def photo(width: int) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServer]:
     log = tmp_path_factory.mktemp("load") / "log"
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -74,7 +74,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with log.open("w+b") as output:
         command = [sys.executable, "-c", SERVER, str(port)]
         process = subprocess.Popen(command, stdout=output, stderr=output, process_group=0)
-        found = Server(port, process, output)
+        found = ModelServer(port, process, output)
         try:
             deadline = time.monotonic() + 60
             while not pings(found):
@@ -86,7 +86,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def seen(server: Server) -> Load:
+def seen(server: ModelServer) -> Load:
     return load(server, [photo(width) for width in (60, 90, 120)], COUNT)
 
 
@@ -121,7 +121,7 @@ def test_bad_requests_get_what_they_should_and_hang_ups_nothing(seen: Load) -> N
             assert reply.status in (200, 400)
 
 
-def test_the_server_lives_and_its_memory_was_looked_at(seen: Load, server: Server) -> None:
+def test_the_server_lives_and_its_memory_was_looked_at(seen: Load, server: ModelServer) -> None:
     assert pings(server)
     assert len(seen.memory) == COUNT // 50
     assert min(seen.memory) > 0

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import pytest
 from zc.lockfile import LockFile
 
@@ -129,60 +128,6 @@ def test_in_a_folder_of_the_project_its_root_is_named(project: Path) -> None:
     (project / "notebooks").mkdir()
     with pytest.raises(FacesentError, match=f"root folder: {project}$"):
         surroundings.require(project / "notebooks")
-
-
-def settled(code: str, **variables: str) -> str:
-    """What code prints in a process of its own, after its entry point's preparation."""
-    program = f"from facesent.registry.client import prepare; prepare()\n{code}"
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), **variables}
-    command = [sys.executable, "-c", program]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
-
-
-@pytest.mark.parametrize("given", ["", "localhost", "localhost,127.0.0.1", "intranet.example, 127.0.0.1"])
-@pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
-def test_what_is_on_this_machine_is_asked_without_a_proxy(given: str, name: str) -> None:
-    code = (
-        "import httpx, requests, urllib.request as u\n"
-        "urls = [f'http://{host}:1234/' for host in ('localhost', '127.0.0.1', '[::1]')]\n"
-        "pool = httpx.Client()\n"
-        "print(all(pool._transport_for_url(httpx.URL(url)) is pool._transport for url in urls),\n"
-        "      any(requests.utils.get_environ_proxies(url) for url in urls[:2]), u.proxy_bypass('127.0.0.1'),\n"
-        "      bool(requests.utils.get_environ_proxies('http://example.org')), u.proxy_bypass('intranet.example'))"
-    )
-    proxy = "http://127.0.0.1:9"
-    found = settled(code, HTTP_PROXY=proxy, http_proxy=proxy, HTTPS_PROXY=proxy, **{name: given})
-    assert found == f"True False True True {'intranet' in given}"
-
-
-@pytest.mark.parametrize(
-    "proxy", ["http://proxy:port", " http://proxy:3128", "ftp://proxy:1", "http://[::1", "socks4://a:1"]
-)
-def test_a_proxy_at_which_clients_would_end_is_left_out(
-    proxy: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setenv("HTTPS_PROXY", "proxy.example:3128")
-    monkeypatch.setenv("HTTP_PROXY", proxy)
-    with pytest.raises((ValueError, httpx.InvalidURL)):
-        httpx.Client()
-    surroundings.leave_unusable_proxies_out()
-    httpx.Client().close()
-    assert "Ignoring the proxy of HTTP_PROXY, which can't be used" in capsys.readouterr().err
-    assert os.environ["HTTPS_PROXY"] == "proxy.example:3128"
-
-
-def test_settings_of_another_projects_keras_are_not_read(tmp_path: Path) -> None:
-    (tmp_path / ".keras").mkdir()
-    (tmp_path / ".keras" / "keras.json").write_text('{"image_data_format": "channels_first", "floatx": "float16"}')
-    found = settled("import os; print(os.environ['KERAS_HOME'], os.environ['KERAS_BACKEND'])", HOME=str(tmp_path))
-    assert found == f"{Path('outputs', 'cache', 'keras').absolute()} tensorflow"
-
-
-def test_text_that_the_terminal_does_not_know_ends_nothing() -> None:
-    assert settled("print('→ Größe')", PYTHONIOENCODING="ascii") == "? Gr??e"
 
 
 @pytest.mark.slow

@@ -21,6 +21,11 @@ def test_two_classes_that_share_a_measure_are_refused(names: tuple[str, str]) ->
         check_class_names(names)
 
 
+def test_a_class_that_nobody_can_type_is_refused() -> None:
+    with pytest.raises(DataError, match="NFC"):
+        check_class_names(["Happy", "Zoe\u0308"])
+
+
 def test_a_class_with_a_name_of_255_bytes_is_refused_in_one_line() -> None:
     with pytest.raises(DataError, match=r"at most 100 characters\. Received: 255, SSS") as error:
         check_class_names(["S" * 255])

@@ -92,7 +92,7 @@ def small_project(own_home: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     return root
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A temporary server and database, for flows that run in this process."""
     from prefect.settings import PREFECT_HOME, temporary_settings

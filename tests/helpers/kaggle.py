@@ -35,8 +35,11 @@ class Kaggle:
 @contextlib.contextmanager
 def kaggle_server(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kaggle]:
     """A local server that speaks Kaggle's protocol: the API redirects to a file store that serves ranges."""
+    from kagglehub import clients
     from kagglesdk import kaggle_env
 
+    # It looks for its callers among all modules, which after other tests takes seconds a request.
+    monkeypatch.setattr(clients, "get_user_agent", lambda: "kagglehub")
     state = Kaggle()
     handler = type("Handler", (_KaggleHandler,), {"state": state})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:

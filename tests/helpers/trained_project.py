@@ -6,8 +6,11 @@ apart by brightness alone. ``threshold`` moves the border, so that a worse model
 
 import hashlib
 import json
+import shutil
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -16,23 +19,36 @@ from PIL import Image
 from facesent.core.paths import SPLITS, Project
 from facesent.dataset.assignment import identities, write_assignment
 from facesent.model.storage import save_labels, save_model
+from facesent.params import load_params
 
 SIDE = 16
 REPOSITORY = Path(__file__).parents[2]
 
 
 def make_project(root: Path, *, labels: Sequence[str] = ("Dark", "Light"), threshold: float = 0.0) -> Project:
-    """Photos, splits, settings, model and evaluation under ``root``."""
-    from facesent.run import run as run_stage
+    """Photos, splits, settings, model and evaluation under ``root``, and a run in MLflow."""
+    from facesent.registry.recorder import record
 
     project = Project(root)
-    (root / "presets").mkdir(exist_ok=True)
+    shutil.copytree(_evaluated(tuple(labels), threshold).name, root, dirs_exist_ok=True)
+    record(project, load_params(project.params))
+    return project
+
+
+@cache
+def _evaluated(labels: Sequence[str], threshold: float) -> "TemporaryDirectory[str]":
+    """The same for all tests of a process: the evaluation takes seconds."""
+    from facesent.stages.evaluate import evaluate
+
+    folder = TemporaryDirectory(prefix="facesent-trained-")
+    project = Project(Path(folder.name))
+    (project.root / "presets").mkdir()
     for name in ("params.yaml", "presets/quick.yaml"):
-        (root / name).write_bytes((REPOSITORY / name).read_bytes())
+        (project.root / name).write_bytes((REPOSITORY / name).read_bytes())
     _write_photos_and_splits(project, labels)
     write_model(project, labels, threshold)
-    run_stage("evaluate", project)
-    return project
+    evaluate(project)
+    return folder
 
 
 def write_model(project: Project, labels: Sequence[str], threshold: float) -> None:

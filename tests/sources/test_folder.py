@@ -129,6 +129,22 @@ def test_a_class_that_validate_would_refuse_is_refused_at_once(source: Path, inc
         import_folder(source, incoming)
 
 
+def test_accents_of_macos_become_those_that_people_type(tmp_path: Path, incoming: Path) -> None:
+    source = make(tmp_path / "source", "train/Zoe\u0308/1.jpg", "train/Happy/1.jpg", "test/Zoë/2.jpg")
+    rows = "file_name,group\nZoe\u0308/1.jpg,anna\nHappy/1.jpg,ben\n"
+    (source / "train" / "metadata.csv").write_text(rows)
+    import_folder(source, incoming)
+    assert [name for name in names(incoming) if name.startswith("Zo")] == ["Zoë/1.jpg", "Zoë/2.jpg"]
+    table = read_metadata(incoming / "metadata.csv", ["Zoë/1.jpg", "Zoë/2.jpg", "Happy/1.jpg"])
+    assert {row["file_name"]: row["group"] for row in table.rows}["Zoë/1.jpg"] == "anna"
+
+
+@pytest.mark.parametrize("typed", ["Zoë", "Zoe\u0308"])
+def test_a_class_is_left_out_however_its_accent_is_written(source: Path, incoming: Path, typed: str) -> None:
+    make(source, "Zoe\u0308/1.jpg")
+    assert import_folder(source, incoming, without=[typed]).skipped == (("Zoë", "left out, as requested"),)
+
+
 def test_an_empty_folder_is_named(source: Path, incoming: Path) -> None:
     (source / "Fear").mkdir()
     assert import_folder(source, incoming).skipped == (("Fear", "an empty folder"),)

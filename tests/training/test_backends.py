@@ -1,4 +1,4 @@
-"""This file is also the program that it starts on another backend: ``python test_backends.py FOLDER``."""
+"""Also the program that it starts on another backend: ``-m tests.training.test_backends FOLDER``."""
 
 import json
 import os
@@ -14,15 +14,16 @@ import pytest
 
 from facesent.core.watching import Epoch, Watcher
 from facesent.images.batches import Examples, TrainingBatches, equal_weights
-from facesent.model.architectures import reference
 from facesent.model.inference import compile_forward
 from facesent.model.storage import load_model, save_model
 from facesent.params import load_params
 from facesent.training.checkpoint import CheckpointFolder, restore, snapshot, variables_of
 from facesent.training.compiling import compile_for, network, phases
 from facesent.training.loop import train
+from tests.helpers.small_network import slim_reference
 
-PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
+ROOT = Path(__file__).parents[2]
+PARAMS = load_params(ROOT / "params.yaml")
 MODEL = PARAMS.model.model_copy(update={"image_size": 32})
 SETTINGS = PARAMS.train.model_copy(update={"epochs": 2, "batch_size": 16, "precision": "float32"})
 
@@ -79,11 +80,11 @@ def test_another_backend_takes_the_same_step_and_resumes_to_the_same_weights(
 ) -> None:
     if backend == "torch" and find_spec("torch") is None:
         pytest.skip("PyTorch is in the extra `benchmarks`")
-    slim(monkeypatch)
+    slim_reference(monkeypatch)
     scores, loss = scores_and_loss(tmp_path)
     environment = {**os.environ, "KERAS_BACKEND": backend}
-    command = [sys.executable, __file__, str(tmp_path)]
-    ended = subprocess.run(command, env=environment, text=True, capture_output=True, timeout=300)
+    command = [sys.executable, "-m", "tests.training.test_backends", str(tmp_path)]
+    ended = subprocess.run(command, cwd=ROOT, env=environment, text=True, capture_output=True, timeout=300)
     assert ended.returncode == 0, ended.stderr[-3000:]
     answer = json.loads(ended.stdout)
     assert answer["backend"] == backend
@@ -95,16 +96,11 @@ def test_another_backend_takes_the_same_step_and_resumes_to_the_same_weights(
     np.testing.assert_allclose(forward(examples(4, 3).images), answer["trained"], atol=1e-4)
 
 
-def slim(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(reference, "FILTERS", (8, 8, 16, 16, 32, 32, 32))
-    patch.setattr(reference, "DENSE_UNITS", (32,))
-
-
 def main(folder: Path) -> None:
     from facesent.model.backend import keras
 
     with pytest.MonkeyPatch.context() as patch:
-        slim(patch)
+        slim_reference(patch)
         scores, loss = scores_and_loss(folder)
         whole = train_in(folder / "whole", copy=folder / "killed")
         resumed = train_in(folder / "killed")

@@ -1,4 +1,4 @@
-"""This file is also the program of the processes that it starts: ``python test_distribution.py DISTRIBUTE FOLDER``."""
+"""Also the program of processes that it starts: ``-m tests.training.test_distribution DISTRIBUTE FOLDER``."""
 
 import json
 import os
@@ -23,8 +23,10 @@ from facesent.training.checkpoint import CheckpointFolder, State
 from facesent.training.distribution import DistributionError, Follower, is_chief, share_of_batch, strategy
 from facesent.training.loop import Trained
 from facesent.training.settings import Optimizer, Train
+from tests.helpers.small_network import slim_reference
 
-PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
+ROOT = Path(__file__).parents[2]
+PARAMS = load_params(ROOT / "params.yaml")
 EPOCHS, ENDED_IN = 3, 2
 
 
@@ -69,7 +71,6 @@ def run(distribute: str, folder: Path, *, end: Callable[[], NoReturn] | None = N
         folder: of the checkpoint.
         end: ends the process in epoch ``ENDED_IN``.
     """
-    from facesent.model.architectures import reference
     from facesent.training.loop import train
 
     class Killing(Watcher):
@@ -82,15 +83,16 @@ def run(distribute: str, folder: Path, *, end: Callable[[], NoReturn] | None = N
     checkpoint = kind(folder, pytest.fail)
     data = examples(34, 1), examples(9, 2), 3
     with pytest.MonkeyPatch.context() as patch, closing(checkpoint):
-        patch.setattr(reference, "FILTERS", (8, 8, 16, 16, 32, 32, 32))
-        patch.setattr(reference, "DENSE_UNITS", (32,))
+        slim_reference(patch)
         return train(*data, *settings(distribute), checkpoint=checkpoint, fingerprint="a", watch=Killing())
 
 
 def start(distribute: str, folder: Path, *options: str, tf_config: str = "") -> "subprocess.Popen[str]":
     environment = {**os.environ, **({"TF_CONFIG": tf_config} if tf_config else {})}
-    command = [sys.executable, __file__, distribute, str(folder), *options]
-    return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    command = [sys.executable, "-m", "tests.training.test_distribution", distribute, str(folder), *options]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
 
 
 def start_workers(folder: Path, *ends: str) -> list["subprocess.Popen[str]"]:

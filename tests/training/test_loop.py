@@ -1,4 +1,4 @@
-"""This file is also the program of the processes that it starts: ``python test_training.py RECIPE FOLDER EPOCH``."""
+"""Also the program of processes that it starts: ``-m tests.training.test_loop RECIPE FOLDER EPOCH``."""
 
 import hashlib
 import json
@@ -24,8 +24,10 @@ from facesent.training.checkpoint import CheckpointFolder
 from facesent.training.loop import Trained, best_epoch, train
 from facesent.training.progress import DivergedError
 from facesent.training.settings import Head, Loss, Optimizer, Schedule
+from tests.helpers.small_network import slim_reference
 
-PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
+ROOT = Path(__file__).parents[2]
+PARAMS = load_params(ROOT / "params.yaml")
 MODEL = PARAMS.model.model_copy(update={"image_size": 16})
 SETTINGS = PARAMS.train.model_copy(update={"epochs": 3, "batch_size": 16})
 
@@ -102,13 +104,14 @@ def run_in_a_process(recipe: str, folder: Path, *, kill_in: int = 0, full: Seque
     Trainings of a stage, a fold and a trial have one too. In one that had run hundreds of other tests, with the threads
     that they left, a training was now and then seen to give other numbers.
     """
-    command = [sys.executable, __file__, recipe, str(folder), str(kill_in), *map(str, full)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    command = [sys.executable, "-m", "tests.training.test_loop", recipe, str(folder), str(kill_in), *map(str, full)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == (-signal.SIGKILL if kill_in else 0), done.stderr[-3000:]
     return done.stdout
 
 
 def main(recipe: str, folder: Path, kill_in: int, *full: int) -> None:
+    slim_reference(pytest.MonkeyPatch())
     trained = run(folder / "checkpoint", recipe=recipe, kill_in=kill_in, full=full)
     refuse_writes(False)
     (folder / "history.json").write_text(json.dumps(trained.history))

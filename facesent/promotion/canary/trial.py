@@ -27,7 +27,7 @@ from facesent.registry.client import mlflow_answers
 from facesent.registry.troubles import of_server
 from facesent.registry.versions import CHAMPION
 from facesent.serving.questions import Questions, as_png, keep_questions
-from facesent.serving.server import Server, ServerError, ServerKilledError, served
+from facesent.serving.server import ModelServer, ServerError, ServerKilledError, served
 from facesent.serving.tolerance import TOLERANCE
 from facesent.sources.drawn_faces.expression import CLASSES
 from facesent.sources.drawn_faces.portrait import draw_portrait
@@ -48,7 +48,7 @@ _TAG_CHARACTERS = 1000
 
 
 @mlflow_answers()
-def canary(project: Project, candidate: Candidate, waiting: Standby[Server] | None = None) -> CanaryReport:
+def canary(project: Project, candidate: Candidate, waiting: Standby[ModelServer] | None = None) -> CanaryReport:
     """Try the candidate behind the real server, unless it is the champion and passed before.
 
     Args:
@@ -76,7 +76,7 @@ def canary(project: Project, candidate: Candidate, waiting: Standby[Server] | No
 
 
 @mlflow_answers()
-def try_version(version: int, question: Question, waiting: Standby[Server] | None = None) -> CanaryReport:
+def try_version(version: int, question: Question, waiting: Standby[ModelServer] | None = None) -> CanaryReport:
     """Serve a version, ask it, stop it and write down what came of it.
 
     Args:
@@ -124,7 +124,7 @@ def recorded(version: int) -> CanaryReport | None:
 
 
 def tried(
-    version: int, question: Question, waiting: Standby[Server] | None = None
+    version: int, question: Question, waiting: Standby[ModelServer] | None = None
 ) -> tuple[CanaryReport, NDArray[np.float64] | None]:
     """Serve a version, ask it and stop it; also the probabilities of the further photos.
 

@@ -1,0 +1,73 @@
+"""The environment variables and streams of a process, put right before the libraries read them."""
+
+import os
+import pwd
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import gettempdir
+from urllib.parse import urlsplit
+
+from facesent.core.paths import Project
+from facesent.core.surroundings import BACKENDS, is_project
+
+_CACHE = Project().outputs / "cache"
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+_PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+
+
+def settle() -> None:
+    """Let this process and those that it starts ask this machine without a proxy, and read no other project's Keras.
+
+    For a process's entry point, before it speaks to anyone.
+    """
+    name_user()
+    for name in ("NO_PROXY", "no_proxy"):
+        given = os.environ.get(name) or os.environ.get(name.swapcase()) or ""
+        hosts = [host.strip() for host in given.split(",") if host.strip()]
+        os.environ[name] = ",".join([*hosts, *(host for host in _THIS_MACHINE if host not in hosts)])
+    # Its keras.json in the home may say another backend, data format or precision.
+    os.environ.setdefault("KERAS_HOME", str((_CACHE / "keras").absolute()))
+    os.environ.setdefault("KERAS_BACKEND", BACKENDS[0])
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # A terminal that knows ASCII alone shows what it can.
+            stream.reconfigure(errors="replace")
+
+
+def name_user() -> None:
+    """Give a user id without a name, as containers have it, what libraries end without: a name, and a home."""
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        os.environ.setdefault("USER", f"user-{os.getuid()}")
+        if "HOME" not in os.environ:
+            home = (_CACHE / "home").absolute() if is_project(Path()) else Path(gettempdir())
+            home.mkdir(parents=True, exist_ok=True)
+            os.environ["HOME"] = str(home)
+
+
+def unusable_proxies() -> dict[str, str]:
+    """The variables that name a proxy at which Prefect's client would end, with what to do."""
+    names = [name for each in _PROXIES for name in (each, each.upper())]
+    found = {name: _unusable(os.environ[name]) for name in names if os.environ.get(name)}
+    return {name: advice for name, advice in found.items() if advice}
+
+
+def _unusable(proxy: str) -> str:
+    try:
+        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        usable = proxy == proxy.strip() and parts.scheme in _PROXY_SCHEMES and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        return "set it in the form http://HOST:PORT"
+    return "" if not parts.scheme.startswith("socks") or find_spec("socksio") else "pip install socksio pysocks"
+
+
+def leave_unusable_proxies_out() -> None:
+    """Go without the proxies that would end every client at its start, also of this machine; say so on stderr."""
+    for name, advice in unusable_proxies().items():
+        del os.environ[name]
+        print(f"Ignoring the proxy of {name}, which can't be used: {advice}", file=sys.stderr)
