@@ -48,7 +48,7 @@ def main() -> None:
     Get images:       facesent data draw | download | import DIR | add DIR
     Who is who:       facesent data people
     Review labels:    facesent data conflicts | label-issues, then facesent data relabel QUEUE.csv
-    Choose settings:  facesent preset quick | reference | best
+    Choose settings:  facesent preset quick | reference | best | fast | finetuned
     Pretrained start: facesent weights
     Train:            dvc repro, or python -m flows.pipeline for all of it
     Serve:            facesent promote, then facesent predict PHOTO

@@ -5,7 +5,8 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,9 +56,10 @@ def cross_validation(folds: int | None = None) -> "State[Any]":
     project = Project(Path.cwd())
     try:
         planned = cross_validation.plan_folds(project, folds, flow_run=str(flow_run.id))
-        with tasks_without_process():
-            train_folds(project, planned)
-        summary = cross_validation.conclude(project, planned)
+        with _abandoned_if_it_fails(planned):
+            with tasks_without_process():
+                train_folds(project, planned)
+            summary = cross_validation.conclude(project, planned)
     except Exception as error:
         return failed(error)
     artifacts.publish("cross-validation", artifacts.stage_report(project.outputs / "cross_validation"))
@@ -70,16 +72,19 @@ def train_folds(project: Project, planned: "PlannedFolds") -> list[str]:
     Raises:
         FoldError: some failed; the others are finished.
     """
+    with ended_together():
+        return _outcomes([_submit(project, planned, fold) for fold in range(1, len(planned.fingerprints) + 1)])
+
+
+@contextmanager
+def _abandoned_if_it_fails(planned: "PlannedFolds") -> Iterator[None]:
+    """Let the run in MLflow not stay open."""
     from facesent.experiments import cross_validation
 
     try:
-        with ended_together():
-            return _outcomes([_submit(project, planned, fold) for fold in range(1, len(planned.fingerprints) + 1)])
-    except FoldError:
-        cross_validation.abandon(planned, interrupted=False)
-        raise
-    except BaseException:
-        cross_validation.abandon(planned, interrupted=True)
+        yield
+    except BaseException as error:
+        cross_validation.abandon(planned, interrupted=not isinstance(error, Exception))
         raise
 
 
@@ -133,10 +138,9 @@ def _parser() -> argparse.ArgumentParser:
         ),
         epilog=(
             "Run it again after a kill or a failure, and it continues: finished folds are kept, and an interrupted "
-            "fold resumes at its last epoch. It takes the time and memory of `dvc repro train` for each fold. On a "
-            "cluster, all machines must "
-            "see this folder under the same name and reach the servers that PREFECT_API_URL and "
-            "MLFLOW_TRACKING_URI name."
+            "fold resumes at its last saved epoch. It takes the time and memory of `dvc repro train` for each fold. "
+            "On a cluster, all machines must see this folder under the same name and reach the servers that "
+            "PREFECT_API_URL and MLFLOW_TRACKING_URI name."
         ),
     )
     parser.add_argument(

@@ -80,7 +80,8 @@ def _advice(error: Exception, step: str | None, project: Project) -> str:
             return "Wait for the other DVC command, or end it. " + _AGAIN
         case StageKilledError():
             memory = "If it ran out of memory, lower train.batch_size in params.yaml. "
-            return memory + "Then run it again: finished stages are cached, and a training resumes at its last epoch."
+            again = "Then run it again: finished stages are cached, and a training resumes at its last saved epoch."
+            return memory + again
         case StageError() if step:
             found = sorted((project.outputs / step).glob("*.md"))
             see = f"{code(found[0].as_posix())} and " if found else ""

@@ -133,7 +133,8 @@ def _search(project: Project, params: Params, metric: Metric) -> "SweepResults":
 
 def _run_missing(opened: "OpenSweep") -> None:
     failures = 0
-    for _ in range(opened.missing):
+    # One that failed is tried anew with other values.
+    while opened.missing:
         trial = opened.next_trial()
         name = f"trial-{trial.number}"
         try:

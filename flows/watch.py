@@ -43,14 +43,17 @@ def watch() -> "State[Any]":
     project = Project()
     try:
         seen = look(project)
+    except (WatchError, RegistryError) as error:
+        # Nothing is in service yet, or nobody has asked since a promotion.
+        return Completed(name="Idle", message=str(error))
+    except Exception as error:
+        return failed(error)
+    try:
         found = f"{seen.sentence} {seen.labels.sentence}" if seen.labels else seen.sentence
         page = f"## {seen.state.capitalize()}\n\n{escaped(found)}\n\nThe page: {code(str(PAGE))}"
         artifacts.publish("watch", page)
         if seen.state == "alarm":
             _answer(project, seen, found)
-    except (WatchError, RegistryError) as error:
-        # Nothing is in service yet, or nobody has asked since a promotion.
-        return Completed(name="Idle", message=str(error))
     except Exception as error:
         return failed(error)
     return Completed(name=seen.state.capitalize(), message=seen.sentence)

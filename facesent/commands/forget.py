@@ -19,7 +19,9 @@ _DIGITS = 8
 
 @click.command()
 @click.argument("group", required=False)
-@click.option("--subject", "subjects", metavar="ID", multiple=True, help="Answers with this X-Facesent-Subject.")
+@click.option(
+    "--subject", "subjects", metavar="ID", multiple=True, help="An X-Facesent-Subject: answers, and images from them."
+)
 @click.option("--answer", "answers", metavar="ID", multiple=True, help="An answer of the log; may be repeated.")
 @click.option("--also", metavar="FILE", multiple=True, help="An image filed elsewhere that shows the person too.")
 @click.option("--others-stay", is_flag=True, help="Images that look alike, and are not named, show somebody else.")

@@ -151,9 +151,14 @@ def _link(pictures: Pictures, distance: int) -> Labels:
         pending: list[Pairs] = []
         held = 0
         for bucket in _buckets((pictures.hashes >> np.uint64(shift)) & np.uint64((1 << width) - 1)):
-            for pairs in _close_pairs(pictures, labels, bucket, distance):
-                pending.append(pairs)
-                held += len(pairs[0])
+            # A bucket that is one group already (a crowd of nearly black images, say) has nothing left to find.
+            if (labels[bucket] == labels[bucket[0]]).all():
+                continue
+            for left, right in _close_pairs(pictures, bucket, distance):
+                # Their groups of now: a merge gives the groups other numbers.
+                left, right = labels[left], labels[right]
+                pending.append((left[left < right], right[left < right]))
+                held += len(pending[-1][0])
                 if held > _BLOCK:
                     labels, pending, held = _merge(labels, pending), [], 0
         labels = _merge(labels, pending)
@@ -176,16 +181,11 @@ def _buckets(keys: Hashes) -> Iterator[Labels]:
             yield order[start:end]
 
 
-def _close_pairs(pictures: Pictures, labels: Labels, bucket: Labels, distance: int) -> Iterator[Pairs]:
-    """The pairs of groups in the bucket that two close hashes link, a block of comparisons at a time."""
-    # A bucket that is one group already (a crowd of nearly black images, say) has nothing left to find.
-    if (labels[bucket] == labels[bucket[0]]).all():
-        return
+def _close_pairs(pictures: Pictures, bucket: Labels, distance: int) -> Iterator[Pairs]:
+    """The pairs of entries in the bucket whose hashes are close, a block of comparisons at a time."""
     step = max(1, _BLOCK // len(bucket))
     for start in range(0, len(bucket), step):
-        left, right = pictures.close(bucket[start : start + step], bucket, distance)
-        left, right = labels[left], labels[right]
-        yield left[left < right], right[left < right]
+        yield pictures.close(bucket[start : start + step], bucket, distance)
 
 
 def _merge(labels: Labels, pairs: Sequence[Pairs]) -> Labels:

@@ -20,7 +20,7 @@ from facesent.params import Params
 from facesent.training.fingerprint import CODE, fingerprint
 
 # What scores a fold, beside what trains it.
-_SCORING = ("prediction", "evaluation", "experiments/fold_result.py")
+_SCORING = ("prediction", "evaluation", "experiments/fold.py", "experiments/fold_result.py")
 
 
 @dataclass(frozen=True)

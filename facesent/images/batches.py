@@ -50,11 +50,14 @@ class ValidatedFile:
         """The content.
 
         Raises:
-            ImageError: it is another one.
+            ImageError: it is another one, or cannot be read.
         """
-        # Before the content: a change in between is seen in the end.
-        as_read = _stamp(self.path.stat())
-        content = read_content(self.path)
+        try:
+            # Before the content: a change in between is seen in the end.
+            as_read = _stamp(self.path.stat())
+            content = read_content(self.path)
+        except OSError as error:
+            raise ImageError(f"Expected the image that was validated. Received: {error.strerror or error}.") from None
         if hashlib.sha256(content).hexdigest() != self.sha256:
             raise ImageError("Expected the image that was validated. Received: different content. Run: dvc repro")
         self._as_read = as_read

@@ -85,6 +85,7 @@ def import_folder(
         )
     above = levels(source)
     places: dict[str, _Place] = {}
+    known: set[str] = set()
     skipped: list[tuple[str, str]] = []
     unwanted, left_out = {normalize("NFC", label) for label in without}, set[str]()
     for part, split in parts(above[-1]).items():
@@ -100,7 +101,9 @@ def import_folder(
                 continue
             for name in files:
                 taken = name if crop == "none" else name_of_crop(name)
-                places[_free(f"{label}/{taken}", part.name, places)] = _Place(part / folder / name, split)
+                free = _free(f"{label}/{taken}", part.name, known)
+                known.add(_as_disks_may_see_it(free))
+                places[free] = _Place(part / folder / name, split)
     if unknown := sorted(unwanted - left_out):
         raise DataError(f"Expected class folders of {source} to leave out. Received: {some(unknown)}")
     counts = Counter(name.split("/")[0] for name in places)
@@ -209,7 +212,12 @@ def import_download(archive: Path, incoming: Path, **options: Any) -> Imported:
 def _free(name: str, part: str, taken: Collection[str]) -> str:
     """The name, with its part's name in front where an image of another part is called so."""
     label, _, file = name.partition("/")
-    return name if name not in taken else _free(f"{label}/{part}-{file}", part, taken)
+    return name if _as_disks_may_see_it(name) not in taken else _free(f"{label}/{part}-{file}", part, taken)
+
+
+def _as_disks_may_see_it(name: str) -> str:
+    """Equal for names that are one file to macOS or Windows."""
+    return normalize("NFC", name).casefold()
 
 
 def _survey(source: Path) -> tuple[dict[str, list[str]], list[tuple[str, str]]]:
@@ -375,6 +383,9 @@ def _take(source: Path, target: Path, link: bool) -> bool:
         try:
             os.link(source.resolve(), target)
             return True
+        except FileExistsError:
+            # The copy would write through the link, into somebody's original.
+            raise
         except OSError:
             # Another file system, one without links, or another user's file: the copy below tells of any other trouble.
             pass

@@ -141,6 +141,9 @@ def carry(source: Path, target: Path, *, link: bool) -> None:
         try:
             os.link(source, target)
             return
+        except FileExistsError:
+            # The copy would write through the link, into another image.
+            raise
         except OSError:
             # A file system without links; the copy below tells of any other trouble.
             pass

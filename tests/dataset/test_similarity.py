@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from facesent.dataset import similarity
 from facesent.dataset.similarity import Labels, groups_of, join, near_duplicates
 
 
@@ -46,6 +47,22 @@ def test_near_duplicates_finds_just_what_comparing_all_pairs_finds(seed: int, di
     assert same_partition(
         near_duplicates(as_text(hashes), none(len(hashes)), distance), by_brute_force(hashes, distance)
     )
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_groups_that_are_merged_while_a_crowd_is_compared_stay_apart(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crowd is compared in many blocks, between which groups get other numbers."""
+    monkeypatch.setattr(similarity, "_BLOCK", 40)
+    rng = np.random.default_rng(seed)
+    centres = [int(value) << 16 for value in rng.integers(0, 2**48, 4)]
+    # All share the lower bits, and so a bucket; each centre's are close.
+    hashes = [
+        centre ^ (1 << int(rng.integers(16, 64))) ^ (1 << int(bit)) for centre in centres for bit in range(20, 40)
+    ]
+    hashes = [hashes[place] for place in rng.permutation(len(hashes))]
+    assert same_partition(near_duplicates(as_text(hashes), none(len(hashes)), 4), by_brute_force(hashes, 4))
 
 
 @pytest.mark.parametrize("distance", [1, 3, 4, 8])

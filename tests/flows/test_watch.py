@@ -38,6 +38,16 @@ def test_an_alarm_that_reached_nobody_is_told_again_at_the_next_look(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("prefect_server", "mlflow_store")
+def test_an_alarm_of_which_nobody_could_be_told_is_a_fault(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alarm = Look(7, "alarm", "brightness down", Hours([], [], np.empty((0, 1)), ["brightness"]))
+    monkeypatch.setattr("flows.watch.look", lambda project: alarm)
+    state = watch(return_state=True)
+    assert state.is_failed(), state.name
+    assert "7" in (state.message or "")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("prefect_server", "mlflow_store")
 def test_as_long_as_nothing_is_in_service_there_is_nothing_to_do_and_no_fault(project: Path) -> None:
     settings = Path(__file__).parents[2] / "params.yaml"
     (project / "params.yaml").write_bytes(settings.read_bytes())

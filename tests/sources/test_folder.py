@@ -253,6 +253,23 @@ def test_folders_of_splits_become_the_column_split(tmp_path: Path, incoming: Pat
     assert [name for name, _ in imported.skipped] == ["test/B/x.txt"]
 
 
+@pytest.mark.parametrize("link", [True, False])
+def test_names_that_are_one_to_other_disks_become_two(tmp_path: Path, incoming: Path, link: bool) -> None:
+    files = (
+        "train/A/IMG.JPG",
+        "train/B/2.jpg",
+        "test/A/img.jpg",
+        "test/A/e\u0301.jpg",
+        "train/A/É.jpg",
+        "test/B/1.jpg",
+    )
+    source = make(tmp_path / "split", *files)
+    import_folder(source, incoming, link=link)
+    assert [name for name in names(incoming) if name.startswith("A/")] == [
+        "A/e\u0301.jpg", "A/img.jpg", "A/train-IMG.JPG", "A/train-É.jpg"
+    ]  # fmt: skip
+
+
 def test_without_a_folder_to_validate_on_training_images_are_left_to_be_drawn(tmp_path: Path, incoming: Path) -> None:
     import_folder(make(tmp_path / "fer", "train/A/1.jpg", "train/B/2.jpg", "test/A/3.jpg", "test/B/4.jpg"), incoming)
     assert splits(incoming) == {"A/3.jpg": "test", "B/4.jpg": "test"}

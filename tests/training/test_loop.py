@@ -176,13 +176,17 @@ def test_a_checkpoint_of_other_settings_is_not_resumed(tmp_path: Path) -> None:
     assert epochs == [1, 2, 3]
 
 
-def test_a_training_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"no picture", "Expected a JPEG"), (None, r"validated\. Received: No such file")]
+)
+def test_a_training_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None, said: str) -> None:
+    if content:
+        (tmp_path / "broken.jpg").write_bytes(content)
     split = pd.DataFrame(
         {"file_name": ["broken.jpg"], "label": ["a"], "sha256": [hashlib.sha256(b"no picture").hexdigest()]}
     )
     checkpoint = CheckpointFolder(tmp_path / "checkpoint", pytest.fail)
-    with pytest.raises(ImageError, match=r"broken\.jpg: Expected a JPEG"):
+    with pytest.raises(ImageError, match=rf"broken\.jpg: .*{said}"):
         train(
             training_examples(tmp_path, split, ["a", "b", "c"], 16),
             examples(4, 2),

@@ -88,8 +88,10 @@ def correct(
     open_ = corrections.c.status == WAITING
     mine = open_ & (corrections.c.client == client) & (corrections.c.source == source)
     connection.execute(delete(corrections).where(mine & (corrections.c.answer_id == correction.answer_id)))
-    if limit is not None and (_count(connection, mine) >= limit or _count(connection, open_) >= _CLIENTS * limit):
+    if limit is not None and _count(connection, mine) >= limit:
         raise TooManyCorrections(f"Expected at most {limit} waiting corrections per client. Try again tomorrow.")
+    if limit is not None and _count(connection, open_) >= _CLIENTS * limit:
+        raise TooManyCorrections(f"Expected at most {_CLIENTS * limit} waiting corrections in all. Try again tomorrow.")
     values = {"answer_id": correction.answer_id, "label": correction.label, "note": note or None, "client": client}
     noted = insert(corrections).values(**values, source=source, time=datetime.now(UTC), status=WAITING)
     key: Any = connection.execute(noted).inserted_primary_key
