@@ -34,8 +34,7 @@ run: setup ## Images to a promoted model: data if there are none, then the flow 
 
 # Three on two cores: many tests wait for a server. In their own order: a long file must not come last.
 test: setup ## Each kind of test.
-	@pytest -n 3 -m "not slow and not long"
-	@pytest -n 3 --no-loadscope-reorder -m "slow and not long"
+	@pytest -n 3 --no-loadscope-reorder -m "not long"
 
 test-all: setup ## All tests, further cases of each kind included.
 	@pytest -n 3 --no-loadscope-reorder

@@ -20,7 +20,7 @@ from facesent.dataset.assignment import (
 )
 from facesent.dataset.splits import SplitError, SplitReport, split
 
-QUICK, SEQUENCES = 10, 200
+QUICK, SEQUENCES = 6, 200
 EDITS = 4
 DISTANCE = 4
 NOTHING = pd.DataFrame(columns=list(COLUMNS), dtype=str)

@@ -39,7 +39,7 @@ def share_above(limit: float, draws: int, *, seed: int, **options: object) -> fl
     [
         # 121 photos of 66 people, whose plain gap is .30 in the median.
         {"accuracies": [0.7] * 6, "people": 11, "photos": 2},
-        {"accuracies": [0.8] * 2, "people": 40, "photos": 2, "columns": 3},
+        pytest.param({"accuracies": [0.8] * 2, "people": 40, "photos": 2, "columns": 3}, marks=pytest.mark.long),
         pytest.param({"accuracies": [0.95] * 12, "people": 10, "photos": 1}, marks=pytest.mark.long),
         pytest.param({"accuracies": [0.6] * 4, "people": 150, "photos": 1}, marks=pytest.mark.long),
     ],

@@ -9,6 +9,9 @@ from facesent.model.backend import keras
 from facesent.model.inference import compile_forward
 from facesent.model.settings import Model, Name
 
+# Compiled in seconds each.
+DEEP = ("convnext_tiny", "efficientnet_v2_b0", "mobilenet_v3", "resnet50")
+
 
 def settings(image_size: int, **options: object) -> Model:
     known = {"name": "reference_cnn", "image_size": image_size, "dropout": 0.3, "batch_norm_momentum": 0.9}
@@ -57,7 +60,9 @@ def test_every_name_is_an_architecture() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.long if name in DEEP else ()) for name in BACKBONES]
+)
 def test_a_backbone_answers_with_probabilities_also_when_compiled(name: str) -> None:
     model = build(settings(32, name=name), 4)
     probabilities = np.asarray(model(images(2, 32), training=False))
