@@ -117,13 +117,14 @@ def predict(
     from facesent.registry.versions import version_named
 
     with asked_store(tracking_uri) as store:
-        champion = _loaded(version_named().number, store, Path.cwd())
+        version = version_named()
+        champion = _loaded(version.number, version.run_id, store, Path.cwd())
     return champion.predict(photos, min_confidence=min_confidence, top_k=top_k, crop=crop)
 
 
 @lru_cache(maxsize=1)
-def _loaded(version: int, store: str, folder: Path) -> Champion:
-    """One of a store; the address of a store may be relative to a folder."""
+def _loaded(version: int, run_id: str, store: str, folder: Path) -> Champion:
+    """One of a store, whose address may be relative to a folder; a restored store may have another of this number."""
     return _load(version)
 
 

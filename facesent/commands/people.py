@@ -63,7 +63,8 @@ def people(
     params = load_params(project.params)
     if no_cache:
         project.people_cache.unlink(missing_ok=True)
-    embeddings = _embeddings(weights, None if no_cache else project.people_cache)
+    # Measured are images of known people alone; those of all others stay in the cache.
+    embeddings = _embeddings(weights, None if no_cache else project.people_cache, keep_others=measuring)
     with images_in_use(data_dir):
         manifest = scanned(data_dir, params.validate_.max_pixels)
         if measuring:
@@ -95,7 +96,7 @@ def people(
     show_outcome(data_dir, installed)
 
 
-def _embeddings(weights: Path, cache: Path | None) -> "Embeddings":
+def _embeddings(weights: Path, cache: Path | None, *, keep_others: bool) -> "Embeddings":
     from collections.abc import Mapping
 
     from facesent.core.console import progress_of
@@ -104,7 +105,7 @@ def _embeddings(weights: Path, cache: Path | None) -> "Embeddings":
         from facesent.people.embeddings import embeddings
 
         with progress_of("Embedding") as progress:
-            return embeddings(files, weights, cache, progress)
+            return embeddings(files, weights, cache, progress, keep_others=keep_others)
 
     return embed
 

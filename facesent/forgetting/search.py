@@ -29,6 +29,7 @@ from facesent.images.threads import cores
 from facesent.lineage.git import commits_naming
 from facesent.params import Params
 from facesent.registry.decisions import now
+from facesent.registry.lineage import data_md5
 from facesent.registry.retraining import Trained, trained_on
 
 _CHUNK = 64
@@ -107,7 +108,7 @@ def search(project: Project, asked: Asked, manifest: pd.DataFrame, params: Param
     """
     data = project.data
     with opened(project.root) as objects:
-        earlier = _earlier(objects, asked.groups, data, params.validate_.max_pixels)
+        earlier = _earlier(objects, asked.groups, project, params.validate_.max_pixels)
         images = pd.concat([_present(manifest, data), earlier], ignore_index=True)
         kept = photos_of(project, asked.answers, asked.subjects)
         theirs = _theirs(images, asked, data, {Content.of(photo).sha256 for photo in kept})
@@ -172,17 +173,19 @@ def _present(manifest: pd.DataFrame, data: Path) -> pd.DataFrame:
     return images[images["sha256"].notna()]
 
 
-def _earlier(objects: Objects, groups: Collection[str], data: Path, max_pixels: int) -> pd.DataFrame:
+def _earlier(objects: Objects, groups: Collection[str], project: Project, max_pixels: int) -> pd.DataFrame:
     """The images of earlier commits whose files are there, with the group that they had if it is one of ``groups``."""
     images: dict[str, _Earlier] = {}
     for listing in objects.listings:
-        said = _rows_in(listing, objects, data.name)
+        said = _rows_in(listing, objects, project.data.name)
         for name, md5 in listing.files.items():
             known = said.get(name, {})
             group = known.get("group", "") if known.get("group") in groups else ""
             if _is_image(name) and (group or md5 not in images):
                 images[md5] = _Earlier(name, group, known.get(SOURCE, ""), known.get(SOURCE_PHASH, ""))
-    images = {md5: found for md5, found in images.items() if found.group or not (data / found.name).is_file()}
+    # By content, not by name: a face may have the name of the photo that it was cut from.
+    present = _listed_now(objects, project)
+    images = {md5: found for md5, found in images.items() if found.group or md5 not in present}
     paths = {md5: path for md5 in images if (path := objects.path(md5))}
     job = partial(read_facts, max_pixels=max_pixels)
     readings = [Reading(str(path)) for path in paths.values()]
@@ -191,6 +194,12 @@ def _earlier(objects: Objects, groups: Collection[str], data: Path, max_pixels: 
     rows = [row for md5, found in images.items() if (row := _row(md5, found, facts.get(md5), objects))]
     columns = ["sha256", "phash", "mirrored", "md5", "file_name", "group", SOURCE, SOURCE_PHASH]
     return pd.DataFrame(rows, columns=columns, dtype="str")
+
+
+def _listed_now(objects: Objects, project: Project) -> set[str]:
+    """The MD5 of what DVC tracks now, which is measured as it lies in ``data/``."""
+    oid = data_md5(project)
+    return {md5 for listing in objects.listings if listing.oid == oid for md5 in listing.files.values()}
 
 
 def _rows_in(listing: Listing, objects: Objects, folder: str) -> dict[str, Row]:

@@ -12,7 +12,8 @@ from facesent.core.errors import DataError
 from facesent.dataset.manifest import CONFLICT, scan
 from facesent.dataset.scan_cache import ScanCache
 from facesent.labels.queue import Queued, save_queue
-from facesent.labels.review import DROP, refuse_to_lose_decisions
+from facesent.labels.relabel import refuse_to_lose_decisions
+from facesent.labels.review import DROP
 
 COLUMNS = ("number", "file_name", "given", "places", "decision", "sha256")
 
@@ -93,7 +94,7 @@ def write_conflicts(conflicts: pd.DataFrame, data_dir: Path, output: Path, *, hi
         DataError: the queue that is there holds open decisions.
     """
     file = output / "queue.csv"
-    refuse_to_lose_decisions(file)
+    refuse_to_lose_decisions(file, data_dir)
     labels = conflicts["given"].str.split(", ")
     queue = conflicts.assign(
         caption=conflicts["given"].str.replace(", ", " or\n", n=1),

@@ -11,12 +11,12 @@ from facesent.dataset.files import image_files
 from facesent.images.reading import read_images
 from facesent.labels.contact_sheet import PER_PAGE, Tile, save_page
 from facesent.labels.issues import PredictionsError
+from facesent.labels.relabel import refuse_to_lose_decisions
 from facesent.labels.review import (
     DROP,
     QUEUE_COLUMNS,
     read_record,
     record_of,
-    refuse_to_lose_decisions,
     write_table,
 )
 
@@ -49,7 +49,7 @@ def write_queue(issues: pd.DataFrame, data_dir: Path, output: Path, *, limit: in
         PredictionsError: an issue is about an image that is not in ``data_dir``.
     """
     file = output / "queue.csv"
-    refuse_to_lose_decisions(file)
+    refuse_to_lose_decisions(file, data_dir)
     known = {image.name for image in image_files(data_dir) if not image.refusal}
     if gone := [name for name in issues["file_name"] if name not in known]:
         raise PredictionsError(

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from facesent.core.errors import DataError
 from facesent.core.files import images_in_use, sha256
 from facesent.dataset.files import METADATA, ImageFile, class_folders, image_files, walk_files
-from facesent.dataset.metadata import read_metadata
+from facesent.dataset.metadata import COLUMNS, Metadata, Row, read_metadata
 from facesent.labels.review import (
     DROP,
     KEEP,
@@ -32,6 +32,8 @@ class Plan:
     moves: Mapping[str, str]
     """Old name to new name, sorted."""
     drops: tuple[str, ...]
+    heirs: Mapping[str, str]
+    """Of a dropped image the one of the same content that stays, by its old name."""
     kept: int
     """Images whose given label is confirmed."""
     done: int
@@ -105,6 +107,33 @@ def _of_content(row: Decision, same: Sequence[ImageFile]) -> list[Decision]:
     return [row._replace(file_name=name, choice=row.choice if name == stays else DROP) for name in places]
 
 
+def refuse_to_lose_decisions(queue: Path, data_dir: Path) -> None:
+    """Stop before a new queue is written over one in which somebody has decided.
+
+    What the record holds counts only if the images are no longer as they were: it is written first, and a kill may have
+    come before they were changed.
+
+    Raises:
+        DataError: ``queue`` holds decisions that were not applied.
+    """
+    if not queue.exists():
+        return
+    decisions, applied = read_decisions(queue), read_record(record_of(queue))
+    images = {image.name: image for image in image_files(data_dir)}
+    undone = {row.row for row in expanded(decisions, data_dir) if _is_to_do(row, images.get(row.file_name))}
+    waiting = [row for row in decisions if row.row in undone or not was_applied(row, applied)]
+    if waiting:
+        raise DataError(
+            f"Expected no open decisions in {queue}, because they would be overwritten. Received: {len(waiting)}. "
+            f"Apply them with `facesent data relabel {queue}`, or choose another folder with --output."
+        )
+
+
+def _is_to_do(row: Decision, image: ImageFile | None) -> bool:
+    """Whether an image has to move or go, and is there as it was."""
+    return row.choice not in (KEEP, _label(row.file_name)) and _trouble(image, row.sha256) is None
+
+
 def plan(data_dir: Path, decisions: Sequence[Decision], applied: Iterable[Applied] = ()) -> Plan:
     """Check every decision and work out the names.
 
@@ -135,10 +164,12 @@ def plan(data_dir: Path, decisions: Sequence[Decision], applied: Iterable[Applie
     listed = {row["file_name"] for row in read_metadata(data_dir / METADATA, images).unmatched}
     moves = _new_names(open_, {*images, *listed})
     drops = tuple(sorted(row.file_name for row in open_ if row.choice == DROP))
+    staying = {row.sha256: row.file_name for row in open_ if row.choice != DROP}
     names = {row.file_name: moves.get(row.file_name, row.file_name) for row in open_} | dict.fromkeys(drops, "")
     return Plan(
         moves=moves,
         drops=drops,
+        heirs={row.file_name: staying[row.sha256] for row in open_ if row.choice == DROP and row.sha256 in staying},
         kept=len(open_) - len(moves) - len(drops),
         done=len(done),
         conflicts=tuple(sorted(_conflicts(open_, images, moves, drops))),
@@ -232,10 +263,30 @@ def _conflicts(
 
 def _rewrite_metadata(intended: Plan, data_dir: Path, target: Path) -> None:
     metadata = read_metadata(data_dir / METADATA, [image.name for image in image_files(data_dir)])
-    kept = [row for row in metadata.rows if row["file_name"] not in intended.drops]
-    if len(kept) < len(metadata.rows) or any(row["file_name"] in intended.moves for row in kept):
+    kept = _inherited(intended, metadata)
+    if kept != list(metadata.rows) or any(row["file_name"] in intended.moves for row in kept):
         renamed = [{**row, "file_name": intended.moves.get(row["file_name"], row["file_name"])} for row in kept]
         target.write_text(metadata.text([*renamed, *metadata.unmatched]), encoding="utf-8", newline="")
+
+
+def _inherited(intended: Plan, metadata: Metadata) -> list[Row]:
+    """The rows of images that stay, with what only their dropped copies had: a group, a split, a source.
+
+    Raises:
+        DataError: two copies have different ones.
+    """
+    rows = {row["file_name"]: row for row in metadata.rows if row["file_name"] not in intended.drops}
+    for row in metadata.rows:
+        if heir := intended.heirs.get(row["file_name"]):
+            own = rows.get(heir, dict.fromkeys(metadata.columns, ""))
+            for column in COLUMNS[1:]:
+                if (mine := own.get(column)) and (theirs := row.get(column)) and mine != theirs:
+                    raise DataError(
+                        f"Expected one {column} for all copies of an image. Received: {theirs} for {row['file_name']}, "
+                        f"which is dropped, and {mine} for {heir}, which stays. Correct {METADATA} first."
+                    )
+            rows[heir] = {**row, **{column: value for column, value in own.items() if value}, "file_name": heir}
+    return list(rows.values())
 
 
 def _label(name: str) -> str:

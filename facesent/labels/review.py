@@ -105,23 +105,6 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[obje
         writer.writerows([cell(value) if isinstance(value, str) else value for value in row] for row in rows)
 
 
-def refuse_to_lose_decisions(queue: Path) -> None:
-    """Stop before a new queue is written over one in which somebody has decided.
-
-    Raises:
-        DataError: ``queue`` holds decisions that its record does not.
-    """
-    if not queue.exists():
-        return
-    applied = read_record(record_of(queue))
-    waiting = [row for row in read_decisions(queue) if not was_applied(row, applied)]
-    if waiting:
-        raise DataError(
-            f"Expected no open decisions in {queue}, because they would be overwritten. Received: {len(waiting)}. "
-            f"Apply them with `facesent data relabel {queue}`, or choose another folder with --output."
-        )
-
-
 def _choice(cell: str) -> str:
     # Spreadsheets like to begin a cell with a capital.
     choice = cell.strip()

@@ -16,7 +16,7 @@ from facesent.promotion.verdict import Verdict
 from facesent.registry import decisions, versions
 from facesent.registry.client import mlflow_answers
 from facesent.registry.decisions import Approval, Record
-from facesent.registry.versions import REASON_TAG, RegistryError
+from facesent.registry.versions import REASON_TAG, VERDICT_TAG, RegistryError
 
 
 @mlflow_answers()
@@ -56,7 +56,7 @@ def approve(version: int, *, by: str, reason: str = "") -> Promotion:
     Also changes a rejection. A second approval changes nothing, and repeats the promotion if that was interrupted.
 
     Raises:
-        RegistryError: if nobody asked about this version.
+        RegistryError: if nobody asked about this version, or the gate has rejected it since.
         StaleVerdictError: if the champion is another one than when it was judged.
     """
     with settled() as record:
@@ -69,6 +69,7 @@ def approve(version: int, *, by: str, reason: str = "") -> Promotion:
                 f"Expected a version that waits for approval. Received: {version}, which has already been approved and "
                 f"served. To serve it again: facesent rollback {version}"
             )
+        _check_not_rejected(version)
         check_fresh(record, version, known.against)
         check_remembers_nobody(version)
         if known.state != "approved":
@@ -95,6 +96,16 @@ def reject(version: int, *, by: str, reason: str = "") -> Approval:
         if known.state == "rejected":
             return known
         return decisions.keep(replace(known, state="rejected", when=decisions.now(), by=by, reason=reason))
+
+
+def _check_not_rejected(version: int) -> None:
+    """The gate may have judged it again since it was asked about, on other images or with other thresholds."""
+    tags = versions.tags_of(version)
+    if tags.get(VERDICT_TAG) == "REJECTED":
+        raise RegistryError(
+            f"Expected a version that the gate lets pass. Received: version {version}, which it has rejected since: "
+            f"{tags.get(REASON_TAG, '')} To judge it again: facesent promote"
+        )
 
 
 def _known(version: int) -> Approval:

@@ -229,6 +229,8 @@ def _seen_by_neither(test: _Test, candidate: int, champion: int) -> NDArray[np.b
             f"the rest, gate.min_unseen requires {least} people (or images without a known person) per class. "
             f"Received: {counts}.",
         )
+    if not new.any():
+        return Incomparable(champion, "one of the two was trained on all people or pictures of the test images.")
     return new
 
 

@@ -19,7 +19,16 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from facesent.registry.client import MISSING, mlflow_answers, repeated_when_taken
-from facesent.registry.versions import CHAMPION, NAME, PREVIOUS, RegistryError, make_registered_model, tags_of, versions
+from facesent.registry.versions import (
+    CHAMPION,
+    NAME,
+    PREVIOUS,
+    VERDICT_TAG,
+    RegistryError,
+    make_registered_model,
+    tags_of,
+    versions,
+)
 
 # The registered model of the entries, and the tags of its versions: the entry, and how it ended.
 LOG = f"{NAME}.promotions"
@@ -272,7 +281,9 @@ def keep(approval: Approval) -> Approval:
 
 def waiting() -> list[int]:
     """The versions that wait for an answer, the newest first."""
-    asked = {version.number: approval_in(version.tags) for version in versions()}
+    # One that was judged again may have been rejected since.
+    open_ = [version for version in versions() if version.tags.get(VERDICT_TAG) != "REJECTED"]
+    asked = {version.number: approval_in(version.tags) for version in open_}
     return [number for number, approval in asked.items() if approval and approval.state == "waiting"]
 
 

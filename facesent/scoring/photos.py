@@ -1,5 +1,6 @@
 """Where photos are, in a folder, a list, or a store that fsspec reaches, and their bytes."""
 
+import codecs
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -110,8 +111,18 @@ def _listed(path: Path) -> Iterator[str]:
             f"Expected a folder, a text file of paths or an address such as s3://bucket/photos. Received: {path}, "
             f"{received}."
         )
-    with path.open(encoding="utf-8", errors="surrogateescape") as lines:
+    with path.open("rb") as file:
+        _refuse_utf_16(file.read(2), path)
+    with path.open(encoding="utf-8-sig", errors="surrogateescape") as lines:
         yield from _names(lines)
+
+
+def _refuse_utf_16(start: bytes, source: object) -> None:
+    if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        raise ScoringError(
+            f"Expected a list of photos in UTF-8. Received: {source}, in UTF-16, as PowerShell's > writes it. Save it "
+            "as UTF-8."
+        )
 
 
 def _names(lines: Any) -> Iterator[str]:
@@ -122,7 +133,7 @@ def _in_store(source: str) -> Iterator[str]:
     store, path = _store(source)
     try:
         if store.isfile(path):
-            with store.open(path, "rt", encoding="utf-8", errors="surrogateescape") as lines:
+            with store.open(path, "rt", encoding="utf-8-sig", errors="surrogateescape") as lines:
                 yield from _names(lines)
         else:
             yield from (store.unstrip_protocol(name) for name in _walk_store(store, path))

@@ -50,10 +50,20 @@ class Watched:
 
 @dataclass
 class Withdrawn:
-    """A version that was given up; it is not wanted until its alias is set anew."""
+    """A version that was given up; it is not wanted until its alias is set anew.
+
+    Attributes:
+        version: that was given up.
+        to: the one that is served again.
+        why: it was.
+        alias: what came of moving the registry's alias.
+        left: whether the alias was elsewhere since.
+        not_moved: the last try to move the alias, if it failed; it is tried again.
+    """
 
     version: int
     to: int
     why: str
     alias: str = ""
     left: bool = False
+    not_moved: Failure | None = None

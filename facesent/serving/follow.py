@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -174,6 +175,8 @@ class _Follower:
         if self._failure and self._failure.version != wanted:
             self._failure = None
         if wanted == self._version or (self._failure and not self._failure.due()):
+            if self._withdrawn and self._withdrawn.not_moved and self._withdrawn.not_moved.due():
+                await self._move_alias(self._withdrawn)
             self._write_state()
             return
         self._log(f"Version {wanted} is taking over from version {self._version} ...")
@@ -241,8 +244,8 @@ class _Follower:
             return
         accuracy = None
         if self._bounds.rollback_accuracy is not None:
-            # Of the log; it may be away.
-            with suppress(FacesentError):
+            # Of the log; it may be away, with the disk that it is on.
+            with suppress(FacesentError, OSError, sqlite3.Error):
                 accuracy = await asyncio.to_thread(self._registry.audited, self._version, watched.since)
         if why := objection(watched.tallied, await self._tallied(), watched.ended, accuracy, self._bounds):
             self._watched, self._withdrawn = None, Withdrawn(self._version, watched.before, why)
@@ -252,9 +255,11 @@ class _Follower:
     async def _move_alias(self, given_up: Withdrawn) -> None:
         try:
             await asyncio.to_thread(self._registry.roll_back, given_up.version, given_up.to, given_up.why)
-            given_up.alias = "moved"
+            given_up.alias, given_up.not_moved = "moved", None
         except (FacesentError, OSError) as error:
-            given_up.alias = f"not moved: {error}"
+            given_up.alias, why = f"not moved: {error}", str(error)
+            tried = given_up.not_moved
+            given_up.not_moved = tried.again(why) if tried else Failure(given_up.version, why)
             self._log(f"This server alone went back, the registry still names version {given_up.version}: {error}")
         self._write_state()
 

@@ -11,9 +11,11 @@ from PIL import Image
 
 from facesent.registry import runs, versions
 from facesent.registry.client import mlflow_answers
+from facesent.registry.versions import RegistryError
 from facesent.serving.tolerance import TOLERANCE
 
-_ARTIFACT = "canary/questions.json"
+# Several versions may share a run.
+_ARTIFACT = "canary/questions-{version}.json"
 _SECONDS = 60.0
 
 
@@ -45,7 +47,7 @@ class Questions:
 def keep_questions(version: int, questions: Questions) -> None:
     """Keep with the run of a version what it has to answer wherever it is served."""
     if run_id := versions.run_of(version):
-        runs.log_bytes(run_id, _ARTIFACT, questions.to_json().encode())
+        runs.log_bytes(run_id, _ARTIFACT.format(version=version), questions.to_json().encode())
 
 
 @mlflow_answers()
@@ -53,11 +55,19 @@ def questions_of(version: int) -> Questions:
     """What a version has to answer; for one of before such were kept, a grey photo that it answers anyhow.
 
     Raises:
-        RegistryError: there is no such version.
+        RegistryError: there is no such version, or what it answered is damaged.
     """
     run_id = versions.run_of(version)
-    text = runs.read_text(run_id, _ARTIFACT) if run_id else None
-    return Questions.from_json(text) if text else Questions([as_png(Image.new("RGB", (64, 64), "grey"))], [{}])
+    text = runs.read_text(run_id, _ARTIFACT.format(version=version)) if run_id else None
+    if not text:
+        return Questions([as_png(Image.new("RGB", (64, 64), "grey"))], [{}])
+    try:
+        return Questions.from_json(text)
+    except (ValueError, KeyError, TypeError) as error:
+        raise RegistryError(
+            f"Expected version {version}'s answers to its canary. Received: a damaged file ({error}). Try it again: "
+            "facesent promote"
+        ) from None
 
 
 def as_png(image: Image.Image) -> bytes:

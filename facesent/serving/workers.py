@@ -62,6 +62,7 @@ class Worker:
             raise ValueError("Expected a process with pipes for its input and output.")
         self._process, self._scratch = process, scratch
         self._told, self._said = process.stdin, process.stdout
+        self._owed = 0
         self.port = 0
         """Where it can be asked once it has loaded a version."""
         self.accepts = False
@@ -155,8 +156,12 @@ class Worker:
             TimeoutError: it says nothing.
         """
         await self._tell(**words)
+        self._owed += 1
         async with asyncio.timeout(seconds):
-            line = await self._said.readline()
+            # What it says too late to an earlier question comes first.
+            while self._owed:
+                line = await self._said.readline()
+                self._owed = self._owed - 1 if line else 0
         said: Mapping[str, Any] = json.loads(line or "{}")
         return said
 

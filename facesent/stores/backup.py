@@ -4,7 +4,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -51,7 +51,9 @@ def back_up(root: Path, source: Addresses, target: Path, progress: Progress) -> 
         _copy_databases(source, made)
         for name in _FOLDERS:
             if (root / name).is_dir():
-                shutil.copytree(root / name, made / name)
+                shutil.copytree(
+                    root / name, made / name, copy_function=_copy_if_there, ignore=shutil.ignore_patterns(".draft-*")
+                )
         contents = dict(_hashes(made, progress))
         (made / _CONTENTS).write_text(json.dumps(contents, indent=1), encoding="utf-8")
         made.rename(target)
@@ -97,6 +99,12 @@ def restore(root: Path, backup: Path, target: Addresses, progress: Progress, *, 
     return away
 
 
+def _copy_if_there(source: str, target: str) -> None:
+    """A server that goes on deletes old photos and keys."""
+    with suppress(FileNotFoundError):
+        shutil.copy2(source, target)
+
+
 def _copy_databases(source: Addresses, made: Path) -> None:
     in_servers = {}
     for what, address in source.items():
@@ -114,6 +122,8 @@ def _copy_file(source: Path, target: Path) -> None:
         try:
             with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(draft)) as new:
                 old.backup(new)
+                # The log of answers writes ahead, for which a copy that is only read would need files beside it.
+                new.execute("PRAGMA journal_mode=DELETE")
         except sqlite3.DatabaseError as error:
             raise BackupError(f"Expected a database of SQLite in {source}. Received: {error}.") from None
         draft.chmod(source.stat().st_mode & 0o777)

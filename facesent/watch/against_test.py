@@ -16,7 +16,7 @@ from facesent.watch.hours import features
 LEAST = 30
 """Photos of as many people, and of as many clients, that such a look needs."""
 
-_TESTED, _LOOK = "evaluation/as_watched.csv", "watch/against_test.json"
+_TESTED, _LOOK = "evaluation/as_watched.csv", "watch/against_test-{version}.json"
 _MOST = 500
 _PERMUTATIONS, _LEVEL = 99, 0.05
 _PARTS = 5
@@ -63,7 +63,7 @@ def against_test(rows: pd.DataFrame, version: int, labels: Sequence[str], seed: 
         seed: of what is drawn.
     """
     run_id = versions.run_of(version)
-    if known := run_id and runs.read_text(run_id, _LOOK):
+    if known := run_id and runs.read_text(run_id, _LOOK.format(version=version)):
         return AgainstTest(**json.loads(known))
     # Versions from before evaluate wrote it have none.
     stored = run_id and runs.read_text(run_id, _TESTED)
@@ -74,7 +74,7 @@ def against_test(rows: pd.DataFrame, version: int, labels: Sequence[str], seed: 
     if min(len(served), len(tested)) < LEAST:
         return None
     found = _told_apart(features(served, labels), features(tested, labels), seed)
-    runs.log_bytes(run_id, _LOOK, json.dumps(asdict(found)).encode())
+    runs.log_bytes(run_id, _LOOK.format(version=version), json.dumps(asdict(found)).encode())
     return found
 
 

@@ -23,7 +23,8 @@ from facesent.watch.settings import Watch
 
 State = Literal["collecting", "ready", "quiet", "alarm"]
 
-_BASELINE, _NOTE = "watch/baseline.json", "watch/alarm.json"
+# Several versions may share a run.
+_BASELINE, _NOTE = "watch/baseline-{version}.json", "watch/alarm-{version}.json"
 
 
 class WatchError(FacesentError):
@@ -112,7 +113,7 @@ def look(store: Store, version: int, labels: Sequence[str], settings: Watch) -> 
         TrackingError: MLflow cannot be reached.
     """
     hours = hours_of(answers_of(store, version), labels)
-    text = runs.read_text(versions.run_of(version), _BASELINE)
+    text = runs.read_text(versions.run_of(version), _BASELINE.format(version=version))
     if text is None:
         return _without_baseline(version, hours, settings)
     baseline = Baseline.from_json(text)
@@ -178,8 +179,8 @@ def accept(seen: Look, settings: Watch) -> Baseline:
         seed=settings.seed,
     )
     baseline = Baseline(seen.hours.starts[0], seen.hours.starts[-1], seen.hours.names, alarm)
-    runs.log_bytes(run_id, _BASELINE, baseline.to_json().encode())
-    runs.log_bytes(run_id, _NOTE, b"{}")
+    runs.log_bytes(run_id, _BASELINE.format(version=seen.version), baseline.to_json().encode())
+    runs.log_bytes(run_id, _NOTE.format(version=seen.version), b"{}")
     return baseline
 
 
@@ -220,10 +221,11 @@ def once(seen: Look, what: Literal["told", "retrained"]) -> Iterator[Done]:
     """Do something about an alarm in a block, and note it with the version's run; yields whether it was done before."""
     with mlflow_answers():
         run_id = versions.run_of(seen.version)
-        before = json.loads(runs.read_text(run_id, _NOTE) or "{}")
+        note_file = _NOTE.format(version=seen.version)
+        before = json.loads(runs.read_text(run_id, note_file) or "{}")
     done = Done(bool(before.get(what)))
     yield done
     if done.already or not done.now:
         return
     with mlflow_answers():
-        runs.log_bytes(run_id, _NOTE, json.dumps({what: datetime.now(UTC).isoformat(), **before}).encode())
+        runs.log_bytes(run_id, note_file, json.dumps({what: datetime.now(UTC).isoformat(), **before}).encode())

@@ -50,6 +50,11 @@ def run(*arguments: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
+def in_cache(file: Path) -> Path:
+    md5 = Content.of(file.read_bytes()).md5
+    return Path(".dvc/cache/files/md5", md5[:2], md5[2:])
+
+
 def groups() -> dict[str, str]:
     rows = parse(Path("data/metadata.csv"))[1]
     return {row["file_name"]: row["group"] for row in rows if Path("data", row["file_name"]).is_file()}
@@ -314,6 +319,31 @@ def test_a_face_that_was_cut_out_is_found_by_its_photo_and_the_photo_by_its_face
     assert run("--also", "Sad/face.png" if cut else mine, "--others-stay")[0] == 0
     assert not Path("data", mine).exists()
     assert not Path("data/Sad/face.png").exists()
+
+
+@pytest.mark.usefixtures("place")
+def test_a_photo_of_an_earlier_commit_is_found_though_its_face_has_its_name_now() -> None:
+    person = first_in("train")
+    mine = images_of(person)[0]
+    file, metadata = Path("data", mine), Path("data/metadata.csv")
+    columns, rows = parse(metadata)
+    track = [sys.executable, "-m", "dvc", "add", "--quiet", "data"]
+    photo, face = np.random.default_rng(1).integers(0, 255, (2, 40, 40, 3), dtype=np.uint8)
+    # Of the photo nobody had said yet whose it was.
+    metadata.unlink()
+    file.unlink()
+    Image.fromarray(photo).save(file)
+    whole, cached = sha256(file), in_cache(file)
+    subprocess.run(track, check=True)
+    assert cached.is_file()
+    file.unlink()
+    Image.fromarray(face).save(file)
+    known = [{**row, "source_sha256": whole if row["file_name"] == mine else ""} for row in rows]
+    pd.DataFrame(known, columns=[*columns, "source_sha256"]).to_csv(metadata, index=False)
+    subprocess.run(track, check=True)
+    code, output = run(person, "--others-stay")
+    assert code == 0, output
+    assert not cached.exists()
 
 
 @pytest.mark.long

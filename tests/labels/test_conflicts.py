@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from facesent.core.errors import DataError
+from facesent.dataset.metadata import read_metadata
 from facesent.labels.conflicts import Rule, decided, find_conflicts, write_conflicts
 from facesent.labels.queue import Queued
 from facesent.labels.relabel import preview, relabel
@@ -87,6 +88,21 @@ def test_drop_drops_every_copy_and_another_class_takes_one(data: Path) -> None:
     relabel(queued.file, data)
     assert names(data) == {"Sad/b.png", *ALONE}
     assert not preview(queued.file, data).changes
+
+
+def test_the_copy_that_stays_inherits_what_only_the_others_had(data: Path) -> None:
+    (data / "metadata.csv").write_text("file_name,group,split,note\nSad/b.png,ann,test,x\nHappy/1.png,bob,,\n")
+    relabel(queue(data, Rule("*~angry*", "Angry")).file, data)
+    said = {row["file_name"]: row for row in read_metadata(data / "metadata.csv", names(data)).rows}
+    assert said["Angry/a~angry.png"] == {"file_name": "Angry/a~angry.png", "group": "ann", "split": "test", "note": "x"}
+    assert said["Happy/1.png"]["group"] == "bob"
+
+
+def test_copies_of_two_people_are_left_to_a_person(data: Path) -> None:
+    (data / "metadata.csv").write_text("file_name,group\nSad/b.png,ann\nAngry/a~angry.png,bob\n")
+    with pytest.raises(DataError, match=r"ann for Sad/b.png, which is dropped, and bob for Angry/a~angry.png"):
+        relabel(queue(data, Rule("*~angry*", "Angry")).file, data)
+    assert "Sad/b.png" in names(data)
 
 
 def test_keep_says_nothing_of_a_content_under_two_labels(data: Path) -> None:

@@ -1,5 +1,6 @@
 """A person's decisions on labels reach the images: all of them, or none."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from facesent.core.errors import DataError
 from facesent.core.files import images_in_use
 from facesent.dataset.files import METADATA, image_files
 from facesent.dataset.metadata import read_metadata
-from facesent.labels.relabel import Plan, plan, preview, relabel
+from facesent.labels.relabel import Plan, plan, preview, refuse_to_lose_decisions, relabel
 from facesent.labels.review import Decision, read_record, record_of
 from tests.helpers.relabelling import apply, contents, fill, go_back, queue, sha256
 
@@ -34,6 +35,24 @@ def test_moves_and_drops_reach_the_files_and_the_metadata(data: Path) -> None:
     assert after["Sad/1.jpg"] == before["Happy/1.jpg"]
     expected = 'file_name,group,note\nSad/1.jpg,ann,\nHappy/2.jpg,ann,"a, b"\nSad/2.jpg,bob,x\n'
     assert (data / "metadata.csv").read_text() == expected
+
+
+def test_open_decisions_are_not_overwritten_nor_are_those_that_a_kill_kept_from_the_images(data: Path) -> None:
+    path = Path("queue.csv")
+    refuse_to_lose_decisions(path, data)
+    moved, dropped = (
+        Decision(row, name, sha256(data / name), "") for row, name in enumerate(("Happy/1.jpg", "Sad/4.jpg"), 2)
+    )
+    lines = [f"{moved.file_name},Sad,{moved.sha256}", f"{dropped.file_name},drop,{dropped.sha256}", "Happy/2.jpg,,22"]
+    path.write_text("\n".join(["file_name,decision,sha256", *lines, ""]))
+    with pytest.raises(DataError, match=r"Received: 2\. Apply them with"):
+        refuse_to_lose_decisions(path, data)
+    relabel(path, data)
+    refuse_to_lose_decisions(path, data)
+    # As after a kill between the record and the images.
+    shutil.copytree("data.old", data, dirs_exist_ok=True)
+    with pytest.raises(DataError, match=r"Received: 2\. Apply them with"):
+        refuse_to_lose_decisions(path, data)
 
 
 def test_without_dvc_the_old_folder_is_the_way_back_and_shares_no_file(data: Path) -> None:

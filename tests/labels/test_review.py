@@ -8,9 +8,7 @@ from facesent.labels.review import (
     Decision,
     read_decisions,
     read_record,
-    record_of,
     recorded,
-    refuse_to_lose_decisions,
     write_table,
 )
 
@@ -104,12 +102,3 @@ def test_the_record_stands_before_the_images_change_and_goes_when_that_fails(tmp
         fail(TWO)
     assert read_record(record) == [ONE]
     assert list(tmp_path.iterdir()) == [record]
-
-
-def test_open_decisions_are_not_overwritten(tmp_path: Path) -> None:
-    refuse_to_lose_decisions(tmp_path / "queue.csv")
-    path = queue(tmp_path, "A/1.jpg,B,11", "A/2.jpg,drop,22", "A/3.jpg,,33")
-    with recorded(record_of(path), [ONE]), pytest.raises(DataError, match=r"Received: 1\. Apply them with"):
-        refuse_to_lose_decisions(path)
-    with recorded(record_of(path), [TWO]):
-        refuse_to_lose_decisions(path)

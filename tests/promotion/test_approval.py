@@ -6,8 +6,9 @@ from facesent.core.errors import FacesentError
 from facesent.promotion import aliases, approval
 from facesent.promotion.aliases import Promotion, StaleVerdictError
 from facesent.promotion.verdict import Verdict
-from facesent.registry import decisions
+from facesent.registry import decisions, versions
 from facesent.registry.decisions import Aliases
+from facesent.registry.versions import REASON_TAG, VERDICT_TAG, RegistryError
 from tests.helpers import promoters
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("mlflow_store")]
@@ -53,6 +54,16 @@ def test_an_approval_that_is_killed_is_finished_by_repeating_it(write: int) -> N
     record = decisions.read()
     assert record.aliases == Aliases(2, 1)
     assert [entry.by for entry in record.entries] == ["gate", "ann"]
+
+
+def test_a_version_that_the_gate_has_rejected_since_is_not_served() -> None:
+    state_after_asking(2, champion=1)
+    versions.tag_version(2, {VERDICT_TAG: "REJECTED", REASON_TAG: "Failed: worst class recall."})
+    with pytest.raises(RegistryError, match=r"rejected since: Failed: worst class recall\. To judge it again"):
+        approval.approve(2, by="ann")
+    assert decisions.waiting() == []
+    versions.tag_version(2, {VERDICT_TAG: "VALIDATED"})
+    assert approval.approve(2, by="ann").champion == 2
 
 
 def test_a_rejection_stays_until_somebody_approves() -> None:

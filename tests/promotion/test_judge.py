@@ -265,6 +265,18 @@ def test_where_too_few_images_are_new_to_both_it_is_unknown_and_says_how_to_go_o
     assert "facesent promote --replace-incomparable" in verdict.reason
 
 
+def test_where_no_image_is_new_to_both_it_is_unknown_whatever_is_asked_for(made: Project) -> None:
+    champion_of(made, WEAK)
+    move_to_test(made, 20, keep=False)
+    candidate = candidate_of(made, 0.0)
+    text = made.params.read_text()
+    assert text.count("min_unseen: 6") == 1
+    made.params.write_text(text.replace("min_unseen: 6", "min_unseen: null"))
+    verdict = judge.judge(made, candidate, tried(candidate))
+    assert (verdict.outcome, verdict.incomparable) == ("UNKNOWN", True)
+    assert "was trained on all people or pictures of the test images" in verdict.reason
+
+
 def test_a_champion_that_does_not_say_what_it_was_trained_on_leaves_it_unknown(made: Project) -> None:
     champion = champion_of(made, WEAK)
     runs.remove_files(champion.run_id, "images")

@@ -47,6 +47,14 @@ def test_a_list_is_read_in_its_own_order(tmp_path: Path) -> None:
     assert list(photos_of(str(tmp_path / "list.txt"))) == ["b.jpg", " a.jpg", "s3://bucket/c.jpg", "\udce4.jpg"]
 
 
+def test_a_list_of_a_windows_editor_is_read_or_refused(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_bytes("\ufeffa.jpg\r\nb.jpg".encode())
+    assert list(photos_of(str(tmp_path / "list.txt"))) == ["a.jpg", "b.jpg"]
+    (tmp_path / "list.txt").write_bytes("a.jpg\r\n".encode("utf-16"))
+    with pytest.raises(ScoringError, match=r"UTF-16, as PowerShell"):
+        list(photos_of(str(tmp_path / "list.txt")))
+
+
 def test_a_store_gives_the_addresses_under_it(folder: Path) -> None:
     store = fsspec.filesystem("memory")
     for name in (*NAMES, ".hidden/x.jpg", "notes.txt"):

@@ -2,16 +2,20 @@
 
 import asyncio
 import json
+import math
+import sys
 import time
 from asyncio.subprocess import PIPE
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from facesent.core.errors import FacesentError
 from facesent.serving.address import Address
-from facesent.serving.changes import Watched
+from facesent.serving.changes import Watched, Withdrawn
 from facesent.serving.follow import Registry, _Follower
 from facesent.serving.objections import Tallied
 from facesent.serving.questions import Questions
@@ -47,6 +51,44 @@ def test_a_state_that_cannot_be_written_costs_a_line(folder: Path) -> None:
     folder.unlink()
     server._write_state()
     assert json.loads((folder / "state.json").read_text())["status"] == "ok"
+
+
+def test_an_alias_that_could_not_be_moved_is_moved_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    server, moved = follower(tmp_path, said), list[int]()
+
+    def roll_back(version: int, to: int, why: str) -> None:
+        moved.append(version)
+        if len(moved) == 1:
+            raise FacesentError("MLflow is away")
+
+    server._registry = replace(server._registry, wanted=lambda: 2, roll_back=roll_back)
+    server._version, server._withdrawn = 1, Withdrawn(2, 1, "slow")
+    asyncio.run(server._move_alias(server._withdrawn))
+    assert server._withdrawn.alias == "not moved: MLflow is away"
+    asyncio.run(server._follow())
+    assert moved == [2], "not at once"
+    assert server._withdrawn.not_moved
+    server._withdrawn.not_moved.since = -math.inf
+    asyncio.run(server._follow())
+    assert moved == [2, 2]
+    assert server._withdrawn.alias == "moved"
+
+
+def test_an_answer_that_comes_too_late_is_not_taken_for_the_next(tmp_path: Path) -> None:
+    # It answers the first question with the second.
+    program = "input(); input(); print('{\"n\": 1}'); print('{\"n\": 2}', flush=True)"
+
+    async def asked() -> object:
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdin=PIPE, stdout=PIPE)
+        worker = Worker(process, tmp_path)
+        with pytest.raises(TimeoutError):
+            await worker._ask(0.01, tally=True)
+        said = await worker._ask(60, tally=True)
+        await process.wait()
+        return said
+
+    assert asyncio.run(asked()) == {"n": 2}
 
 
 @pytest.mark.parametrize(("accepted", "ended"), [(True, 1), (False, 0)])

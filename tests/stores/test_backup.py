@@ -60,6 +60,10 @@ def test_a_lost_project_comes_back(folder: Path, backup: Path) -> None:
     assert made.exit_code == 0, made.output
     assert backup.stat().st_mode & 0o777 == 0o700
     assert state(folder) == before == state(backup)
+    # It can be read where nothing may be written beside it.
+    for name in DATABASES:
+        with closing(sqlite3.connect(backup / name)) as database:
+            assert database.execute("PRAGMA journal_mode").fetchone() == ("delete",)
     lose(folder)
     restored = facesent("restore", str(backup))
     assert restored.exit_code == 0, restored.output

@@ -128,12 +128,12 @@ def test_whether_photos_are_unlike_the_test_set_is_looked_at_once_and_is_no_alar
     assert "Not known yet" in page.read_text()
     log(3, 120)
     assert watch().exit_code == 0
-    first = runs.read_text(run_id, "watch/against_test.json")
+    first = runs.read_text(run_id, "watch/against_test-1.json")
     assert json.loads(first)["tested"] == 100
     assert said in " ".join(page.read_text().split())
     log(123, 60, brightness=200.0)
     assert watch().exit_code == 0
-    assert runs.read_text(run_id, "watch/against_test.json") == first
+    assert runs.read_text(run_id, "watch/against_test-1.json") == first
 
 
 def test_more_of_one_class_is_noticed(project: Path) -> None:
