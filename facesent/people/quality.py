@@ -57,7 +57,7 @@ def measure(faces: Faces, people: Numbers, *, threshold: float, largest_share: f
     rng = np.random.default_rng(0)
     parts = []
     for _ in range(_DRAWS):
-        drawn = np.isin(people, rng.permutation(np.unique(people))[: int(_PART * len(np.unique(people)))])
+        drawn = np.isin(people, rng.permutation(np.unique(people))[: max(1, int(_PART * len(np.unique(people))))])
         parts.append((drawn.sum(), _grouped(faces[drawn], people[drawn], threshold, largest)[2]))
     size, fewer = np.mean(parts, axis=0)
     return Measured(
