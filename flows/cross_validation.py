@@ -5,8 +5,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,11 +51,14 @@ def cross_validation(folds: int | None = None) -> "State[Any]":
     from facesent.experiments import cross_validation
 
     prepare()
+    # It imports MLflow.
+    from facesent.registry import runs
+
     mark_crashed()
     project = Project(Path.cwd())
     try:
         planned = cross_validation.plan_folds(project, folds, flow_run=str(flow_run.id))
-        with _abandoned_if_it_fails(planned):
+        with runs.recorded(planned.parent_id):
             with tasks_without_process():
                 train_folds(project, planned)
             summary = cross_validation.conclude(project, planned)
@@ -74,18 +76,6 @@ def train_folds(project: Project, planned: "PlannedFolds") -> list[str]:
     """
     with ended_together():
         return _outcomes([_submit(project, planned, fold) for fold in range(1, len(planned.fingerprints) + 1)])
-
-
-@contextmanager
-def _abandoned_if_it_fails(planned: "PlannedFolds") -> Iterator[None]:
-    """Let the run in MLflow not stay open."""
-    from facesent.experiments import cross_validation
-
-    try:
-        yield
-    except BaseException as error:
-        cross_validation.abandon(planned, interrupted=not isinstance(error, Exception))
-        raise
 
 
 def _submit(project: Project, planned: "PlannedFolds", fold: int) -> "PrefectFuture[Any]":

@@ -75,13 +75,6 @@ def conclude(project: Project, planned: PlannedFolds) -> FoldsSummary:
     return written
 
 
-def abandon(planned: PlannedFolds, *, interrupted: bool) -> None:
-    """End the parent run of folds that are not all finished; the next run goes on with it."""
-    from facesent.registry import runs
-
-    runs.give_up(planned.parent_id, "KILLED" if interrupted else "FAILED")
-
-
 def _record(fold: FoldResult, parent_id: str) -> None:
     """A kill may have come before MLflow was told, or ``mlflow.db`` may be gone: the run is written from the result."""
     from facesent.registry import runs
