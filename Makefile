@@ -25,7 +25,10 @@ $(STAMP): requirements.lock pyproject.toml
 		{ echo "facesent needs Python's venv module. Received: $(PYTHON) without it. On Debian: apt install $(PYTHON)-venv" >&2; exit 1; }
 	@echo "Installing the locked packages into $(VENV) (a few minutes, about 3.5 GB)"
 	@$(PYTHON) -m venv $(VENV)
-	@python -m pip install --quiet --disable-pip-version-check --use-pep517 --no-deps --require-hashes -r requirements.lock
+	@python -m pip install --quiet --disable-pip-version-check --use-pep517 --no-deps --require-hashes --no-compile \
+		-r requirements.lock
+	@# On all cores; pip takes one. What is no valid Python, as templates of packages, is passed over.
+	@python -m compileall -q -q -j 0 $(VENV)/lib || true
 	@python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 

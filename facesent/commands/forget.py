@@ -55,11 +55,11 @@ def forget(
     from facesent.sources.store import staging
 
     project = Project()
-    answers = full_ids(project, answers)
+    left = kept(project.root)
+    answers = full_ids(project, answers, left.answers if left else ())
     named = [f"subject-{one}" for one in subjects] + [f"answer-{one}" for one in answers]
     asked = Asked((*filter(None, [group]), *named), also, answers, subjects, purge_history)
     if dry_run:
-        left = kept(project.root)
         if not left:
             _check_named(asked)
         with images_in_use(project.data):

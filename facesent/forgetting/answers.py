@@ -20,16 +20,23 @@ def photo_keys(photos: Iterable[bytes]) -> frozenset[str]:
     return frozenset(content_of(photo, FOLDER) for photo in photos) if has_content_key(FOLDER) else frozenset()
 
 
-def full_ids(project: Project, starts: Collection[str]) -> tuple[str, ...]:
+def full_ids(project: Project, starts: Collection[str], known: Collection[str] = ()) -> tuple[str, ...]:
     """The ids of answers that begin so.
+
+    Args:
+        project: whose log it is.
+        starts: of ids.
+        known: ids of answers that may have been deleted already.
 
     Raises:
         LogError: there is no log, or not exactly one such answer in it.
     """
+    remembered = [one for one in known if one.startswith(tuple(filter(None, starts)))]
+    asked = [start for start in starts if not any(one.startswith(start) for one in remembered)]
     with _log(project) as store:
-        if starts and not store:
-            raise LogError(f"Expected a log of answers, in which {some(starts)} is looked for. Received: none here.")
-        return tuple(full_id(store, start) for start in starts if store)
+        if asked and not store:
+            raise LogError(f"Expected a log of answers, in which {some(asked)} is looked for. Received: none here.")
+        return (*remembered, *(full_id(store, start) for start in asked if store))
 
 
 def photos_of(project: Project, ids: Collection[str], subjects: Collection[str]) -> list[bytes]:

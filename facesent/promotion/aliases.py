@@ -66,7 +66,7 @@ def promote(verdict: Verdict, *, replace_incomparable: bool = False, approval: A
     """Make a validated candidate the champion; the one before stays known as ``previous``.
 
     A version that was rolled back stays out until a person rolls back to it: the gate, which let it pass once, would
-    let it pass again.
+    let it pass again. So does another version of the same weights, which other settings or other code would make.
 
     Args:
         verdict: the gate's.
@@ -206,11 +206,15 @@ def may_be_served(verdict: Verdict, *, replace_incomparable: bool) -> bool:
 
 
 def why_withdrawn(record: Record, version: int) -> str:
-    """A sentence if the version was rolled back and not served again since, else nothing."""
-    entry = record.withdrawal_of(version)
-    if entry is None:
-        return ""
-    return f"Version {version} was rolled back on {entry.when[:10]}. To serve it again: facesent rollback {version}"
+    """A sentence if the version, or its weights, were rolled back and not served again since, else nothing."""
+    if entry := record.withdrawal_of(version):
+        return f"Version {version} was rolled back on {entry.when[:10]}. To serve it again: facesent rollback {version}"
+    if entry := record.withdrawal_of(*versions.sharing_model_of(version)):
+        return (
+            f"Version {version} has the weights of version {entry.before.champion}, which was rolled back on "
+            f"{entry.when[:10]}. To serve them again: facesent rollback {version}"
+        )
+    return ""
 
 
 def check_fresh(record: Record, candidate: int, against: int | None) -> None:

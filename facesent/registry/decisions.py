@@ -120,12 +120,12 @@ class Record:
         """The newest entry that made this version champion."""
         return next((entry for entry in reversed(self.entries) if entry.after.champion == version), None)
 
-    def withdrawal_of(self, version: int) -> Entry | None:
-        """The rollback that took this version out of service, unless it was made champion again since."""
+    def withdrawal_of(self, *versions: int) -> Entry | None:
+        """The rollback that took these versions out of service, unless one was made champion again since."""
         for entry in reversed(self.entries):
-            if entry.after.champion == version:
+            if entry.after.champion in versions:
                 return None
-            if entry.action == "rollback" and entry.before.champion == version:
+            if entry.action == "rollback" and entry.before.champion in versions:
                 return entry
         return None
 

@@ -101,9 +101,21 @@ def identity_of(model_sha256: str, min_confidence: float, code_sha256: str, unli
 
 def version_of(identity: Mapping[str, str]) -> int | None:
     """The version with this identity, if it is registered and its files are there."""
-    found = MlflowClient().search_model_versions(f"name='{NAME}' and tags.`{MODEL_TAG}` = '{identity[MODEL_TAG]}'")
-    alike = sorted(int(version.version) for version in found if identity.items() <= version.tags.items())
+    known = _with_model(identity[MODEL_TAG])
+    alike = sorted(version for version, tags in known.items() if identity.items() <= tags.items())
     return next((version for version in alike if is_whole(model_uri(version), identity[MODEL_TAG])), None)
+
+
+def sharing_model_of(version: int) -> set[int]:
+    """The versions with the same weights and labels, itself included; itself alone where they are not known."""
+    sha256 = model_sha256_of(version)
+    return {version, *(_with_model(sha256) if sha256 else ())}
+
+
+def _with_model(sha256: str) -> dict[int, dict[str, str]]:
+    """The versions with these weights and labels, each with its tags."""
+    found = MlflowClient().search_model_versions(f"name='{NAME}' and tags.`{MODEL_TAG}` = '{sha256}'")
+    return {int(version.version): version.tags for version in found}
 
 
 def model_sha256_of(version: int) -> str:

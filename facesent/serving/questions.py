@@ -4,6 +4,7 @@ import base64
 import io
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 
@@ -80,27 +81,35 @@ def as_png(image: Image.Image) -> bytes:
 def wrong_answer(port: int, questions: Questions, headers: Mapping[str, str]) -> str | None:
     """What is wrong with the answers of a server on this machine, as a sentence; None where nothing is.
 
+    A photo a request: ``server.max_rows`` may allow no more.
+
     Args:
         port: where it listens.
         questions: what to ask.
         headers: to send along, such as a token.
     """
-    body = json.dumps({"inputs": {"image": [base64.b64encode(photo).decode() for photo in questions.photos]}})
-    connection = HTTPConnection("127.0.0.1", port, timeout=_SECONDS)
+    with closing(HTTPConnection("127.0.0.1", port, timeout=_SECONDS)) as connection:
+        for photo, expected in zip(questions.photos, questions.probabilities, strict=True):
+            if wrong := _wrong(connection, photo, expected, headers):
+                return wrong
+    return None
+
+
+def _wrong(
+    connection: HTTPConnection, photo: bytes, expected: Mapping[str, float], headers: Mapping[str, str]
+) -> str | None:
+    body = json.dumps({"inputs": {"image": [base64.b64encode(photo).decode()]}})
     try:
         connection.request("POST", "/invocations", body, {"Content-Type": "application/json", **headers})
         response = connection.getresponse()
         text = response.read()
     except (OSError, HTTPException) as error:
-        return f"Expected answers for {len(questions.photos)} photos. Received: {type(error).__name__}: {error}"
-    finally:
-        connection.close()
+        return f"Expected an answer for a photo. Received: {type(error).__name__}: {error}"
     try:
-        served = [answer["probabilities"] for answer in json.loads(text)["predictions"]]
-        pairs = list(zip(served, questions.probabilities, strict=True))
-        differences = [abs(mine[label] - theirs[label]) for mine, theirs in pairs for label in theirs]
+        (answer,) = json.loads(text)["predictions"]
+        differences = [abs(answer["probabilities"][label] - value) for label, value in expected.items()]
     except (ValueError, KeyError, TypeError):
-        return f"Expected answers for {len(questions.photos)} photos. Received: {response.status} {text[:300]!r}"
-    if not max(differences, default=0.0) <= TOLERANCE:
+        return f"Expected an answer for a photo. Received: {response.status} {text[:300]!r}"
+    if not all(difference <= TOLERANCE for difference in differences):
         return f"Expected the probabilities from its canary. Received: a difference of {max(differences):.3g}."
     return None

@@ -15,7 +15,7 @@ from facesent.core.files import replaced, sha256
 from facesent.registry.addresses import DATABASE, FOLDER, sqlite_file
 from facesent.serving.gateway.answers.store import FOLDER as ANSWERS_FOLDER
 from facesent.stores.addresses import ANSWERS, MLFLOW, Addresses, in_files
-from facesent.stores.copying import copy
+from facesent.stores.copying import check_takes, copy
 
 _CONTENTS = "contents.json"
 _NAMES = {MLFLOW: DATABASE, ANSWERS: "answers.db"}
@@ -80,22 +80,23 @@ def restore(root: Path, backup: Path, target: Addresses, progress: Progress, *, 
     if there and not replace:
         listed = ", ".join(map(str, there))
         raise BackupError(f"Expected none of {listed}. Received: some. To move them away first: --replace")
+    in_servers = {what: address for what, address in held.items() if sqlite_file(address) is None}
+    sources = {what: f"sqlite:///{backup / _NAMES[what]}" for what in in_servers}
+    # A database that is not empty is refused before anything is moved.
+    check_takes(sources, in_servers)
     with TemporaryDirectory(dir=root, prefix=".draft-") as draft:
         for name in folders:
             shutil.copytree(backup / name, Path(draft) / name)
-        # A database that is not empty is refused before anything is moved.
-        in_servers = {what: address for what, address in held.items() if sqlite_file(address) is None}
-        sources = in_files(*(backup / name for name in _NAMES.values()))
-        if in_servers:
-            copy({what: sources[what] for what in in_servers}, in_servers, progress)
         away = _move_away(root, there) if there else None
         for name in folders:
             shutil.rmtree(root / name, ignore_errors=True)
             (Path(draft) / name).rename(root / name)
-    # Last: they name the files.
+    # They name the files.
     for what, address in held.items():
         if file := sqlite_file(address):
             _copy_file(backup / _NAMES[what], file)
+    # Last, in one transaction: until it is done they are empty, and all of this can be repeated.
+    copy(sources, in_servers, progress)
     return away
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, Table, create_engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -44,21 +45,49 @@ def copy(source: Addresses, target: Addresses, progress: Progress, *, artifacts:
     Raises:
         FacesentError: why nothing was copied.
     """
-    with _told(), ExitStack() as stack:
+    with _told(), _opened(source, target) as opened:
+        total = sum(count(one.source, old) for one in opened for old, _ in one.tables)
+        done = 0
+        for one in opened:
+            progressed = _further(progress, done, total)
+            done += copy_rows(one.source, one.target, one.tables, _moved_to(artifacts), progressed)
+        return done
+
+
+def check_takes(source: Addresses, target: Addresses) -> None:
+    """Refuse databases in servers that ``copy`` would refuse.
+
+    Args:
+        source: what is to be copied.
+        target: has an address in a server for each of them.
+
+    Raises:
+        FacesentError: one does not answer, has other tables, or is not empty.
+    """
+    with _told(), _opened(source, target):
+        pass
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A database and the one that it is copied to, with each table in both."""
+
+    source: Connection
+    target: Connection
+    tables: _Pairs
+
+
+@contextmanager
+def _opened(source: Addresses, target: Addresses) -> Iterator[list[_Opened]]:
+    with ExitStack() as stack:
         # They end from the last to the first: transactions before files get their names.
         places = {what: stack.enter_context(_aside(target[what])) for what in source}
         for what, place in places.items():
             _make_tables(what, source[what], place)
         sources = {what: stack.enter_context(_reading(address)) for what, address in source.items()}
         targets = {place: stack.enter_context(_writing(place)) for place in set(places.values())}
-        tables = {what: _tables(what, sources[what], targets[places[what]], target[what]) for what in source}
-        total = sum(count(sources[what], old) for what, pairs in tables.items() for old, _ in pairs)
-        done = 0
-        for what, pairs in tables.items():
-            done += copy_rows(
-                sources[what], targets[places[what]], pairs, _moved_to(artifacts), _further(progress, done, total)
-            )
-        return done
+        pairs = {what: (sources[what], targets[place]) for what, place in places.items()}
+        yield [_Opened(old, new, _tables(what, old, new, target[what])) for what, (old, new) in pairs.items()]
 
 
 def _further(progress: Progress, before: int, total: int) -> Progress:

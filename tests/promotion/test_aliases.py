@@ -125,6 +125,20 @@ def test_a_version_that_was_rolled_back_stays_out_until_a_person_serves_it_again
     promoters.assert_one_chain()
 
 
+def test_weights_that_were_rolled_back_do_not_come_back_under_another_number() -> None:
+    promoters.make_versions(3)
+    for version in (1, 2):
+        promoters.promote(version)
+    aliases.rollback(by="ann", why="confuses cats")
+    # What other settings of serve, or other served code, make of version 2.
+    MlflowClient().set_model_version_tag(NAME, "3", "facesent.model_sha256", "weights 2")
+    tonight = promoters.promote(3)
+    assert (tonight.champion, tonight.changed) == (1, False)
+    assert "the weights of version 2, which was rolled back" in tonight.note
+    assert aliases.rollback(3).champion == 3
+    assert promoters.promote(2).note.startswith("Version 2 was rolled back")
+
+
 def test_a_rollback_of_a_version_that_is_not_champion_any_more_changes_nothing() -> None:
     promoters.make_versions(3)
     for version in (1, 2, 3):
