@@ -9,14 +9,13 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from pydantic import ValidationError
 
 from facesent.core.files import replaced
 from facesent.core.nested import flatten, with_values
 from facesent.core.paths import Project
 from facesent.params import Params, load_params
-from facesent.section import ParamsError
+from facesent.section import ParamsError, parse_yaml
 
 if TYPE_CHECKING:
     from ruamel.yaml import YAML
@@ -59,7 +58,7 @@ def whole(texts: Mapping[str, str]) -> dict[str, str]:
 
 def load_preset(root: Path, name: str) -> Params:
     """The settings of a preset, checked."""
-    return Params.model_validate(yaml.safe_load(preset(root, name)))
+    return Params.model_validate(parse_yaml(preset(root, name)))
 
 
 def rewritten(text: str, values: Mapping[str, Any]) -> str:
@@ -127,7 +126,7 @@ def literal(text: str) -> Any:
 
 
 def _flat_preset(text: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    nested = yaml.safe_load(text)
+    nested = parse_yaml(text)
     given = flatten(nested)
     try:
         known = Params.model_validate(nested).flat()

@@ -6,6 +6,7 @@ apart by brightness alone. ``threshold`` moves the border, so that a worse model
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from functools import cache
@@ -44,7 +45,11 @@ def _evaluated(labels: Sequence[str], threshold: float) -> "TemporaryDirectory[s
     project = Project(Path(folder.name))
     (project.root / "presets").mkdir()
     for name in ("params.yaml", "presets/quick.yaml"):
-        (project.root / name).write_bytes((REPOSITORY / name).read_bytes())
+        # Each augmentation that is on is a sheet for every run that is recorded.
+        settings = re.sub(
+            r"^(    (?:rotation|zoom|shift): +)\S+", r"\g<1>0.0", (REPOSITORY / name).read_text(), flags=re.M
+        )
+        (project.root / name).write_text(settings)
     _write_photos_and_splits(project, labels)
     write_model(project, labels, threshold)
     evaluate(project)
