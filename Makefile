@@ -36,10 +36,10 @@ run: setup ## Images to a promoted model: data if there are none, then the flow 
 	@python -m flows.pipeline --draw
 
 # Three on two cores: many tests wait for a server. In their own order: a long file must not come last.
-test: setup ## Each kind of test.
+test: setup ## All tests but the long ones; about ten minutes on two cores.
 	@pytest -n 3 --no-loadscope-reorder -m "not long"
 
-test-all: setup ## All tests, further cases of each kind included.
+test-all: setup ## All tests, each night too.
 	@pytest -n 3 --no-loadscope-reorder
 
 test-fast: setup ## The tests that take no server, no training and under a minute in all.

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import imagehash
+import pytest
 from PIL import Image
 
 from benchmarks.faces import jpegs
@@ -27,6 +28,7 @@ def test_files_are_the_same_each_time_and_what_is_missing_is_made(tmp_path: Path
         assert image.size == SIZE
 
 
+@pytest.mark.long
 def test_pictures_of_one_portrait_are_no_near_duplicates(tmp_path: Path) -> None:
     folder = jpegs(tmp_path, 242, SIZE)
     hashes = {int(file.stem): imagehash.phash(Image.open(file)) for file in folder.rglob("*.jpg")}

@@ -9,9 +9,6 @@ import pytest
 from benchmarks.__main__ import NAMES
 
 ROOT = Path(__file__).parents[2]
-QUICK = "idle"
-# Half a minute each and more; what they run, other tests of `make test` run too.
-LONG = [pytest.mark.slow, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +17,10 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("scratch")
 
 
+@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("home")
-@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name == QUICK else LONG) for name in NAMES])
+@pytest.mark.parametrize("name", NAMES)
 def test_it_runs_in_its_smallest_size_and_no_peer_that_is_installed_drops_out(name: str, scratch: Path) -> None:
     command = [sys.executable, "-m", "benchmarks", name, "--small", "--scratch", str(scratch)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

@@ -52,6 +52,7 @@ def test_images_come_before_stages_and_from_where_there_are_some() -> None:
     assert next_after("data", "draw", "--data", "more", *FEW) == ["facesent data status --data more"]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("mlflow_store")
 def test_what_is_lacking_comes_first() -> None:
     assert next_after("data", "draw", *FEW) == ["dvc repro"]

@@ -31,6 +31,7 @@ def worse(made: Project) -> None:
     run_stage("evaluate", made)
 
 
+@pytest.mark.long
 def test_promote_tries_the_real_server_and_shows_the_verdict(project: Path) -> None:
     make_project(project)
     code, output = run("promote")

@@ -56,6 +56,7 @@ def test_without_weights_it_says_which_command_makes_them(photos: Path) -> None:
     assert not Path("data.dvc").exists()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_from_a_look_to_groups_that_need_new_splits(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from facesent.model.architectures.backbones import untrained

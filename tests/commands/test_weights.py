@@ -131,6 +131,7 @@ def trained(project: Path, mlflow_store: Path) -> "keras.Model":
     return network
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_training_can_start_from_what_a_version_has_learnt(trained: "keras.Model") -> None:
     from facesent.model.architectures.build import build

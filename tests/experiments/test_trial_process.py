@@ -23,6 +23,7 @@ def test_a_trial_that_fails_says_why(tmp_path: Path) -> None:
     assert str(folder / "log.txt") in str(caught.value)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_training_that_diverges_is_pruned_and_keeps_what_was_reported_before(
     project: Path, mlflow_store: Path

@@ -103,6 +103,7 @@ def test_again_every_stage_is_cached(first_run: "State[Any]") -> None:
     assert stages_only() == dict.fromkeys(STAGES, "cached")
 
 
+@pytest.mark.long
 def test_a_rejected_candidate_is_a_verdict_and_no_failure(
     first_run: "State[Any]",
     small_project: Path,

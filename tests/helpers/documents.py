@@ -60,7 +60,7 @@ class Server:
 
 
 _SERVERS = (
-    Server("mlflow ui", "127.0.0.1:5000", "/health"),
+    Server("mlflow ui", "127.0.0.1:5000", "/health", "--workers 1"),
     Server("mlflow models serve", "127.0.0.1:5000", "/ping"),
     Server("facesent serve", "127.0.0.1:5000", "/ping"),
     Server("facesent app", "127.0.0.1:8501", "/_stcore/health", "--no-browser"),

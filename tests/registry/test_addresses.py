@@ -134,6 +134,7 @@ def test_a_store_is_used_from_its_own_folder_alone(old: Path, tmp_path: Path, mo
     assert not (tmp_path / "mlruns").exists()
 
 
+@pytest.mark.long
 def test_two_at_once_find_one_store(old: Path) -> None:
     earlier = first_run(old)
     make_absolute(old, Path("/nowhere"))

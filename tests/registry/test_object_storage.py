@@ -92,6 +92,7 @@ def expired() -> Iterator[str]:
         server.shutdown()
 
 
+@pytest.mark.long
 def test_a_version_is_registered_once_loaded_and_served(project: Path, bucket: Storage) -> None:
     version = champion()
     assert any(key.endswith("/artifacts/model.keras") for key in bucket.keys(BUCKET))

@@ -69,6 +69,7 @@ def test_a_disk_that_takes_nothing(default: Path) -> None:
     assert "MLFLOW_TRACKING_URI" not in line
 
 
+@pytest.mark.long
 def test_a_disk_that_fills_while_the_store_is_made_leaves_none(default: Path) -> None:
     default.unlink()
     # Of some 900,000 bytes.

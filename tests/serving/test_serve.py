@@ -44,7 +44,7 @@ from tests.helpers.trained_project import REPOSITORY, make_project, write_model
 pytestmark = pytest.mark.slow
 
 MONITORING = Path(__file__).parents[2] / "monitoring"
-CLIENTS = 8
+CLIENTS = 2
 # The word of the code that a version brought along: the versions differ in nothing but this.
 BROKEN, OTHER, LATER = 3, 4, 5
 WORDS = {1: "uncertain", 2: "unsure", LATER: "unsure"}
@@ -291,6 +291,7 @@ def test_a_version_that_cannot_take_over_leaves_the_old_one_answering(serving: C
         assert "facesent_restarts_total 1.0" in server.get("/metrics").text
 
 
+@pytest.mark.long
 def test_ended_it_answers_what_was_asked_and_leaves_nothing(serving: Callable[..., Any]) -> None:
     with serving("--workers", "2") as server, ThreadPoolExecutor(4) as pool:
         children = server.children()

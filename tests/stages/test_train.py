@@ -139,6 +139,7 @@ def test_a_disk_without_room_for_the_states_stops_the_training_before_its_first_
         subprocess.run(["umount", disk], check=True)
 
 
+@pytest.mark.long
 def test_called_as_it_was_before_it_still_runs(make_project: Callable[..., Project]) -> None:
     project = make_project()
     project.params.unlink()

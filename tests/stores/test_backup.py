@@ -72,6 +72,7 @@ def test_a_lost_project_comes_back(folder: Path, backup: Path) -> None:
     assert not list(folder.glob(".draft-*"))
 
 
+@pytest.mark.long
 def test_it_comes_back_in_another_folder_and_goes_on_there(folder: Path, backup: Path, tmp_path: Path) -> None:
     facesent("backup", str(backup))
     shutil.rmtree(folder)

@@ -73,6 +73,7 @@ def test_everything_goes_on_in_postgresql(folder: Path, postgres: str, monkeypat
     log.close()
 
 
+@pytest.mark.long
 def test_it_comes_back_to_sqlite_as_it_was(folder: Path, postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = rows_in("sqlite:///mlflow.db") | rows_in("sqlite:///answers.db")
     copy(configured(), at(postgres), ignored)
@@ -152,7 +153,8 @@ copy(configured(), at(sys.argv[1]), progress)
 """
 
 
-@pytest.mark.parametrize("share", [pytest.param(0.1, marks=pytest.mark.long), 0.99])
+@pytest.mark.long
+@pytest.mark.parametrize("share", [0.1, 0.99])
 def test_a_move_that_is_killed_leaves_both_as_they_were(folder: Path, postgres: str, share: float) -> None:
     before = rows_in("sqlite:///mlflow.db") | rows_in("sqlite:///answers.db")
     for target in (postgres, "sqlite:///back/mlflow.db"):

@@ -46,6 +46,7 @@ def quiet_share(baselines: int, months: int, days: int = 14) -> tuple[float, flo
     return float((found <= months).mean()), float(found.mean() / months)
 
 
+@pytest.mark.long
 def test_a_quiet_month_has_at_most_one_false_alarm() -> None:
     kept, monthly = quiet_share(baselines=6, months=4)
     assert kept >= 0.5

@@ -105,9 +105,8 @@ def test_it_collects_is_accepted_stays_quiet_and_alarms_at_a_change(project: Pat
     assert "requests as usual" in watch().output
 
 
-@pytest.mark.parametrize(
-    ("light", "said"), [(60.0, "can be told from"), pytest.param(120.0, "cannot be told from", marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("light", "said"), [(60.0, "can be told from"), (120.0, "cannot be told from")])
 def test_whether_photos_are_unlike_the_test_set_is_looked_at_once_and_is_no_alarm(
     project: Path, light: float, said: str
 ) -> None:
@@ -145,6 +144,7 @@ def test_more_of_one_class_is_noticed(project: Path) -> None:
     assert "share of Happy up" in alarm.output
 
 
+@pytest.mark.long
 def test_an_alarm_says_how_many_labels_the_gate_needs_and_half_of_them_are_for_its_test(project: Path) -> None:
     log(0, 24 * DAYS)
     assert watch("--accept").exit_code == 0
