@@ -44,7 +44,7 @@ from tests.helpers.trained_project import REPOSITORY, make_project, write_model
 pytestmark = pytest.mark.slow
 
 MONITORING = Path(__file__).parents[2] / "monitoring"
-CLIENTS = 2
+CLIENTS = 3
 # The word of the code that a version brought along: the versions differ in nothing but this.
 BROKEN, OTHER, LATER = 3, 4, 5
 WORDS = {1: "uncertain", 2: "unsure", LATER: "unsure"}
