@@ -25,6 +25,7 @@ def tag(name: str) -> dict[str, object]:
     return parsed
 
 
+@pytest.mark.long
 def test_all_formats_are_compared_attached_and_usable(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     register.register(make_project(project))
     result = CliRunner().invoke(main, ["export", "challenger", "--to", "given"])

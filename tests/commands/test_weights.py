@@ -153,6 +153,7 @@ def test_a_training_can_start_from_what_a_version_has_learnt(trained: "keras.Mod
     assert call("--version", "1").output == result.output
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_version_of_another_network_is_refused_and_nothing_written(trained: "keras.Model") -> None:
     yaml = YAML()

@@ -232,13 +232,8 @@ def test_a_failing_fold_leaves_the_others_their_time_and_is_named(
     assert photo.name in said
 
 
-@pytest.mark.parametrize(
-    "number",
-    [
-        pytest.param(signal.SIGTERM, marks=pytest.mark.long, id="terminated"),
-        pytest.param(signal.SIGINT, id="interrupted"),
-    ],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["terminated", "interrupted"])
 def test_ended_from_outside_it_takes_everything_along(start: Callable[..., Started], number: signal.Signals) -> None:
     flow = start("--folds", "4", "--jobs", "2")
     flow.read_until("fold 1: trains on|fold 2: trains on")

@@ -106,6 +106,7 @@ def state_of(made: Project) -> object:
     return cache, files, git("status", "--porcelain"), git("worktree", "list"), runs, made.model.read_bytes()
 
 
+@pytest.mark.long
 def test_the_same_weights_come_out_and_other_ones_are_explained(
     trained: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -86,7 +86,13 @@ def written(model: Any, name: str, folder: Path) -> Written:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "make", [every_layer, reference, pytest.param(of_preset_best, marks=pytest.mark.long), of_three_backbones]
+    "make",
+    [
+        pytest.param(every_layer, marks=pytest.mark.long),
+        reference,
+        pytest.param(of_preset_best, marks=pytest.mark.long),
+        pytest.param(of_three_backbones, marks=pytest.mark.long),
+    ],
 )
 @pytest.mark.parametrize("name", list(FORMATS))
 def test_every_format_answers_what_our_network_answers(make: Any, name: str, tmp_path: Path) -> None:

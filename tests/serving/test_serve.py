@@ -202,6 +202,7 @@ def running(project: Path, *options: str, **variables: str) -> Iterator[Server]:
         reader.join()
 
 
+@pytest.mark.long
 def test_no_request_is_lost_while_a_version_takes_over_fails_and_is_rolled_back(serving: Callable[..., Any]) -> None:
     versions.set_alias(PREVIOUS, 1)
     health: dict[str, Any] = {}

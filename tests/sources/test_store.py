@@ -125,7 +125,9 @@ def test_a_failure_while_building_leaves_nothing(plain: Path) -> None:
     assert names(plain) == []
 
 
-@pytest.mark.parametrize("step", ["before", "between", "after"])
+@pytest.mark.parametrize(
+    "step", [pytest.param("before", marks=pytest.mark.long), "between", pytest.param("after", marks=pytest.mark.long)]
+)
 def test_a_kill_at_any_step_leaves_the_old_or_the_new(project: Path, step: str) -> None:
     bring(Path("data"), "old")
     _bring_and_die(step)

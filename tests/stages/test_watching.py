@@ -89,6 +89,7 @@ def small(make_project: Callable[..., Project]) -> Project:
     return project
 
 
+@pytest.mark.long
 def test_a_stage_reads_what_it_declares_and_gives_the_same_unwatched(small: Project, tmp_path: Path) -> None:
     from mlflow.tracking import MlflowClient
 

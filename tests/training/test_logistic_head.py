@@ -103,6 +103,7 @@ def test_a_training_keeps_the_backbone_and_reaches_the_same_weights_again(tmp_pa
     assert first.history[0]["val_accuracy"] > 0.9
 
 
+@pytest.mark.long
 def test_epochs_after_the_head_fine_tune_from_it(tmp_path: Path) -> None:
     result = trained(tmp_path, SETTINGS.model_copy(update={"epochs": 2}))
     assert [row["learning_rate"] > 0 for row in result.history] == [False, True]
