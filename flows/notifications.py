@@ -1,5 +1,6 @@
 """A message to people when a run has ended, by mail, chat or whatever else Apprise knows."""
 
+import logging
 import os
 import re
 from collections.abc import Callable
@@ -68,6 +69,8 @@ def _send(url: str, title: str, text: str) -> str:
     missing = [name for name in _VARIABLE.findall(url) if name not in os.environ]
     if missing:
         return f"expected {', '.join(missing)} in the environment"
+    # It logs an address that it cannot read as it is, a password included.
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
     receiver = Apprise()
     if not receiver.add(_VARIABLE.sub(lambda match: os.environ[match[1]], url)):
         return "expected an address that Apprise knows"

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from facesent.experiments.sweep_results import SweepResults
 
 NAME = "facesent-sweep"
+_METRIC: Metric = "val_accuracy"
 
 # What fails three times in a row is rarely the drawn values' fault.
 _MOST_FAILURES = 3
@@ -66,7 +67,7 @@ examples:
 
 
 @flow(name=NAME)
-def sweep(trials: int | None = None, metric: Metric = "val_accuracy", apply: bool = False) -> "State[Any]":
+def sweep(trials: int | None = None, metric: Metric = _METRIC, apply: bool = False) -> "State[Any]":
     """Run the trials that are missing, and show what they found.
 
     Args:
@@ -109,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     status, results = run_flow(NAME, run, again="Run it again to go on: finished trials and epochs are kept.")
     if results:
-        _print(results, applied=options.apply)
+        _print(results, _same_search(options), applied=options.apply)
     return status
 
 
@@ -153,7 +154,14 @@ def _apply(project: Project, results: "SweepResults") -> None:
     write_best(project.params, results.best, project.params)
 
 
-def _print(results: "SweepResults", *, applied: bool) -> None:
+def _same_search(options: argparse.Namespace) -> str:
+    """The command that finds these trials again: another metric is another search."""
+    trials = "" if options.trials is None else f" --trials {options.trials}"
+    metric = "" if options.metric == _METRIC else f" --metric {options.metric}"
+    return f"python -m flows.sweep{trials}{metric}"
+
+
+def _print(results: "SweepResults", search: str, *, applied: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -167,7 +175,7 @@ def _print(results: "SweepResults", *, applied: bool) -> None:
     console.print("params.yaml holds the best values now. Next:" if applied else "Next:")
     # DVC's experiments are commits.
     tried = [results.command] if Path(".git").exists() else []
-    for command in ("dvc repro",) if applied else (*tried, "python -m flows.sweep --apply && dvc repro"):
+    for command in ("dvc repro",) if applied else (*tried, f"{search} --apply && dvc repro"):
         # No wrapping or markup: a command has to survive copy and paste.
         console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
 
@@ -178,9 +186,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m flows.sweep", description=_HELP, epilog=_EPILOG, formatter_class=as_written
     )
     parser.add_argument("--trials", type=positive, help="finished trials in all; by default sweep.trials")
-    parser.add_argument(
-        "--metric", choices=METRICS, default="val_accuracy", help="of the best epoch; by default %(default)s"
-    )
+    parser.add_argument("--metric", choices=METRICS, default=_METRIC, help="of the best epoch; by default %(default)s")
     parser.add_argument("--apply", action="store_true", help="write the best values into params.yaml")
     return parser
 

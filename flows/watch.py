@@ -14,6 +14,7 @@ from prefect.client.schemas.objects import State
 from prefect.events import emit_event
 from prefect.states import Completed
 
+from facesent.core.errors import to_put_right
 from facesent.core.markdown import code, escaped
 from facesent.core.paths import Project
 from facesent.core.programs import environment, python, run
@@ -47,7 +48,7 @@ def watch() -> "State[Any]":
         # Nothing is in service yet, or nobody has asked since a promotion.
         return Completed(name="Idle", message=str(error))
     except Exception as error:
-        return failed(error)
+        return _failed(project, error)
     try:
         found = f"{seen.sentence} {seen.labels.sentence}" if seen.labels else seen.sentence
         page = f"## {seen.state.capitalize()}\n\n{escaped(found)}\n\nThe page: {code(str(PAGE))}"
@@ -55,8 +56,15 @@ def watch() -> "State[Any]":
         if seen.state == "alarm":
             _answer(project, seen, found)
     except Exception as error:
-        return failed(error)
+        return _failed(project, error)
     return Completed(name=seen.state.capitalize(), message=seen.sentence)
+
+
+def _failed(project: Project, error: Exception) -> "State[Any]":
+    """Nobody looks at a run of each hour: as long as it fails, no alarm can be raised."""
+    why = to_put_right(error) or f"{type(error).__name__}: {error}"
+    notifications.tell(project, get_run_logger().warning, "failed", f"{NAME}: {why}")
+    return failed(error)
 
 
 @task(cache_policy=NO_CACHE)

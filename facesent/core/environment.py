@@ -26,7 +26,9 @@ def settle() -> None:
     for name in ("NO_PROXY", "no_proxy"):
         given = os.environ.get(name) or os.environ.get(name.swapcase()) or ""
         hosts = [host.strip() for host in given.split(",") if host.strip()]
-        os.environ[name] = ",".join([*hosts, *(host for host in _THIS_MACHINE if host not in hosts)])
+        missing = [host for host in _THIS_MACHINE if host not in hosts]
+        # It means every host only where it stands alone.
+        os.environ[name] = "*" if "*" in hosts else ",".join([*hosts, *missing])
     # Its keras.json in the home may say another backend, data format or precision.
     os.environ.setdefault("KERAS_HOME", str((_CACHE / "keras").absolute()))
     os.environ.setdefault("KERAS_BACKEND", BACKENDS[0])

@@ -80,7 +80,11 @@ def finish(sweep: OpenSweep) -> SweepResults:
     write_best(sweep.project.params, best, folder / "best.yaml")
     trials.to_csv(folder / "trials.csv", index=False)
     files = (folder / "best.yaml", folder / "trials.csv", *_pictures(sweep, trials, folder))
-    runs.log_files(sweep.run_id, files)
+    for file in files:
+        if file.name == "best.yaml":
+            runs.log_bytes(sweep.run_id, file.name, _shared(file, sweep).encode())
+        else:
+            runs.log_files(sweep.run_id, [file])
     states = trials["state"].value_counts()
     metrics = {f"best_{sweep.metric}": float(trials.iloc[0]["value"])}
     runs.finish(sweep.run_id, metrics | {f"trials_{state}": float(count) for state, count in states.items()})
@@ -127,6 +131,12 @@ def importances(study: optuna.Study, seed: int) -> dict[str, float]:
         return {}
     found = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=seed))
     return {key: float(share) for key, share in found.items()}
+
+
+def _shared(best: Path, sweep: OpenSweep) -> str:
+    """Without the addresses of ``notify``, which may hold a secret: more people see what is in MLflow."""
+    text = best.read_text(encoding="utf-8")
+    return rewritten(text, {"notify.urls": []}) if sweep.params.notify.urls else text
 
 
 def _pictures(sweep: OpenSweep, trials: pd.DataFrame, folder: Path) -> list[Path]:

@@ -35,6 +35,11 @@ def test_what_is_on_this_machine_is_asked_without_a_proxy(given: str, name: str)
     assert found == f"True False True True {'intranet' in given}"
 
 
+def test_who_wants_no_proxy_at_all_gets_none() -> None:
+    code = "import requests; print(requests.utils.get_environ_proxies('http://intranet.example'))"
+    assert settled(code, HTTP_PROXY="http://127.0.0.1:9", http_proxy="http://127.0.0.1:9", NO_PROXY="*") == "{}"
+
+
 @pytest.mark.parametrize(
     "proxy", ["http://proxy:port", " http://proxy:3128", "ftp://proxy:1", "http://[::1", "socks4://a:1"]
 )

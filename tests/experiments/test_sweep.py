@@ -14,6 +14,7 @@ from facesent.experiments import sweep, sweep_results
 from facesent.experiments.sweep import OpenSweep, sweeping
 from facesent.experiments.trial_process import TrialFailedError
 from facesent.params import load_params
+from facesent.registry import runs
 from tests.helpers.disks import no_room
 
 pytestmark = pytest.mark.slow
@@ -31,6 +32,7 @@ def swept(project: Path, mlflow_store: Path) -> Project:
     settings = yaml.safe_load((ROOT / "params.yaml").read_text())
     space = {RATE: {"choices": [0.0003, 0.1]}, "model.dropout": {"low": 0, "high": 0.5}}
     settings["sweep"].update(trials=4, warmup_epochs=0, space=space)
+    settings["notify"]["urls"] = ["json://me:hidden-word@127.0.0.1"]
     Path("params.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
     Path("outputs/split").mkdir(parents=True)
     for split in ("train", "val"):
@@ -125,6 +127,8 @@ def test_results_put_the_best_complete_trial_first(swept: Project, play: Play) -
     assert found.shown()[0] == ["trial", "state", "value", "epochs", "learning_rate", "dropout"]
     assert load_params(swept.outputs / "sweep" / "best.yaml").flat()[RATE] == found.best[RATE]
     assert f"-S {RATE}={found.best[RATE]}" in found.to_markdown()
+    assert "hidden-word" in (swept.outputs / "sweep" / "best.yaml").read_text()
+    assert "hidden-word" not in runs.read_text(sweep.run_id, "best.yaml")
 
 
 def test_importance_finds_the_key_that_matters(swept: Project, play: Play) -> None:

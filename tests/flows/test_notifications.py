@@ -42,17 +42,21 @@ def test_it_says_whether_anybody_was_reached_where_there_is_somebody_to_tell(rec
 
 
 def test_what_cannot_be_sent_is_a_warning_without_the_address(
-    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     port = receiver.server_port
     receiver.server_close()
     monkeypatch.delenv("NO_SUCH_TOKEN", raising=False)
-    urls = [f"json://me:hidden-word@127.0.0.1:{port}", "no-such-service://hidden-word", "json://${NO_SUCH_TOKEN}"]
+    urls = [
+        f"json://me:hidden-word@127.0.0.1:{port}", "no-such-service://hidden-word", "json://${NO_SUCH_TOKEN}",
+        "json://me:hidden-word/x@127.0.0.1",
+    ]  # fmt: skip
     told: list[str] = []
     notify(Notify(urls=urls, events=EVERYTHING), "failed", "title", "text", told.append)
-    assert [line.split(":")[0] for line in told] == [f"notify.urls, number {number}" for number in (1, 2, 3)]
+    assert [line.split(":")[0] for line in told] == [f"notify.urls, number {number}" for number in (1, 2, 3, 4)]
     assert "NO_SUCH_TOKEN" in told[2]
     assert "hidden-word" not in str(told)
+    assert "hidden-word" not in caplog.text
 
 
 def test_a_projects_settings_say_who_is_told(receiver: Receiver, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from prefect.client.schemas.objects import State
 
 from facesent.core.paths import Project
 from facesent.params import load_params
-from flows.sweep import main, sweep
+from flows.sweep import _parser, _same_search, main, sweep
 from tests.helpers.processes import survivors
 from tests.helpers.tables import cells
 
@@ -126,6 +126,11 @@ def test_a_diverging_trial_is_pruned_and_none_is_repeated(swept: Swept) -> None:
     assert trials[RATE].tolist() == [0.0003, 0.0003, 1000.0]
     assert (trials["state"][0], trials["state"][2]) == ("complete", "pruned")
     assert (trials["epochs"][0], trials["epochs"][1]) == (2, 2)
+
+
+def test_the_command_that_comes_next_goes_on_with_the_same_search() -> None:
+    options = _parser().parse_args(["--trials", "5", "--metric", "val_loss"])
+    assert _same_search(options) == "python -m flows.sweep --trials 5 --metric val_loss"
 
 
 def test_the_trials_are_nested_in_mlflow_with_their_curves(swept: Swept) -> None:

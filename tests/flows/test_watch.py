@@ -38,12 +38,20 @@ def test_an_alarm_that_reached_nobody_is_told_again_at_the_next_look(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("prefect_server", "mlflow_store")
-def test_an_alarm_of_which_nobody_could_be_told_is_a_fault(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_alarm_of_which_nobody_could_be_told_is_a_fault_and_told(
+    project: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
+    settings["notify"]["urls"] = [receiver.url]
+    (project / "params.yaml").write_text(yaml.safe_dump(settings))
     alarm = Look(7, "alarm", "brightness down", Hours([], [], np.empty((0, 1)), ["brightness"]))
     monkeypatch.setattr("flows.watch.look", lambda project: alarm)
     state = watch(return_state=True)
     assert state.is_failed(), state.name
     assert "7" in (state.message or "")
+    [message] = receiver.messages
+    assert message["title"] == "facesent: failed"
+    assert message["message"].startswith("facesent-watch: ")
 
 
 @pytest.mark.slow
