@@ -57,7 +57,7 @@ format: setup ## Put the code into the form that check wants.
 	@ruff check --quiet --fix . ; ruff format --quiet .
 
 docs: setup ## The pages of docs/ as a site, site/index.html; links are checked.
-	@python -m tools.structure && NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+	@python -m tools.structure && NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 
 lock: ## Resolve requirements.lock anew; needs uv.
 	@uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
