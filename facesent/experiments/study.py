@@ -25,6 +25,9 @@ from facesent.training.fingerprint import fingerprint
 # A median over fewer complete trials says little; Optuna's own default. A short sweep prunes after a quarter.
 _MOST_UNPRUNED = 5
 
+# Optuna's mark of a trial whose values were given, as the present settings are.
+_GIVEN = "fixed_params"
+
 
 def study_name(params: Params, metric: Metric, splits: Iterable[bytes]) -> str:
     """Equal for sweeps whose trials can be compared and go on in one study.
@@ -65,7 +68,7 @@ def kept_in(database: Path) -> Iterator[None]:
 
 
 def open_study(database: Path, name: str, params: Params, metric: Metric) -> optuna.Study:
-    """Open the study of this name, or create it with the present settings as its first trial.
+    """Open the study of this name, or create it; the present settings are tried first, and again if that failed.
 
     Raises:
         FacesentError: another release of Optuna wrote it, in another form.
@@ -83,7 +86,10 @@ def open_study(database: Path, name: str, params: Params, metric: Metric) -> opt
         pruner=pruner(params.sweep),
         load_if_exists=True,
     )
-    if not study.get_trials(deepcopy=False) and (present := present_values(params)):
+    tried = any(
+        _GIVEN in trial.system_attrs and trial.state != TrialState.FAIL for trial in study.get_trials(deepcopy=False)
+    )
+    if not tried and (present := present_values(params)):
         study.enqueue_trial(present)
     return study
 

@@ -68,7 +68,12 @@ class OpenSweep:
         return missing(self.study, self.params.sweep)
 
     def next_trial(self) -> Trial:
-        """Go on with the trial that a kill left, or draw a new one."""
+        """Go on with the trial that a kill left, or draw a new one.
+
+        Raises:
+            FacesentError: splits or code are others than when the sweep began.
+        """
+        self._require_same()
         trial, new = next_trial(self.study, self.params)
         if new:
             shutil.rmtree(self.folder(trial.number), ignore_errors=True)
@@ -89,15 +94,18 @@ class OpenSweep:
             TrialFailedError: the training failed; the study and MLflow say so.
             ParamsError: the drawn values do not go together; likewise.
             TrackingError: if MLflow cannot be reached; the trial can be gone on with.
+            FacesentError: splits or code changed meanwhile; the trial's result is not kept.
         """
         run_id = runs.begin(
             f"trial {trial.number}", self.values(trial), fingerprint=self._fingerprint(trial), parent=self.run_id
         )
         try:
             pruned = self._train(trial, run_id, log)
+            self._require_same()
         except (TrialFailedError, ParamsError):
             self.study.tell(trial, state=TrialState.FAIL)
             runs.give_up(run_id, "FAILED")
+            self._remove_checkpoint(trial)
             raise
         except BaseException:
             runs.give_up(run_id, "KILLED")
@@ -138,8 +146,19 @@ class OpenSweep:
         state = "pruned" if pruned or value is None else "complete"
         metrics = {} if value is None else {f"best_{self.metric}": value}
         runs.finish(run_id, metrics, "KILLED" if state == "pruned" else "FINISHED")
-        shutil.rmtree(self.folder(trial.number) / CHECKPOINT, ignore_errors=True)
+        self._remove_checkpoint(trial)
         return Ended(trial.number, state, value, len(epochs))
+
+    def _remove_checkpoint(self, trial: Trial) -> None:
+        shutil.rmtree(self.folder(trial.number) / CHECKPOINT, ignore_errors=True)
+
+    def _require_same(self) -> None:
+        """A trial on other splits, or of other code, cannot be compared with those of this study."""
+        if _name(self.project, self.params, self.metric) != self.study.study_name:
+            raise FacesentError(
+                "Expected the splits and the code with which this sweep began. Received: others, from a git pull or "
+                "dvc repro meanwhile. Run it again: that begins a new sweep."
+            )
 
     def _fingerprint(self, trial: Trial) -> str:
         return f"{self.study.study_name}-{trial.number}"
@@ -161,7 +180,7 @@ def sweeping(project: Project, params: Params, metric: Metric, tags: dict[str, s
         TrackingError: if MLflow cannot be reached.
     """
     check_space(params)
-    name = study_name(params, metric, [_bytes(project.split(split)) for split in ("train", "val")])
+    name = _name(project, params, metric)
     database = sweep_folder(project) / "study.db"
     with _alone(sweep_folder(project)), kept_in(database):
         study = open_study(database, name, params, metric)
@@ -177,6 +196,10 @@ def sweeping(project: Project, params: Params, metric: Metric, tags: dict[str, s
 def sweep_folder(project: Project) -> Path:
     """The study, the trials and the results."""
     return project.outputs / "sweep"
+
+
+def _name(project: Project, params: Params, metric: Metric) -> str:
+    return study_name(params, metric, [_bytes(project.split(split)) for split in ("train", "val")])
 
 
 def _line(trial: Trial, epoch: int, row: Row, epochs: int) -> str:

@@ -12,6 +12,7 @@ from facesent.core.errors import FacesentError
 from facesent.core.paths import Project
 from facesent.experiments import sweep, sweep_results
 from facesent.experiments.sweep import OpenSweep, sweeping
+from facesent.experiments.trial import CHECKPOINT
 from facesent.experiments.trial_process import TrialFailedError
 from facesent.params import load_params
 from facesent.registry import runs
@@ -73,6 +74,12 @@ def run_next(sweep: OpenSweep) -> tuple[int, str, int]:
     return ended.number, ended.state, ended.epochs
 
 
+def _run_on_other_splits(sweep: OpenSweep) -> None:
+    trial = sweep.next_trial()
+    sweep.project.split("val").write_text("another")
+    sweep.run(trial, print)
+
+
 def children() -> dict[str, tuple[str, dict[str, float]]]:
     """Name, state and metrics of the nested runs."""
     import mlflow
@@ -102,6 +109,27 @@ def test_a_failed_trial_leaves_the_others(swept: Project, play: Play) -> None:
         assert [run_next(sweep) for _ in range(2)] == [(1, "complete", 1), (2, "pruned", 1)]
         assert sweep_results.trials_of(sweep)["state"].tolist() == ["complete", "failed", "pruned"]
     assert children()["trial 0"][0] == "FAILED"
+
+
+def test_the_present_settings_are_tried_again_if_their_trial_failed(swept: Project, play: Play) -> None:
+    play([TrialFailedError("no memory")], [0.5])
+    with opened(swept) as sweep:
+        trial = sweep.next_trial()
+        present = sweep.values(trial)
+        checkpoint = sweep.folder(trial.number) / CHECKPOINT
+        checkpoint.mkdir(parents=True)
+        with pytest.raises(TrialFailedError):
+            sweep.run(trial, print)
+        assert not checkpoint.exists()
+    with opened(swept) as sweep:
+        assert sweep.values(sweep.next_trial()) == present
+
+
+def test_trials_on_other_splits_end_the_sweep(swept: Project, play: Play) -> None:
+    play([0.5])
+    with pytest.raises(FacesentError, match="Received: others"), opened(swept) as sweep:
+        _run_on_other_splits(sweep)
+    assert children()["trial 0"][0] == "KILLED"
 
 
 def test_an_interrupted_trial_goes_on_under_its_number(swept: Project, play: Play) -> None:
