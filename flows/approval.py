@@ -73,6 +73,16 @@ def _take(version: int, answer: Answer | None) -> "Approval":
     return _answer_of(version)
 
 
+def _waits(version: int) -> bool:
+    """Whether there is still a question; a version or its tag may be deleted, which ``_take`` then says."""
+    try:
+        return _answer_of(version).state == "waiting"
+    except TrackingError:
+        raise
+    except FacesentError:
+        return False
+
+
 def _answer_of(version: int) -> "Approval":
     from facesent.registry import decisions
 
@@ -93,7 +103,7 @@ def _resumed_by_registry(version: int, until: datetime) -> Iterator[None]:
             while not (resumed.is_set() or over.wait(_SECONDS_BETWEEN_LOOKS)):
                 # A server that restarts answers at one of the next looks.
                 with suppress(TrackingError, PrefectException, httpx.HTTPError):
-                    if datetime.now(UTC) >= until or _answer_of(version).state != "waiting":
+                    if datetime.now(UTC) >= until or not _waits(version):
                         _resume(client, run_id, resumed)
 
         # The context holds Prefect's settings.

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
-from prefect.events import emit_event
+from prefect.events import EventTrigger, emit_event
 from prefect.states import Completed
 
 from facesent.core.errors import to_put_right
@@ -25,11 +26,15 @@ from flows.command import Ready, run_flow
 from flows.failures import failed
 
 if TYPE_CHECKING:
-    from facesent.watch.look import Look
+    from facesent.watch.look import Answered, Look
 
 NAME = "facesent-watch"
 RETRAIN = "facesent.retrain"
 """The event at which a deployment of the pipeline starts."""
+_UNHEARD = (
+    f"No deployment waits for the event {RETRAIN}, so no run begins by itself. Deploy the pipeline: "
+    "prefect --no-prompt deploy --all"
+)
 PAGE = Path("outputs/watch/watch.html")
 
 
@@ -90,18 +95,32 @@ def _answer(project: Project, seen: "Look", found: str) -> None:
     """Once an alarm: retrain where people have labelled enough photos for the gate, else ask them to."""
     from facesent.watch.look import once
 
-    enough = seen.labels is not None and seen.labels.enough
-    with once(seen, "retrained" if enough else "told") as done:
-        if done.already:
-            return
-        if enough:
-            take(project, seen)
-            emit_event(
-                RETRAIN, {"prefect.resource.id": f"facesent.version.{seen.version}"}, payload={"why": seen.sentence}
-            )
-        else:
+    if seen.labels is None or not seen.labels.enough:
+        _tell_once(project, seen, "told", found)
+    elif not _is_heard():
+        _tell_once(project, seen, "unheard", f"{found} {_UNHEARD}")
+    else:
+        with once(seen, "retrained") as done:
+            if not done.already:
+                take(project, seen)
+                resource = {"prefect.resource.id": f"facesent.version.{seen.version}"}
+                emit_event(RETRAIN, resource, payload={"why": seen.sentence})
+
+
+def _tell_once(project: Project, seen: "Look", what: "Answered", text: str) -> None:
+    from facesent.watch.look import once
+
+    with once(seen, what) as done:
+        if not done.already:
             # A message that reached nobody is sent again after the next look.
-            done.now = notifications.tell(project, get_run_logger().warning, "alarm", found)
+            done.now = notifications.tell(project, get_run_logger().warning, "alarm", text)
+
+
+def _is_heard() -> bool:
+    """Whether a deployment of the pipeline waits for the event: nobody would notice that none does."""
+    with get_client(sync_client=True) as client:
+        triggers = [automation.trigger for automation in client.read_automations() if automation.enabled]
+    return any(isinstance(trigger, EventTrigger) and RETRAIN in trigger.expect for trigger in triggers)
 
 
 def main() -> int:

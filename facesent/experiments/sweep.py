@@ -139,13 +139,14 @@ class OpenSweep:
         epochs = reported(trial)
         value = best_value(epochs, self.study)
         # A training whose values are all NaN has no result to compare.
-        if pruned or value is None:
+        state = "pruned" if pruned or value is None else "complete"
+        metrics = {} if value is None else {f"best_{self.metric}": value}
+        # First MLflow: what the study knows to be done is not done again after a kill in between.
+        runs.finish(run_id, metrics, "KILLED" if state == "pruned" else "FINISHED")
+        if state == "pruned":
             self.study.tell(trial, state=TrialState.PRUNED)
         else:
             self.study.tell(trial, value)
-        state = "pruned" if pruned or value is None else "complete"
-        metrics = {} if value is None else {f"best_{self.metric}": value}
-        runs.finish(run_id, metrics, "KILLED" if state == "pruned" else "FINISHED")
         self._remove_checkpoint(trial)
         return Ended(trial.number, state, value, len(epochs))
 

@@ -12,7 +12,7 @@ from facesent.core.nested import flatten
 from facesent.core.paths import Project
 from facesent.lineage.git import Commit, changed_files, commit_named, text_at
 from facesent.presets import Change, differences
-from facesent.section import read_yaml
+from facesent.section import parse_yaml, read_yaml
 
 # It changes with each run, on another machine even where nothing else did.
 _WRITTEN_BY_DVC = "dvc.lock"
@@ -64,9 +64,7 @@ def compare(project: Project, ref: str) -> Compared:
     """
     root = project.root
     commit, head = commit_named(root, ref), commit_named(root, "HEAD")
-    settings = text_at(root, commit.sha, "params.yaml")
-    if settings is None:
-        raise LineageError(f"Expected params.yaml in {ref}. Received: a commit without it. Give a later one.")
+    settings = _settings_at(root, commit.sha, ref)
     shown, stale = _asked_of_dvc(root, commit.sha)
     before, now = _measures_of(shown, commit.sha, ref), _measures_here(shown)
     names = dict.fromkeys((*before, *now))
@@ -75,12 +73,27 @@ def compare(project: Project, ref: str) -> Compared:
         ref=ref,
         commit=commit,
         here=(head, any(Path(name).name != _WRITTEN_BY_DVC for name in changed_files(root))),
-        settings=differences(flatten(yaml.safe_load(settings) or {}), flatten(read_yaml(project.params) or {})),
+        settings=differences(settings, _flat(read_yaml(project.params))),
         other_images=text_at(root, commit.sha, project.data_pointer.name) != _text(project.data_pointer),
         measures=tuple(Measure(name, before.get(name), now.get(name)) for name in differing),
         same=len(names) - len(differing),
         stale=stale,
     )
+
+
+def _settings_at(root: Path, sha: str, ref: str) -> dict[str, Any]:
+    text = text_at(root, sha, "params.yaml")
+    if text is None:
+        raise LineageError(f"Expected params.yaml in {ref}. Received: a commit without it. Give a later one.")
+    try:
+        return _flat(parse_yaml(text))
+    except yaml.YAMLError as error:
+        said = " ".join(str(error).split())
+        raise LineageError(f"Expected YAML in params.yaml of {ref}. Received: {said}. Give another commit.") from None
+
+
+def _flat(settings: Any) -> dict[str, Any]:
+    return flatten(settings) if isinstance(settings, Mapping) else {}
 
 
 def _asked_of_dvc(root: Path, sha: str) -> tuple[dict[str, Any], tuple[str, ...]]:

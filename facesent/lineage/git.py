@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from facesent.core.errors import LineageError, ReproductionError
+from facesent.core.surroundings import git_troubles
 from facesent.presets import presets, whole
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ class Commit:
 
 
 def open_repository(root: Path) -> "Repo | None":
-    """The git repository around ``root``, if there is one."""
+    """The git repository around ``root``; None too where git is missing or refuses to read it, as MLflow knows most."""
+    if any(git_troubles(root)):
+        return None
     import git
 
     try:
@@ -90,14 +93,19 @@ def _texts_at(root: Path, sha: str) -> dict[str, str]:
     repository = open_repository(root)
     folder = _found_at(repository, root, sha, "presets")
     files = [blob for blob in folder.blobs if blob.name.endswith(".yaml")] if folder else []
-    return {Path(blob.name).stem: blob.data_stream.read().decode() for blob in files}
+    return {Path(blob.name).stem: _text(blob) for blob in files}
 
 
 def text_at(root: Path, sha: str, name: str) -> str | None:
     """A file of the folder ``root`` as a commit has it; None where it does not."""
     repository = open_repository(root)
     file = _found_at(repository, root, sha, name)
-    return file.data_stream.read().decode() if file else None
+    return _text(file) if file else None
+
+
+def _text(file: Any) -> str:
+    # A commit may hold anything.
+    return str(file.data_stream.read().decode(errors="replace"))
 
 
 def _found_at(repository: "Repo | None", root: Path, sha: str, name: str) -> Any:

@@ -23,6 +23,7 @@ def share_cache(project: Project, copy: Project) -> None:
         ReproductionError: DVC cannot read its settings.
     """
     from dvc.config import Config
+    from dvc.config_schema import RelPath
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
@@ -32,11 +33,18 @@ def share_cache(project: Project, copy: Project) -> None:
     try:
         with Repo(str(project.root)) as repo:
             cache = str(repo.cache.local_cache_dir)
+            remotes = repo.config.read()["remote"]
         # By a name of ASCII, as DVC cannot write others into its settings; it makes it relative to its own folder.
         link = copy.root / ".dvc" / "shared"
+        # It may have been removed; what a link leads to nothing for, DVC cannot make.
+        Path(cache).mkdir(parents=True, exist_ok=True)
         link.symlink_to(cache)
         with Config(str(copy.root / ".dvc")).edit("local") as settings:
             settings["cache"].update(dir=os.path.relpath(link), type=_LINKS)
+            # Relative paths are of the project's settings; DVC writes them as seen from those of the copy.
+            for name, remote in remotes.items():
+                relative = {key: value for key, value in remote.items() if isinstance(value, RelPath)}
+                settings["remote"].setdefault(name, {}).update(relative)
     except DvcException as error:
         raise ReproductionError(f"Expected a DVC project in {project.root.absolute()}. Received: {error}") from None
 

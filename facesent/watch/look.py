@@ -22,6 +22,8 @@ from facesent.watch.hours import Hours, answers_of, hours_of
 from facesent.watch.settings import Watch
 
 State = Literal["collecting", "ready", "quiet", "alarm"]
+Answered = Literal["told", "retrained", "unheard"]
+"""What was done about an alarm; unheard: people were told that nothing starts the pipeline."""
 
 # Several versions may share a run.
 _BASELINE, _NOTE = "watch/baseline-{version}.json", "watch/alarm-{version}.json"
@@ -217,7 +219,7 @@ class Done:
 
 
 @contextmanager
-def once(seen: Look, what: Literal["told", "retrained"]) -> Iterator[Done]:
+def once(seen: Look, what: Answered) -> Iterator[Done]:
     """Do something about an alarm in a block, and note it with the version's run; yields whether it was done before."""
     with mlflow_answers():
         run_id = versions.run_of(seen.version)

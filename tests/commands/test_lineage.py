@@ -108,6 +108,20 @@ def test_a_commit_that_git_has_lost_still_has_its_runs(run_id: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("trouble", ["missing", "refuses"])
+def test_without_git_it_says_what_mlflow_knows(run_id: str, trouble: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    head = git("rev-parse", "HEAD")
+    if trouble == "missing":
+        monkeypatch.setenv("PATH", "/nowhere")
+    else:
+        Path(".git/config").write_text("no settings")
+    for name in (head[:8], "champion"):
+        code, output = run(name)
+        assert code == 0, output
+        assert f"{head} (not in this repository)" in output
+
+
+@pytest.mark.slow
 def test_what_is_unknown_or_several_things_is_said(run_id: str) -> None:
     from mlflow.tracking import MlflowClient
 

@@ -6,6 +6,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from mlflow.tracking import MlflowClient
 from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter
@@ -16,6 +17,7 @@ from facesent.promotion import approval
 from facesent.promotion.canary import trial
 from facesent.registry import decisions
 from facesent.registry.decisions import Aliases, Approval
+from facesent.registry.versions import NAME
 from flows.approval import wait_for_answer
 from flows.pipeline import decide
 from flows.summary import Summary
@@ -105,6 +107,16 @@ def test_the_pages_form_can_reject() -> None:
     assert (answer.state, answer.reason) == ("rejected", "one person in half of the photos")
     assert decisions.read().aliases == Aliases(1, None)
     assert asking(LONG).state == "rejected", "nobody is asked twice, nor waited for"
+
+
+@pytest.mark.usefixtures("second_version")
+def test_a_question_that_was_deleted_does_not_keep_the_flow_waiting() -> None:
+    def delete(*_: object) -> None:
+        MlflowClient().delete_model_version_tag(NAME, "2", "facesent.approval")
+
+    state = while_paused(delete, lambda: asking(LONG, return_state=True))
+    assert state.is_failed()
+    assert "it was deleted" in (state.message or "")
 
 
 @pytest.mark.usefixtures("second_version")

@@ -69,6 +69,17 @@ def trained(project: Path) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("text", ["train: [", "- a list", "\udcff"], ids=["no-yaml", "no-mapping", "no-text"])
+def test_settings_of_a_commit_that_are_none_are_named(project: Path, text: str) -> None:
+    Path("dvc.yaml").write_text(yaml.safe_dump(STAGES))
+    Path("params.yaml").write_bytes(text.encode(errors="surrogateescape"))
+    commit("Odd")
+    result = compare("HEAD")
+    assert result.exit_code == 1
+    assert "Error: Expected" in result.output, result.output
+
+
+@pytest.mark.slow
 def test_a_commit_beside_the_folder(trained: Path) -> None:
     result = compare("first")
     assert result.exit_code == 0, result.output

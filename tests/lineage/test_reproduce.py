@@ -12,9 +12,12 @@ from mlflow.tracking import MlflowClient
 
 from facesent.core.errors import ReproductionError
 from facesent.core.paths import Project
+from facesent.lineage.git import worktree
+from facesent.lineage.images import provide, share_cache
 from facesent.lineage.reproduce import reproduce
 from facesent.model.storage import model_sha256
 from facesent.registry.history import runs_in
+from facesent.registry.lineage import data_md5
 from facesent.registry.runs import MODEL_TAG
 from facesent.registry.versions import NAME, RegistryError, set_alias
 
@@ -171,6 +174,19 @@ def test_what_cannot_be_reproduced_says_why(
     with pytest.raises(ReproductionError, match=r"^Expected ") as raised:
         reproduce(Project(project), "1", print)
     assert message in str(raised.value)
+
+
+def test_images_come_from_a_remote_next_to_the_project(trained: Project) -> None:
+    dvc("remote", "add", "--quiet", "--default", "near", "../remote")
+    git("add", ".dvc/config")
+    git("commit", "--quiet", "--message", "Remote")
+    dvc("push", "--quiet")
+    shutil.rmtree(trained.root / ".dvc" / "cache")
+    with worktree(trained.root, "HEAD") as tree:
+        copy = Project(tree.project)
+        share_cache(trained, copy)
+        provide(copy, str(data_md5(copy)), {**os.environ}, print)
+        assert (copy.data / "A" / "1.png").read_bytes() == b"an image"
 
 
 def test_an_unknown_version_lists_those_that_are_known(project: Path, mlflow_store: Path) -> None:
