@@ -80,6 +80,15 @@ def features(rows: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(seen, index=rows.index)
 
 
+def finished(rows: pd.DataFrame) -> pd.DataFrame:
+    """The answers of hours that are over: the first minutes of one vary more than an hour does.
+
+    Args:
+        rows: as ``answers_of`` gives them.
+    """
+    return rows[rows["time"] < pd.Timestamp.now("UTC").floor("h")]
+
+
 def hours_of(rows: pd.DataFrame, labels: Sequence[str]) -> Hours:
     """Answers by hour.
 

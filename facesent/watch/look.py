@@ -18,7 +18,7 @@ from facesent.registry.client import mlflow_answers
 from facesent.serving.gateway.answers.store import WATCHED, Store
 from facesent.watch.alarm import Alarm, Normal, learn
 from facesent.watch.cure import Labelled
-from facesent.watch.hours import Hours, answers_of, hours_of
+from facesent.watch.hours import Hours, answers_of, finished, hours_of
 from facesent.watch.settings import Watch
 
 State = Literal["collecting", "ready", "quiet", "alarm"]
@@ -114,7 +114,7 @@ def look(store: Store, version: int, labels: Sequence[str], settings: Watch) -> 
         RegistryError: there is no such version.
         TrackingError: MLflow cannot be reached.
     """
-    hours = hours_of(answers_of(store, version), labels)
+    hours = hours_of(finished(answers_of(store, version)), labels)
     text = runs.read_text(versions.run_of(version), _BASELINE.format(version=version))
     if text is None:
         return _without_baseline(version, hours, settings)

@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.long]
 USUAL_HOURS, SHIFTED_HOURS, AN_HOUR = 60, 16, 12
 # As large and as many as it takes to learn from; in test there are 12 people and half of those with a label. Labelled
 # are photos of the last twelve hours: the watch may date the change an hour or two late.
-SIDE, PEOPLE, LABELLED = 64, 120, 144
+SIDE, PEOPLE, LABELLED = 64, 240, 144
 # Those that are told apart most easily, in the light as in the dark: what was known must not be lost.
 CLASSES, LEFT_OUT = ("Ahegao", "Sad", "Surprise"), ["Angry", "Happy", "Neutral"]
 DARK = 0.3
@@ -41,7 +41,7 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "validate": {"exclude": LEFT_OUT},
     # One that learns, unlike that of the other tests around a training.
     "model": {"name": "reference_cnn", "last_layer": "", "image_size": SIDE},
-    "train": {"epochs": 20},
+    "train": {"epochs": 30},
     # Of 12 people's photos nothing closer can be said.
     "gate": {"retrain_margin": 0.3},
     "log": {"photos": True, "audit_share": 1.0},

@@ -105,6 +105,13 @@ def test_it_collects_is_accepted_stays_quiet_and_alarms_at_a_change(project: Pat
     assert "requests as usual" in watch().output
 
 
+def test_the_running_hour_does_not_count_yet(project: Path) -> None:
+    running = (datetime.now(UTC) - START) // timedelta(hours=1)
+    log(0, 3)
+    log(running, 1)
+    assert "has 3 hours with enough answers" in watch().output
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(("light", "said"), [(60.0, "can be told from"), (120.0, "cannot be told from")])
 def test_whether_photos_are_unlike_the_test_set_is_looked_at_once_and_is_no_alarm(
