@@ -140,6 +140,11 @@ def remembered(table: pd.DataFrame, placed: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([table, placed[list(COLUMNS)]]).drop_duplicates(_KEY, keep="last")
 
 
+def of_strangers(table: pd.DataFrame) -> pd.DataFrame:
+    """The table without people, for one of another collection: names say nothing of who somebody is here."""
+    return table.assign(person="").drop_duplicates(_KEY, ignore_index=True)
+
+
 def forget(path: Path) -> int:
     """Forget all splits so far; returns of how many images."""
     # An empty table, not no file: one that is gone was lost.

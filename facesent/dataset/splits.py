@@ -1,17 +1,18 @@
 """Divide the usable images into train, val and test: stratified by class, and never through a group."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from facesent.core.errors import DataError
 from facesent.core.paths import SPLITS
 from facesent.core.text import some
 from facesent.dataset.assignment import COLUMNS as REMEMBERED
-from facesent.dataset.assignment import identities, origins, with_sources
+from facesent.dataset.assignment import identities, of_strangers, origins, remembered, with_sources
 from facesent.dataset.folds import Names, draw
 from facesent.dataset.metadata import PROPOSED
 from facesent.dataset.similarity import Labels, LinkKind, describe_link, groups_of, join, looks, near_duplicates
@@ -19,7 +20,7 @@ from facesent.dataset.torn import NAME, settle
 
 COLUMNS = ("file_name", "label", "group", "sha256", "split")
 GIANT_SHARE = 0.2
-_PERSON = "same person"
+_ALIKE, _PERSON = "near duplicates", "same person"
 _ATTEMPTS = 20
 _FAR_FROM_SHARE = 0.05
 # Of fewer images of a class nobody expects a figure.
@@ -67,7 +68,7 @@ def split(
     seed: int,
     near_duplicate_distance: int,
     torn: Torn,
-) -> tuple[pd.DataFrame, SplitReport]:
+) -> tuple[pd.DataFrame, pd.DataFrame, SplitReport]:
     """Divide the images of ``manifest`` that are ``ok``.
 
     Images with equal content or cut from one photo, with perceptual hashes (their own, or those of the photos that they
@@ -76,6 +77,9 @@ def split(
     it follows, also where it is gone by now; a given ``split`` is obeyed. An image that would tie two splits together
     is left out. The others are drawn so that each class comes close to the shares ``val`` and ``test``. The result
     depends on neither the order of the rows nor the machine.
+
+    If no image is remembered, nor looks nearly like a remembered one, the memory is of another collection: that people
+    are called alike there says nothing, and its rows are without people from now on.
 
     Args:
         manifest: as ``scan`` gives it.
@@ -89,7 +93,7 @@ def split(
 
     Returns:
         The columns of ``COLUMNS`` sorted by file_name, ``group`` being the group's id (the start of its smallest
-        sha256), further those of ``assignment.csv``; and the report.
+        sha256), further those of ``assignment.csv``; the memory from now on; and the report.
 
     Raises:
         SplitError: a split would be empty, or a class has too few groups to be in each.
@@ -97,44 +101,73 @@ def split(
     images = manifest[manifest["ok"]].sort_values("file_name", ignore_index=True)
     if images.empty:
         raise SplitError(f"Expected usable images. Received: all {len(manifest)} are quarantined.")
-    nodes = _nodes(images, memory)
-    links = _links(nodes, near_duplicate_distance)
-    if len(memory) and not _related(nodes, memory, links["near duplicates"]):
-        # Of other images: that people are called alike there says nothing.
-        memory = memory.iloc[:0]
-        nodes = _nodes(images, memory)
-        links = {name: labels[: len(images)] for name, labels in links.items()}
-    group = join(len(nodes), list(links.values()))
-    settled = settle(nodes, group, near_duplicate_distance, keep_given=torn == "keep")
-    left_out = {str(images["file_name"][row]): why for row, why in settled.left_out.items()}
+    everything = _Linked.of(images, memory, near_duplicate_distance)
+    first = not everything.remembers(memory)
+    if first and len(memory):
+        memory = of_strangers(memory)
+        everything = _Linked.of(images, memory, near_duplicate_distance)
+    settled = settle(everything.nodes, everything.group, near_duplicate_distance, keep_given=torn == "keep")
     rows = np.setdiff1d(np.arange(len(images)), list(settled.left_out))
-    if len(rows) < len(nodes):
-        images, nodes = images.iloc[rows].reset_index(drop=True), nodes.iloc[rows].reset_index(drop=True)
-        links = _links(nodes, near_duplicate_distance)
-        group = join(len(nodes), list(links.values()))
+    linked = everything.of_images(rows)
+    shares = {"test": test, "val": val}
+    goals = {name: share * len(rows) for name, share in shares.items()}
+    names = _place(linked.images["label"], linked.group, settled.places[rows], goals, seed, first=first)
+    result = linked.images[["file_name", "label", "sha256"]].assign(group=linked.group_ids(), split=names)
+    known = linked.nodes[[name for name in REMEMBERED if name != "split"]]
+    result = pd.concat([result[list(COLUMNS)], known], axis=1)
+    left_out = {str(images["file_name"][row]): why for row, why in settled.left_out.items()}
+    return result, remembered(memory, result), _report(result, linked, left_out, shares, seed)
 
-    goals = {"test": test * len(images), "val": val * len(images)}
-    places = settled.places[rows]
-    names = _place(images["label"], group, places, goals, seed, first=memory.empty)
-    result = images[["file_name", "label", "sha256"]].assign(group=_group_ids(images, group), split=names)
-    result = pd.concat([result[list(COLUMNS)], nodes[[name for name in REMEMBERED if name != "split"]]], axis=1)
-    given = np.where(nodes["given"], nodes["split"], "").astype(NAME)
-    ungrouped = _ungrouped(given, goals, seed)
-    proposed = int(images["group"].fillna("").str.startswith(PROPOSED).sum())
-    shown = {f"{name}, proposed" if proposed and name == _PERSON else name: labels for name, labels in links.items()}
-    report = SplitReport(
-        images=len(images),
-        given=int((given != "").sum()),
-        proposed=proposed,
-        left_out=left_out,
-        counts=_counts(result),
-        groups=len(np.unique(group)),
-        largest_group=int(np.bincount(group).max()),
-        links=tuple(describe_link(name, labels, names, ungrouped) for name, labels in shown.items()),
-        torn=_torn(result, group),
-        warnings=tuple(_warnings(result, group, links, {"val": val, "test": test}, near_duplicate_distance, left_out)),
-    )
-    return result, report
+
+@dataclass(frozen=True)
+class _Linked:
+    """Images, and what belongs together of them and of what is remembered.
+
+    Attributes:
+        images: usable rows of the manifest.
+        nodes: a row an image, then a row for each remembered one that is not among them, as ``settle`` takes them.
+        links: equal numbers for nodes that are linked, ``(nodes,)``, by kind of link.
+        group: equal numbers for nodes that any chain of links joins, ``(nodes,)``.
+        distance: in bits, up to which pictures are near duplicates.
+    """
+
+    images: pd.DataFrame
+    nodes: pd.DataFrame
+    links: Mapping[str, Labels]
+    group: Labels
+    distance: int
+
+    @classmethod
+    def of(cls, images: pd.DataFrame, memory: pd.DataFrame, distance: int) -> "_Linked":
+        """Images beside the memory."""
+        return cls._among(images, _nodes(images, memory), distance)
+
+    @classmethod
+    def _among(cls, images: pd.DataFrame, nodes: pd.DataFrame, distance: int) -> "_Linked":
+        links = _links(nodes, distance)
+        return cls(images, nodes, links, join(len(nodes), list(links.values())), distance)
+
+    def of_images(self, rows: NDArray[np.intp]) -> "_Linked":
+        """These images alone."""
+        if len(rows) == len(self.nodes):
+            return self
+        images, nodes = (table.iloc[rows].reset_index(drop=True) for table in (self.images, self.nodes))
+        return self._among(images, nodes, self.distance)
+
+    def remembers(self, memory: pd.DataFrame) -> bool:
+        """Whether any image, or nearly the same picture, is remembered."""
+        image, near = self.nodes["image"].to_numpy(dtype=bool), self.links[_ALIKE]
+        same = self.nodes["content"].isin(memory["content"]) | origins(self.nodes).isin(origins(memory))
+        return bool(same[image].any() or np.isin(near[image], near[~image]).any())
+
+    @property
+    def largest(self) -> int:
+        """Images of the largest group."""
+        return int(np.bincount(self.group).max())
+
+    def group_ids(self) -> pd.Series:
+        """A name that stays when other images come and go: the smallest content hash of the group, shortened."""
+        return self.images.groupby(self.group)["sha256"].transform("min").str[:16]
 
 
 def _nodes(images: pd.DataFrame, memory: pd.DataFrame) -> pd.DataFrame:
@@ -156,20 +189,13 @@ def _as_photos(known: pd.DataFrame, memory: pd.DataFrame) -> pd.Series:
     return known.assign(origin=origins(known))[key].merge(photos, how="left", on=key)["split"]
 
 
-def _related(nodes: pd.DataFrame, memory: pd.DataFrame, near: Labels) -> bool:
-    """Whether any image, or nearly the same picture, is remembered."""
-    image = nodes["image"].to_numpy(dtype=bool)
-    same = nodes["content"].isin(memory["content"]) | origins(nodes).isin(origins(memory))
-    return bool(same[image].any() or np.isin(near[image], near[~image]).any())
-
-
 def _links(nodes: pd.DataFrame, distance: int) -> dict[str, Labels]:
     """Equal numbers for nodes that are linked, by kind of link."""
     pictures = looks(nodes)
     near = near_duplicates(pictures["phash"], pictures["mirrored"], distance)
     return {
         "same content": join(len(nodes), [groups_of(nodes["content"]), groups_of(origins(nodes))]),
-        "near duplicates": join(len(pictures), [near, pictures["row"].to_numpy()])[: len(nodes)],
+        _ALIKE: join(len(pictures), [near, pictures["row"].to_numpy()])[: len(nodes)],
         _PERSON: groups_of(nodes["person"].mask(nodes["person"] == "")),
     }
 
@@ -197,6 +223,7 @@ def _place(
         if not missing:
             return names
     if not first:
+        _check_not_empty(names, len(np.unique(group)))
         _check_trained(labels, names)
         return names
     label, name = missing[0]
@@ -221,7 +248,7 @@ def _check_not_empty(names: Names, groups: int) -> None:
             raise SplitError(
                 f"Expected images in train, val and test. Received: none in {name}; the {len(names)} images make "
                 f"{_counted(groups)} (an image, its duplicates and all photos of its person count as one), and "
-                f"metadata.csv or assignment.csv places each of them. Give some images the split {name} in "
+                f"metadata.csv or assignment.csv places most of them. Give some images the split {name} in "
                 "metadata.csv, lower split.near_duplicate_distance if similar pictures join too many, or draw new "
                 "splits: facesent data resplit"
             )
@@ -239,9 +266,29 @@ def _check_trained(labels: pd.Series, names: Names) -> None:
         )
 
 
-def _group_ids(images: pd.DataFrame, group: Labels) -> pd.Series:
-    """A name that stays when other images come and go: the smallest content hash of the group, shortened."""
-    return images.groupby(group)["sha256"].transform("min").str[:16]
+def _report(
+    result: pd.DataFrame, linked: _Linked, left_out: Mapping[str, str], shares: Mapping[str, float], seed: int
+) -> SplitReport:
+    names, nodes = result["split"].to_numpy(dtype=NAME), linked.nodes
+    given = np.where(nodes["given"], nodes["split"], "").astype(NAME)
+    ungrouped = _ungrouped(given, {name: share * len(result) for name, share in shares.items()}, seed)
+    proposed = int(linked.images["group"].fillna("").str.startswith(PROPOSED).sum())
+    shown = {
+        f"{name}, proposed" if proposed and name == _PERSON else name: labels for name, labels in linked.links.items()
+    }
+    torn = _torn(result, linked.group)
+    return SplitReport(
+        images=len(result),
+        given=int((given != "").sum()),
+        proposed=proposed,
+        left_out=left_out,
+        counts=_counts(result),
+        groups=len(np.unique(linked.group)),
+        largest_group=linked.largest,
+        links=tuple(describe_link(name, labels, names, ungrouped) for name, labels in shown.items()),
+        torn=torn,
+        warnings=tuple(_warnings(result, linked, shares, left_out, torn)),
+    )
 
 
 def _ungrouped(given: Names, goals: Mapping[str, float], seed: int) -> Names:
@@ -267,32 +314,29 @@ def _torn(result: pd.DataFrame, group: Labels) -> tuple[tuple[str, ...], ...]:
 
 def _warnings(
     result: pd.DataFrame,
-    group: Labels,
-    links: Mapping[str, Labels],
+    linked: _Linked,
     shares: Mapping[str, float],
-    distance: int,
     left_out: Mapping[str, str],
+    torn: Sequence[Sequence[str]],
 ) -> Iterator[str]:
-    count = len(result)
     if left_out:
         name, why = next(iter(left_out.items()))
         yield f"{len(left_out)} images are in no split, such as {name}: {why}. {_WAYS_ON}"
-    torn = _torn(result, group)
     if torn:
         yield (
             f"The split column of metadata.csv tears {len(torn)} groups of linked images apart, such as that of "
             f"{' and '.join(torn[0][:2])}. The splits are used as given, so the test score may be too optimistic."
         )
-    largest = int(np.bincount(group).max())
-    if largest > GIANT_SHARE * count:
-        yield f"One group joins {largest} of {count} images ({largest / count:.0%}). {_advice(links, count, distance)}"
+    if linked.largest > GIANT_SHARE * len(result):
+        share = linked.largest / len(result)
+        yield f"One group joins {linked.largest} of {len(result)} images ({share:.0%}). {_advice(linked)}"
     for name, share in shares.items():
         received = float((result["split"] == name).mean())
         if abs(received - share) > _FAR_FROM_SHARE:
             yield f"Expected {share:.0%} of the images in {name}. Received: {received:.0%}."
     for label, name in _missing(result["label"], result["split"].to_numpy(dtype=np.str_)):
         yield f"There is no image of {label} in {name}: its recall is not known."
-    for label, name, images, most in _of_one_person(result, group):
+    for label, name, images, most in _of_one_person(result, linked.group):
         yield (
             f"{most} of the {images} images of {label} in {name} are of one person or linked: what is measured of "
             f"{label} there is of that one alone. To have more people there, give these images the split train in "
@@ -309,8 +353,9 @@ def _of_one_person(result: pd.DataFrame, group: Labels) -> Iterator[tuple[str, s
             yield str(label), str(name), images, most
 
 
-def _advice(links: Mapping[str, Labels], count: int, distance: int) -> str:
-    without = join(count, [labels for name, labels in links.items() if name != "near duplicates"])
+def _advice(linked: _Linked) -> str:
+    count = len(linked.nodes)
+    without = join(count, [labels for name, labels in linked.links.items() if name != _ALIKE])
     if np.bincount(without).max() > GIANT_SHARE * count:
         return "Equal content or the group column of metadata.csv joins them: check that each group is one person."
-    return f"Similar pictures join them: lower split.near_duplicate_distance in params.yaml (it is {distance})."
+    return f"Similar pictures join them: lower split.near_duplicate_distance in params.yaml (it is {linked.distance})."

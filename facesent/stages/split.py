@@ -8,7 +8,7 @@ from facesent.core.console import run_stage_as_before, say
 from facesent.core.errors import DataError
 from facesent.core.paths import SPLITS, Project
 from facesent.dataset import splits
-from facesent.dataset.assignment import origins, read_assignment, remembered, write_assignment
+from facesent.dataset.assignment import origins, read_assignment, write_assignment
 from facesent.dataset.reports import split_counts, split_markdown, split_summary
 from facesent.dataset.settings import Split
 from facesent.section import read_yaml, section
@@ -21,7 +21,7 @@ def split(project: Project) -> None:
         raise DataError(f"Expected the manifest {project.manifest}. Received: no such file. Run `dvc repro validate`.")
     manifest = pd.read_parquet(project.manifest)
     memory = _memory(project)
-    result, report = splits.split(manifest, memory, **settings.model_dump())
+    result, placed, report = splits.split(manifest, memory, **settings.model_dump())
     folder = project.splits
     folder.mkdir(parents=True, exist_ok=True)
     for name in SPLITS:
@@ -33,7 +33,7 @@ def split(project: Project) -> None:
     text = json.dumps(split_summary(report, quarantined), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     project.split_report.write_text(text, encoding="utf-8")
     project.split_report.with_suffix(".md").write_text(split_markdown(report, quarantined), encoding="utf-8")
-    write_assignment(project.assignment, remembered(memory, result))
+    write_assignment(project.assignment, placed)
     say(split_counts(report))
     if len(memory):
         same = result["content"].isin(memory["content"]) | origins(result).isin(origins(memory))

@@ -40,5 +40,5 @@ def test_the_facts_of_the_drawn_faces(manifest: pd.DataFrame) -> None:
 
 def test_the_splits_of_the_drawn_faces(manifest: pd.DataFrame) -> None:
     settings = load_params(ROOT / "presets" / "quick.yaml").split
-    result, _ = splits.split(manifest, read_assignment(Path("none")), **settings.model_dump())
+    result, _, _ = splits.split(manifest, read_assignment(Path("none")), **settings.model_dump())
     assert sha256(result[list(splits.COLUMNS)]) == SPLITS

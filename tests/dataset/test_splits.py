@@ -41,7 +41,10 @@ def divide(
     distance: int = 4,
     torn: Torn = "leave_out",
 ) -> tuple[pd.DataFrame, SplitReport]:
-    return split(manifest, NOTHING, torn=torn, val=val, test=test, seed=seed, near_duplicate_distance=distance)
+    placed, _, report = split(
+        manifest, NOTHING, torn=torn, val=val, test=test, seed=seed, near_duplicate_distance=distance
+    )
+    return placed, report
 
 
 def random_manifest(seed: int) -> pd.DataFrame:

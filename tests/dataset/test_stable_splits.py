@@ -27,10 +27,10 @@ NOTHING = pd.DataFrame(columns=list(COLUMNS), dtype=str)
 
 
 def divide(manifest: pd.DataFrame, memory: pd.DataFrame) -> tuple[pd.DataFrame, SplitReport, pd.DataFrame]:
-    result, report = split(
+    result, placed, report = split(
         manifest, memory, val=0.1, test=0.1, seed=7, near_duplicate_distance=DISTANCE, torn="leave_out"
     )
-    return result, report, remembered(memory, result)
+    return result, report, placed
 
 
 class Collection:
@@ -240,12 +240,23 @@ def test_images_of_train_that_belong_to_given_test_images_are_left_out_unless_th
     manifest.loc[rows, "split"] = ["test", *["train"] * (len(rows) - 1)]
     settings = {"val": 0.1, "test": 0.1, "seed": 7, "near_duplicate_distance": DISTANCE}
 
-    result, report = split(manifest, NOTHING, torn="leave_out", **settings)
+    result, _, report = split(manifest, NOTHING, torn="leave_out", **settings)
     assert set(report.left_out) == set(manifest.loc[rows[1:], "file_name"])
     assert linked_across(result) == 0
-    result, report = split(manifest, NOTHING, torn="keep", **settings)
+    result, _, report = split(manifest, NOTHING, torn="keep", **settings)
     assert not report.left_out
     assert len(report.torn) == 1
+
+
+def test_a_split_that_nothing_is_left_of_is_an_error() -> None:
+    manifest = Collection(np.random.default_rng(8)).manifest.assign(group=None)
+    result, _, memory = divide(manifest, NOTHING)
+    kept = manifest[manifest["file_name"].isin(result.loc[result["split"] != "test", "file_name"])][:150]
+    person = (
+        Collection(np.random.default_rng(9)).manifest[:100].assign(group="ann", file_name=lambda t: "n" + t.file_name)
+    )
+    with pytest.raises(SplitError, match="Received: none in test"):
+        divide(pd.concat([kept, person]), memory)
 
 
 def test_a_class_that_nothing_is_trained_on_is_an_error() -> None:
@@ -425,5 +436,11 @@ def test_only_a_project_with_cuts_has_a_column_for_them(tmp_path: Path) -> None:
 def test_people_who_are_called_alike_among_other_images_say_nothing() -> None:
     _, _, memory = divide(Collection(np.random.default_rng(5)).manifest, NOTHING)
     others = Collection(np.random.default_rng(6)).manifest
-    result, _, _ = divide(others, memory)
-    assert result.equals(divide(others, NOTHING)[0])
+    result, _, both = divide(others, memory)
+    expected, _, alone = divide(others, NOTHING)
+    assert result.equals(expected)
+    # Nor later, when these are remembered too.
+    more = pd.concat(
+        [others, Collection(np.random.default_rng(7)).manifest.assign(file_name=lambda t: "n" + t["file_name"])]
+    )
+    assert divide(more, both)[0].equals(divide(more, alone)[0])

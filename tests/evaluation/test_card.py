@@ -136,7 +136,7 @@ def links(people: Sequence[str | None], splits: Sequence[str | None] = (None,) *
         }
     )
     nothing = pd.DataFrame(columns=list(COLUMNS), dtype=str)
-    placed, found = split(manifest, nothing, val=0.2, test=0.2, seed=7, near_duplicate_distance=4, torn="keep")
+    placed, _, found = split(manifest, nothing, val=0.2, test=0.2, seed=7, near_duplicate_distance=4, torn="keep")
     frames = {name: placed[placed["split"] == name] for name in ("train", "val", "test")}
     return data_of(frames, None, split_summary(found, 0)).links
 
