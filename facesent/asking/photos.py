@@ -22,7 +22,7 @@ def listed(photos: Photo | Iterable[Photo]) -> list[Photo]:
     """All photos; one alone needs no list around it."""
     if isinstance(photos, str | os.PathLike | bytes | Image.Image):
         return [photos]
-    return [photos] if isinstance(photos, np.ndarray) and photos.ndim == 3 else list(photos)
+    return [photos] if isinstance(photos, np.ndarray) and photos.ndim in (2, 3) else list(photos)
 
 
 def prepared(photo: Photo, size: int, crop: Crop) -> tuple[Pixels, Box | None]:

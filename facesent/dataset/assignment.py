@@ -26,6 +26,7 @@ _OF_SOURCES = ("source", "source_phash")
 COLUMNS = (*_ALWAYS, *_OF_SOURCES)
 _KEY = ["content", "person"]
 _DIGITS = 16
+_HASH = rf"[0-9a-f]{{{_DIGITS}}}"
 
 
 class AssignmentError(DataError):
@@ -83,7 +84,11 @@ def read_assignment(path: Path) -> pd.DataFrame:
     """
     if not path.is_file():
         return pd.DataFrame(columns=list(COLUMNS), dtype=str)
-    return table_of(path.read_text(encoding="utf-8"), path.name)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise AssignmentError(_damaged(path.name, "text that is not UTF-8")) from None
+    return table_of(text, path.name)
 
 
 def table_of(text: str, name: str) -> pd.DataFrame:
@@ -101,16 +106,28 @@ def table_of(text: str, name: str) -> pd.DataFrame:
             f"Expected a table in {name}. Received: conflict markers of a merge. Keep the rows of both sides, but only "
             "one row per image."
         )
-    table = pd.read_csv(StringIO(text), dtype=str, keep_default_na=False)
-    if tuple(table.columns) not in (COLUMNS, COLUMNS[:-1], _ALWAYS) or not table["split"].isin(SPLITS).all():
-        raise AssignmentError(
-            f"Expected the columns {', '.join(_ALWAYS)} in {name}, and train, val or test as split. Received: "
-            f"{', '.join(map(str, table.columns))}. Restore it from git: git checkout {name}"
-        )
+    try:
+        table = pd.read_csv(StringIO(text), dtype=str, keep_default_na=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise AssignmentError(_damaged(name, " ".join(str(error).split()))) from None
+    if tuple(table.columns) not in (COLUMNS, COLUMNS[:-1], _ALWAYS):
+        raise AssignmentError(_damaged(name, f"the columns {', '.join(map(str, table.columns))}"))
+    # A spreadsheet makes a number of a hash of digits.
+    whole = table["content"].str.fullmatch(_HASH) & table["phash"].str.fullmatch(_HASH) & table["split"].isin(SPLITS)
+    if not whole.all():
+        row = int(np.flatnonzero(~whole)[0])
+        raise AssignmentError(_damaged(name, f"in line {row + 2} {','.join(table.iloc[row])}"))
     # Both sides of a merge may have placed an image alike.
     table = table.drop_duplicates(ignore_index=True)
     _check_places(table, name)
     return table.reindex(columns=list(COLUMNS), fill_value="")
+
+
+def _damaged(name: str, received: str) -> str:
+    return (
+        f"Expected in {name} the columns {', '.join(_ALWAYS)}, hashes of {_DIGITS} hexadecimal digits, and train, val "
+        f"or test as split. Received: {received}. Restore it: git checkout {name}"
+    )
 
 
 def _check_places(table: pd.DataFrame, name: str) -> None:

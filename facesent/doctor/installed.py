@@ -92,7 +92,7 @@ def _machine() -> Iterator[Finding]:
     yield Finding("machine", "note" if small else "ok", what, advice)
     free = shutil.disk_usage(Path()).free / 1e9
     full = free < _FREE_GB
-    advice = "dvc gc -w, or remove old runs with mlflow gc" if full else ""
+    advice = "dvc gc --all-commits, or remove old runs with mlflow gc" if full else ""
     yield Finding("disk", "note" if full else "ok", f"{free:.0f} GB free in this folder", advice)
 
 

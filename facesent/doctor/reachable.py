@@ -47,7 +47,7 @@ def _tracking(project: Project) -> Finding:
         return Finding(
             "MLflow", "problem", f"{shown}: read-only", "give yourself write permission for it and its folder"
         )
-    if address and address.startswith("http") and (refusal := _refused(address.rstrip("/") + "/health")):
+    if address and address.startswith("http") and (refusal := _refused(address.rstrip("/") + "/health", _of_mlflow())):
         advice = "start the server that MLFLOW_TRACKING_URI names, or unset it to use mlflow.db in this folder"
         return Finding("MLflow", "problem", f"{shown}: {refusal}", advice)
     return Finding("MLflow", "ok", shown)
@@ -108,6 +108,7 @@ def _behind_server(subject: str) -> Finding:
             {"path": ""},
             auth=(user, os.environ.get("MLFLOW_TRACKING_PASSWORD", "")) if user else None,
             timeout=_SECONDS,
+            verify=_of_mlflow(),
         )
     except requests.RequestException as error:
         return Finding(subject, "problem", f"{server}: {type(error).__name__}", "see the log of that server")
@@ -132,7 +133,7 @@ def _prefect(project: Project) -> Finding:
     if not address:
         what = "PREFECT_API_URL is not set: flows start a temporary server"
         return Finding("Prefect", "ok", what)
-    if refusal := _refused(address.rstrip("/") + "/health"):
+    if refusal := _refused(address.rstrip("/") + "/health", _of_prefect()):
         advice = "start it with `prefect server start`, or unset PREFECT_API_URL"
         return Finding("Prefect", "problem", f"{without_credentials(address)}: {refusal}", advice)
     return Finding("Prefect", "ok", without_credentials(address))
@@ -147,12 +148,25 @@ def _proxies() -> Iterator[Finding]:
         yield Finding("proxy", "ok", f"{', '.join(named)}; services on this machine are reached without it")
 
 
-def _refused(address: str) -> str:
+def _of_mlflow() -> bool | str:
+    """How its client checks certificates: not at all, by those in a file, or as everybody does."""
+    return _checked_by("MLFLOW_TRACKING_INSECURE_TLS", "MLFLOW_TRACKING_SERVER_CERT_PATH")
+
+
+def _of_prefect() -> bool | str:
+    return _checked_by("PREFECT_API_TLS_INSECURE_SKIP_VERIFY", "PREFECT_API_SSL_CERT_FILE")
+
+
+def _checked_by(insecure: str, file: str) -> bool | str:
+    return os.environ.get(insecure, "").lower() not in ("true", "1") and (os.environ.get(file) or True)
+
+
+def _refused(address: str, verify: bool | str) -> str:
     """Why an address does not answer; empty where it does."""
     import requests
 
     try:
-        answer = requests.get(address, timeout=_SECONDS)
+        answer = requests.get(address, timeout=_SECONDS, verify=verify)
     except requests.RequestException as error:
         # Its text may repeat the address with the password.
         return type(error).__name__

@@ -57,7 +57,9 @@ class ValidatedFile:
             as_read = _stamp(self.path.stat())
             content = read_content(self.path)
         except OSError as error:
-            raise ImageError(f"Expected the image that was validated. Received: {error.strerror or error}.") from None
+            raise ImageError(
+                f"Expected the image that was validated. Received: {error.strerror or error}. Run: dvc repro"
+            ) from None
         if hashlib.sha256(content).hexdigest() != self.sha256:
             raise ImageError("Expected the image that was validated. Received: different content. Run: dvc repro")
         self._as_read = as_read

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageChops, UnidentifiedImageError
 from PIL.Image import Transpose
+from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
 from facesent.core.console import Progress
@@ -133,8 +134,8 @@ class Photo:
             image.draft("L" if mode == "L" and _luma_tells(image) else "RGB", (side, side))
         image.load()
         turn = _turn(image)
-        if image.mode == "CMYK" and "adobe" not in image.info:
-            # Pillow takes all for Adobe's, which are stored inverted.
+        if image.mode == "CMYK" and isinstance(image, JpegImageFile) and "adobe" not in image.info:
+            # Pillow takes all JPEGs for Adobe's, which are stored inverted.
             image = ImageChops.invert(image)
         if image.mode.startswith("I"):
             image = _from_16_bit(image)
@@ -165,9 +166,12 @@ class Photo:
         return decode_plain(self.content, stored, image.size)
 
     def _refuse_too_large(self) -> None:
-        most = self.max_pixels if self.format == "JPEG" else min(self.max_pixels, MAX_WHOLE_PIXELS)
+        # What is no file is decoded already.
+        whole = isinstance(self.image, ImageFile) and self.format != "JPEG"
+        most = min(self.max_pixels, MAX_WHOLE_PIXELS) if whole else self.max_pixels
         if self.image.width * self.image.height > most:
-            raise _too_large(most, f"{self.image.width}x{self.image.height} as {self.format}")
+            kind = f" as {self.format}" if self.format else ""
+            raise _too_large(most, f"{self.image.width}x{self.image.height}{kind}")
 
 
 @contextmanager

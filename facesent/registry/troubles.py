@@ -21,7 +21,7 @@ _PAGE = re.compile(
 )
 _AGAIN = "then run this again."
 _DATABASE = re.compile(r'database "([^"]+)" does not exist')
-_NO_ROOM = f"Free space on its disk (mlflow gc and dvc gc -w remove old data), {_AGAIN}"
+_NO_ROOM = f"Free space on its disk (mlflow gc and dvc gc --all-commits remove old data), {_AGAIN}"
 _BROKEN = "Restore a backup, or remove it to start with an empty one."
 _TOO_LARGE = f"Let the proxy in front of that server accept larger requests, {_AGAIN}"
 _USER = "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to a user of that server with the necessary rights."

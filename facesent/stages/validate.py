@@ -70,7 +70,7 @@ def _scan(project: Project, data: Path, params: "Validate") -> "pd.DataFrame":
 
 def _notes(data: Path) -> list[str]:
     """What lies in the folder and is not used."""
-    from facesent.core.text import some
+    from facesent.core.text import printable, some
     from facesent.dataset.files import METADATA, hidden_images, image_files, other_files, stray_images
     from facesent.dataset.metadata import read_metadata
     from facesent.images.kinds import kind_of_file
@@ -81,7 +81,7 @@ def _notes(data: Path) -> list[str]:
     if others := other_files(data):
         kind = kind_of_file(data / others[0])
         what = "files in the class folders have no image suffix and are ignored"
-        ignored.append(f"{len(others)} {what}, such as {others[0]}{f', which is {kind}' if kind else ''}.")
+        ignored.append(f"{len(others)} {what}, such as {printable(others[0])}{f', which is {kind}' if kind else ''}.")
     if hidden := hidden_images(data):
         what = "image in the class folders is" if len(hidden) == 1 else "images in the class folders are"
         ignored.append(f"{len(hidden)} {what} ignored, as the name begins with a dot: {some(hidden)}.")

@@ -81,22 +81,23 @@ def restore(root: Path, backup: Path, target: Addresses, progress: Progress, *, 
         listed = ", ".join(map(str, there))
         raise BackupError(f"Expected none of {listed}. Received: some. To move them away first: --replace")
     in_servers = {what: address for what, address in held.items() if sqlite_file(address) is None}
-    sources = {what: f"sqlite:///{backup / _NAMES[what]}" for what in in_servers}
-    # A database that is not empty is refused before anything is moved.
-    check_takes(sources, in_servers)
     with TemporaryDirectory(dir=root, prefix=".draft-") as draft:
+        # Of copies: who opens the log of answers changes its file, and a backup is only read.
+        sources = {what: f"sqlite:///{shutil.copy(backup / _NAMES[what], draft)}" for what in in_servers}
+        # A database that is not empty is refused before anything is moved.
+        check_takes(sources, in_servers)
         for name in folders:
             shutil.copytree(backup / name, Path(draft) / name)
         away = _move_away(root, there) if there else None
         for name in folders:
             shutil.rmtree(root / name, ignore_errors=True)
             (Path(draft) / name).rename(root / name)
-    # They name the files.
-    for what, address in held.items():
-        if file := sqlite_file(address):
-            _copy_file(backup / _NAMES[what], file)
-    # Last, in one transaction: until it is done they are empty, and all of this can be repeated.
-    copy(sources, in_servers, progress)
+        # They name the files.
+        for what, address in held.items():
+            if file := sqlite_file(address):
+                _copy_file(backup / _NAMES[what], file)
+        # Last, in one transaction: until it is done they are empty, and all of this can be repeated.
+        copy(sources, in_servers, progress)
     return away
 
 
@@ -115,6 +116,8 @@ def _copy_databases(source: Addresses, made: Path) -> None:
             in_servers[what] = address
     if in_servers:
         copy(in_servers, in_files(*(made / name for name in _NAMES.values())), lambda done, total: None)
+        for what in in_servers:
+            _leave_alone(made / _NAMES[what])
 
 
 def _copy_file(source: Path, target: Path) -> None:
@@ -123,11 +126,16 @@ def _copy_file(source: Path, target: Path) -> None:
         try:
             with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(draft)) as new:
                 old.backup(new)
-                # The log of answers writes ahead, for which a copy that is only read would need files beside it.
-                new.execute("PRAGMA journal_mode=DELETE")
+            _leave_alone(draft)
         except sqlite3.DatabaseError as error:
             raise BackupError(f"Expected a database of SQLite in {source}. Received: {error}.") from None
         draft.chmod(source.stat().st_mode & 0o777)
+
+
+def _leave_alone(file: Path) -> None:
+    """The log of answers writes ahead, for which a copy that is only read would need files beside it."""
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("PRAGMA journal_mode=DELETE")
 
 
 def _hashes(folder: Path, progress: Progress) -> Iterator[tuple[str, str]]:

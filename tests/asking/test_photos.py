@@ -40,6 +40,14 @@ def test_an_image_of_pillows_is_upright_over_white_and_left_as_it_was() -> None:
     assert opened.size == (40, 20)
 
 
+def test_an_image_that_was_made_here_is_no_file_and_has_no_oddities_of_one() -> None:
+    # A PNG of so many pixels would have to be decoded whole.
+    large = Image.new("RGB", (5_000, 4_000), (10, 200, 30))
+    assert prepared(large, 16, "none")[0].tolist() == np.full((16, 16, 3), (10, 200, 30)).tolist()
+    red = Image.new("RGB", (40, 20), (250, 5, 5)).convert("CMYK")
+    assert (prepared(red, 16, "none")[0][..., 0] > 200).all()
+
+
 @pytest.mark.parametrize(
     ("photo", "received"),
     [
@@ -70,6 +78,6 @@ def test_one_photo_needs_no_list(file: Path) -> None:
     assert listed(str(file)) == [str(file)]
     assert listed(file) == [file]
     assert listed(b"123") == [b"123"]
-    assert len(listed(PIXELS)) == 1
+    assert len(listed(PIXELS)) == len(listed(PIXELS[..., 0])) == 1
     assert len(listed(np.stack([PIXELS, PIXELS]))) == 2
     assert listed(path for path in [file, file]) == [file, file]

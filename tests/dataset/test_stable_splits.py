@@ -281,20 +281,27 @@ def test_the_table_names_nobody_and_comes_back_as_it_was(tmp_path: Path) -> None
     assert path.read_bytes() == written
 
 
+HEADER, A, B = "content,person,phash,split\n", "a" * 16, "b" * 16
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("content,person,phash,split\na,,b,train\na,,b,test\n", r"a \(test\), a \(train\)"),
-        ("content,person,phash,split\n<<<<<<< HEAD\na,,b,train\n", "conflict markers of a merge"),
+        (f"{HEADER}{A},,{B},train\n{A},,{B},test\n", rf"{A} \(test\), {A} \(train\)"),
+        (f"{HEADER}<<<<<<< HEAD\n{A},,{B},train\n", "conflict markers of a merge"),
         ("content,person,split\na,,train\n", "git checkout assignment.csv"),
-        ("content,person,phash,split\na,,b,exam\n", "git checkout assignment.csv"),
+        (f"{HEADER}{A},,{B},exam\n", f"in line 2 {A},,{B},exam"),
+        (f"{HEADER}{A},,{B},train\n1.23E+15,,{B},train\n", "in line 3 1.23E"),
+        (f"{HEADER}{A},,{B},train\n{A},,,{B},train\n", "Expected 4 fields in line 3, saw 5"),
+        ("", "No columns to parse"),
+        ("\udcff\udcfe", "not UTF-8"),
     ],
 )
 def test_a_table_that_two_copies_of_the_project_made_differently_is_named(
     tmp_path: Path, text: str, message: str
 ) -> None:
     path = tmp_path / "assignment.csv"
-    path.write_text(text)
+    path.write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(AssignmentError, match=message):
         read_assignment(path)
 

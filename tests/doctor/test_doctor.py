@@ -1,7 +1,11 @@
 import socket
+import ssl
+import subprocess
 from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from shutil import copy
+from threading import Thread
 
 import pytest
 
@@ -78,6 +82,29 @@ def test_servers_that_do_not_answer_are_problems_and_show_no_password(
     assert found["MLflow"].state == found["Prefect"].state == "problem"
     assert "MLFLOW_TRACKING_URI" in found["MLflow"].advice
     assert "hidden-word" not in str(found)
+
+
+def test_a_server_with_a_certificate_of_ones_own_answers_those_who_know_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1")
+    files = ("-keyout", "key.pem", "-out", "cert.pem")
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *names, *files]
+    subprocess.run(made, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain("cert.pem", "key.pem")
+    Path("api").mkdir()
+    Path("api/health").touch()
+    with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        Thread(target=server.serve_forever).start()
+        monkeypatch.setenv("PREFECT_API_URL", f"https://127.0.0.1:{server.server_port}/api")
+        stranger = by_subject(reachable.findings(Project(project)))["Prefect"]
+        monkeypatch.setenv("PREFECT_API_SSL_CERT_FILE", "cert.pem")
+        friend = by_subject(reachable.findings(Project(project)))["Prefect"]
+        server.shutdown()
+    assert (stranger.state, "SSLError" in stranger.what) == ("problem", True)
+    assert friend.state == "ok", friend
 
 
 @pytest.mark.parametrize(("address", "advice"), [

@@ -299,18 +299,21 @@ def test_the_judged_page_holds_the_settings() -> None:
 def test_the_counts_of_the_data() -> None:
     manifest = pd.DataFrame(
         {
-            "label": ["Angry", "Angry", "Angry", "Happy"],
-            "ok": [True, False, False, True],
-            "reason": [None, "same content under another label: Sad/1.jpg", "truncated", None],
+            "file_name": ["1", "2", "3", "4", "5"],
+            "label": ["Angry", "Angry", "Angry", "Happy", "Happy"],
+            "ok": [True, False, False, True, True],
+            "reason": [None, "same content under another label: Sad/1.jpg", "truncated", None, None],
         }
     )
     frames = {name: pd.DataFrame({"label": ["Angry"] * (name != "val")}) for name in ("train", "val", "test")}
     crossing = {"ungrouped": {"pairs": 9, "held_out": 5}, "found": {"pairs": 1, "held_out": 1}}
-    data = data_of(frames, manifest, {"links": [{"name": "same person", "groups": 2, "images": 7, **crossing}]})
+    links = [{"name": "same person", "groups": 2, "images": 7, **crossing}]
+    data = data_of(frames, manifest, {"links": links, "left_out": {"5": "it belongs to images in train and test"}})
     angry, happy = data.classes
-    assert (angry.files, angry.quarantined, angry.train, angry.val, angry.test) == (3, 2, 1, 0, 1)
-    assert (happy.files, happy.train) == (1, 0)
-    assert data.reasons == {"same content under another label": 1, "truncated": 1}
+    assert (angry.files, angry.left_out, angry.train, angry.val, angry.test) == (3, 2, 1, 0, 1)
+    assert (happy.files, happy.left_out, happy.train) == (2, 1, 0)
+    between = {"belongs to images of two splits": 1}
+    assert data.reasons == {**between, "same content under another label": 1, "truncated": 1}
     assert (data.links[0].prevented, data.links[0].leaked) == (4, 1)
     text = Page(render(some_report(data=data))).text
     assert "1 × same content under another label; 1 × truncated." in text

@@ -35,6 +35,7 @@ from facesent.evaluation.slices import slices
 _MOST_PAIRS = 6
 _BINS = 10
 _CURVE_POINTS = 60
+_BETWEEN = "belongs to images of two splits"
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,10 @@ def data_of(
     used = pd.concat(list(splits.values()), ignore_index=True)
     files = used.assign(ok=True, reason=None) if manifest is None else manifest
     labels = sorted({*used["label"], *files["label"]})
-    left_out = files[~files["ok"].astype(bool)]
+    # Those of the split are whole, and stand between two splits.
+    between = files["file_name"].isin(list((split_report or {}).get("left_out", ())))
+    files = files.assign(ok=files["ok"].astype(bool) & ~between, reason=files["reason"].mask(between, _BETWEEN))
+    left_out = files[~files["ok"]]
     classes = [
         ClassCounts(
             label,

@@ -15,7 +15,7 @@ class ClassCounts:
 
     label: str
     files: int
-    quarantined: int
+    left_out: int
     train: int
     val: int
     test: int
