@@ -3,11 +3,14 @@
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
+import httpx
+from prefect import get_run_logger
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
 from facesent.core import markdown
@@ -20,13 +23,24 @@ _PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+\.png)\)")
 
 def publish(name: str, text: str) -> None:
     """Show markdown on the page of the running task or flow, with the others of that name on the artifacts page."""
-    create_markdown_artifact(text, key=_key(name))
+    with _unless_away():
+        create_markdown_artifact(text, key=_key(name))
 
 
 def publish_link(name: str, address: str, text: str) -> None:
     """Show a link, where there is an address that a browser can open."""
     if address.startswith(("http://", "https://")):
-        create_link_artifact(address, link_text=text, key=_key(name))
+        with _unless_away():
+            create_link_artifact(address, link_text=text, key=_key(name))
+
+
+@contextmanager
+def _unless_away() -> Iterator[None]:
+    """A page is not worth failing for: the server may restart, or its disk be full."""
+    try:
+        yield
+    except httpx.HTTPError as error:
+        get_run_logger().warning(f"A page could not be kept: {error}")
 
 
 def stage_report(folder: Path) -> str:

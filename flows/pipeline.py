@@ -16,7 +16,6 @@ from typing import Annotated, Any, cast
 
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
-from prefect.exceptions import PrefectHTTPStatusError
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from prefect.tasks import Task
@@ -85,11 +84,11 @@ def _publish_summary(project: Project, page: str) -> None:
 
     A full disk costs the page, but must not hide how the run ended.
     """
-    for keep in (partial(artifacts.publish, "summary", page), partial(_write_summary, project.outputs, page)):
-        try:
-            keep()
-        except (OSError, PrefectHTTPStatusError) as error:
-            get_run_logger().warning(f"The summary could not be kept: {error}")
+    artifacts.publish("summary", page)
+    try:
+        _write_summary(project.outputs, page)
+    except OSError as error:
+        get_run_logger().warning(f"The summary could not be kept: {error}")
 
 
 def _write_summary(outputs: Path, page: str) -> None:

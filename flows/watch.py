@@ -24,6 +24,7 @@ from facesent.registry.client import prepare
 from flows import artifacts, notifications
 from flows.command import Ready, run_flow
 from flows.failures import failed
+from flows.killed import mark_crashed
 
 if TYPE_CHECKING:
     from facesent.watch.look import Answered, Look
@@ -42,6 +43,7 @@ PAGE = Path("outputs/watch/watch.html")
 def watch() -> "State[Any]":
     """Look at the answers in service; at an alarm, have the pipeline started with labelled photos, or ask for some."""
     prepare()
+    mark_crashed()
     # They import MLflow.
     from facesent.registry.versions import RegistryError
     from facesent.watch.look import WatchError

@@ -45,7 +45,8 @@ class Address:
 
     def names(self) -> tuple[str, ...]:
         """What a client may write into the header ``Host``; empty for anything, where a token decides."""
-        return tuple({*LOOPBACK, self.host, *self.hosts}) if self.host in LOOPBACK or self.hosts else ()
+        named = {name.lower() for name in (self.host, *self.hosts)}
+        return tuple({*LOOPBACK, *named}) if self.host in LOOPBACK or self.hosts else ()
 
 
 def check_tokens(host: str) -> None:

@@ -27,7 +27,8 @@ def test_each_deployment_runs_in_the_projects_folder(machine: Machine) -> None:
     with temporary_settings({PREFECT_API_URL: machine.api}), get_client(sync_client=True) as client:
         deployments = {deployment.name: deployment for deployment in client.read_deployments()}
     assert set(deployments) == {"nightly", "on-demand", "hourly", "on-alarm", "on-request"}
-    assert all(deployment.concurrency_options for deployment in deployments.values())
+    # Prefect takes the place of a run that is paused, and ends it a few minutes later because it has none.
+    assert not any(deployment.concurrency_options for deployment in deployments.values())
     folder = {"directory": str(machine.project.resolve())}
     [steps] = {str(deployment.pull_steps) for deployment in deployments.values()}
     assert steps == str([{"prefect.deployments.steps.set_working_directory": folder}])

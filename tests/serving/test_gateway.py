@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -23,8 +24,9 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from facesent.registry.packaging import signature
-from facesent.serving.gateway.app import Gateway
+from facesent.serving.gateway.app import _THREADS, Gateway
 from facesent.serving.gateway.settings import GatewaySettings
+from tests.helpers.answering import KEPT
 
 SETTINGS = GatewaySettings(
     max_body_bytes=100_000, max_rows=4, max_requests=2, request_seconds=20, hosts=("testserver",), state_file="none"
@@ -205,6 +207,46 @@ def test_a_model_that_takes_too_long_keeps_its_place_until_it_is_done(model: Bri
         go_on.set()
         statuses = iter(lambda: post(port).status_code, HTTPStatus.OK)
         assert set(statuses) <= {HTTPStatus.TOO_MANY_REQUESTS}
+
+
+def test_nobody_is_answered_after_having_been_refused(model: Brightness) -> None:
+    go_on, begun = threading.Event(), []
+    model.before = lambda: (begun.append(1), go_on.wait(30))
+    asking = _THREADS + 1
+    with (
+        running(model, replace(ANY_HOST, request_seconds=1, max_requests=asking)) as port,
+        ThreadPoolExecutor(asking) as clients,
+    ):
+        asked = [clients.submit(post, port) for _ in range(asking)]
+        assert {answer.result().status_code for answer in asked} == {HTTPStatus.GATEWAY_TIMEOUT}
+        go_on.set()
+        assert post(port).status_code == HTTPStatus.OK
+    assert len(begun) == _THREADS + 1
+
+
+def test_corrections_that_wait_for_their_database_hold_nothing_else(
+    model: Brightness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, asking = threading.Event(), 12
+    stuck = SimpleNamespace(correct=lambda *_: go_on.wait(30), close=lambda: None)
+    monkeypatch.setattr("facesent.serving.gateway.app.Feedback", lambda _: stuck)
+    state = tmp_path / "state.json"
+    state.write_text("{}")
+    settings = replace(ANY_HOST, request_seconds=1, max_requests=asking, state_file=str(state), log=KEPT)
+    with running(model, settings) as port, ThreadPoolExecutor(asking) as clients:
+        address = f"http://127.0.0.1:{port}"
+        sent = [clients.submit(requests.post, f"{address}/feedback", json={}, timeout=30) for _ in range(asking)]
+        assert requests.get(f"{address}/health", timeout=30).status_code == HTTPStatus.OK
+        assert {one.result().status_code for one in sent} == {HTTPStatus.GATEWAY_TIMEOUT}
+        go_on.set()
+
+
+@pytest.mark.parametrize("line", ["POST /elsewhere", "POST /feedback", "GET /docs"])
+def test_a_client_that_stops_in_a_body_that_nobody_reads_is_let_go(model: Brightness, line: str) -> None:
+    with running(model, ANY_HOST) as port, socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+        client.sendall(f"{line} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nimage".encode())
+        answer = b"".join(iter(lambda: client.recv(1000), b""))
+    assert b"\r\nconnection: close\r\n" in answer.partition(b"\r\n\r\n")[0] + b"\r\n"
 
 
 def test_a_body_that_does_not_arrive_is_given_up(model: Brightness) -> None:

@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mlflow.version import VERSION
 
 from . import metrics
 from .answers.store import FOLDER, WATCHED
 from .asking import Answer, Model, ask
-from .doors import Doors, Receive
+from .doors import Doors, Incoming, Receive
 from .feedback import Feedback, client_address, subject_of
 from .observing import Observer
 from .refusals import Refusal
@@ -30,6 +30,10 @@ _DOCS = Path(__file__).with_name("docs.html")
 _JSON = "application/json"
 # They decode photos at once; the network's passes take turns.
 _THREADS = 16
+# Apart from those and from the pages', which a database that does not answer must not hold.
+_CORRECTION_THREADS = 2
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Gateway:
         self._observer = Observer(model)
         self._feedback = Feedback(settings.log) if settings.log else None
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="answer")
+        self._corrections = ThreadPoolExecutor(_CORRECTION_THREADS, thread_name_prefix="correction")
         self.in_service = False
         """Whether answers are counted: those of a trial are not."""
         self.closing = False
@@ -76,14 +81,16 @@ class Gateway:
         """Answer one request of HTTP."""
         if scope["type"] != "http":
             return
+        incoming = Incoming(receive)
         try:
-            response = await self._response(scope, receive)
+            response = await self._response(scope, incoming)
         except Refusal as refusal:
             retry = () if refusal.retry_seconds is None else ((b"retry-after", str(refusal.retry_seconds).encode()),)
             response = _Response(refusal.status, refusal.body(), _JSON, retry)
         except ConnectionError:
             return
-        await self._send(send, response)
+        await incoming.discard()
+        await self._send(send, response, last=incoming.more or self.closing)
 
     async def _response(self, scope: Mapping[str, Any], receive: Receive) -> _Response:
         headers, path, method = dict(scope["headers"]), scope["path"], scope["method"]
@@ -127,6 +134,8 @@ class Gateway:
         except Refusal as refusal:
             if self.in_service:
                 metrics.count_request(refusal.status, refusal.reason)
+                if refusal.status == HTTPStatus.GATEWAY_TIMEOUT:
+                    metrics.seconds.observe(self._settings.request_seconds)
                 self.tally.refused(refusal.status)
             raise
         if self.in_service:
@@ -146,9 +155,10 @@ class Gateway:
         self._doors.check_sender(headers, "correct")
         if not self._feedback:
             raise Refusal(HTTPStatus.NOT_FOUND, "log", "Expected log.enabled: true in params.yaml on the server.")
-        with self._doors.a_place():
+        with ExitStack() as place:
+            place.enter_context(self._doors.a_place())
             body = await self._doors.body(headers, receive)
-            await asyncio.to_thread(self._feedback.correct, headers, body, client)
+            await self._in_time(self._corrections, partial(self._feedback.correct, headers, body, client), place)
         return _Response(HTTPStatus.ACCEPTED, b'{"status": "waiting"}', _JSON)
 
     async def _answer(self, headers: Mapping[bytes, bytes], receive: Receive) -> Answer:
@@ -162,16 +172,7 @@ class Gateway:
             body = await self._doors.body(headers, receive)
             start, at_once = time.perf_counter(), self._doors.open
             call = partial(ask, self._model, body, content_type, self._settings.max_rows, self._observer)
-            work = asyncio.get_running_loop().run_in_executor(self._pool, call)
-            try:
-                async with asyncio.timeout(self._settings.request_seconds):
-                    answer = await asyncio.shield(work)
-            except TimeoutError:
-                # Its thread works on, in its place.
-                held = place.pop_all()
-                work.add_done_callback(lambda _: held.close())
-                message = f"Expected the model to answer within {self._settings.request_seconds:g} seconds."
-                raise Refusal(HTTPStatus.GATEWAY_TIMEOUT, "timeout", message) from None
+            answer = await self._in_time(self._pool, call, place)
         seconds = time.perf_counter() - start
         answer = replace(answer, seconds=seconds)
         if self.in_service:
@@ -181,13 +182,31 @@ class Gateway:
             self._mirror.put(body, content_type, answer)
         return answer
 
-    async def _send(self, send: Send, response: _Response) -> None:
+    async def _in_time(self, pool: ThreadPoolExecutor, call: Callable[[], Result], place: ExitStack) -> Result:
+        """What a thread makes of a request.
+
+        Raises:
+            Refusal: it takes too long; one that has begun works on, in its place.
+        """
+        loop, work = asyncio.get_running_loop(), pool.submit(call)
+        try:
+            async with asyncio.timeout(self._settings.request_seconds):
+                return await asyncio.shield(asyncio.wrap_future(work))
+        except TimeoutError:
+            # Those that still wait for a thread would be worked on for nobody, before those whom somebody awaits.
+            if not work.cancel():
+                held = place.pop_all()
+                work.add_done_callback(lambda _: loop.call_soon_threadsafe(held.close))
+            message = f"Expected an answer within {self._settings.request_seconds:g} seconds. Try again later."
+            raise Refusal(HTTPStatus.GATEWAY_TIMEOUT, "timeout", message) from None
+
+    async def _send(self, send: Send, response: _Response, *, last: bool) -> None:
         headers = [
             (b"content-length", str(len(response.body)).encode()),
             (b"content-type", response.media_type.encode()),
             *response.headers,
         ]
-        if self.closing:
+        if last:
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": response.body})

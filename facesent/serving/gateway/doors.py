@@ -17,6 +17,36 @@ _DISCARD_SECONDS = 2.0
 _RETRY_SECONDS = 1
 
 
+class Incoming:
+    """The body of a request, as it comes.
+
+    Args:
+        receive: of ASGI.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.more = True
+        """Whether some of it may be still to come."""
+
+    async def __call__(self) -> Mapping[str, Any]:
+        """The next message."""
+        message = await self._receive()
+        self.more = bool(message.get("more_body"))
+        return message
+
+    async def discard(self) -> None:
+        """Let go what nobody reads, for a while.
+
+        A client that still sends when the connection is closed would not read why; and while it sends after its answer,
+        nothing ends the connection of one that stops halfway.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_DISCARD_SECONDS):
+                while self.more:
+                    await self()
+
+
 class Doors:
     """Checks each request before anything is worked on.
 
@@ -85,13 +115,6 @@ class Doors:
         except TimeoutError:
             message = f"Expected the request within {self._settings.request_seconds:g} seconds."
             raise Refusal(HTTPStatus.REQUEST_TIMEOUT, "slow", message) from None
-        except Refusal:
-            # A client that still sends when the connection is closed would not read why.
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_DISCARD_SECONDS):
-                    while (await receive()).get("more_body"):
-                        pass
-            raise
 
     async def _read(self, receive: Receive) -> bytes:
         parts, size = [], 0

@@ -47,7 +47,7 @@ class AnswerLog:
         self._store: Store | None = None
         self._known: set[int] = set()
         self._classes: tuple[str, ...] = ()
-        self._failed = False
+        self._failed = self._full = False
         self._left_out = False
         self._forget_at = 0.0
         self._closing = Event()
@@ -69,6 +69,7 @@ class AnswerLog:
         with self._lock:
             if self._rows + rows > self._settings.queue:
                 metrics.log_dropped.labels("answer").inc(rows)
+                self._say_full()
                 return ()
             if self._photo_bytes + size > _MAX_PHOTO_BYTES:
                 metrics.log_dropped.labels("photo").inc(len(photos))
@@ -177,6 +178,7 @@ class AnswerLog:
             for answered in batch:
                 self._rows -= len(answered.predictions)
                 self._photo_bytes -= sum(len(photo) for photo in answered.photos if isinstance(photo, str))
+            self._full &= 2 * self._rows > self._settings.queue
 
     def _drop_all(self, batch: list[Answered]) -> None:
         while not self._queue.empty():
@@ -192,6 +194,11 @@ class AnswerLog:
         if not self._failed:
             self._failed = True
             _log.error("The log of answers cannot be written; trying again: %s", _why(error))
+
+    def _say_full(self) -> None:
+        if not self._full:
+            self._full = True
+            _log.error("%d answers wait to be logged, as many as log.queue; further ones are dropped.", self._rows)
 
     def _say_works(self) -> None:
         if self._failed:

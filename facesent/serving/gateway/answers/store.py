@@ -30,6 +30,14 @@ _MIGRATIONS = Path(__file__).with_name("migrations")
 _VERSION_TABLE = "facesent_answers_version"
 _BUSY_SECONDS = 10
 _CONNECT_SECONDS = 5
+# Of libpq. Without them a connection to a machine that is gone is waited for a quarter of an hour.
+_PATIENCE = {
+    "connect_timeout": _CONNECT_SECONDS,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 # Any number that no other program takes: one migrates, others wait.
 _LOCK = 6_021_402
 
@@ -115,7 +123,7 @@ def _engine(uri: str) -> Engine:
             return create_engine(
                 url.set(drivername="postgresql+psycopg"),
                 pool_pre_ping=True,
-                connect_args={"connect_timeout": _CONNECT_SECONDS},
+                connect_args=_PATIENCE,
             )
     except (ArgumentError, NoSuchModuleError, ValueError):
         raise AnswersError(
