@@ -54,9 +54,11 @@ def data() -> None:
 @data.command()
 @data_option
 @_replace_option
-@click.option("--persons", type=click.IntRange(min=1), default=150, show_default=True, help="Drawn people.")
+@click.option("--persons", type=click.IntRange(min=2), default=150, show_default=True, help="Drawn people.")
 @click.option("--image-size", type=click.IntRange(16, 1024), default=128, show_default=True, help="Side in pixels.")
-@click.option("--seed", type=int, default=7, show_default=True, help="Another seed draws other people.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**64 - 1), default=7, show_default=True, help="Another seed draws other people."
+)
 @readable_errors
 def draw(data_dir: Path, replace: bool, persons: int, image_size: int, seed: int) -> None:
     """Draw faces of six classes, the same bytes each time.

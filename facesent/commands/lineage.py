@@ -36,7 +36,7 @@ def lineage(what: str, as_json: bool) -> None:
     from facesent.lineage import asked, chain
 
     root = Project().root
-    traced = chain.trace(root, asked.find(root, what, sys.stdin.read))
+    traced = chain.trace(root, asked.find(root, what, _stdin))
     if as_json:
         click.echo(json.dumps(traced.as_dict(), indent=1, ensure_ascii=False))
     elif isinstance(traced, chain.Made):
@@ -44,6 +44,11 @@ def lineage(what: str, as_json: bool) -> None:
     else:
         for name, value in _rows(traced):
             click.echo(f"{name:<13} {value}")
+
+
+def _stdin() -> str:
+    # It may be a photo, which is told as what is no JSON.
+    return sys.stdin.buffer.read().decode(errors="replace")
 
 
 @click.command()

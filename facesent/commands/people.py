@@ -56,6 +56,7 @@ def people(
     from facesent.core.paths import Project
     from facesent.dataset.assignment import forget, read_assignment
     from facesent.params import load_params
+    from facesent.people.cache import forget_others
     from facesent.people.pages import save_pages
     from facesent.people.proposal import apply, propose
 
@@ -63,16 +64,20 @@ def people(
     params = load_params(project.params)
     if no_cache:
         project.people_cache.unlink(missing_ok=True)
-    # Measured are images of known people alone; those of all others stay in the cache.
-    embeddings = _embeddings(weights, None if no_cache else project.people_cache, keep_others=measuring)
+    if resplit and keep_splits:
+        raise DataError("Expected one of --resplit and --keep-splits. Received: both. Nothing was changed.")
+    embeddings = _embeddings(weights, None if no_cache else project.people_cache)
     with images_in_use(data_dir):
         manifest = scanned(data_dir, params.validate_.max_pixels)
+        forget_others(project.people_cache, set(manifest["sha256"].dropna()))
         if measuring:
             _measure(manifest, data_dir, embeddings)
             return
         proposal = propose(manifest, data_dir, embeddings)
         _show(proposal)
         if proposal.new.empty:
+            if resplit:
+                click.echo("The splits stay as they are. To forget them: facesent data resplit")
             return
         table, pages = save_pages(proposal, data_dir, output, hidden=params.report.no_thumbnails)
     click.echo(f"All groups: {table}. The largest are in {', '.join(map(str, pages))}")
@@ -82,11 +87,8 @@ def people(
     if dry_run:
         click.echo("Dry run: nothing was changed.")
         return
-    if len(torn) and resplit == keep_splits:
-        raise DataError(
-            "Expected one of --resplit and --keep-splits. Received: "
-            f"{'both' if resplit else 'none'}. Nothing was changed."
-        )
+    if len(torn) and not (resplit or keep_splits):
+        raise DataError("Expected one of --resplit and --keep-splits. Received: none. Nothing was changed.")
     installed = apply(proposal, data_dir)
     if len(torn) and resplit:
         click.echo(
@@ -96,7 +98,7 @@ def people(
     show_outcome(data_dir, installed)
 
 
-def _embeddings(weights: Path, cache: Path | None, *, keep_others: bool) -> "Embeddings":
+def _embeddings(weights: Path, cache: Path | None) -> "Embeddings":
     from collections.abc import Mapping
 
     from facesent.core.console import progress_of
@@ -105,7 +107,7 @@ def _embeddings(weights: Path, cache: Path | None, *, keep_others: bool) -> "Emb
         from facesent.people.embeddings import embeddings
 
         with progress_of("Embedding") as progress:
-            return embeddings(files, weights, cache, progress, keep_others=keep_others)
+            return embeddings(files, weights, cache, progress)
 
     return embed
 

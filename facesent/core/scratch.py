@@ -15,6 +15,12 @@ _PREFIX = "facesent-"
 _NAMESPACE = Path("/proc/self/ns/pid")
 
 
+def shared_temporary_folder() -> Path:
+    """The system's folder for temporary files, also where this process has one of its own in it."""
+    place = Path(tempfile.gettempdir())
+    return place.parent if place.name.startswith(_PREFIX) else place
+
+
 def own_temporary_folder() -> None:
     """Let this process and those that it starts keep temporary files in one folder, which ends with it.
 

@@ -28,6 +28,8 @@ class Contents:
     exists: bool
     classes: Mapping[str, int] = field(default_factory=dict)
     other_files: int = 0
+    listed: bool = False
+    """Whether metadata.csv is there."""
     bytes: int = 0
     groups: int | None = None
     proposed: int = 0
@@ -41,12 +43,14 @@ class Contents:
     @property
     def empty(self) -> bool:
         """No folder, or no file of any kind in it."""
-        return not self.images and not self.other_files
+        return not self.images and not self.other_files and not self.listed
 
     def __str__(self) -> str:
         """One line, such as ``40 images (Angry 20, Happy 20) and 1 other file``."""
         counts = ", ".join(f"{name} {count}" for name, count in self.classes.items())
         images = f"{self.images} images ({counts})" if counts else "no images"
+        if self.listed and not counts:
+            images = f"{images}, but {METADATA}"
         others = f"{self.other_files} other file{'s' if self.other_files > 1 else ''}"
         return f"{images} and {others}" if self.other_files else images
 
@@ -66,7 +70,8 @@ def describe(data_dir: Path) -> Contents:
             others += 1
     groups = _groups(data_dir / METADATA)
     proposed = sum(group.startswith(PROPOSED) for group in groups)
-    return Contents(True, dict(sorted(classes.items())), others, size, len(groups) or None, proposed)
+    listed = (data_dir / METADATA).is_file()
+    return Contents(True, dict(sorted(classes.items())), others, listed, size, len(groups) or None, proposed)
 
 
 def is_image_name(name: str) -> bool:

@@ -185,19 +185,27 @@ def read_cells(path: Path) -> list[list[str]]:
         DataError: naming the file: in no encoding that is known, or with a quote that is not closed.
     """
     try:
-        content = path.read_bytes()
-        text = content.decode(json.detect_encoding(content)).removeprefix("\ufeff")
-        first, _, others = text.partition("\n")
-        if first.lower().startswith("sep="):
-            # Excel's own way to say what separates.
-            first, text = others.partition("\n")[0], others
-        delimiter = max(_DELIMITERS, key=first.count)
-        # Strict: a quote that nobody closes would swallow all rows behind it.
-        return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)) or [[]]
+        return cells_of(path.read_bytes())
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(
             f"Expected a CSV in UTF-8 or UTF-16 in {path}. Received: {error}. Save it as CSV UTF-8."
         ) from None
+
+
+def cells_of(content: bytes) -> list[list[str]]:
+    """The same of the file's content.
+
+    Raises:
+        ValueError, csv.Error: it is none.
+    """
+    text = content.decode(json.detect_encoding(content)).removeprefix("\ufeff")
+    first, _, others = text.partition("\n")
+    if first.lower().startswith("sep="):
+        # Excel's own way to say what separates.
+        first, text = others.partition("\n")[0], others
+    delimiter = max(_DELIMITERS, key=first.count)
+    # Strict: a quote that nobody closes would swallow all rows behind it.
+    return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)) or [[]]
 
 
 def _column(cell: str) -> str:

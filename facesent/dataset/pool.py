@@ -11,11 +11,13 @@ from multiprocessing.process import BaseProcess
 from threading import Thread
 from typing import TypeVar
 
+from facesent.core.errors import FacesentError
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class WorkerError(RuntimeError):
+class WorkerError(FacesentError):
     """A worker process died: a decoder crashed, or the system ran out of memory."""
 
 

@@ -1,8 +1,8 @@
 """The files of a project: which show photos, which tables name them, and which are the photos themselves."""
 
+import csv
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -10,7 +10,9 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from facesent.core.files import replaced, sha256
+from facesent.core.scratch import shared_temporary_folder
 from facesent.dataset.files import METADATA, is_image_name, leaves
+from facesent.dataset.metadata import cells_of
 from facesent.forgetting.person import Person
 
 _CHARTS = ("confusion_matrix", "confusion_matrix_normalised", "curves", "reliability", "history", "importance")
@@ -103,8 +105,11 @@ def _table(content: bytes, name: str) -> pd.DataFrame | None:
         if _suffix(name) == ".parquet":
             table = pd.read_parquet(BytesIO(content))
         else:
-            table = pd.read_csv(BytesIO(content), dtype=str, keep_default_na=False)
-    except (ValueError, OSError, pd.errors.ParserError):
+            # People may have had it in hand, in a spreadsheet.
+            header, *rows = cells_of(content)
+            named = [dict(zip(header, row, strict=False)) for row in rows if row]
+            table = pd.DataFrame(named, columns=list(dict.fromkeys(header)), dtype=str).fillna("")
+    except (ValueError, OSError, csv.Error):
         return None
     return table if _KEYS & set(table.columns) else None
 
@@ -141,7 +146,7 @@ def remove_copies(root: Path, person: Person) -> list[Path]:
     Those are also what a kill left of an import, a checkout of an earlier commit, photos of answers, and DVC's cache.
     """
     sizes = {content.size for content in person.contents}
-    temporary = Path(tempfile.gettempdir()).glob(_TEMPORARY)
+    temporary = shared_temporary_folder().glob(_TEMPORARY)
     places = [root, *(place for place in temporary if os.access(place, os.W_OK))]
     found = [path for place in places for path in _files(place) if _size(path) in sizes]
     theirs = [path for path in found if _sha256(path) in person.sha256s]

@@ -70,7 +70,7 @@ def decided(conflicts: pd.DataFrame, rule: Rule | None) -> pd.DataFrame:
         raise DataError(
             f"Expected a pattern that matches conflicting files. Received: {rule.pattern}, which matches none."
         )
-    labels = conflicts["given"].str.split(", ")
+    labels = map(_labels, conflicts["places"])
     wrong = [name for name, match, given in zip(conflicts["file_name"], matches, labels, strict=True)
              if match and rule.decision not in (DROP, *given)]  # fmt: skip
     if wrong:
@@ -79,6 +79,11 @@ def decided(conflicts: pd.DataFrame, rule: Rule | None) -> pd.DataFrame:
             f"{len(wrong)} of {sum(matches)} do not have, such as {wrong[0]}."
         )
     return conflicts.assign(decision=[rule.decision if match else "" for match in matches])
+
+
+def _labels(places: str) -> set[str]:
+    """Of a content, by the class folders of its places."""
+    return {place.split("/")[0] for place in places.split("\n")}
 
 
 def write_conflicts(conflicts: pd.DataFrame, data_dir: Path, output: Path, *, hidden: Collection[str]) -> Queued:
@@ -95,10 +100,9 @@ def write_conflicts(conflicts: pd.DataFrame, data_dir: Path, output: Path, *, hi
     """
     file = output / "queue.csv"
     refuse_to_lose_decisions(file, data_dir)
-    labels = conflicts["given"].str.split(", ")
     queue = conflicts.assign(
         caption=conflicts["given"].str.replace(", ", " or\n", n=1),
-        shown=[not set(given) & set(hidden) for given in labels],
+        shown=[not _labels(places) & set(hidden) for places in conflicts["places"]],
     )
     pages = save_queue(queue, COLUMNS, data_dir, file, "Images with several labels")
     return Queued(file, tuple(pages), len(queue), 0)

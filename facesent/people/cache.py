@@ -5,7 +5,7 @@ An embedding of a face tells who somebody is. The file can be read by its owner 
 """
 
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -38,12 +38,6 @@ class EmbeddingCache:
         with self._connection:
             self._connection.executemany("INSERT OR REPLACE INTO faces VALUES (?, ?)", rows)
 
-    def keep_only(self, contents: Collection[str]) -> None:
-        """Forget all others."""
-        gone = [row for row in self._connection.execute("SELECT content FROM faces") if row[0] not in contents]
-        with self._connection:
-            self._connection.executemany("DELETE FROM faces WHERE content = ?", gone)
-
 
 @contextmanager
 def opened(path: Path | None, network: str) -> Iterator[EmbeddingCache]:
@@ -68,13 +62,23 @@ def opened(path: Path | None, network: str) -> Iterator[EmbeddingCache]:
 
 def forget(path: Path, contents: Collection[str]) -> None:
     """Forget the embeddings of these contents; a file that is damaged is removed."""
+    _forget(path, lambda content: content in contents)
+
+
+def forget_others(path: Path, contents: Collection[str]) -> None:
+    """Forget the embeddings of all but these contents; a file that is damaged is removed."""
+    _forget(path, lambda content: content not in contents)
+
+
+def _forget(path: Path, gone: Callable[[str], bool]) -> None:
     if not path.is_file():
         return
     try:
         with closing(sqlite3.connect(path)) as connection:
             connection.executescript(_TABLES)
+            rows = [row for row in connection.execute("SELECT content FROM faces") if gone(row[0])]
             with connection:
-                connection.executemany("DELETE FROM faces WHERE content = ?", [(content,) for content in contents])
+                connection.executemany("DELETE FROM faces WHERE content = ?", rows)
     except sqlite3.DatabaseError:
         path.unlink()
 

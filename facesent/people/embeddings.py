@@ -64,25 +64,20 @@ def embeddings(
     weights: Path,
     cache: Path | None,
     progress: Progress | None = None,
-    *,
-    keep_others: bool = False,
 ) -> NDArray[np.float32]:
     """The embeddings of faces, ``(n, d)``; those that the cache knows are not computed again.
 
     Args:
         files: a readable image for each content, by its SHA-256.
         weights: as for ``identity_network``.
-        cache: the file of earlier embeddings, which then has those of ``files``; None keeps none.
+        cache: the file of earlier embeddings, which then has those of ``files`` too; None keeps none.
         progress: called with (images done, images in all).
-        keep_others: whether the cache keeps those of other images.
 
     Raises:
         FacesentError: the weights are not there or others, or an image cannot be read any more.
     """
     contents, wanted = list(files), set(files)
     with opened(cache, f"{catalogue.source_named(NETWORK).sha256} {SIDE}") as store:
-        if not keep_others:
-            store.keep_only(wanted)
         found = dict(store.known(wanted))
         missing = [content for content in contents if content not in found]
         embed: Embed | None = None

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 from facesent.core.errors import DataError
 from facesent.core.files import sha256
 from facesent.dataset.files import METADATA, ImageFile, image_files, walk_files
-from facesent.dataset.metadata import SOURCE, Metadata, Row, read_metadata
+from facesent.dataset.metadata import SOURCE, Metadata, read_metadata
 from facesent.sources.dvc import repository
 from facesent.sources.store import by_size, carry
 
@@ -30,7 +31,8 @@ class Added:
 def add(new: Path, data_dir: Path, incoming: Path) -> Added:
     """Make in ``incoming`` what is in ``data_dir`` with the images of ``new``, and both their ``metadata.csv``.
 
-    An image whose name is taken gets the start of its hash appended.
+    An image whose name is taken gets the start of its hash appended. Of an image that is there already, the new
+    ``metadata.csv`` fills the gaps of what is known.
 
     Args:
         new: class folders of images, as ``import_folder`` makes them.
@@ -51,15 +53,19 @@ def add(new: Path, data_dir: Path, incoming: Path) -> Added:
     photos = _Photos(data_dir, here, _sources(new, images))
 
     renamed: dict[str, str] = {}
+    present: dict[str, str] = {}
     known, conflicts = [], []
+    hash_of = cache(sha256)
     taken = {name.casefold() for name, _ in walk_files(data_dir)}
     for image in images:
         file = new / image.name
-        content, size = sha256(file), file.stat().st_size
-        same = [other for other in of_size.get(size, ()) if sha256(other) == content]
+        content, size = hash_of(file), file.stat().st_size
+        same = [other for other in of_size.get(size, ()) if hash_of(other) == content]
         labels = {other.parent.name for other in same}
         if file.parent.name in labels or photos.known(image.name, content):
             known.append(image.name)
+            there = [other for other in same if other.parent == data_dir / file.parent.name]
+            present |= {image.name: f"{there[0].parent.name}/{there[0].name}"} if there else {}
             continue
         name = next(each for each in _names(image.name, content) if each.casefold() not in taken)
         taken.add(name.casefold())
@@ -67,7 +73,7 @@ def add(new: Path, data_dir: Path, incoming: Path) -> Added:
         of_size.setdefault(size, []).append(file)
         renamed[image.name] = name
         conflicts += [(name, f"{other.parent.name}/{other.name}") for other in same[:1]]
-    _join_metadata(new, data_dir, incoming, renamed)
+    _join_metadata(new, data_dir, incoming, renamed | present)
     return Added(tuple(renamed.values()), tuple(known), tuple(conflicts))
 
 
@@ -107,16 +113,28 @@ def _names(name: str, content: str) -> Iterator[str]:
         yield f"{path.parent}/{path.stem}-{content[:digits]}{path.suffix}"
 
 
-def _join_metadata(new: Path, data_dir: Path, incoming: Path, renamed: dict[str, str]) -> None:
+def _join_metadata(new: Path, data_dir: Path, incoming: Path, names: Mapping[str, str]) -> None:
+    """Write what both say.
+
+    Args:
+        new: holds the new ``metadata.csv``.
+        data_dir: holds the old one.
+        incoming: where it is written.
+        names: of the new images, as they are in ``incoming``.
+    """
     here = [image.name for image in image_files(data_dir)]
     old = read_metadata(data_dir / METADATA, here)
     added = read_metadata(new / METADATA, [image.name for image in image_files(new)])
-    further = [{**row, "file_name": renamed[row["file_name"]]} for row in added.rows if row["file_name"] in renamed]
+    further = [{**row, "file_name": names[row["file_name"]]} for row in added.rows if row["file_name"] in names]
     if not further:
         return
-    # Rows of images that are still to come stay.
-    to_come = read_metadata(data_dir / METADATA, [*here, *(row["file_name"] for row in further)]).unmatched
-    kept = [*old.rows, *to_come]
-    columns = tuple(dict.fromkeys([*(old.columns if kept else ()), *added.columns]))
-    rows: list[Row] = [{name: row.get(name, "") for name in columns} for row in [*kept, *further]]
-    (incoming / METADATA).write_text(Metadata(columns).text(rows), encoding="utf-8")
+    # Rows of images that are still to come stay, and say of those that came now what nothing else does.
+    arriving = read_metadata(data_dir / METADATA, [*here, *(row["file_name"] for row in further)])
+    kept = [*old.rows, *arriving.unmatched]
+    awaited = [row for row in arriving.rows if row["file_name"] not in set(here)]
+    columns = tuple(dict.fromkeys([*(old.columns if kept or awaited else ()), *added.columns]))
+    rows: dict[str, dict[str, str]] = {}
+    for row in [*kept, *further, *awaited]:
+        joined = rows.setdefault(row["file_name"], dict.fromkeys(columns, ""))
+        joined |= {name: row.get(name, "") for name in columns if not joined[name]}
+    (incoming / METADATA).write_text(Metadata(columns).text([*rows.values()]), encoding="utf-8")

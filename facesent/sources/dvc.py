@@ -135,6 +135,14 @@ def matches(data_dir: Path) -> bool:
     return tracking(data_dir) is Tracking.MATCHES
 
 
+def is_known(data_dir: Path) -> bool:
+    """Whether there is a DVC repository, and a readable ``.dvc`` file of ``data_dir`` in it."""
+    try:
+        return repository(data_dir) is not None and bool(_digest(pointer(data_dir)))
+    except (OSError, yaml.YAMLError, KeyError, TypeError, IndexError, UnicodeDecodeError):
+        return False
+
+
 def way_back(data_dir: Path) -> str:
     """The commands that bring back what the ``.dvc`` file describes now, for after it has been rewritten.
 

@@ -89,7 +89,7 @@ def import_folder(
     skipped: list[tuple[str, str]] = []
     unwanted, left_out = {normalize("NFC", label) for label in without}, set[str]()
     for part, split in parts(above[-1]).items():
-        classes, others = _survey(part)
+        classes, others = _survey(part, source.resolve())
         prefix = f"{part.name}/" if split or part != above[-1] else ""
         skipped += [(f"{prefix}{name}", reason) for name, reason in others]
         for folder, files in classes.items():
@@ -220,12 +220,11 @@ def _as_disks_may_see_it(name: str) -> str:
     return normalize("NFC", name).casefold()
 
 
-def _survey(source: Path) -> tuple[dict[str, list[str]], list[tuple[str, str]]]:
-    """The sorted image names by class, and what is not taken with the reason."""
-    root = source.resolve()
+def _survey(part: Path, root: Path) -> tuple[dict[str, list[str]], list[tuple[str, str]]]:
+    """The sorted image names by class, and what is not taken with the reason; links lead out where they leave root."""
     classes: dict[str, list[str]] = {}
     skipped = []
-    for entry in _visible(source):
+    for entry in _visible(part):
         if reason := _unfit(entry, root):
             _refuse_to_lose_unfit(entry, reason)
             skipped.append((printable(entry.name), reason))
@@ -268,6 +267,7 @@ def _looks_like_picture(file: Path) -> bool:
 
 
 def _survey_class(folder: Path, root: Path) -> tuple[list[str], list[tuple[str, str]]]:
+    part = folder.parent.name
     files, skipped = [], []
     for entry in sorted(folder.iterdir()):
         name = f"{folder.name}/{printable(entry.name)}"
@@ -279,8 +279,8 @@ def _survey_class(folder: Path, root: Path) -> tuple[list[str], list[tuple[str, 
         elif entry.is_dir():
             if _holds_images(entry):
                 raise DataError(
-                    f"Expected images directly in the class folders, {root.name}/<Class>/<image>. Received: images in "
-                    f"{root.name}/{name}/. If {folder.name} is a part of a dataset that is split already, put the "
+                    f"Expected images directly in the class folders, {part}/<Class>/<image>. Received: images in "
+                    f"{part}/{name}/. If {folder.name} is a part of a dataset that is split already, put the "
                     f"images of all parts into common class folders, and the part's name (train, val or test) into "
                     f"the column split of {METADATA}. If it is a level above the classes, import that folder."
                 )

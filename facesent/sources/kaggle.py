@@ -133,11 +133,15 @@ def _receive(answer: "requests.Response", partial: Path, total: int, progress: P
     resumed = answer.status_code == requests.codes.partial
     done = have if resumed else 0
     with answer, partial.open("ab" if resumed else "wb") as sink:
-        for chunk in answer.iter_content(_CHUNK):
-            sink.write(chunk)
-            done += len(chunk)
-            if progress:
-                progress(done, total)
+        try:
+            for chunk in answer.iter_content(_CHUNK):
+                sink.write(chunk)
+                done += len(chunk)
+                if progress:
+                    progress(done, total)
+        except requests.ConnectionError as error:
+            # As requests calls it where nothing comes for too long.
+            raise requests.ReadTimeout(type(error).__name__) from None
 
 
 def _verify(answer: "requests.Response", partial: Path, total: int) -> None:

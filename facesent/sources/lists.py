@@ -9,7 +9,8 @@ from PIL import Image
 
 from facesent.core.console import Progress
 from facesent.core.errors import DataError
-from facesent.dataset.files import is_ignored, is_image_name, leaves, walk_files
+from facesent.core.text import some
+from facesent.dataset.files import METADATA, is_ignored, is_image_name, leaves, walk_files
 from facesent.sources.store import carry
 
 Skipped = list[tuple[str, str]]
@@ -27,6 +28,9 @@ def find_list(source: Path) -> Path | None:
     """The list in a folder, or the file itself, that says the classes of its images; None where there is none.
 
     A table of pixels counts only in a folder without images: class folders say more.
+
+    Raises:
+        DataError: there are several tables of pixels.
     """
     if not source.is_dir():
         return source if _has_pixels(source) else None
@@ -35,8 +39,14 @@ def find_list(source: Path) -> Path | None:
         return source / found
     if any(map(is_image_name, names)):
         return None
-    tables = sorted(source / name for name in names if name.lower().endswith(".csv"))
-    return next(filter(_has_pixels, tables), None)
+    tables = [source / name for name in sorted(names) if name.lower().endswith(".csv") and _has_pixels(source / name)]
+    if len(tables) > 1:
+        raise DataError(
+            f"Expected one table with the columns emotion and pixels in {source}. Received: "
+            f"{some(table.name for table in tables)}. Put their rows into one file, with the part of each in the "
+            "column Usage: Training, PublicTest or PrivateTest."
+        )
+    return tables[0] if tables else None
 
 
 def lay_out(source: Path, listed: Path, folder: Path, progress: Progress | None = None) -> Skipped:
@@ -52,8 +62,13 @@ def lay_out(source: Path, listed: Path, folder: Path, progress: Progress | None 
         (row, why it was left out).
 
     Raises:
-        DataError: no row can be used.
+        DataError: no row can be used, or a ``metadata.csv`` names the images too.
     """
+    if (source / METADATA).is_file():
+        raise DataError(
+            f"Expected no {METADATA} beside {listed.name}, which gives the images other names. Received: one in "
+            f"{source}. Import without it, and put its columns into {METADATA} of the data folder then."
+        )
     skipped: Skipped = []
     rows = _raf_rows(source, listed, folder) if listed.name == _RAF_LIST else _fer_rows(listed, folder)
     done = 0
@@ -67,6 +82,8 @@ def lay_out(source: Path, listed: Path, folder: Path, progress: Progress | None 
     if not done:
         received = f"{len(skipped)} that are wrong, such as {': '.join(skipped[0])}" if skipped else "none"
         raise DataError(f"Expected rows of images in {listed}. Received: {received}.")
+    if listed.name == _RAF_LIST:
+        skipped += _not_listed(source, folder)
     return skipped
 
 
@@ -123,7 +140,7 @@ def _fer_row(row: dict[str, str], number: int, folder: Path) -> str:
 
 def _raf_rows(source: Path, listed: Path, folder: Path) -> Iterator[tuple[int, str]]:
     """Link each row's image; its number in the file, and why it could not be."""
-    images = {PurePosixPath(name).name: source / name for name, _ in walk_files(source) if is_image_name(name)}
+    images = _images_by_name(source)
     rows = [line.split() for line in listed.read_text(encoding="utf-8", errors="replace").splitlines()]
     parted = all(row[0].startswith(("train_", "test_")) for row in rows if row)
     for number, row in enumerate(rows, 1):
@@ -131,14 +148,35 @@ def _raf_rows(source: Path, listed: Path, folder: Path) -> Iterator[tuple[int, s
             yield number, _raf_row(row, images, source, folder, parted=parted)
 
 
-def _raf_row(row: Sequence[str], images: dict[str, Path], source: Path, folder: Path, *, parted: bool) -> str:
+def _images_by_name(source: Path) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
+    for name, _ in sorted(walk_files(source)):
+        if is_image_name(PurePosixPath(name).name) and not any(map(is_ignored, PurePosixPath(name).parts)):
+            found.setdefault(PurePosixPath(name).name, []).append(source / name)
+    return found
+
+
+def _not_listed(source: Path, folder: Path) -> Skipped:
+    """The images of which no row was taken, nor of another cut of them."""
+    taken = {path.stem.removesuffix("_aligned") for path in folder.rglob("*") if path.is_file()}
+    return [
+        (files[0].relative_to(source).as_posix(), f"not in {_RAF_LIST}")
+        for name, files in _images_by_name(source).items()
+        if PurePosixPath(name).stem.removesuffix("_aligned") not in taken
+    ]
+
+
+def _raf_row(row: Sequence[str], images: dict[str, list[Path]], source: Path, folder: Path, *, parted: bool) -> str:
     if len(row) != 2 or row[1] not in map(str, range(1, len(_RAF_CLASSES) + 1)):
         return f"it is not a name with a number from 1 to {len(_RAF_CLASSES)}"
     name = PurePosixPath(row[0])
     # Faces cut out and turned upright are called so.
-    file = images.get(f"{name.stem}_aligned{name.suffix}") or images.get(row[0])
-    if file is None or leaves(source.resolve(), file):
+    files = images.get(f"{name.stem}_aligned{name.suffix}") or images.get(row[0]) or []
+    if len(files) > 1:
+        return f"{len(files)} images are called {files[0].name}"
+    if not files or leaves(source.resolve(), files[0]):
         return "no such image"
+    [file] = files
     part = name.name.split("_")[0] if parted else ""
     target = folder / part / _RAF_CLASSES[int(row[1]) - 1] / file.name
     if target.exists():

@@ -103,7 +103,8 @@ def refuse_to_overwrite(data_dir: Path, *, replace: bool) -> None:
 def install(incoming: Path, data_dir: Path, *, replace: bool) -> Installed:
     """Put ``incoming``, from `staging`, in the place of ``data_dir``, and under DVC.
 
-    The old content goes into DVC's cache first; outside of a DVC repository it is kept beside as ``data.old``. The
+    The old content goes into DVC's cache first; outside of a DVC repository it is kept beside as ``data.old``. Where
+    nothing is there, what the ``.dvc`` file describes is the old content. The
     same content again changes nothing. Whatever fails, ``data_dir`` is then as it was.
 
     Raises:
@@ -114,7 +115,7 @@ def install(incoming: Path, data_dir: Path, *, replace: bool) -> Installed:
         return Installed(old, changed=False, tracked=dvc.track(data_dir))
     refuse_to_overwrite(data_dir, replace=replace)
     way_back = None
-    if not old.empty and dvc.track(data_dir):
+    if (not old.empty and dvc.track(data_dir)) or (old.empty and dvc.is_known(data_dir)):
         way_back = dvc.way_back(data_dir)
     tracked = _exchange(incoming, data_dir)
     outgoing = _beside(data_dir, "outgoing")

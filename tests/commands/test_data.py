@@ -162,7 +162,7 @@ def test_sample_draws_the_same_bytes_each_time(project: Path) -> None:
 
 
 def test_resplit_forgets_who_was_where_and_says_how_to_undo_it(project: Path) -> None:
-    Path("assignment.csv").write_text("content,person,phash,split\na,,b,train\n")
+    Path("assignment.csv").write_text(f"content,person,phash,split\n{'a' * 16},,{'b' * 16},train\n")
     result = call("resplit")
     assert result.output.startswith("Forgot the splits of 1 images.")
     assert "dvc repro" in result.output

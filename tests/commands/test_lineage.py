@@ -147,6 +147,13 @@ def test_a_photo_in_the_place_of_its_answer(project: Path) -> None:
 
 
 @pytest.mark.usefixtures("mlflow_store")
+def test_a_photo_on_standard_input_is_no_answer(project: Path) -> None:
+    result = CliRunner().invoke(main, ["lineage", "-"], input=b"\xff\xd8\xff\xe0", catch_exceptions=False)
+    assert result.exit_code == 1
+    assert "invalid JSON" in result.output
+
+
+@pytest.mark.usefixtures("mlflow_store")
 def test_before_anything_was_trained(project: Path) -> None:
     code, output = run("champion")
     assert code == 1

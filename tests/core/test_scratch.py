@@ -10,12 +10,13 @@ from tests.helpers.disks import no_room
 CODE = """
 import os, sys, tempfile
 from pathlib import Path
-from facesent.core.scratch import own_temporary_folder
+from facesent.core.scratch import own_temporary_folder, shared_temporary_folder
 
 own_temporary_folder()
 Path(tempfile.mkdtemp(), "model").touch()
 if sys.argv[1:]:
     os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+assert shared_temporary_folder() == Path(tempfile.gettempdir()).parent
 print(tempfile.gettempdir(), flush=True)
 sys.stdin.read()
 """

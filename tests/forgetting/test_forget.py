@@ -23,6 +23,7 @@ from facesent.dataset.assignment import identities, text_of
 from facesent.dataset.metadata import parse
 from facesent.forgetting import objects, steps
 from facesent.forgetting import person as journal
+from facesent.forgetting.files import lists
 from facesent.forgetting.person import Content
 from facesent.labels.queue import write_queue
 from facesent.people import cache
@@ -283,6 +284,13 @@ def test_what_looks_alike_is_for_a_person_to_decide() -> None:
     assert run(person, "--also", "data/Sad/mirrored.png", "--others-stay")[0] == 0
     assert not Path("data/Sad/mirrored.png").exists()
     assert not Path("data/Sad/copy.jpg").exists()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_table_that_a_spreadsheet_program_saved_is_a_table(encoding: str) -> None:
+    content = "file_name;sha256;decision\nSad/1.jpg;ab;\n".encode(encoding)
+    assert lists(content, "queue.csv", lambda rows: rows["file_name"] == "Sad/1.jpg")
+    assert not lists(content, "queue.csv", lambda rows: rows["sha256"] == "cd")
 
 
 @pytest.mark.parametrize("alone", [False, pytest.param(True, marks=pytest.mark.long)])

@@ -64,6 +64,13 @@ def test_no_picture_of_a_hidden_class_is_shown(data: Path) -> None:
     assert queue(data, hidden=("Angry",)).pages[0].read_bytes() != shown
 
 
+def test_a_class_with_a_comma_in_its_name_is_one_class(data: Path) -> None:
+    (data / "Angry").rename(data / "Sad, crying")
+    shown = queue(data).pages[0].read_bytes()
+    assert queue(data, hidden=("Sad, crying",)).pages[0].read_bytes() != shown
+    assert rows(queue(data, Rule("Sad, crying/*", "Sad, crying")))[1]["decision"] == "Sad, crying"
+
+
 def test_a_rule_decides_for_many_and_relabel_leaves_each_content_once(data: Path) -> None:
     queued = queue(data, Rule("*~angry*", "Angry"))
     assert [row["decision"] for row in rows(queued)] == ["Angry", ""]

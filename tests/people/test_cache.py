@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facesent.people.cache import Embedding, opened
+from facesent.people.cache import Embedding, forget_others, opened
 
 EMBEDDINGS: Embedding = np.arange(6, dtype=np.float16).reshape(2, 3)
 
@@ -39,8 +39,7 @@ def test_only_its_owner_can_read_it(file: Path) -> None:
 
 def test_what_is_forgotten_is_not_in_the_file(file: Path) -> None:
     assert EMBEDDINGS[1].tobytes() in file.read_bytes()
-    with opened(file, "network 1") as cache:
-        cache.keep_only({"a"})
+    forget_others(file, {"a"})
     assert known(file) == {"a": [0, 1, 2]}
     assert EMBEDDINGS[1].tobytes() not in file.read_bytes()
 

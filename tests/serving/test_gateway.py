@@ -211,7 +211,12 @@ def test_a_model_that_takes_too_long_keeps_its_place_until_it_is_done(model: Bri
 
 def test_nobody_is_answered_after_having_been_refused(model: Brightness) -> None:
     go_on, begun = threading.Event(), []
-    model.before = lambda: (begun.append(1), go_on.wait(30))
+
+    def wait() -> None:
+        begun.append(1)
+        go_on.wait(30)
+
+    model.before = wait
     asking = _THREADS + 1
     with (
         running(model, replace(ANY_HOST, request_seconds=1, max_requests=asking)) as port,

@@ -53,6 +53,19 @@ def test_both_metadata_are_joined(tmp_path: Path) -> None:
     assert lines[2].split(",")[0] in made
 
 
+def test_what_is_new_of_an_image_that_is_there_fills_the_gaps(tmp_path: Path) -> None:
+    _, made = added(
+        tmp_path,
+        {"Happy/1.jpg": "a", "Sad/1.jpg": "b", "metadata.csv": "file_name,age\nHappy/1.jpg,7\nSad/2.jpg,9\n"},
+        {
+            "Happy/new.jpg": "a",
+            "Sad/2.jpg": "c",
+            "metadata.csv": "file_name,group,age\nHappy/new.jpg,Ann,8\nSad/2.jpg,Bob,\n",
+        },
+    )
+    assert made["metadata.csv"].splitlines() == ["file_name,age,group", "Happy/1.jpg,7,Ann", "Sad/2.jpg,9,Bob"]
+
+
 @pytest.mark.parametrize("second", ["Happy/2.jpg", "Happy\\2.jpg"])
 def test_rows_of_images_that_are_still_to_come_stay_and_match_them_once_they_are_there(
     tmp_path: Path, second: str

@@ -117,6 +117,18 @@ def test_a_class_folder_that_is_a_link_out_is_refused_and_not_followed(
         import_folder(source, incoming)
 
 
+@pytest.mark.parametrize("level", ["dataset", "train"])
+def test_a_level_above_the_classes_that_leads_out_is_not_followed(tmp_path: Path, incoming: Path, level: str) -> None:
+    make(tmp_path / "elsewhere", "Happy/1.jpg", "Sad/1.jpg")
+    source = tmp_path / "source"
+    (source / "test" if level == "train" else source).mkdir(parents=True)
+    if level == "train":
+        make(source, "test/Happy/2.jpg", "test/Sad/2.jpg")
+    (source / level).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match="a link that leads out of the folder"):
+        import_folder(source, incoming)
+
+
 def test_a_class_of_links_that_lead_out_does_not_vanish(source: Path, incoming: Path, tmp_path: Path) -> None:
     make(source, "Surprise/x").joinpath("Surprise", "1.jpg").symlink_to(make(tmp_path, "1.jpg") / "1.jpg")
     with pytest.raises(DataError, match=r"none in Surprise, but 1 unsupported ones, .* \(a link that leads out"):

@@ -95,3 +95,40 @@ def test_raf_db_gets_its_classes_and_parts_from_its_list(tmp_path: Path) -> None
     assert splits == {"Sad/test_1_aligned.jpg": "test"}
     assert [name.rpartition(" ")[2] for name, _ in skipped] == ["3", "4", "5"]
     assert {path: path.stat().st_nlink for path in source.rglob("*.jpg")} == before
+
+
+def raf(source: Path, *images: str) -> Path:
+    for name in images:
+        make(source / "Image" / name)
+    (source / "list_patition_label.txt").write_text("train_1.jpg 4\ntest_1.jpg 5\n")
+    return source
+
+
+def test_images_that_the_list_does_not_name_are_told_and_those_of_systems_are_none(tmp_path: Path) -> None:
+    source = raf(tmp_path / "basic", "train_1.jpg", "test_1.jpg", "test_9.jpg", "@eaDir/test_1.jpg")
+    assert take(source, tmp_path)[2] == (("Image/test_9.jpg", "not in list_patition_label.txt"),)
+
+
+def test_of_two_images_of_one_name_none_is_taken(tmp_path: Path) -> None:
+    source = raf(tmp_path / "basic", "train_1.jpg", "test_1.jpg", "test_2.jpg", "old/test_2.jpg")
+    with (source / "list_patition_label.txt").open("a") as rows:
+        rows.write("test_2.jpg 5\n")
+    names, _, skipped = take(source, tmp_path)
+    assert names == ["Happy/train_1.jpg", "Sad/test_1.jpg"]
+    assert "2 images are called test_2.jpg" in [reason for _, reason in skipped]
+
+
+def test_a_table_of_people_beside_a_list_is_not_left_out_in_silence(tmp_path: Path) -> None:
+    source = raf(tmp_path / "basic", "train_1.jpg", "test_1.jpg")
+    (source / "metadata.csv").write_text("file_name,group\ntrain_1.jpg,ann\n")
+    with pytest.raises(DataError, match=r"no metadata\.csv beside list_patition_label\.txt"):
+        take(source, tmp_path)
+
+
+def test_several_tables_of_pixels_are_refused(tmp_path: Path) -> None:
+    source = tmp_path / "fer"
+    source.mkdir()
+    for name in ("train.csv", "test.csv"):
+        (source / name).write_text(f"emotion,pixels\n0,{PIXELS}\n3,{PIXELS}\n")
+    with pytest.raises(DataError, match=r"Received: test\.csv, train\.csv"):
+        take(source, tmp_path)

@@ -1,6 +1,7 @@
 """New content takes the old one's place, or nothing changes."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -58,6 +59,26 @@ def test_refuses_to_destroy_and_says_what_is_there(plain: Path) -> None:
         bring(Path("data"), "new")
     assert Path("data/A/1.jpg").read_text() == "A old"
     assert names(plain) == ["data"]
+
+
+def test_a_table_of_people_alone_is_content_too(plain: Path) -> None:
+    Path("data").mkdir()
+    Path("data/metadata.csv").write_text("file_name,group\nA/1.jpg,ann\n")
+    with pytest.raises(DataError, match=r"Received: no images, but metadata\.csv\..*--replace"):
+        bring(Path("data"), "new")
+    assert bring(Path("data"), "new", replace=True).way_back
+    assert Path("data.old/metadata.csv").is_file()
+
+
+def test_what_only_the_pointer_describes_can_be_gone_back_to(project: Path) -> None:
+    bring(Path("data"), "old")
+    shutil.rmtree("data")
+    installed = bring(Path("data"), "new")
+    assert installed.way_back
+    for command in installed.way_back.split(" && "):
+        words = command.split()
+        subprocess.run([sys.executable, "-m", *words] if words[0] == "dvc" else words, check=True)
+    assert Path("data/A/1.jpg").read_text() == "A old"
 
 
 def test_the_old_content_comes_back_from_the_cache(project: Path) -> None:

@@ -4,13 +4,12 @@ import csv
 import hashlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
+from facesent.dataset.pool import map_in_processes
 from facesent.images.threads import cores
 from facesent.sources.drawn_faces.camera import to_jpeg
 from facesent.sources.drawn_faces.chance import Chance
@@ -125,13 +124,7 @@ def render(seed: int, image_size: int, shot: Shot) -> bytes:
 
 
 def _render_all(shots: list[Shot], draw: Callable[[Shot], bytes], workers: int | None) -> Iterable[bytes]:
-    workers = min(workers or cores(), len(shots))
-    if workers == 1:
-        yield from map(draw, shots)
-        return
-    # Spawned, since a forked child of a process with TensorFlow's or Prefect's threads may hang.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(draw, shots, chunksize=8)
+    return map_in_processes(draw, shots, workers=workers or cores(), chunk=8)
 
 
 @contextmanager
