@@ -39,6 +39,7 @@ class Watched:
         until: so long something may speak against the newer one; as ``time.monotonic`` counts.
         since: it answers.
         ended: its processes that ended unasked.
+        audit_due: when the log is looked at next; as ``time.monotonic`` counts.
     """
 
     before: int
@@ -46,6 +47,7 @@ class Watched:
     until: float
     since: datetime
     ended: int = 0
+    audit_due: float = 0.0
 
 
 @dataclass

@@ -28,6 +28,7 @@ from facesent.serving.settings import Server
 from facesent.serving.workers import Worker, WorkerError
 
 _ENDING_SECONDS = 2.0
+_AUDIT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ class _Follower:
         self._withdrawn: Withdrawn | None = None
         self._unreachable: str | None = None
         self._unwritten = False
+        self._changing = asyncio.Lock()
         self._stop = asyncio.Event()
         self._status = 0
 
@@ -126,8 +128,19 @@ class _Follower:
 
     async def _work(self) -> None:
         await self._begin()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._care())
+            tasks.create_task(self._keep_following())
+
+    async def _care(self) -> None:
+        """Look after the processes, also while a version loads or the registry takes its time."""
         while True:
-            await self._replace_ended()
+            async with self._changing:
+                await self._replace_ended()
+            await asyncio.sleep(self._bounds.poll_seconds)
+
+    async def _keep_following(self) -> None:
+        while True:
             await self._review()
             await self._follow()
             await asyncio.sleep(self._bounds.poll_seconds)
@@ -162,7 +175,8 @@ class _Follower:
             self._say_reachable(None)
         except FacesentError as error:
             self._say_reachable(str(error))
-            return None
+            # What was given up stays so, whatever the registry would say.
+            return self._withdrawn.to if self._withdrawn and not self._withdrawn.left else None
         if given_up := self._withdrawn:
             given_up.left |= wanted != given_up.version
             return wanted if given_up.left else given_up.to
@@ -193,8 +207,9 @@ class _Follower:
         if not still_wanted:
             await asyncio.gather(*(self._end(worker) for worker in workers))
             return
-        before = self._serving
-        await self._take_over(wanted, workers)
+        async with self._changing:
+            before = self._serving
+            await self._take_over(wanted, workers)
         for worker in before:
             self._let_leave(worker)
         if self._withdrawn and not self._withdrawn.left:
@@ -213,9 +228,8 @@ class _Follower:
         self._shadow, copying = Shadow(version), set[Worker]()
         try:
             while self._shadow.copies < bounds.shadow_requests and time.monotonic() < until:
-                await self._replace_ended()
                 for place, worker in enumerate(self._serving):
-                    if worker not in copying:
+                    if worker.accepts and worker not in copying:
                         await worker.mirror(workers[place].port, bounds.shadow_requests)
                         copying.add(worker)
                 await asyncio.sleep(bounds.poll_seconds)
@@ -232,7 +246,8 @@ class _Follower:
         return True
 
     async def _tallied(self) -> Tallied:
-        return Tallied.of(await asyncio.gather(*(worker.tally() for worker in self._serving)))
+        # One that still loads would be asked two things at once.
+        return Tallied.of(await asyncio.gather(*(worker.tally() for worker in self._serving if worker.accepts)))
 
     async def _review(self) -> None:
         """Give up the version that took over, if something speaks against it."""
@@ -242,15 +257,21 @@ class _Follower:
         if not watched or time.monotonic() > watched.until:
             self._watched = None
             return
-        accuracy = None
-        if self._bounds.rollback_accuracy is not None:
-            # Of the log; it may be away, with the disk that it is on.
-            with suppress(FacesentError, OSError, sqlite3.Error):
-                accuracy = await asyncio.to_thread(self._registry.audited, self._version, watched.since)
+        accuracy = await self._audited(watched)
         if why := objection(watched.tallied, await self._tallied(), watched.ended, accuracy, self._bounds):
             self._watched, self._withdrawn = None, Withdrawn(self._version, watched.before, why)
             metrics.rollbacks.inc()
             self._log(f"Version {self._version} is given up, back to version {watched.before}: {why}")
+
+    async def _audited(self, watched: Watched) -> Estimate | None:
+        """How often the version was right, which takes a look at the whole log: not at each turn."""
+        if self._bounds.rollback_accuracy is None or time.monotonic() < watched.audit_due:
+            return None
+        watched.audit_due = time.monotonic() + _AUDIT_SECONDS
+        # The log may be away, with the disk that it is on.
+        with suppress(FacesentError, OSError, sqlite3.Error):
+            return await asyncio.to_thread(self._registry.audited, self._version, watched.since)
+        return None
 
     async def _move_alias(self, given_up: Withdrawn) -> None:
         try:
@@ -367,7 +388,7 @@ class _Follower:
             "status": "ok",
             "version": self._version,
             "since": self._since,
-            "workers": len(self._serving),
+            "workers": sum(worker.accepts and worker.status is None for worker in self._serving),
             "failed": failure,
             "shadow": shadow,
             "rolled_back": given_up and {name: getattr(given_up, name) for name in ("version", "to", "why", "alias")},

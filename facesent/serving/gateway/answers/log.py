@@ -51,6 +51,9 @@ class AnswerLog:
         self._left_out = False
         self._forget_at = 0.0
         self._closing = Event()
+        # Shown from the beginning, as what a rule counts has to be.
+        for what in ("answer", "photo"):
+            metrics.log_dropped.labels(what)
         self._thread = Thread(target=self._work, name="answers", daemon=True)
         self._thread.start()
 
