@@ -100,7 +100,7 @@ def main(data: Path | None, picture: Path | None, folds: int, seeds: int) -> Non
         ]
     (best,) = (point for point in points if (point.name, point.mirrored) == (BEST, True))
     table_rows = [_row(point, best, rows) for point in sorted(points, key=lambda point: point.milliseconds)]
-    head = ["backbones", "answers on", "one photo", "macro recall", f"beside {BEST}"]
+    head = ["backbones", "predicts from", "time for one photo", "macro recall", f"difference from {BEST}"]
     click.echo(f"Measured on {date.today().isoformat()}: {describe()}.\n\n{table(head, table_rows)}")
     if picture:
         draw(points, picture)

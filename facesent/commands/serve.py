@@ -62,7 +62,7 @@ def serve(host: str, port: int, hosts: tuple[str, ...], workers: int, version: s
 
 def _registry(params: "Params", version: str | None) -> "Registry":
     from facesent.promotion.aliases import rollback
-    from facesent.registry.versions import CHAMPION, RegistryError, model_uri, version_named
+    from facesent.registry.versions import CHAMPION, RegistryError, model_uri, number_named
     from facesent.serving.answers.accuracy import audited_since
     from facesent.serving.answers.opening import opened
     from facesent.serving.follow import Registry
@@ -80,7 +80,7 @@ def _registry(params: "Params", version: str | None) -> "Registry":
         rollback(to, by="facesent serve", why=why, instead_of=number)
 
     return Registry(
-        wanted=lambda: version_named(version).number,
+        wanted=lambda: number_named(version),
         questions=questions_of,
         uri=model_uri,
         audited=audited,

@@ -71,21 +71,40 @@ def near_duplicates(phash: pd.Series, mirrored: pd.Series, distance: int) -> Lab
         mirrored: those of the mirror images, or missing; then to be like the other's mirror image suffices.
         distance: in bits, up to which hashes are those of nearly the same picture; 0 links equal hashes only.
     """
+    forms, rows = _forms(phash, mirrored)
+    table = np.column_stack([forms.hashes, forms.mirrored, forms.seen, forms.whole]).astype(np.uint64)
+    entries, found = np.unique(table, axis=0, return_inverse=True)
+    linked = _link(Pictures(entries[:, 0], entries[:, 1], entries[:, 2] == 1, entries[:, 3] == 1), distance)
+    # Each group of entries is a node beside the rows; a row without a hash stands alone.
+    return _components(len(phash) + len(entries), rows, len(phash) + linked[found.reshape(-1)])[: len(phash)]
+
+
+def near_pairs(phash: pd.Series, mirrored: pd.Series, distance: int) -> Iterator[Pairs]:
+    """The pairs of rows that are nearly the same picture by themselves, both ways, a block of comparisons at a time.
+
+    Args:
+        phash: as for ``near_duplicates``.
+        mirrored: likewise.
+        distance: likewise.
+    """
+    forms, rows = _forms(phash, mirrored)
+    every = np.arange(len(rows))
+    step = max(1, _BLOCK // max(1, len(rows)))
+    for start in range(0, len(rows), step):
+        left, right = forms.close(every[start : start + step], every, distance)
+        yield rows[left], rows[right]
+
+
+def _forms(phash: pd.Series, mirrored: pd.Series) -> tuple[Pictures, Labels]:
+    """Each picture, then the mirror image of each that is known; and the row of each."""
     known, both = phash.notna().to_numpy(), (phash.notna() & mirrored.notna()).to_numpy()
     as_seen = np.stack([numbers_of(phash[known]), numbers_of(mirrored[known].fillna("0"))], axis=1)
-    turned = as_seen[both[known]][:, ::-1]
-    seen = np.repeat(np.array([1, 0], np.uint64), [len(as_seen), len(turned)])
-    whole = np.concatenate([both[known], np.ones(len(turned), bool)]).astype(np.uint64)
-    rows = np.column_stack([np.concatenate([as_seen, turned]), seen, whole])
-    entries, found = np.unique(rows, axis=0, return_inverse=True)
-    pictures = Pictures(entries[:, 0], entries[:, 1], entries[:, 2] == 1, entries[:, 3] == 1)
-    linked = _link(pictures, distance)[found.reshape(-1)]
-
-    labels = np.arange(len(phash)) + len(entries)
-    labels[known] = linked[: len(as_seen)]
-    other_form = labels.copy()
-    other_form[both] = linked[len(as_seen) :]
-    return _components(len(entries) + len(phash), labels, other_form)[labels]
+    hashes = np.concatenate([as_seen, as_seen[both[known]][:, ::-1]])
+    seen = np.arange(len(hashes)) < len(as_seen)
+    whole = np.concatenate([both[known], np.ones(both.sum(), bool)])
+    return Pictures(hashes[:, 0], hashes[:, 1], seen, whole), np.concatenate(
+        [np.flatnonzero(known), np.flatnonzero(both)]
+    )
 
 
 def looks(images: pd.DataFrame) -> pd.DataFrame:

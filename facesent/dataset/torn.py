@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, hstack
 
 from facesent.core.paths import SPLITS
 from facesent.dataset.assignment import origins
 from facesent.dataset.folds import Names
-from facesent.dataset.similarity import Labels, counts_by_split, distances, looks, numbers_of
+from facesent.dataset.similarity import Labels, counts_by_split, looks, near_pairs
 
 # With a width of its own: an array of empty names would cut what is written into it.
 NAME = np.array(SPLITS).dtype
@@ -55,7 +55,7 @@ def settle(nodes: pd.DataFrame, group: Labels, distance: int, *, keep_given: boo
     torn = np.flatnonzero(several[group] > 1)
     for rows in pd.Series(torn).groupby(group[torn]):
         members = rows[1].to_numpy()
-        knot = _Knot(nodes.iloc[members], _links(nodes.iloc[members], distance), places[members])
+        knot = _Knot(nodes.iloc[members], _Ties.of(nodes.iloc[members], distance), places[members])
         knot.follow()
         knot.part(keep_given=keep_given)
         places[members] = knot.places
@@ -63,13 +63,48 @@ def settle(nodes: pd.DataFrame, group: Labels, distance: int, *, keep_given: boo
     return Settled(places, left_out)
 
 
-class _Knot:
-    """A group with members in two splits or more; ``linked`` is ``(members, members)``, which of them are linked."""
+@dataclass(frozen=True)
+class _Ties:
+    """Which members of a group are linked by themselves, not over others.
 
-    def __init__(self, nodes: pd.DataFrame, linked: csr_array, places: Names) -> None:
+    Attributes:
+        shared: ``(members, keys)``, which contents, photos and people each has. Not as pairs: a person with ten
+            thousand photos would make a hundred million.
+        near: ``(members, members)``, which are nearly the same picture.
+    """
+
+    shared: csr_array
+    near: csr_array
+
+    @classmethod
+    def of(cls, nodes: pd.DataFrame, distance: int) -> "_Ties":
+        """Those of ``nodes``, as ``settle`` takes them."""
+        keys = (nodes["content"], origins(nodes), nodes["person"].mask(nodes["person"] == ""))
+        shared = [_key_table(values) for values in keys]
+        pictures = looks(nodes)
+        rows = pictures["row"].to_numpy()
+        pairs = [*near_pairs(pictures["phash"], pictures["mirrored"], distance)]
+        left, right = (rows[np.concatenate(ends)] for ends in zip(*pairs, strict=True))
+        return cls(hstack(shared, format="csr"), _table(left, right, (len(nodes), len(nodes))))
+
+    def touched(self, chosen: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which columns of ``chosen``, ``(members, columns)``, have a member that each is linked with."""
+        return np.asarray((self.shared @ (self.shared.T @ chosen) + self.near @ chosen) > 0)
+
+    def linked(self, row: int | np.intp) -> NDArray[np.bool_]:
+        """Whether each member is linked with that one."""
+        alike = (self.shared @ self.shared[[row]].T).toarray()[:, 0] > 0
+        alike[self.near[[row]].indices] = True
+        return np.asarray(alike)
+
+
+class _Knot:
+    """A group with members in two splits or more."""
+
+    def __init__(self, nodes: pd.DataFrame, ties: _Ties, places: Names) -> None:
         self._image = nodes["image"].to_numpy(dtype=bool)
         self._given = nodes["given"].to_numpy(dtype=bool)
-        self._linked = linked
+        self._ties = ties
         self.places = places.copy()
         self.left_out: dict[int, str] = {}
 
@@ -90,7 +125,7 @@ class _Knot:
                     self._leave_out(row, set(splits))
                 else:
                     self.places[row] = SPLITS[splits[0]]
-                    touched[self._linked[[row]].indices, splits[0]] = True
+                    touched[self._ties.linked(row), splits[0]] = True
             free = [row for row in free if self.places[row] == "" and row not in self.left_out]
 
     def part(self, *, keep_given: bool) -> None:
@@ -98,7 +133,7 @@ class _Knot:
         for name in ("val", "train"):
             later = np.isin(self.places, SPLITS[SPLITS.index(name) + 1 :]) & self._image
             for row in np.flatnonzero((self.places == name) & self._image):
-                linked = np.flatnonzero(self._linked[[row]].toarray()[0] & later)
+                linked = np.flatnonzero(self._ties.linked(row) & later)
                 if keep_given and self._given[row]:
                     linked = linked[~self._given[linked]]
                 if len(linked):
@@ -107,7 +142,7 @@ class _Knot:
     def _touched(self) -> NDArray[np.bool_]:
         """Which splits each member is linked with, ``(members, splits)``."""
         places = np.stack([self.places == name for name in SPLITS], axis=1)
-        return np.asarray((self._linked.astype(np.int64) @ places.astype(np.int64)) > 0)
+        return self._ties.touched(places.astype(np.int64))
 
     def _leave_out(self, row: np.intp, splits: set[int]) -> None:
         names = [SPLITS[index] for index in sorted(splits)]
@@ -115,23 +150,15 @@ class _Knot:
         self.places[row] = ""
 
 
-def _links(nodes: pd.DataFrame, distance: int) -> csr_array:
-    """Which of the nodes are linked by themselves, not over others: ``(nodes, nodes)``."""
-    content, origin, person = (pd.factorize(each)[0] for each in (nodes["content"], origins(nodes), nodes["person"]))
-    named = (nodes["person"] != "").to_numpy()
-    pictures = looks(nodes)
-    hashes, mirrored, columns = numbers_of(pictures["phash"]), numbers_of(pictures["mirrored"].fillna("0")), []
-    known, rows = pictures["mirrored"].notna().to_numpy(), pictures["row"].to_numpy()
-    for row in range(len(nodes)):
-        linked = (content == content[row]) | (origin == origin[row]) | (named & named[row] & (person == person[row]))
-        for own in np.flatnonzero(rows == row):
-            near = distances(hashes[own], hashes) <= distance
-            # Of what is gone one form is known: it has to be like the other's mirror image, and that suffices.
-            turned = (distances(mirrored[own], hashes) <= distance) | ~known[own]
-            turned &= (distances(hashes[own], mirrored) <= distance) | ~known
-            turned &= known | known[own]
-            linked[rows[near | turned]] = True
-        columns.append(np.flatnonzero(linked))
-    starts = np.cumsum([0, *map(len, columns)])
-    data = np.ones(starts[-1], dtype=bool)
-    return csr_array((data, np.concatenate(columns), starts), shape=(len(nodes), len(nodes)))
+def _key_table(values: pd.Series) -> csr_array:
+    """``(rows, values)``, which value each row has; a missing one is none."""
+    codes = pd.factorize(values)[0]
+    rows = np.flatnonzero(codes >= 0)
+    return _table(rows, codes[rows], (len(codes), int(codes.max(initial=-1)) + 1))
+
+
+def _table(rows: Labels, columns: Labels, shape: tuple[int, int]) -> csr_array:
+    """Ones in these places, however often one is named."""
+    table = csr_array((np.ones(len(rows), np.int64), (rows, columns)), shape=shape)
+    table.data[:] = 1
+    return table

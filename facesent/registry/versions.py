@@ -88,6 +88,32 @@ def version_named(name: str | None = None) -> Version:
     )
 
 
+def number_named(name: str | None = None) -> int:
+    """The number of the version that ``version_named`` gives, for who asks again and again: without all the others.
+
+    Raises:
+        RegistryError: if there is none.
+        TrackingError: if MLflow cannot be reached.
+    """
+    found = _number_named(name or CHAMPION)
+    # The whole list says what there is instead.
+    return version_named(name).number if found is None else found
+
+
+@mlflow_answers()
+def _number_named(name: str) -> int | None:
+    client = MlflowClient()
+    try:
+        found = (
+            client.get_model_version(NAME, name) if name.isdigit() else client.get_model_version_by_alias(NAME, name)
+        )
+    except MlflowException as error:
+        if error.error_code in MISSING:
+            return None
+        raise
+    return int(found.version)
+
+
 def version_with_alias(alias: str) -> int | None:
     """The version that bears ``alias``, if one does."""
     return _aliases(MlflowClient()).get(alias)
