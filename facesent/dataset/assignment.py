@@ -116,7 +116,7 @@ def table_of(text: str, name: str) -> pd.DataFrame:
     whole = table["content"].str.fullmatch(_HASH) & table["phash"].str.fullmatch(_HASH) & table["split"].isin(SPLITS)
     if not whole.all():
         row = int(np.flatnonzero(~whole)[0])
-        raise AssignmentError(_damaged(name, f"in line {row + 2} {','.join(table.iloc[row])}"))
+        raise AssignmentError(_damaged(name, f"in line {row + 2} {','.join(table.iloc[row].fillna(''))}"))
     # Both sides of a merge may have placed an image alike.
     table = table.drop_duplicates(ignore_index=True)
     _check_places(table, name)

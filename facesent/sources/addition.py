@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from facesent.core.errors import DataError
 from facesent.core.files import sha256
 from facesent.dataset.files import METADATA, ImageFile, image_files, walk_files
-from facesent.dataset.metadata import SOURCE, Metadata, read_metadata
+from facesent.dataset.metadata import SOURCE, Metadata, Row, read_metadata
 from facesent.sources.dvc import repository
 from facesent.sources.store import by_size, carry
 
@@ -73,7 +73,7 @@ def add(new: Path, data_dir: Path, incoming: Path) -> Added:
         of_size.setdefault(size, []).append(file)
         renamed[image.name] = name
         conflicts += [(name, f"{other.parent.name}/{other.name}") for other in same[:1]]
-    _join_metadata(new, data_dir, incoming, renamed | present)
+    _join_metadata(new, data_dir, incoming, renamed, present)
     return Added(tuple(renamed.values()), tuple(known), tuple(conflicts))
 
 
@@ -113,19 +113,28 @@ def _names(name: str, content: str) -> Iterator[str]:
         yield f"{path.parent}/{path.stem}-{content[:digits]}{path.suffix}"
 
 
-def _join_metadata(new: Path, data_dir: Path, incoming: Path, names: Mapping[str, str]) -> None:
+def _join_metadata(
+    new: Path, data_dir: Path, incoming: Path, renamed: Mapping[str, str], present: Mapping[str, str]
+) -> None:
     """Write what both say.
 
     Args:
         new: holds the new ``metadata.csv``.
         data_dir: holds the old one.
         incoming: where it is written.
-        names: of the new images, as they are in ``incoming``.
+        renamed: the names of new images, as they are in ``incoming``.
+        present: the same of those that were there already.
     """
     here = [image.name for image in image_files(data_dir)]
     old = read_metadata(data_dir / METADATA, here)
     added = read_metadata(new / METADATA, [image.name for image in image_files(new)])
-    further = [{**row, "file_name": names[row["file_name"]]} for row in added.rows if row["file_name"] in names]
+    further: list[Row] = []
+    for row in added.rows:
+        if row["file_name"] in renamed:
+            further.append({**row, "file_name": renamed[row["file_name"]]})
+        elif row["file_name"] in present:
+            # Where an image is that was tested on, nobody says by adding others.
+            further.append({**row, "file_name": present[row["file_name"]], "split": ""})
     if not further:
         return
     # Rows of images that are still to come stay, and say of those that came now what nothing else does.

@@ -293,6 +293,7 @@ HEADER, A, B = "content,person,phash,split\n", "a" * 16, "b" * 16
         (f"{HEADER}{A},,{B},exam\n", f"in line 2 {A},,{B},exam"),
         (f"{HEADER}{A},,{B},train\n1.23E+15,,{B},train\n", "in line 3 1.23E"),
         (f"{HEADER}{A},,{B},train\n{A},,,{B},train\n", "Expected 4 fields in line 3, saw 5"),
+        (f"{HEADER}{A},,{B}\n", f"in line 2 {A},,{B},"),
         ("", "No columns to parse"),
         ("\udcff\udcfe", "not UTF-8"),
     ],
