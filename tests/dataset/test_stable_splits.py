@@ -1,6 +1,7 @@
 """Whatever happens to the images, nobody who is left alone is moved to another split."""
 
 import hashlib
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -257,6 +258,33 @@ def test_a_split_that_nothing_is_left_of_is_an_error() -> None:
     )
     with pytest.raises(SplitError, match="Received: none in test"):
         divide(pd.concat([kept, person]), memory)
+
+
+def test_a_person_with_thousands_of_photos_in_two_splits_takes_no_memory_by_the_square() -> None:
+    rng, count = np.random.default_rng(10), 4000
+    phash = pd.Series([f"{number:016x}" for number in rng.integers(0, 2**63, count)])
+    manifest = pd.DataFrame(
+        {
+            "file_name": [f"{'AB'[row % 2]}/{row}.jpg" for row in range(count)],
+            "label": ["AB"[row % 2] for row in range(count)],
+            "group": np.where(np.arange(count) < count - 400, "ann", None),
+            "split": np.where(np.arange(count) < count // 2, np.where(np.arange(count) < 400, "test", "train"), None),
+            "sha256": [hashlib.sha256(b"%d" % row).hexdigest() for row in range(count)],
+            "phash": phash,
+            "phash_mirrored": phash.str[::-1],
+            "ok": True,
+        }
+    ).astype({"group": "str", "split": "str"})
+    tracemalloc.start()
+    try:
+        result, report, _ = divide(manifest, NOTHING)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # Whom she is tested on are kept: 400 photos, and 400 of nobody.
+    assert (len(result), len(report.left_out)) == (800, 3200)
+    # Her 13 million pairs took 25 bytes each.
+    assert peak < 150e6
 
 
 def test_a_class_that_nothing_is_trained_on_is_an_error() -> None:

@@ -22,6 +22,8 @@ class Kaggle:
     key: str | None = None
     status: int = 200
     break_after: int | None = None
+    go_on: threading.Event | None = None
+    """Until then it says nothing more, after what it has sent of the archive."""
     ranges: bool = True
     checksum: str | None = None
     asked: list[str] = field(default_factory=list)
@@ -90,6 +92,9 @@ class _KaggleHandler(BaseHTTPRequestHandler):
         self.send_header("x-goog-hash", f"md5={self.state.checksum or self._md5()}")
         self.end_headers()
         self._write(body[: self.state.break_after])
+        if self.state.go_on:
+            self.wfile.flush()
+            self.state.go_on.wait(30)
         self.close_connection = True
 
     def _write(self, body: bytes) -> None:

@@ -1,6 +1,7 @@
 """Downloads against a local server that speaks Kaggle's protocol."""
 
 import socket
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,16 @@ def test_a_broken_download_goes_on_where_it_stopped(kaggle: Any, tmp_path: Path)
     kaggle.break_after = None
     assert fetch_archive(HANDLE, tmp_path).read_bytes() == ARCHIVE
     assert kaggle.asked[-1] == f"bytes={have}-"
+
+
+def test_a_download_that_stalls_can_go_on(kaggle: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facesent.sources.kaggle._TIMEOUT", (10, 0.2))
+    kaggle.archive, kaggle.break_after, kaggle.go_on = ARCHIVE, 3_000_000, threading.Event()
+    with pytest.raises(DataError, match="resumes where this one stopped"):
+        fetch_archive(HANDLE, tmp_path)
+    kaggle.go_on.set()
+    (partial,) = tmp_path.glob("*.part")
+    assert partial.stat().st_size > 0
 
 
 def test_a_complete_archive_is_not_fetched_again(kaggle: Any, tmp_path: Path) -> None:
