@@ -64,8 +64,8 @@ def add(new: Path, data_dir: Path, incoming: Path) -> Added:
         labels = {other.parent.name for other in same}
         if file.parent.name in labels or photos.known(image.name, content):
             known.append(image.name)
-            there = [other for other in same if other.parent == data_dir / file.parent.name]
-            present |= {image.name: f"{there[0].parent.name}/{there[0].name}"} if there else {}
+            if there := [other for other in same if other.parent == data_dir / file.parent.name]:
+                present[image.name] = f"{there[0].parent.name}/{there[0].name}"
             continue
         name = next(each for each in _names(image.name, content) if each.casefold() not in taken)
         taken.add(name.casefold())
@@ -125,8 +125,6 @@ def _join_metadata(
         renamed: the names of new images, as they are in ``incoming``.
         present: the same of those that were there already.
     """
-    here = [image.name for image in image_files(data_dir)]
-    old = read_metadata(data_dir / METADATA, here)
     added = read_metadata(new / METADATA, [image.name for image in image_files(new)])
     further: list[Row] = []
     for row in added.rows:
@@ -138,9 +136,10 @@ def _join_metadata(
     if not further:
         return
     # Rows of images that are still to come stay, and say of those that came now what nothing else does.
-    arriving = read_metadata(data_dir / METADATA, [*here, *(row["file_name"] for row in further)])
-    kept = [*old.rows, *arriving.unmatched]
-    awaited = [row for row in arriving.rows if row["file_name"] not in set(here)]
+    here = {image.name for image in image_files(data_dir)}
+    old = read_metadata(data_dir / METADATA, [*sorted(here), *(row["file_name"] for row in further)])
+    kept = [*(row for row in old.rows if row["file_name"] in here), *old.unmatched]
+    awaited = [row for row in old.rows if row["file_name"] not in here]
     columns = tuple(dict.fromkeys([*(old.columns if kept or awaited else ()), *added.columns]))
     rows: dict[str, dict[str, str]] = {}
     for row in [*kept, *further, *awaited]:

@@ -104,8 +104,8 @@ def install(incoming: Path, data_dir: Path, *, replace: bool) -> Installed:
     """Put ``incoming``, from `staging`, in the place of ``data_dir``, and under DVC.
 
     The old content goes into DVC's cache first; outside of a DVC repository it is kept beside as ``data.old``. Where
-    nothing is there, what the ``.dvc`` file describes is the old content. The
-    same content again changes nothing. Whatever fails, ``data_dir`` is then as it was.
+    nothing is there, what the ``.dvc`` file describes is the old content. The same content again changes nothing.
+    Whatever fails, ``data_dir`` is then as it was.
 
     Raises:
         DataError: ``data_dir`` is not empty and ``replace`` is False, or DVC refuses.
@@ -114,9 +114,8 @@ def install(incoming: Path, data_dir: Path, *, replace: bool) -> Installed:
     if not old.empty and _same_content(incoming, data_dir):
         return Installed(old, changed=False, tracked=dvc.track(data_dir))
     refuse_to_overwrite(data_dir, replace=replace)
-    way_back = None
-    if (not old.empty and dvc.track(data_dir)) or (old.empty and dvc.is_known(data_dir)):
-        way_back = dvc.way_back(data_dir)
+    described = dvc.is_known(data_dir) if old.empty else dvc.track(data_dir)
+    way_back = dvc.way_back(data_dir) if described else None
     tracked = _exchange(incoming, data_dir)
     outgoing = _beside(data_dir, "outgoing")
     if outgoing.exists():
