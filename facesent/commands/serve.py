@@ -13,7 +13,7 @@ from facesent.commands.errors import reading
 if TYPE_CHECKING:
     from facesent.evaluation.intervals import Estimate
     from facesent.params import Params
-    from facesent.serving.follow import Registry
+    from facesent.serving.releases import Registry
 
 
 @click.command()
@@ -62,11 +62,11 @@ def serve(host: str, port: int, hosts: tuple[str, ...], workers: int, version: s
 
 def _registry(params: "Params", version: str | None) -> "Registry":
     from facesent.promotion.aliases import rollback
-    from facesent.registry.versions import CHAMPION, RegistryError, model_uri, number_named
+    from facesent.registry.versions import CHAMPION, RegistryError, fetch, number_named
     from facesent.serving.answers.accuracy import audited_since
     from facesent.serving.answers.opening import opened
-    from facesent.serving.follow import Registry
     from facesent.serving.questions import questions_of
+    from facesent.serving.releases import Registry, Release
 
     def audited(number: int, since: datetime) -> "Estimate | None":
         if not params.log.enabled:
@@ -81,8 +81,7 @@ def _registry(params: "Params", version: str | None) -> "Registry":
 
     return Registry(
         wanted=lambda: number_named(version),
-        questions=questions_of,
-        uri=model_uri,
+        fetch=lambda number, folder: Release(fetch(number, folder), questions_of(number)),
         audited=audited,
         roll_back=roll_back,
     )

@@ -259,13 +259,43 @@ def version_files(version: int) -> Iterator[tuple[Path, Path]]:
 
 @mlflow_answers()
 def _fetched(version: int, scratch: str) -> tuple[Path, Path]:
-    try:
+    with _expected(version):
         repository = get_artifact_repository(model_uri(version))
         target = scratch if folder_of(repository) is None else None
         folder = Path(repository.download_artifacts("artifacts", target))  # type: ignore[no-untyped-call]
-        model, labels = (folder / name for name in FILES)
-        if model_sha256_of(version) not in ("", model_sha256(model, labels)):
-            raise OSError(f"weights or labels in {folder} that differ from those registered")
+        return _registered_files(version, folder)
+
+
+@mlflow_answers()
+def fetch(version: int, target: Path) -> Path:
+    """Copy all that a version is served from, weights, labels and code, into an empty folder.
+
+    Returns:
+        the folder of the model, which tells its version to MLflow.
+
+    Raises:
+        RegistryError: it cannot be had, or is not what was registered.
+        TrackingError: the object storage that has it cannot be reached, or refuses.
+    """
+    with _expected(version):
+        repository = get_artifact_repository(model_uri(version))
+        folder = Path(repository.download_artifacts("", str(target)))  # type: ignore[no-untyped-call]
+        _registered_files(version, folder / "artifacts")
+        return folder
+
+
+def _registered_files(version: int, folder: Path) -> tuple[Path, Path]:
+    model, labels = (folder / name for name in FILES)
+    if model_sha256_of(version) not in ("", model_sha256(model, labels)):
+        raise OSError(f"weights or labels in {folder} that differ from those registered")
+    return model, labels
+
+
+@contextmanager
+def _expected(version: int) -> Iterator[None]:
+    """Name the version whose files cannot be had, and what to do."""
+    try:
+        yield
     except (MlflowException, OSError) as error:
         # What cannot be had now may be had later.
         if is_of_store(str(error)):
@@ -274,7 +304,6 @@ def _fetched(version: int, scratch: str) -> tuple[Path, Path]:
             f"Expected the files of version {version} of {NAME}. Received: {error}. To register the model in "
             "outputs/ again: facesent promote. To serve the previous version: facesent rollback"
         ) from None
-    return model, labels
 
 
 @mlflow_answers()

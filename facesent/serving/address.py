@@ -49,6 +49,12 @@ class Address:
         return tuple({*LOOPBACK, *named}) if self.host in LOOPBACK or self.hosts else ()
 
 
+def url_of(listener: socket.socket) -> str:
+    """By which a client on this machine reaches a listening socket."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def check_tokens(host: str) -> None:
     """Refuse to be open to a network where nobody has to show a token.
 

@@ -30,7 +30,7 @@ class Failure:
 
 
 @dataclass
-class Watched:
+class Probation:
     """A newer version that took over a while ago.
 
     Attributes:
@@ -38,7 +38,6 @@ class Watched:
         tallied: of that one.
         until: so long something may speak against the newer one; as ``time.monotonic`` counts.
         since: it answers.
-        ended: its processes that ended unasked.
         audit_due: when the log is looked at next; as ``time.monotonic`` counts.
     """
 
@@ -46,12 +45,11 @@ class Watched:
     tallied: Tallied
     until: float
     since: datetime
-    ended: int = 0
     audit_due: float = 0.0
 
 
 @dataclass
-class Withdrawn:
+class RolledBack:
     """A version that was given up; it is not wanted until its alias is set anew.
 
     Attributes:
@@ -69,3 +67,14 @@ class Withdrawn:
     alias: str = ""
     left: bool = False
     not_moved: Failure | None = None
+
+    def instead_of(self, named: int | None) -> int | None:
+        """The version to serve where the alias names ``named``; None where nobody says.
+
+        Args:
+            named: None where the registry does not say.
+        """
+        if named is not None:
+            self.left |= named != self.version
+        # Until the alias was elsewhere, what was given up stays so, whatever the registry says.
+        return named if self.left else self.to

@@ -100,14 +100,14 @@ class Worker:
         """Its exit status once it has ended."""
         return self._process.returncode
 
-    async def load(self, uri: str) -> None:
-        """Let it load a version; then it can be asked at its ``port``.
+    async def load(self, model: Path) -> None:
+        """Let it load a model from its folder; then it can be asked at its ``port``.
 
         Raises:
             WorkerError: it cannot.
         """
         try:
-            said = await self._ask(_LOAD_SECONDS, load=uri)
+            said = await self._ask(_LOAD_SECONDS, load=str(model))
         except TimeoutError:
             raise WorkerError(f"Expected it to load within {_LOAD_SECONDS:.0f} seconds.") from None
         if "asked_at" not in said:

@@ -4,10 +4,8 @@ import asyncio
 import json
 import math
 import sys
-import time
 from asyncio.subprocess import PIPE
-from dataclasses import replace
-from datetime import UTC, datetime
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
@@ -15,14 +13,18 @@ import pytest
 
 from facesent.core.errors import FacesentError
 from facesent.serving.address import Address
-from facesent.serving.changes import Watched, Withdrawn
-from facesent.serving.follow import Registry, _Follower
-from facesent.serving.objections import Tallied
+from facesent.serving.changes import RolledBack
+from facesent.serving.fleet import Fleet
+from facesent.serving.follower import Follower
+from facesent.serving.gateway.settings import GatewaySettings
 from facesent.serving.questions import Questions
+from facesent.serving.releases import Registry, Release
 from facesent.serving.settings import Server
-from facesent.serving.workers import Worker
+from facesent.serving.state import StateFile
+from facesent.serving.workers import Worker, WorkerError
 
 BOUNDS = Server(max_body_mb=1, max_rows=1, max_requests=1, request_seconds=1, poll_seconds=1)
+SETTINGS = GatewaySettings(1, 1, 1, 1, (), "state.json")
 
 
 @pytest.fixture
@@ -32,47 +34,48 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "folder"
 
 
-def follower(folder: Path, said: list[str]) -> _Follower:
-    def questions(version: int) -> Questions:
+def fleet(folder: Path, said: list[str], fetch: Callable[[int, Path], Release] | None = None) -> Fleet:
+    def nothing(version: int, _: Path) -> Release:
         raise AssertionError(f"Nothing is loaded here. Received: {version}")
 
-    registry = Registry(lambda: 1, questions, str, lambda *_: None, lambda *_: None)
-    address = Address("127.0.0.1", 0)
-    with address.listen() as listener:
-        return _Follower(address, listener, 1, BOUNDS, registry, said.append, folder, None)
+    with Address("127.0.0.1", 0).listen() as listener:
+        return Fleet(listener, SETTINGS, 1, fetch or nothing, folder, said.append)
 
 
 def test_a_state_that_cannot_be_written_costs_a_line(folder: Path) -> None:
     said: list[str] = []
-    server = follower(folder, said)
+    state = StateFile(folder / "state.json", said.append)
     for _ in range(2):
-        server._write_state()
+        state.write({"status": "ok"})
     assert [line.partition(": ")[0] for line in said] == ["The state cannot be shown"]
     folder.unlink()
-    server._write_state()
+    state.write({"status": "ok"})
     assert json.loads((folder / "state.json").read_text())["status"] == "ok"
 
 
-def test_an_alias_that_could_not_be_moved_is_moved_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_alias_that_could_not_be_moved_is_moved_later(tmp_path: Path) -> None:
     said: list[str] = []
-    server, moved = follower(tmp_path, said), list[int]()
+    moved: list[int] = []
 
     def roll_back(version: int, to: int, why: str) -> None:
         moved.append(version)
         if len(moved) == 1:
             raise FacesentError("MLflow is away")
 
-    server._registry = replace(server._registry, wanted=lambda: 2, roll_back=roll_back)
-    server._version, server._withdrawn = 1, Withdrawn(2, 1, "slow")
-    asyncio.run(server._move_alias(server._withdrawn))
-    assert server._withdrawn.alias == "not moved: MLflow is away"
+    processes = fleet(tmp_path, said)
+    processes.version = 1
+    registry = Registry(lambda: 2, processes._fetch, lambda *_: None, roll_back)
+    server = Follower("", processes, registry, BOUNDS, StateFile(tmp_path / "state", said.append), said.append)
+    server._rolled_back = RolledBack(2, 1, "slow")
+    asyncio.run(server._move_alias(server._rolled_back))
+    assert server._rolled_back.alias == "not moved: MLflow is away"
     asyncio.run(server._follow())
     assert moved == [2], "not at once"
-    assert server._withdrawn.not_moved
-    server._withdrawn.not_moved.since = -math.inf
+    assert server._rolled_back.not_moved
+    server._rolled_back.not_moved.since = -math.inf
     asyncio.run(server._follow())
     assert moved == [2, 2]
-    assert server._withdrawn.alias == "moved"
+    assert server._rolled_back.alias == "moved"
 
 
 def test_an_answer_that_comes_too_late_is_not_taken_for_the_next(tmp_path: Path) -> None:
@@ -100,19 +103,71 @@ def test_only_a_process_that_clients_could_ask_speaks_against_its_version_and_do
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(folder.parent))
     said: list[str] = []
 
-    async def watched() -> Watched:
-        server, process = follower(folder, said), await asyncio.create_subprocess_exec("true", stdin=PIPE, stdout=PIPE)
+    async def replaced() -> int:
+        processes = fleet(folder, said)
+        process = await asyncio.create_subprocess_exec("true", stdin=PIPE, stdout=PIPE)
         worker = Worker(process, folder)
         if accepted:
             await worker.accept()
         await process.wait()
-        server._serving = [worker]
-        server._watched = Watched(1, Tallied(), time.monotonic() + 60, datetime.now(UTC))
+        processes._serving = [worker]
         for _ in range(2):
-            await server._replace_ended()
-        return server._watched
+            await processes.replace_ended()
+        return processes.ended
 
-    assert asyncio.run(watched()).ended == ended
+    assert asyncio.run(replaced()) == ended
     # No other one could be started in its place.
     assert [line for line in said if line.startswith("It could not: ")] == said[1::2]
     assert len(said) == 4
+
+
+def test_a_version_is_fetched_once_and_kept_as_long_as_it_may_be_wanted_again(tmp_path: Path) -> None:
+    fetched: list[int] = []
+
+    def fetch(version: int, target: Path) -> Release:
+        fetched.append(version)
+        (target / "MLmodel").touch()
+        return Release(target, Questions([], []))
+
+    async def loaded() -> list[list[str]]:
+        processes, kept = fleet(tmp_path, [], fetch), []
+        for version in (1, 2, 2, 1, 3, 4):
+            await processes.load([], version)
+            await processes.take_over(version, [], 0)
+            kept.append(sorted(path.parent.name[:9] for path in tmp_path.glob("*/MLmodel")))
+        return kept
+
+    assert asyncio.run(loaded())[-1] == ["version-1", "version-3", "version-4"]
+    assert fetched == [1, 2, 3, 4]
+
+
+def test_what_could_not_be_loaded_is_fetched_anew(tmp_path: Path) -> None:
+    fetched: list[int] = []
+
+    def fetch(version: int, target: Path) -> Release:
+        fetched.append(version)
+        return Release(target, Questions([b"a photo"], [{}]))
+
+    async def loaded() -> None:
+        process = await asyncio.create_subprocess_exec("true", stdin=PIPE, stdout=PIPE)
+        await process.wait()
+        processes, worker = fleet(tmp_path, [], fetch), Worker(process, tmp_path / "scratch")
+        for _ in range(2):
+            with pytest.raises(WorkerError):
+                await processes.load([worker], 1)
+
+    asyncio.run(loaded())
+    assert fetched == [1, 1]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_replacement_that_still_loads_is_told_nothing_of_the_end_of_a_trial(tmp_path: Path) -> None:
+    async def told() -> bytes:
+        process = await asyncio.create_subprocess_exec("cat", stdin=PIPE, stdout=PIPE)
+        processes, worker = fleet(tmp_path, []), Worker(process, tmp_path / "scratch")
+        processes._serving = [worker]
+        await processes.stop_mirroring()
+        worker._told.close()
+        return await worker._said.read()
+
+    assert asyncio.run(told()) == b""

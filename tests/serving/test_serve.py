@@ -274,7 +274,9 @@ def changes(
 
 
 @pytest.mark.long
-def test_a_version_that_cannot_take_over_leaves_the_old_one_answering(serving: Callable[..., Any]) -> None:
+def test_a_version_that_cannot_take_over_leaves_the_old_one_answering(
+    serving: Callable[..., Any], project: Path
+) -> None:
     keep_questions(OTHER, Questions([base64.b64decode(DARK)], [{"Dark": 0.1, "Light": 0.9}]))
     with serving() as server:
         for version, why in ((BROKEN, "model.keras"), (OTHER, "Expected the probabilities from its canary")):
@@ -284,11 +286,14 @@ def test_a_version_that_cannot_take_over_leaves_the_old_one_answering(serving: C
             assert why in health["failed"]["why"]
             assert server.ask()["version"] == 1
         assert "facesent_failed_swaps_total 2.0" in server.get("/metrics").text
-        # A process that dies is replaced, and who asks meanwhile waits.
+        # A process that dies is replaced, also while the registry is away, and who asks meanwhile waits.
         versions.set_alias(CHAMPION, 1)
-        [worker] = server.children()
-        worker.kill()
-        assert server.ask()["version"] == 1
+        with sqlite3.connect(project / "mlflow.db", isolation_level=None) as database:
+            database.execute("BEGIN EXCLUSIVE")
+            [worker] = server.children()
+            worker.kill()
+            assert server.ask()["version"] == 1
+            database.execute("ROLLBACK")
         assert "facesent_restarts_total 1.0" in server.get("/metrics").text
 
 
