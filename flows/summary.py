@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from facesent.promotion.aliases import Promotion
     from facesent.promotion.canary.report import CanaryReport
     from facesent.promotion.register import Candidate
+    from facesent.promotion.settings import Gate
     from facesent.promotion.verdict import Verdict
 
 
@@ -91,12 +92,13 @@ def summarise(
 ) -> Summary:
     """Put together what ``evaluate`` measured, the canary, the verdict, and what is served now, by whose word."""
     splits: dict[str, Any] = json.loads(project.metrics.read_text(encoding="utf-8"))
+    params = load_params(project.params)
     served = "none" if promotion.champion is None else f"version {promotion.champion}"
     rows = {
         "images": f"{sum(split['images'] for split in splits.values()):,}{_quarantined(project)}",
         "splits": ", ".join(f"{name} {split['images']:,}" for name, split in splits.items()),
-        "test accuracy": _accuracy(project, verdict),
-        "against the champion": _gain(verdict),
+        "test accuracy": _accuracy(verdict, params.evaluate.confidence_level),
+        "against the champion": _gain(verdict, params.gate),
         "canary": _canary(canary),
         "verdict": verdict.outcome,
         "approved by": promotion.approved_by,
@@ -147,12 +149,11 @@ def _event(verdict: "Verdict", promotion: "Promotion") -> Event | None:
     return "promoted" if promotion.changed or (served and promotion.approved_by) else None
 
 
-def _accuracy(project: Project, verdict: "Verdict") -> str:
+def _accuracy(verdict: "Verdict", level: float) -> str:
     """The gate's, so that what is shown is what was judged."""
     accuracy = verdict.accuracy
     if accuracy is None:
         return ""
-    level = load_params(project.params).evaluate.confidence_level
     return f"{accuracy.value:.1%} ({level:.0%} interval {accuracy.low:.1%} to {accuracy.high:.1%})"
 
 
@@ -165,11 +166,14 @@ def _quarantined(project: Project) -> str:
     return f" ({left_out:,} more are quarantined)" if left_out else ""
 
 
-def _gain(verdict: "Verdict") -> str:
-    """The candidate's gain over the champion, if both were measured."""
-    name = f"gain in macro recall over version {verdict.champion}"
-    checks = [check for check in verdict.checks if check.metric == name and check.value is not None]
-    return "".join(f"macro recall {check.row()[1]} ({check.note})" for check in checks)
+def _gain(verdict: "Verdict", settings: "Gate") -> str:
+    """The candidate's gain over the champion, if both were measured; the gate may judge it by another one."""
+    from facesent.promotion.verdict import interval_of
+
+    if verdict.comparison is None:
+        return ""
+    gain = verdict.comparison.macro_recall
+    return f"macro recall {100 * gain.estimate:+.1f} points ({interval_of(gain, settings)})"
 
 
 def _canary(report: "CanaryReport") -> str:

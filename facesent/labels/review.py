@@ -90,10 +90,11 @@ def recorded(record: Path, applied: Sequence[Applied]) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if before is not None:
-            record.write_bytes(before)
-        else:
+        if before is None:
             record.unlink(missing_ok=True)
+        else:
+            with replaced(record) as draft:
+                draft.write_bytes(before)
         raise
 
 

@@ -1,20 +1,15 @@
 """The gate: what a candidate must reach before it is served."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from textwrap import shorten
-from typing import TYPE_CHECKING
 
 from facesent.core.text import some
-from facesent.evaluation.gaps import LEAST_PEOPLE, ColumnResult, Gap
+from facesent.evaluation.gaps import LEAST_PEOPLE, ColumnResult
 from facesent.evaluation.measures import Measures
 from facesent.promotion.canary.report import CanaryReport
+from facesent.promotion.rivals import Champion, Criterion, Incomparable, Rival, criterion_for
 from facesent.promotion.settings import Gate
-from facesent.promotion.verdict import CANARY, Bound, Check, Outcome, Verdict, in_points
-
-if TYPE_CHECKING:
-    from facesent.evaluation.intervals import Estimate
-    from facesent.promotion.comparison import Comparison, Difference
+from facesent.promotion.verdict import CANARY, Bound, Check, Outcome, Verdict, interval_of
 
 _BUDGETS = ("max_latency_ms", "max_size_mb", "max_memory_mb")
 _FLOORS = ("min_accuracy", "min_macro_recall", "min_class_recall", "max_ece", "max_slice_gap")
@@ -23,56 +18,6 @@ _PROBLEMS_SHOWN = 3
 # Of the reason, which is a sentence; the table has all.
 _FAILURES_SHOWN = 3
 _NOTE_LENGTH = 500
-
-
-@dataclass(frozen=True)
-class Cure:
-    """How the candidate differs from a champion that is asked about other photos than before, on those and on the rest.
-
-    Attributes:
-        after: on labelled photos from after the change.
-        before: on all others.
-    """
-
-    after: "Comparison"
-    before: "Comparison"
-
-
-@dataclass(frozen=True)
-class Champion:
-    """The served version, how the candidate differs from it on the same test images, and its accuracy on them.
-
-    Attributes:
-        version: its number.
-        comparison: the candidate less the champion.
-        accuracy: of the champion.
-        retrain: whether it has to be replaced, since it was trained on a person who was forgotten.
-        cure: the same comparison in two parts, where an alarm of the watch has led to the candidate.
-    """
-
-    version: int
-    comparison: "Comparison"
-    accuracy: "Estimate"
-    retrain: bool = False
-    cure: Cure | None = None
-
-
-@dataclass(frozen=True)
-class Incomparable:
-    """A served version that cannot be measured on these test images; ``why`` is a sentence."""
-
-    version: int
-    why: str
-
-
-@dataclass(frozen=True)
-class Twin:
-    """A served version that has the candidate's weights, and perhaps another ``min_confidence``: nothing to beat."""
-
-    version: int
-
-
-Rival = Champion | Incomparable | Twin | None
 
 
 def judge(
@@ -105,10 +50,11 @@ def judge(
     """
     if canary and canary.version != candidate:
         raise ValueError(f"Expected the canary of version {candidate}. Received: that of version {canary.version}.")
+    criterion = criterion_for(rival, settings)
     checks = [
         *(_floors(measures, settings) if measures else ()),
         *_gaps(columns, settings),
-        *(_against(rival, settings) if isinstance(rival, Champion) else ()),
+        *criterion.checks(),
         *(_served(canary, settings) if canary else ()),
     ]
     open_points = [*_open_points(measures, canary, settings), *_open_gaps(columns, settings)]
@@ -117,7 +63,7 @@ def judge(
         open_points.append(f"It cannot be compared with champion version {rival.version}: {rival.why}")
         if incomparable:
             open_points.append("To serve it anyway: facesent promote --replace-incomparable")
-    outcome, reason = _outcome(checks, open_points, rival, settings)
+    outcome, reason = _outcome(checks, open_points, criterion)
     return Verdict(
         outcome,
         reason,
@@ -131,7 +77,7 @@ def judge(
     )
 
 
-def _outcome(checks: list[Check], open_points: list[str], rival: Rival, settings: Gate) -> tuple[Outcome, str]:
+def _outcome(checks: list[Check], open_points: list[str], criterion: Criterion) -> tuple[Outcome, str]:
     # What cannot be served comes before what is not good enough.
     ordered = sorted(checks, key=lambda check: check.metric != CANARY)
     if failed := [check.sentence() for check in ordered if check.passed is False]:
@@ -139,26 +85,7 @@ def _outcome(checks: list[Check], open_points: list[str], rival: Rival, settings
         return "REJECTED", f"Failed: {'; '.join(failed[:_FAILURES_SHOWN])}{f'; and {more} more' if more > 0 else ''}."
     if open_points:
         return "UNKNOWN", f"{'Nothing failed. ' if checks else ''}{' '.join(open_points)}"
-    if isinstance(rival, Champion) and rival.retrain:
-        return "VALIDATED", f"Passes all checks; champion version {rival.version} has to be replaced."
-    if isinstance(rival, Champion) and (cure := _needed_cure(rival, settings)):
-        gain = cure.after.macro_recall
-        return (
-            "VALIDATED",
-            f"Passes all checks; on {cure.after.images} photos from after the change its macro recall is "
-            f"{100 * gain.estimate:.1f} points above version {rival.version}'s ({_interval(gain, settings)}), and on "
-            f"the others it loses less than {100 * settings.retrain_margin:g} points.",
-        )
-    if isinstance(rival, Champion):
-        gain = rival.comparison.macro_recall
-        better = f"{100 * gain.estimate:.1f} points above version {rival.version}'s"
-        return (
-            "VALIDATED",
-            f"Passes all checks; its macro recall is {better} ({_interval(gain, settings)}){_on(rival)}.",
-        )
-    if isinstance(rival, Twin):
-        return "VALIDATED", f"Passes all checks; it has the same weights as the champion, version {rival.version}."
-    return "VALIDATED", "Passes all checks; there is no other champion."
+    return "VALIDATED", f"Passes all checks; {criterion.sentence()}."
 
 
 def _open_points(measures: Measures | None, canary: CanaryReport | None, settings: Gate) -> Iterator[str]:
@@ -201,7 +128,7 @@ def _gaps(columns: Sequence[ColumnResult], settings: Gate) -> Iterator[Check]:
             yield Check(name, None, "at most", limit, None, f"fewer than two values have {LEAST_PEOPLE} people")
             continue
         within = True if gap.high <= limit and not column.too_few else None
-        note = f"{gap.worst} to {gap.best}, {_interval(gap, settings)}"
+        note = f"{gap.worst} to {gap.best}, {interval_of(gap, settings)}"
         yield Check(name, gap.value, "at most", limit, False if gap.low > limit else within, note)
 
 
@@ -227,52 +154,6 @@ def _open_gaps(columns: Sequence[ColumnResult], settings: Gate) -> Iterator[str]
             )
 
 
-def _against(champion: Champion, settings: Gate) -> Iterator[Check]:
-    """By what the candidate is judged: a champion that must be replaced, one that an alarm is about, or any other."""
-    if champion.retrain:
-        return _replaces(champion, settings)
-    cure = _needed_cure(champion, settings)
-    return _cures(cure, champion.version, settings) if cure else _gains(champion, settings)
-
-
-def _replaces(champion: Champion, settings: Gate) -> Iterator[Check]:
-    """Not worse by more than a margin."""
-    gain, than = champion.comparison.macro_recall, f"over version {champion.version}"
-    note = f"{_interval(gain, settings)}; it has to be replaced"
-    yield Check.of(f"gain in macro recall {than}, lower end", gain.low, "above", -settings.retrain_margin, note)
-
-
-def _needed_cure(champion: Champion, settings: Gate) -> Cure | None:
-    """By what the candidate is judged, where the gain on all images does not do."""
-    return None if all(check.passed for check in _gains(champion, settings)) else champion.cure
-
-
-def _cures(cure: Cure, champion: int, settings: Gate) -> Iterator[Check]:
-    """Better on what the champion is asked about now, and elsewhere not worse by more than the margin."""
-    after, before = cure.after.macro_recall, cure.before.macro_recall
-    least, than = max(settings.min_gain or 0.0, 0.0), f"over version {champion}"
-    where, elsewhere = f"from after the change {than}, lower end", f"elsewhere {than}, lower end"
-    yield Check.of(f"gain in macro recall {where}", after.low, "above", least, _interval(after, settings))
-    margin = -settings.retrain_margin
-    yield Check.of(f"gain in macro recall {elsewhere}", before.low, "above", margin, _interval(before, settings))
-    yield from _classes(cure.before, settings)
-
-
-def _gains(champion: Champion, settings: Gate) -> Iterator[Check]:
-    """Equal is not enough: a champion stays until something is better, even where a loss would be tolerated."""
-    gain, than = champion.comparison.macro_recall, f"over version {champion.version}"
-    interval = _interval(gain, settings)
-    yield Check.of(f"gain in macro recall {than}", gain.estimate, "above", 0.0, interval)
-    yield from _asked(f"gain in macro recall {than}, lower end", gain.low, "above", settings.min_gain, interval)
-    yield from _classes(champion.comparison, settings)
-
-
-def _classes(comparison: "Comparison", settings: Gate) -> Iterator[Check]:
-    for label, change in comparison.classes.items():
-        note = f"{100 * change.estimate:+.1f}, {_interval(change, settings)}"
-        yield Check.of(f"change in recall of {label}, upper end", change.high, "at least", 0.0, note)
-
-
 def _served(canary: CanaryReport, settings: Gate) -> Iterator[Check]:
     note = f"{canary.answered} photos answered, {canary.refused} bad inputs refused"
     if canary.problems:
@@ -292,13 +173,3 @@ def _asked(metric: str, value: float, bound: Bound, threshold: float | None, not
     """A check, where a threshold is configured."""
     if threshold is not None:
         yield Check.of(metric, value, bound, threshold, note)
-
-
-def _on(rival: Champion) -> str:
-    """On which images, where it is not all test images."""
-    images, seen = rival.comparison.images, rival.comparison.seen
-    return f", on the {images} of {images + seen} test images that neither saw in training" if seen else ""
-
-
-def _interval(difference: "Difference | Gap", settings: Gate) -> str:
-    return f"{100 * settings.confidence_level:g}% interval {in_points(difference.low, difference.high)}"

@@ -1,5 +1,6 @@
 """The gate with what it needs: the candidate and the champion on the same test images."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from textwrap import shorten
@@ -10,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from facesent.core.errors import FacesentError, TrackingError
-from facesent.core.files import images_in_use
+from facesent.core.files import images_in_use, replaced
 from facesent.core.paths import Project
 from facesent.dataset.assignment import rows_of, table_of, unseen
 from facesent.images.batches import Examples, read_examples, targets_of
@@ -19,9 +20,9 @@ from facesent.model.storage import load_labels
 from facesent.params import Params, load_params
 from facesent.promotion.canary.report import CanaryReport
 from facesent.promotion.evaluated import answers_of
-from facesent.promotion.gate import Champion, Cure, Incomparable, Rival, Twin
 from facesent.promotion.gate import judge as judge_measures
 from facesent.promotion.register import Candidate
+from facesent.promotion.rivals import Champion, Cure, Incomparable, Rival, Twin
 from facesent.promotion.verdict import Verdict
 from facesent.registry import retraining, runs, versions
 from facesent.registry.client import mlflow_answers
@@ -168,6 +169,34 @@ def _compare(test: _Test, answers: _Answers, candidate: int, champion: int) -> C
     from facesent.evaluation.metrics import measure
     from facesent.promotion.comparison import compare
 
+    classifier = _loaded(champion, answers.labels)
+    if isinstance(classifier, Incomparable):
+        return classifier
+    new = _seen_by_neither(test, candidate, champion)
+    if isinstance(new, Incomparable):
+        return new
+    theirs = _answers_of_champion(test, answers, classifier)
+    groups = test.split["group"]
+
+    def compared(rows: NDArray[np.bool_]) -> "Comparison":
+        """On these images."""
+        chosen = (answers.targets[rows], answers.right[rows], theirs.right[rows], list(groups[rows]))
+        return compare(*chosen, answers.labels, test.params.gate, seen=int((~new).sum()))
+
+    shifted = _shifted(test, champion)
+    after, before = new & shifted, new & ~shifted
+    measures = measure(theirs.targets[new], theirs.scores[new], list(groups[new]), theirs.labels, test.params.evaluate)
+    return Champion(
+        champion,
+        compared(new),
+        measures.accuracy_estimate,
+        retrain=bool(retraining.reason(versions.tags_of(champion))),
+        cure=Cure(compared(after), compared(before)) if after.any() and before.any() else None,
+    )
+
+
+def _loaded(champion: int, labels: Sequence[str]) -> "Classifier | Incomparable":
+    """The champion, if it can be loaded and knows these classes."""
     try:
         classifier = versions.load_classifier(champion)
     # A damaged file, or one that another version of Keras wrote, raises errors of many kinds.
@@ -176,29 +205,18 @@ def _compare(test: _Test, answers: _Answers, candidate: int, champion: int) -> C
             raise
         why = shorten(f"{type(error).__name__}: {error}", _ERROR_LENGTH, placeholder=" …")
         return Incomparable(champion, f"it cannot be loaded ({why}).")
-    examples, labels = answers.examples, answers.labels
     if set(classifier.labels) != set(labels):
         known, wanted = ", ".join(classifier.labels), ", ".join(labels)
         return Incomparable(champion, f"it knows the classes {known}, not {wanted}.")
-    new = _seen_by_neither(test, candidate, champion)
-    if isinstance(new, Incomparable):
-        return new
-    if examples is None or (classifier.image_size, classifier.labels) != (examples.side, labels):
+    return classifier
+
+
+def _answers_of_champion(test: _Test, answers: _Answers, classifier: "Classifier") -> _Answers:
+    """At its own size, and in the order of its own classes."""
+    examples = answers.examples
+    if examples is None or (classifier.image_size, classifier.labels) != (examples.side, answers.labels):
         examples = test.read(classifier)
-    scores = test.score(classifier, examples)
-    settings, groups = test.params.evaluate, test.split["group"]
-    right = scores.argmax(axis=1) == examples.targets
-    measures = measure(examples.targets[new], scores[new], list(groups[new]), classifier.labels, settings)
-
-    def compared(rows: NDArray[np.bool_]) -> "Comparison":
-        """On these images."""
-        chosen = (answers.targets[rows], answers.right[rows], right[rows], list(groups[rows]))
-        return compare(*chosen, labels, test.params.gate, seen=int((~new).sum()))
-
-    after, before = new & (shifted := _shifted(test, champion)), new & ~shifted
-    cure = Cure(compared(after), compared(before)) if after.any() and before.any() else None
-    retrain = bool(retraining.reason(versions.tags_of(champion)))
-    return Champion(champion, compared(new), measures.accuracy_estimate, retrain=retrain, cure=cure)
+    return _Answers(classifier.labels, examples.targets, test.score(classifier, examples))
 
 
 def _shifted(test: _Test, champion: int) -> NDArray[np.bool_]:
@@ -236,8 +254,8 @@ def _seen_by_neither(test: _Test, candidate: int, champion: int) -> NDArray[np.b
 
 def _write(project: Project, candidate: Candidate, verdict: Verdict) -> None:
     """Into the project, and as tags of the run and the version; the verdict last, so that it never lacks its reason."""
-    project.verdict.parent.mkdir(parents=True, exist_ok=True)
-    project.verdict.write_text(verdict.to_json(), encoding="utf-8")
+    with replaced(project.verdict) as file:
+        file.write_text(verdict.to_json(), encoding="utf-8")
     tags = {
         REASON_TAG: shorten(verdict.reason, _TAG_LENGTH, placeholder=" …"),
         JUDGED_TAG: datetime.now(UTC).isoformat(timespec="seconds"),

@@ -60,7 +60,6 @@ def write_judged_report(
     lineage: Mapping[str, str],
     *,
     settings: Mapping[str, str] | None = None,
-    training_minutes: float | None = None,
 ) -> Path:
     """Write ``report.html`` beside the verdict.
 
@@ -71,7 +70,6 @@ def write_judged_report(
         canary: what the real server gave; None where it was not tried.
         lineage: names and values that lead back to version, run, flow run, commit and data.
         settings: of the run, ``section.key`` to value.
-        training_minutes: how long the training took; None where it is not known.
 
     Returns:
         The file.
@@ -91,7 +89,7 @@ def write_judged_report(
         served=promotion.champion,
         differences=list(_differences(verdict.comparison)) if verdict.comparison else [],
         checks=[_row(check) for check in verdict.checks],
-        cost=dict(_cost(canary, training_minutes)),
+        cost=dict(_cost(canary)),
         problems=list(canary.problems) if canary else [],
         lineage=dict(lineage),
         settings=dict(settings or {}),
@@ -120,9 +118,7 @@ def _row(check: Check) -> Row:
     return Row(metric, value, threshold, check.passed, note)
 
 
-def _cost(canary: CanaryReport | None, training_minutes: float | None) -> Iterator[tuple[str, str]]:
-    if training_minutes is not None:
-        yield "Time of the training", f"{training_minutes:.1f} minutes"
+def _cost(canary: CanaryReport | None) -> Iterator[tuple[str, str]]:
     # What a server that cannot serve measures says nothing.
     if canary and canary.passed:
         yield "Time for one photo over HTTP, 95th percentile", f"{canary.latency_p95_ms:.0f} ms"

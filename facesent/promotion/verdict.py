@@ -4,13 +4,17 @@ import json
 import math
 import operator
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import TypeAdapter
 
 from facesent.core.markdown import escaped, table
 from facesent.evaluation.intervals import Estimate
-from facesent.promotion.comparison import Comparison
+from facesent.promotion.comparison import Comparison, Difference
+from facesent.promotion.settings import Gate
+
+if TYPE_CHECKING:
+    from facesent.evaluation.gaps import Gap
 
 Outcome = Literal["VALIDATED", "REJECTED", "UNKNOWN"]
 Bound = Literal["at least", "above", "at most"]
@@ -102,9 +106,10 @@ class Verdict:
         return head + (f"\n{table(HEADERS, map(Check.row, self.checks))}\n" if self.checks else "")
 
 
-def in_points(low: float, high: float) -> str:
-    """An interval of a difference of shares."""
-    return f"{100 * low:+.1f} to {100 * high:+.1f} points"
+def interval_of(difference: "Difference | Gap", settings: Gate) -> str:
+    """The interval of a difference of shares, with the gate's level."""
+    low, high = (f"{100 * end:+.1f}" for end in (difference.low, difference.high))
+    return f"{100 * settings.confidence_level:g}% interval {low} to {high} points"
 
 
 def _shown(metric: str, value: float | None) -> str:

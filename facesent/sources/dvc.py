@@ -14,6 +14,7 @@ import yaml
 
 from facesent.core import object_storage
 from facesent.core.errors import DataError
+from facesent.core.files import replaced
 from facesent.core.programs import ProgramError, dvc, environment, run
 from facesent.dataset.files import check_names
 
@@ -175,7 +176,8 @@ def _restore(source: Path, content: bytes | None) -> None:
     if content is None:
         source.unlink(missing_ok=True)
     elif source.read_bytes() != content:
-        source.write_bytes(content)
+        with replaced(source) as draft:
+            draft.write_bytes(content)
 
 
 def _digest(source: Path) -> str:

@@ -8,6 +8,7 @@ import pytest
 from facesent.core.paths import Project
 from facesent.evaluation.intervals import Estimate
 from facesent.promotion.aliases import Promotion
+from facesent.promotion.comparison import Comparison, Difference
 from facesent.promotion.register import Candidate
 from facesent.promotion.verdict import Check
 from facesent.registry.client import LOCAL_STORE
@@ -46,13 +47,15 @@ def summary_of(project: Project, promotion: Promotion = PROMOTED, **verdict: obj
 
 
 def test_one_screen_tells_the_whole_run(measured: Project) -> None:
-    gain = Check.of("gain in macro recall over version 1", 0.021, "above", 0.0, "95% interval 0.0010 to 0.0400")
-    summary = summary_of(measured, checks=(gain,))
+    # Whatever it was judged by: a champion that has to be replaced is one that may be better.
+    judged = Check.of("gain in macro recall over version 1, lower end", 0.001, "above", -0.02)
+    gain = Comparison(Difference(0.021, 0.001, 0.04), {}, images=200, seen=0)
+    summary = summary_of(measured, checks=(judged,), comparison=gain)
     assert summary.rows == {
         "images": "2,000 (3 more are quarantined)",
         "splits": "train 1,600, val 200, test 200",
         "test accuracy": "80.0% (95% interval 70.0% to 90.0%)",
-        "against the champion": "macro recall +2.1 points (95% interval 0.0010 to 0.0400)",
+        "against the champion": "macro recall +2.1 points (95% interval +0.1 to +4.0 points)",
         "canary": "passed (a photo in 20 ms, 95th percentile)",
         "verdict": "VALIDATED",
         "model version": "2 (served: version 2)",

@@ -9,7 +9,8 @@ from facesent.evaluation.intervals import Estimate
 from facesent.evaluation.measures import ClassMeasures, Measures
 from facesent.promotion.canary.report import CanaryReport
 from facesent.promotion.comparison import Comparison, Difference
-from facesent.promotion.gate import Champion, Cure, Incomparable, judge
+from facesent.promotion.gate import judge
+from facesent.promotion.rivals import Champion, Cure, Incomparable
 from facesent.promotion.settings import Gate
 from facesent.promotion.verdict import Check, Verdict
 

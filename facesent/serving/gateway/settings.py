@@ -2,10 +2,9 @@
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Literal, get_args
+from typing import Literal
 
 Scope = Literal["ask", "correct", "operate"]
-SCOPES: tuple[Scope, ...] = get_args(Scope)
 # The first is for those who ask for answers; a client that corrects or watches has one of its own.
 TOKEN_VARIABLES: dict[Scope, str] = {
     "ask": "FACESENT_TOKEN",
