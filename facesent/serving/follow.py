@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from facesent.serving.address import Address, check_tokens, url_of
+from facesent.serving.address import Address, url_of
 from facesent.serving.gateway.settings import GatewaySettings, LogSettings
 from facesent.serving.releases import Registry
 from facesent.serving.settings import Server
@@ -30,7 +30,7 @@ def serve(
         ServeError: it cannot start.
         FacesentError: the registry has no such version, or it cannot be had.
     """
-    check_tokens(address.host)
+    address.check_tokens()
     with TemporaryDirectory(prefix="facesent-serve-") as name, address.listen() as listener:
         folder = Path(name)
         (metrics := folder / "metrics").mkdir()
