@@ -96,6 +96,7 @@ def score(
             with progress_of("Listing", unit="photos") as progress:
                 plan = open_answers(folder, wanted, version, progress)
             counts = _score_all(folder, plan, at_once)
+        _require_an_answer(counts, target)
     except Exception as error:
         return failed(error)
     artifacts.publish("score", table(("answer", "photos"), _rows(counts)))
@@ -128,6 +129,22 @@ def _rows(counts: Counter[str]) -> list[tuple[str, str]]:
     return [
         (label if label != ERRORS else "(could not be read)", f"{count:,}") for label, count in counts.most_common()
     ]
+
+
+def _require_an_answer(counts: Counter[str], target: str) -> None:
+    """Refuse a source of which nothing can be read, as a list of wrong paths is.
+
+    Raises:
+        ScoringError: if so.
+    """
+    from facesent.scoring.errors import ScoringError
+    from facesent.scoring.shards import ERRORS
+
+    if set(counts) == {ERRORS}:
+        raise ScoringError(
+            f"Expected photos that can be read. Received: {counts.total():,}, of which none can. The column error in "
+            f"{target} says why. Correct the source, and name another target."
+        )
 
 
 def _sentence(counts: Counter[str], plan: "Plan", target: str) -> str:

@@ -1,5 +1,6 @@
 """What a program may give as a photo, ready for the network."""
 
+import errno
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +15,10 @@ from facesent.images.reading import ImageError, Pixels, read_content, resize
 from facesent.images.reading import Photo as Opened
 from facesent.prediction.faces import Box, crop_to, largest_face, read_cropped
 
+# What is said of a disk or a network drive: the photo may be as good as any other.
+_DISK_AWAY = {
+    errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH,
+}  # fmt: skip
 # An image file's path or its bytes, an array of pixels, or an image of Pillow's.
 Photo = str | os.PathLike[str] | bytes | NDArray[np.uint8] | Image.Image
 
@@ -38,6 +43,7 @@ def prepared(photo: Photo, size: int, crop: Crop) -> tuple[Pixels, Box | None]:
 
     Raises:
         ImageError: it is none of these, or cannot be read.
+        OSError: the disk that has it is away.
     """
     if isinstance(photo, np.ndarray | Image.Image):
         pixels = _checked(photo) if isinstance(photo, np.ndarray) else _seen(photo)
@@ -57,6 +63,8 @@ def _content(photo: str | os.PathLike[str] | bytes) -> bytes:
     try:
         return read_content(Path(photo))
     except OSError as error:
+        if error.errno in _DISK_AWAY:
+            raise
         raise ImageError(f"Expected a file that can be read. Received: {error.strerror}.") from None
     except ValueError as error:
         # What somebody listed may be no name at all.

@@ -3,6 +3,7 @@
 import codecs
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from facesent.images.reading import ImageError, read_content
 from facesent.scoring.errors import ScoringError
 from facesent.scoring.in_order import in_order
 
+# What people see a picture in, and has a line or a row of its own, if only one that says why there is no answer.
+_PICTURES = SUFFIXES | {".avif", ".heic", ".heif", ".jp2", ".jxl", ".tif", ".tiff"}
 # Behind the name of a folder. It sorts before every letter, so that folders and files are in the order of their names.
 _FOLDER = "\0"
 
@@ -44,8 +47,32 @@ def photos_of(source: str) -> Iterator[str]:
         raise ScoringError(f"Expected to list the photos of {source}. Received: {in_words(error)}.") from None
 
 
+def check_source(root: Path, source: str) -> None:
+    """See to it that the folder of a source is still there: a photo of one that is not may be as good as any other.
+
+    Args:
+        root: the folder that a relative source starts from.
+        source: as for ``photos_of``, listed before.
+
+    Raises:
+        ScoringError: it is gone, or empty, as the folder of a disk is that is not mounted any more.
+    """
+    folder = root / source
+    if is_remote(source) or folder.is_file():
+        return
+    with suppress(OSError), os.scandir(folder) as entries:
+        if next(entries, None):
+            return
+    raise ScoringError(
+        f"Expected the photos in {source} that were listed. Received: none any more. Mount its disk again, or put them "
+        "back, and run it again. Finished shards are kept."
+    )
+
+
 def images_under(folder: Path) -> Iterator[str]:
     """The images of a folder and of the folders in it, in the order of their names; hidden ones aside.
+
+    Also what cannot be read, so that it is told of: pictures of other formats, and links to folders.
 
     Raises:
         OSError: it cannot be listed.
@@ -100,8 +127,12 @@ def _entries(folder: str) -> Iterator[str]:
                 continue
             if entry.is_dir(follow_symlinks=False):
                 yield entry.name + _FOLDER
-            elif is_image_name(entry.name):
+            elif _is_picture(entry.name) or (entry.is_symlink() and entry.is_dir()):
                 yield entry.name
+
+
+def _is_picture(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in _PICTURES  # noqa: PTH122  (Path is ten times slower)
 
 
 def _listed(path: Path) -> Iterator[str]:
@@ -153,7 +184,7 @@ def _walk_store(store: Any, folder: str) -> Iterator[str]:
             continue
         if entry.endswith(_FOLDER):
             yield from _walk_store(store, name)
-        elif is_image_name(last):
+        elif _is_picture(last):
             yield name
 
 

@@ -14,8 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from facesent.asking.answers import BATCH, Answer
+from facesent.images.reading import ImageError
 from facesent.scoring.answers import Row, named_answers
 from facesent.scoring.errors import ScoringError
+from facesent.scoring.photos import check_source
 from facesent.scoring.plan import Plan, labels_of, model_of, names_of, plan_of
 from facesent.scoring.tables import Rows, write_parquet
 
@@ -104,7 +106,8 @@ def score(root: Path, target: Path, number: int, unwanted: Callable[[], bool] = 
 
     Raises:
         StoppedError: it was unwanted, or its run ended early.
-        ScoringError: there is no plan, the version is not the planned one, or a store does not answer.
+        ScoringError: there is no plan, the version is not the planned one, or a store or the folder of the photos is
+            away.
         NoAnswerError: the network gives no probabilities.
     """
     plan = plan_of(target)
@@ -118,6 +121,8 @@ def score(root: Path, target: Path, number: int, unwanted: Callable[[], bool] = 
             found.append(row)
             if len(found) % BATCH == 0 and (target in _ended or unwanted()):
                 raise StoppedError(f"Expected answers of shard {number}. Received: the end of its run.")
+    if any(isinstance(answer, ImageError) for _, answer in found):
+        check_source(root, plan.source)
     write(found, target, plan, number)
 
 

@@ -256,3 +256,14 @@ def test_a_network_that_diverged_fails_the_run_and_leaves_no_rows(
     said = capsys.readouterr().err
     assert "Expected finite probabilities" in said
     assert not list((root / "no-answers").glob("*.parquet"))
+
+
+def test_a_list_of_wrong_paths_does_not_end_as_if_it_were_answered(root: Path, version: Version) -> None:
+    (root / "wrong.txt").write_text("path\n/nowhere/a.jpg\n")
+    plan(root / "wrong", "wrong.txt", version)
+    state = score("wrong.txt", "wrong", return_state=True)
+    assert state.is_failed()
+    assert state.message == (
+        "Expected photos that can be read. Received: 2, of which none can. The column error in wrong says why. "
+        "Correct the source, and name another target."
+    )

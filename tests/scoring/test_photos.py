@@ -1,13 +1,16 @@
+import errno
 import os
+import shutil
 from pathlib import Path
 
 import fsspec
 import pytest
 
+from facesent.asking.photos import prepared
 from facesent.images.reading import ImageError
 from facesent.scoring import in_order
 from facesent.scoring.errors import ScoringError
-from facesent.scoring.photos import content_of, images_under, photos_of
+from facesent.scoring.photos import check_source, content_of, images_under, photos_of
 
 NAMES = ["a/z.jpg", "a.png", "b/c/deep.JPEG", "b/d.webp", "ü.jpg"]
 
@@ -37,9 +40,34 @@ def test_here_is_no_part_of_a_name(folder: Path, monkeypatch: pytest.MonkeyPatch
     assert sorted(photos_of(".")) == sorted(NAMES)
 
 
-def test_links_to_folders_are_not_followed(folder: Path) -> None:
+def test_what_is_not_taken_has_a_row_that_says_so(folder: Path) -> None:
     (folder / "b" / "circle").symlink_to(folder)
-    assert len(list(images_under(folder))) == len(NAMES)
+    (folder / "phone.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    names = {*images_under(folder)} - {str(folder / name) for name in NAMES}
+    assert names == {str(folder / "b" / "circle"), str(folder / "phone.HEIC")}
+    with pytest.raises(ImageError, match="no regular file"):
+        prepared(folder / "b" / "circle", 8, "none")
+    with pytest.raises(ImageError, match="HEIC"):
+        prepared(folder / "phone.HEIC", 8, "none")
+
+
+def test_a_folder_that_is_gone_or_empty_is_no_reason_to_write_errors(folder: Path) -> None:
+    check_source(folder.parent, "photos")
+    check_source(folder.parent, "memory://photos")
+    for change in (shutil.rmtree, Path.mkdir):
+        change(folder)
+        with pytest.raises(ScoringError, match="Mount its disk again"):
+            check_source(folder.parent, "photos")
+
+
+def test_a_disk_that_is_away_says_nothing_of_a_photo(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(path: Path) -> bytes:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), str(path))
+
+    # No disk here goes away when asked to.
+    monkeypatch.setattr("facesent.asking.photos.read_content", gone)
+    with pytest.raises(OSError, match="Stale file handle"):
+        prepared("a.png", 8, "none")
 
 
 def test_a_list_is_read_in_its_own_order(tmp_path: Path) -> None:
