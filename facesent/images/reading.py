@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageChops, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageChops, PngImagePlugin, UnidentifiedImageError
 from PIL.Image import Transpose
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
@@ -30,6 +30,8 @@ from facesent.images.threads import image_threads
 
 Pixels = NDArray[np.uint8]
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+# Bytes that a colour profile or a text may unpack to. Pillow's 1 MiB is less than a printer's profile has.
+PngImagePlugin.MAX_TEXT_CHUNK = 16 << 20
 _CHUNK = 16
 
 

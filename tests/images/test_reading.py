@@ -246,6 +246,12 @@ def test_zero_size_is_refused(sides: tuple[int, int]) -> None:
         read_image(bytes(gif), 16)
 
 
+def test_a_large_colour_profile_is_no_reason_to_refuse_a_picture() -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), "teal").save(file, "PNG", icc_profile=bytes(4 << 20))
+    assert (read_image(file.getvalue(), 8) == np.array((0, 128, 128), np.uint8)).all()
+
+
 @pytest.mark.parametrize(("kind", "start"), [(b"zTXt", b"x\0\0"), (b"iTXt", b"x\0\1\0\0\0"), (b"iCCP", b"x\0\0")])
 def test_a_chunk_that_unpacks_to_hundreds_of_megabytes_is_refused(kind: bytes, start: bytes) -> None:
     packer = zlib.compressobj(9)
