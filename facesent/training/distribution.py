@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from facesent.core.errors import FacesentError
 from facesent.model.backend import keras
-from facesent.training.checkpoint import Arrays, CheckpointFolder, State
+from facesent.training.checkpoint import CheckpointFolder, State
+from facesent.training.variables import Arrays
 
 if TYPE_CHECKING:
     import tensorflow as tf

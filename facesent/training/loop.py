@@ -29,13 +29,14 @@ from facesent.model.inference import compile_forward, in_batches
 from facesent.model.settings import Model
 from facesent.model.weights import load_pretrained, weights_sha256
 from facesent.training import distribution
-from facesent.training.checkpoint import Arrays, CheckpointFolder, History, State, restore, size_of, variables_of
+from facesent.training.checkpoint import CheckpointFolder, History, State
 from facesent.training.compiling import Phase, compile_for, network, phases
 from facesent.training.fingerprint import fingerprint
 from facesent.training.logistic_head import solve_head
 from facesent.training.memory import require_memory
 from facesent.training.progress import Epochs, best_epoch
 from facesent.training.settings import Train
+from facesent.training.variables import Arrays, restore, size_of, variables_of
 
 
 @dataclass(frozen=True)

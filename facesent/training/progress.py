@@ -10,9 +10,10 @@ import numpy as np
 from facesent.core.errors import FacesentError
 from facesent.core.watching import Epoch, Watcher
 from facesent.model.backend import keras, reseed
-from facesent.training.checkpoint import Arrays, CheckpointFolder, History, State, restore, snapshot, variables_of
+from facesent.training.checkpoint import CheckpointFolder, History, State
 from facesent.training.compiling import Phase
 from facesent.training.settings import Train
+from facesent.training.variables import Arrays, restore, snapshot, variables_of
 
 
 class DivergedError(FacesentError):

@@ -17,9 +17,10 @@ from facesent.images.batches import Examples, TrainingBatches, equal_weights
 from facesent.model.inference import compile_forward
 from facesent.model.storage import load_model, save_model
 from facesent.params import load_params
-from facesent.training.checkpoint import CheckpointFolder, restore, snapshot, variables_of
+from facesent.training.checkpoint import CheckpointFolder
 from facesent.training.compiling import compile_for, network, phases
 from facesent.training.loop import train
+from facesent.training.variables import restore, snapshot, variables_of
 from tests.helpers.small_network import slim_reference
 
 ROOT = Path(__file__).parents[2]
