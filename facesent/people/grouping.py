@@ -54,28 +54,63 @@ def group_faces(faces: Faces, images: Numbers, known: Numbers, *, threshold: flo
         largest: images that a joined group may have.
     """
     there = known >= 0
-    labels, bridges, too_large = known, set[int](), 0
+    labels, bridges, too_large = known, set[int](), list[int]()
     while True:
-        joined = _Joined(faces, images, labels)
-        begun, old = joined.joins, set(labels[there].tolist())
+        turn = _Turn(_Joined(faces, images, labels), labels, there, threshold, largest)
         for left, right in zip(*mutual_neighbours(faces, labels, threshold), strict=True):
-            one, other = joined.find(int(left)), joined.find(int(right))
-            if one == other:
-                continue
-            groups = {int(joined.known[one]), int(joined.known[other])}
-            if _FREE not in groups:
-                ends = ((int(left), other), (int(right), one)) if groups <= old else ()
-                bridges.update(face for face, group in ends if not there[face] and joined.like(face, group, threshold))
-            elif not joined.alike(one, other, threshold):
-                continue
-            elif joined.images[one] + joined.images[other] > largest:
-                too_large += labels is known
+            turn.take(int(left), int(right))
+        bridges |= turn.bridges
+        too_large.append(turn.too_large)
+        found = turn.joined.labels()
+        if not turn.joined.joins:
+            # Every turn meets the groups of the first again.
+            return Grouping(found, tuple(sorted(bridges)), too_large[0])
+        labels = np.where((np.bincount(found, minlength=len(faces)) > 1)[found] | there, found, _FREE)
+
+
+class _Turn:
+    """One pass over the pairs of neighbours.
+
+    Args:
+        joined: the groups so far.
+        labels: ``(n,)``, of the faces as the pass begins.
+        there: ``(n,)``, which faces were in a group before all passes.
+        threshold: as for ``group_faces``.
+        largest: as for ``group_faces``.
+
+    Attributes:
+        bridges: faces that are like two of the groups that were there.
+        too_large: how many times two groups were kept apart for their size.
+    """
+
+    def __init__(
+        self, joined: "_Joined", labels: Numbers, there: NDArray[np.bool_], threshold: float, largest: int
+    ) -> None:
+        self.joined, self.bridges, self.too_large = joined, set[int](), 0
+        self._there, self._threshold, self._largest = there, threshold, largest
+        self._old = set(labels[there].tolist())
+
+    def take(self, left: int, right: int) -> None:
+        """Join the groups of two faces, if they may be one."""
+        joined = self.joined
+        one, other = joined.find(left), joined.find(right)
+        if one == other:
+            return
+        groups = {int(joined.known[one]), int(joined.known[other])}
+        if _FREE not in groups:
+            # Both are known and stay two.
+            if groups <= self._old:
+                self._note_bridge(left, other)
+                self._note_bridge(right, one)
+        elif joined.alike(one, other, self._threshold):
+            if joined.images[one] + joined.images[other] > self._largest:
+                self.too_large += 1
             else:
                 joined.join(one, other)
-        found = np.array([joined.find(face) for face in range(len(faces))], dtype=np.int64)
-        if joined.joins == begun:
-            return Grouping(found, tuple(sorted(bridges)), too_large)
-        labels = np.where((np.bincount(found, minlength=len(faces)) > 1)[found] | there, found, _FREE)
+
+    def _note_bridge(self, face: int, group: int) -> None:
+        if not self._there[face] and self.joined.like(face, group, self._threshold):
+            self.bridges.add(face)
 
 
 def mutual_neighbours(
@@ -144,6 +179,12 @@ class _Joined:
             if root != face:
                 self.join(root, face)
             self.known[root] = known[face]
+        # Of these sets, none so far.
+        self.joins = 0
+
+    def labels(self) -> Numbers:
+        """``(n,)``, the set of each face."""
+        return np.array([self.find(face) for face in range(len(self._faces))], dtype=np.int64)
 
     def find(self, face: int) -> int:
         """The set of a face."""

@@ -79,7 +79,11 @@ def waiting(store: Store) -> list[Waiting]:
 
 
 def decide(
-    store: Store, numbers: Collection[int] | None, *, accept: bool, first: Callable[[Sequence[Waiting]], object] = len
+    store: Store,
+    numbers: Collection[int] | None,
+    *,
+    accept: bool,
+    first: Callable[[Sequence[Waiting]], object] | None = None,
 ) -> list[Waiting]:
     """Accept corrections, or reject them: all that are named, or none.
 
@@ -87,20 +91,22 @@ def decide(
         store: the opened log.
         numbers: of the corrections; None for all that wait.
         accept: or reject.
-        first: is done with them before they count as decided, so that a kill loses nothing.
+        first: what is done with them before they count as decided, so that a kill loses nothing.
 
     Raises:
         LogError: a number is of none that waits, or two labels would be accepted for an answer.
     """
     with store.writing() as connection:
         known = {found.number: found for found in _waiting(connection, store.folder)}
-        chosen = [known[number] for number in (known if numbers is None else dict.fromkeys(numbers)) if number in known]
-        if unknown := sorted(set(numbers or ()) - set(known)):
+        wanted = list(known) if numbers is None else list(dict.fromkeys(numbers))
+        if unknown := sorted(set(wanted) - set(known)):
             listed = ", ".join(map(str, unknown))
             raise LogError(f"Expected the numbers of waiting corrections, see `facesent feedback`. Received: {listed}")
+        chosen = [known[number] for number in wanted]
         if accept:
             _refuse_contradictions(connection, chosen)
-        first(chosen)
+        if first:
+            first(chosen)
         decided = update(corrections).where(corrections.c.id.in_([found.number for found in chosen]))
         connection.execute(decided.values(status=ACCEPTED if accept else REJECTED))
     return chosen

@@ -139,7 +139,6 @@ def _quiet() -> Iterator[None]:
 
 
 async def _serve(gateway: Gateway, listener: socket.socket, dialogue: IO[str]) -> None:
-    loop = asyncio.get_running_loop()
     private = socket.create_server((_HOST, 0))
     # By the time that it is told, the socket may be closed again.
     port = private.getsockname()[1]
@@ -148,34 +147,46 @@ async def _serve(gateway: Gateway, listener: socket.socket, dialogue: IO[str]) -
         server_header=False, timeout_keep_alive=_KEEP_ALIVE_SECONDS, limit_concurrency=_CONNECTIONS,
     )  # fmt: skip
     server = _Server(config)
-
-    def listen() -> None:
-        for line in sys.stdin:
-            loop.call_soon_threadsafe(obey, json.loads(line))
-        loop.call_soon_threadsafe(obey, {"end": True})
-
-    def obey(command: dict[str, Any]) -> None:
-        if "accept" in command:
-            gateway.in_service = True
-            tasks.add(loop.create_task(server.accept(listener)))
-        elif "mirror" in command:
-            gateway.mirror(command["mirror"], command["most"])
-        elif "tally" in command:
-            _say(dialogue, **gateway.tally.as_dict())
-        elif "drain" in command:
-            tasks.add(loop.create_task(server.leave(gateway)))
-        else:
-            server.should_exit = True
-
-    async def say_where() -> None:
-        while not server.started:
-            await asyncio.sleep(_PAUSE_SECONDS)
-        _say(dialogue, asked_at=port)
-
-    tasks = {loop.create_task(say_where())}
-    Thread(target=listen, name="dialogue", daemon=True).start()
+    obedience = _Obedience(gateway, server, listener, dialogue)
+    telling = asyncio.create_task(_say_where(server, port, dialogue))
+    Thread(target=obedience.listen, name="dialogue", daemon=True).start()
     await server.serve(sockets=[private])
+    telling.cancel()
     gateway.close()
+
+
+async def _say_where(server: _Server, port: int, dialogue: IO[str]) -> None:
+    while not server.started:
+        await asyncio.sleep(_PAUSE_SECONDS)
+    _say(dialogue, asked_at=port)
+
+
+class _Obedience:
+    """Does what the starter says, in the loop in which it is made."""
+
+    def __init__(self, gateway: Gateway, server: _Server, listener: socket.socket, dialogue: IO[str]) -> None:
+        self._gateway, self._server, self._listener, self._dialogue = gateway, server, listener, dialogue
+        self._loop = asyncio.get_running_loop()
+        self._tasks = set[asyncio.Task[None]]()
+
+    def listen(self) -> None:
+        """Hear commands until there are none any more, which is one to end."""
+        for line in sys.stdin:
+            self._loop.call_soon_threadsafe(self._obey, json.loads(line))
+        self._loop.call_soon_threadsafe(self._obey, {"end": True})
+
+    def _obey(self, command: dict[str, Any]) -> None:
+        if "accept" in command:
+            self._gateway.in_service = True
+            self._tasks.add(self._loop.create_task(self._server.accept(self._listener)))
+        elif "mirror" in command:
+            self._gateway.mirror(command["mirror"], command["most"])
+        elif "tally" in command:
+            _say(self._dialogue, **self._gateway.tally.as_dict())
+        elif "drain" in command:
+            self._tasks.add(self._loop.create_task(self._server.leave(self._gateway)))
+        else:
+            self._server.should_exit = True
 
 
 def _say(dialogue: IO[str], **words: Any) -> None:
