@@ -13,8 +13,8 @@ from urllib.parse import quote
 from facesent.core.errors import TrackingError
 from facesent.registry.credentials import move_credentials, without_credentials
 
-# What MLflow answers where a run, a model, a version or an alias is not there.
-MISSING = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
+# MLflow's codes for what is not there.
+_MISSING = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
 if TYPE_CHECKING:
     from facesent.core.surroundings import Trouble
@@ -134,6 +134,18 @@ def mlflow_answers(*, makes_store: bool = True) -> Iterator[None]:
 
         hidden = without_credentials(str(error)) != str(error)
         raise TrackingError(message_of(error)) from (None if hidden else error)
+
+
+def found(ask: Callable[[], _T]) -> _T | None:
+    """What MLflow answers; None where the run, the model, the version or the alias that is asked for is not there."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return ask()
+    except MlflowException as error:
+        if error.error_code in _MISSING:
+            return None
+        raise
 
 
 def repeated_when_taken(write: Callable[_P, _T]) -> Callable[_P, _T]:

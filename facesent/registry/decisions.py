@@ -15,16 +15,16 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
-from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from facesent.registry.client import MISSING, mlflow_answers, repeated_when_taken
+from facesent.registry.client import mlflow_answers, repeated_when_taken
 from facesent.registry.versions import (
     CHAMPION,
     NAME,
     PREVIOUS,
     VERDICT_TAG,
     RegistryError,
+    aliases,
     make_registered_model,
     tags_of,
     versions,
@@ -36,8 +36,6 @@ _ABOUT = f"Each change of the champion of {NAME} is a version of this. Do not de
 _ENTRY, _ENDED, _DONE, _GIVEN_UP = "entry", "ended", "done", "given up"
 # Each version has to name a source, and these have no files.
 _SOURCE = "facesent:/promotions"
-# Entries from before there was the log: a tag each of the model itself.
-_PREFIX = "facesent.promotion."
 _LONGEST_TEXT = 1000
 # A tag of a version.
 _APPROVAL = "facesent.approval"
@@ -73,7 +71,7 @@ class Entry:
         why: the gate's reason, or the person's.
         closed: whether the aliases were moved as it says.
         given_up: whether they never can be, since a version was deleted.
-        logged: its version in the log; 0 for one from before there was the log.
+        logged: its version in the log; 0 before it is written.
     """
 
     number: int
@@ -83,7 +81,6 @@ class Entry:
     when: str
     by: str
     why: str
-    # Those from before there was this field are.
     closed: bool = True
     given_up: bool = False
     logged: int = 0
@@ -174,10 +171,10 @@ def read() -> Record:
     """The aliases and the entries that count, as they were at one moment; empty where no model is registered."""
     logged = _logged()
     while True:
-        aliases, tagged = _model()
+        named = aliases()
         again = _logged()
         if again == logged:
-            return Record(aliases, _that_count((*tagged, *logged)))
+            return Record(Aliases(named.get(CHAMPION), named.get(PREVIOUS)), _that_count(logged))
         # Somebody may have moved the aliases meanwhile.
         logged = again
 
@@ -207,12 +204,8 @@ def write(entry: Entry) -> Entry:
 @repeated_when_taken
 def close(entry: Entry, *, given_up: bool = False) -> Entry:
     """Write down that the aliases are where the entry says, or never will be."""
-    closed = replace(entry, closed=True, given_up=given_up)
-    if entry.logged:
-        MlflowClient().set_model_version_tag(LOG, str(entry.logged), _ENDED, _GIVEN_UP if given_up else _DONE)
-    else:
-        MlflowClient().set_registered_model_tag(NAME, f"{_PREFIX}{entry.number:05d}", json.dumps(asdict(closed)))
-    return closed
+    MlflowClient().set_model_version_tag(LOG, str(entry.logged), _ENDED, _GIVEN_UP if given_up else _DONE)
+    return replace(entry, closed=True, given_up=given_up)
 
 
 def _create(entry: Entry) -> int:
@@ -237,24 +230,11 @@ def _logged() -> list[Entry]:
     return sorted(entries, key=lambda entry: entry.logged)
 
 
-def _model() -> tuple[Aliases, list[Entry]]:
-    """The aliases, and the entries from before there was the log."""
-    try:
-        model = MlflowClient().get_registered_model(NAME)
-    except MlflowException as error:
-        if error.error_code in MISSING:
-            return Aliases(None, None), []
-        raise
-    named = {alias: int(version) for alias, version in model.aliases.items()}
-    entries = [_entry(value) for name, value in model.tags.items() if name.startswith(_PREFIX)]
-    return Aliases(named.get(CHAMPION), named.get(PREVIOUS)), sorted(entries, key=lambda entry: entry.number)
-
-
 def _that_count(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     """Each that begins with the champion that the one before made."""
     counted: list[Entry] = []
     for entry in entries:
-        follows = not counted or not entry.logged or entry.before.champion == counted[-1].after.champion
+        follows = not counted or entry.before.champion == counted[-1].after.champion
         if follows and not entry.given_up:
             counted.append(replace(entry, number=len(counted) + 1))
     return tuple(counted)

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mlflow.entities import Dataset, Run
-from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from facesent.registry.client import MISSING, mlflow_answers
+from facesent.registry.client import found, mlflow_answers
 from facesent.registry.runs import search
 
 
@@ -52,12 +51,7 @@ class RunRecord:
 @mlflow_answers()
 def run_with_id(run_id: str) -> RunRecord | None:
     """The run with this whole id, if MLflow still has it."""
-    try:
-        return _record(MlflowClient().get_run(run_id))
-    except MlflowException as error:
-        if error.error_code in MISSING:
-            return None
-        raise
+    return found(lambda: _record(MlflowClient().get_run(run_id)))
 
 
 @mlflow_answers()

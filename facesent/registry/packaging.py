@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import mlflow
 from mlflow.entities import LoggedModel, LoggedModelStatus
-from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -25,7 +24,7 @@ import facesent
 from facesent.core.cropping import CROPS as CUTS
 from facesent.core.cropping import DEFAULT_CROP, Crop
 from facesent.model.storage import model_sha256
-from facesent.registry.client import MISSING, mlflow_answers
+from facesent.registry.client import found, mlflow_answers
 
 if TYPE_CHECKING:
     from facesent.prediction.unlike import Known
@@ -220,12 +219,7 @@ def _logged_model(run_id: str, min_confidence: float, unlike: str, sha256: str) 
 
 def logged_model(model_id: str) -> LoggedModel | None:
     """A model that a run made; None where somebody deleted it, which its run does not tell."""
-    try:
-        return MlflowClient().get_logged_model(model_id)
-    except MlflowException as error:
-        if error.error_code in MISSING:
-            return None
-        raise
+    return found(lambda: MlflowClient().get_logged_model(model_id))
 
 
 def _is_served_alike(uri: str, min_confidence: float, unlike: str, sha256: str) -> bool:

@@ -23,7 +23,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from facesent.core.errors import TrackingError
 from facesent.registry.addresses import make_relative
-from facesent.registry.client import MISSING, mlflow_answers
+from facesent.registry.client import found, mlflow_answers
 from facesent.registry.notes import experiment_tags
 from facesent.registry.processes import host, is_alive, this_process
 
@@ -203,13 +203,8 @@ def read_bytes(run_id: str, artifact: str) -> bytes | None:
     if not run_id:
         return None
     client = MlflowClient()
-    try:
-        listed = {entry.path for entry in client.list_artifacts(run_id, artifact.rpartition("/")[0] or None)}
-    except MlflowException as error:
-        if error.error_code in MISSING:
-            return None
-        raise
-    if artifact not in listed:
+    listed = found(lambda: client.list_artifacts(run_id, artifact.rpartition("/")[0] or None))
+    if artifact not in [entry.path for entry in listed or ()]:
         return None
     with TemporaryDirectory() as scratch:
         return Path(client.download_artifacts(run_id, artifact, scratch)).read_bytes()
@@ -253,12 +248,8 @@ def is_finished(run_id: str) -> bool:
 
 def exists(run_id: str) -> bool:
     """Whether MLflow has this run, and nobody deleted it."""
-    try:
-        return bool(MlflowClient().get_run(run_id).info.lifecycle_stage == "active")
-    except MlflowException as error:
-        if error.error_code in MISSING:
-            return False
-        raise
+    run = found(lambda: MlflowClient().get_run(run_id))
+    return bool(run and run.info.lifecycle_stage == "active")
 
 
 def find_run(model_sha256: str) -> str | None:

@@ -17,7 +17,7 @@ from mlflow.tracking import MlflowClient
 from facesent.core.errors import FacesentError
 from facesent.model.storage import model_sha256
 from facesent.registry import runs
-from facesent.registry.client import MISSING, mlflow_answers, repeated_when_taken
+from facesent.registry.client import found, mlflow_answers, repeated_when_taken
 from facesent.registry.packaging import FILES, folder_of, is_whole
 from facesent.registry.runs import MODEL_TAG
 from facesent.registry.troubles import is_of_store
@@ -51,19 +51,18 @@ class Version:
 @mlflow_answers()
 def versions() -> list[Version]:
     """All versions, the newest first."""
-    client = MlflowClient()
-    aliases = _aliases(client)
-    found = [
+    named = aliases()
+    known = [
         Version(
             number=int(version.version),
             run_id=version.run_id or "",
             created=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC),
-            aliases=tuple(sorted(alias for alias, number in aliases.items() if number == int(version.version))),
+            aliases=tuple(sorted(alias for alias, number in named.items() if number == int(version.version))),
             tags=dict(version.tags),
         )
-        for version in client.search_model_versions(f"name='{NAME}'")
+        for version in MlflowClient().search_model_versions(f"name='{NAME}'")
     ]
-    return sorted(found, key=lambda version: version.number, reverse=True)
+    return sorted(known, key=lambda version: version.number, reverse=True)
 
 
 def version_named(name: str | None = None) -> Version:
@@ -95,28 +94,22 @@ def number_named(name: str | None = None) -> int:
         RegistryError: if there is none.
         TrackingError: if MLflow cannot be reached.
     """
-    found = _number_named(name or CHAMPION)
+    number = _number_named(name or CHAMPION)
     # The whole list says what there is instead.
-    return version_named(name).number if found is None else found
+    return version_named(name).number if number is None else number
 
 
 @mlflow_answers()
 def _number_named(name: str) -> int | None:
-    client = MlflowClient()
-    try:
-        found = (
-            client.get_model_version(NAME, name) if name.isdigit() else client.get_model_version_by_alias(NAME, name)
-        )
-    except MlflowException as error:
-        if error.error_code in MISSING:
-            return None
-        raise
-    return int(found.version)
+    if name.isdigit():
+        return int(name) if exists(int(name)) else None
+    return version_with_alias(name)
 
 
 def version_with_alias(alias: str) -> int | None:
     """The version that bears ``alias``, if one does."""
-    return _aliases(MlflowClient()).get(alias)
+    version = found(lambda: MlflowClient().get_model_version_by_alias(NAME, alias))
+    return int(version.version) if version else None
 
 
 def identity_of(model_sha256: str, min_confidence: float, code_sha256: str, unlike: str) -> dict[str, str]:
@@ -140,8 +133,8 @@ def sharing_model_of(version: int) -> set[int]:
 
 def _with_model(sha256: str) -> dict[int, dict[str, str]]:
     """The versions with these weights and labels, each with its tags."""
-    found = MlflowClient().search_model_versions(f"name='{NAME}' and tags.`{MODEL_TAG}` = '{sha256}'")
-    return {int(version.version): version.tags for version in found}
+    alike = MlflowClient().search_model_versions(f"name='{NAME}' and tags.`{MODEL_TAG}` = '{sha256}'")
+    return {int(version.version): version.tags for version in alike}
 
 
 def model_sha256_of(version: int) -> str:
@@ -156,12 +149,7 @@ def tags_of(version: int) -> dict[str, str]:
 
 def exists(version: int) -> bool:
     """Whether the registry holds this version."""
-    try:
-        return bool(MlflowClient().get_model_version(NAME, str(version)))
-    except MlflowException as error:
-        if error.error_code in MISSING:
-            return False
-        raise
+    return found(lambda: MlflowClient().get_model_version(NAME, str(version))) is not None
 
 
 def check_exists(version: int) -> None:
@@ -327,11 +315,7 @@ def _bytes_under(uri: str) -> int:
     )
 
 
-def _aliases(client: MlflowClient) -> dict[str, int]:
-    try:
-        model = client.get_registered_model(NAME)
-    except MlflowException as error:
-        if error.error_code in MISSING:
-            return {}
-        raise
-    return {alias: int(version) for alias, version in model.aliases.items()}
+def aliases() -> dict[str, int]:
+    """All aliases, as they are at one moment, each with the version that bears it."""
+    model = found(lambda: MlflowClient().get_registered_model(NAME))
+    return {alias: int(version) for alias, version in model.aliases.items()} if model else {}
