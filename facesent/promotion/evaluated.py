@@ -32,10 +32,9 @@ def answers_of(
         labels: the classes of the model.
         model_sha256: of its weights and labels.
     """
-    # Outputs of earlier releases do not say.
-    if not (project.answers.is_file() and _says(project.answers_sha256, sha256(project.answers))):
+    if not (project.answers.is_file() and says(project.answers_sha256, sha256(project.answers))):
         return None
-    if not _says(project.evaluated_model, model_sha256):
+    if not says(project.evaluated_model, model_sha256):
         return None
     answers = read_split(project.answers)
     columns = [f"{PROBABILITY}{label}" for label in labels]
@@ -45,7 +44,8 @@ def answers_of(
     return found.to_numpy(dtype=np.float32)
 
 
-def _says(path: Path, digest: str) -> bool:
+def says(path: Path, digest: str) -> bool:
+    """Whether a file is there and holds this hash."""
     return path.is_file() and path.read_text(encoding="utf-8").strip() == digest
 
 

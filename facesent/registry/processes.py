@@ -25,9 +25,8 @@ def is_alive(process: str) -> bool:
     """Whether a process of this machine, as ``this_process`` gave it, still runs."""
     _, boot, pid, created = process.rsplit(" ", 3)
     try:
-        # An id is used again after a while. Earlier releases wrote the time of day.
-        starts = (_started(int(pid)), float(psutil.Process(int(pid)).create_time()))
-        return boot == _boot() and any(abs(start - float(created)) < _SAME for start in starts)
+        # An id is used again after a while.
+        return boot == _boot() and abs(_started(int(pid)) - float(created)) < _SAME
     except psutil.NoSuchProcess:
         return False
 

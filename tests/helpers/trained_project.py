@@ -19,7 +19,7 @@ from PIL import Image
 
 from facesent.core.paths import SPLITS, Project
 from facesent.dataset.assignment import identities, write_assignment
-from facesent.model.storage import save_labels, save_model
+from facesent.model.storage import model_sha256, save_labels, save_model
 from facesent.params import load_params
 
 SIDE = 16
@@ -76,8 +76,10 @@ def write_model(project: Project, labels: Sequence[str], threshold: float) -> No
     history.index = pd.RangeIndex(1, 3, name="epoch")
     history.to_csv(project.history)
     (project.train / "metrics.json").write_text(json.dumps({"best_epoch": 2}))
-    # Tests that write a further model let the measures of the first stand for it.
-    project.evaluated_model.unlink(missing_ok=True)
+    # Tests that write a further model let the measures of the first stand for it, but not its answers.
+    project.evaluate.mkdir(parents=True, exist_ok=True)
+    project.evaluated_model.write_text(model_sha256(project.model, project.labels))
+    project.answers_sha256.unlink(missing_ok=True)
 
 
 def _write_photos_and_splits(project: Project, labels: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ from facesent.core.errors import FacesentError, TrackingError
 from facesent.core.files import sha256
 from facesent.core.paths import Project
 from facesent.images.reading import ImageError
+from facesent.model.storage import model_sha256
 from facesent.promotion import aliases, judge, register
 from facesent.promotion.canary.report import CanaryReport
 from facesent.promotion.verdict import Verdict
@@ -60,7 +61,7 @@ def candidate_of(made: Project, threshold: float) -> register.Candidate:
 def candidate_as_it_is(made: Project) -> register.Candidate:
     """Register what is there, also where ``evaluate`` did not see it, which ``register`` would refuse."""
     seen = made.evaluated_model.read_text()
-    made.evaluated_model.unlink()
+    made.evaluated_model.write_text(model_sha256(made.model, made.labels))
     candidate = register.register(made)
     made.evaluated_model.write_text(seen)
     return candidate
@@ -118,9 +119,10 @@ def test_what_evaluate_answered_is_not_asked_again(made: Project, monkeypatch: p
 
 
 def other_model(made: Project) -> None:
-    evaluated = made.evaluated_model.read_text()
+    notes = {path: path.read_text() for path in (made.evaluated_model, made.answers_sha256)}
     write_model(made, LABELS, 0.95)
-    made.evaluated_model.write_text(evaluated)
+    for path, text in notes.items():
+        path.write_text(text)
 
 
 def other_images(made: Project) -> None:
