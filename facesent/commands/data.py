@@ -174,6 +174,8 @@ def add(folder: Path, data_dir: Path, without: tuple[str, ...], crop: Crop) -> N
         with Console(stderr=True).status("Adding to DVC"):
             installed = install(incoming, data_dir, replace=True)
     _show_left_out(imported)
+    for other, label in added.classes:
+        click.echo(f"Took {other}/ as the class {label}, which {data_dir} has.")
     click.echo(f"Added {len(added.images):,} images. Already there: {len(added.known):,}.")
     if added.conflicts:
         name, other = added.conflicts[0]

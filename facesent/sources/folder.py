@@ -12,7 +12,7 @@ from unicodedata import normalize
 from facesent.core.console import Progress
 from facesent.core.cropping import DEFAULT_CROP, Crop
 from facesent.core.errors import DataError
-from facesent.core.text import printable, some
+from facesent.core.text import folded, printable, some
 from facesent.dataset.files import METADATA, check_class_names, is_hidden_image, is_ignored, is_image_name, leaves
 from facesent.dataset.metadata import SOURCE, SOURCE_PHASH, Metadata, Row, is_there, read_metadata
 from facesent.images.kinds import is_picture, kind_of_file
@@ -102,7 +102,7 @@ def import_folder(
             for name in files:
                 taken = name if crop == "none" else name_of_crop(name)
                 free = _free(f"{label}/{taken}", part.name, known)
-                known.add(_as_disks_may_see_it(free))
+                known.add(folded(free))
                 places[free] = _Place(part / folder / name, split)
     if unknown := sorted(unwanted - left_out):
         raise DataError(f"Expected class folders of {source} to leave out. Received: {some(unknown)}")
@@ -212,12 +212,7 @@ def import_download(archive: Path, incoming: Path, **options: Any) -> Imported:
 def _free(name: str, part: str, taken: Collection[str]) -> str:
     """The name, with its part's name in front where an image of another part is called so."""
     label, _, file = name.partition("/")
-    return name if _as_disks_may_see_it(name) not in taken else _free(f"{label}/{part}-{file}", part, taken)
-
-
-def _as_disks_may_see_it(name: str) -> str:
-    """Equal for names that are one file to macOS or Windows."""
-    return normalize("NFC", name).casefold()
+    return name if folded(name) not in taken else _free(f"{label}/{part}-{file}", part, taken)
 
 
 def _survey(part: Path, root: Path) -> tuple[dict[str, list[str]], list[tuple[str, str]]]:

@@ -188,6 +188,15 @@ def test_add_brings_further_images_and_says_what_was_there(project: Path, source
     assert (status["groups"], status["proposed_groups"]) == (1, 1)
 
 
+def test_add_puts_a_class_that_is_written_in_small_letters_where_it_belongs(
+    project: Path, source: Path, tmp_path: Path
+) -> None:
+    call("import", str(source))
+    result = call("add", str(make(tmp_path / "more", "happy/9.jpg")))
+    assert "Took happy/ as the class Happy, which data has." in result.output
+    assert json.loads(call("status", "--json").output)["classes"] == {"Happy": 3, "Sad": 1}
+
+
 def test_a_class_is_left_out_where_that_is_asked_for(project: Path, source: Path) -> None:
     (source / "Ahegao").mkdir()
     (source / "Ahegao" / "1.jpg").write_text("x")
