@@ -13,13 +13,16 @@ def to_train(project: Project) -> str:
 
 
 def to_get_images(data_dir: Path) -> str:
-    """The commands that fill an empty data folder."""
-    from facesent.sources.dvc import can_check_out, pointer
+    """The commands that fill an empty data folder: with what its ``.dvc`` file describes, where that can be had."""
+    from facesent.sources.dvc import can_check_out, can_pull, pointer
     from facesent.sources.kaggle import has_credentials
 
-    ways = ["facesent data draw", *(["facesent data download"] if has_credentials() else [])]
     if can_check_out(data_dir):
-        ways.insert(0, f"dvc checkout {pointer(data_dir)}")
+        ways = [f"dvc checkout {pointer(data_dir)}"]
+    elif can_pull(data_dir):
+        ways = [f"dvc pull {pointer(data_dir)}"]
+    else:
+        ways = ["facesent data draw", *(["facesent data download"] if has_credentials() else [])]
     return f"{', '.join(ways)} or facesent data import DIR"
 
 

@@ -141,7 +141,7 @@ def class_folders(data_dir: Path) -> list[str]:
     if not data_dir.is_dir():
         raise DataError(
             f"Expected class folders of images in {data_dir}. Received: no such folder. "
-            "Get data with `facesent data draw`, `facesent data download` or `facesent data import DIR`."
+            "For the command that gets them: facesent data status"
         )
     folders = [path for path in sorted(data_dir.iterdir()) if path.is_dir() and not is_ignored(path.name)]
     for folder in folders:
