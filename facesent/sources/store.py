@@ -1,11 +1,12 @@
 """How new content takes the place of ``data/`` without ever destroying the old.
 
 New content is built in a folder beside ``data/`` and takes its place by renames. It counts as installed once DVC has
-it: a kill before that leaves, after the next call of `staging`, what was there before.
+it: a kill before that leaves, after the next call of `alone`, what was there before.
 """
 
 import filecmp
 import os
+import shlex
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,8 +14,11 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+import psutil
+
 from facesent.core.errors import DataError
 from facesent.core.files import images_alone
+from facesent.core.surroundings import Trouble
 from facesent.dataset.files import Contents, ImageFile, describe, walk_files
 from facesent.sources import dvc
 from facesent.sources.dvc import Tracking
@@ -42,23 +46,64 @@ def downloads(data_dir: Path) -> Path:
     return _beside(data_dir, "download")
 
 
+def link_trouble(data_dir: Path) -> Trouble | None:
+    """That the data folder is a link, which DVC does not track, and what to do; None for any other."""
+    if not data_dir.is_symlink():
+        return None
+    target, place = os.path.realpath(data_dir), shlex.quote(str(data_dir))
+    if not Path(target).is_dir():
+        return Trouble(f"{data_dir}/", f"a link to {target}, where no folder is", f"Remove it: rm {place}")
+    elsewhere = "" if data_dir == Path("data") else f" --data {place}"
+    way = f"rm {place} && facesent data import {shlex.quote(target)} --link{elsewhere}"
+    what = f"a link to {target}, and DVC tracks no folder behind a link"
+    return Trouble(f"{data_dir}/", what, f"Take its images in: {way}")
+
+
+def require_folder(data_dir: Path) -> None:
+    """Refuse what cannot be a data folder; it need not be there.
+
+    Raises:
+        DataError: it is a link, a file, or the working folder.
+    """
+    if trouble := link_trouble(data_dir):
+        raise DataError(f"Expected a folder for the images in {data_dir}. Received: {trouble.what}. {trouble.advice}")
+    if data_dir.name in ("", "..") or (data_dir.exists() and not data_dir.is_dir()):
+        raise DataError(
+            f"Expected a folder for the images. Received: {data_dir}. Name another one with --data, or move the file "
+            "away."
+        )
+
+
+@contextmanager
+def alone(data_dir: Path) -> Iterator[None]:
+    """Have the data folder alone, and put right what a kill left.
+
+    Raises:
+        FilesError: another process reads or changes the images.
+        DataError: as `require_folder`.
+    """
+    require_folder(data_dir)
+    data_dir.parent.mkdir(parents=True, exist_ok=True)
+    with images_alone(data_dir):
+        recover(data_dir)
+        _remove(_beside(data_dir, "incoming"))
+        yield
+
+
 @contextmanager
 def staging(data_dir: Path) -> Iterator[Path]:
-    """Have the data folder alone, put right what a kill left, and give a path beside it to build new content at.
+    """Have the data folder `alone`, and a path beside it to build new content at.
 
     Whatever is at that path in the end, and was not installed, is removed.
 
     Raises:
-        FilesError: another process reads or changes the images.
-        DataError: ``data_dir`` cannot be a data folder.
+        FilesError, DataError: as `alone`.
+        DataError: a disk is mounted there, so that nothing can take the place of ``data_dir``.
     """
-    if data_dir.name in ("", "..") or data_dir.is_symlink() or (data_dir.exists() and not data_dir.is_dir()):
-        raise DataError(f"Expected a folder for the images, not a link or a file. Received: {data_dir}")
-    data_dir.parent.mkdir(parents=True, exist_ok=True)
-    scratch = _beside(data_dir, "incoming")
-    with images_alone(data_dir):
-        recover(data_dir)
-        _remove(scratch)
+    require_folder(data_dir)
+    _refuse_mounts(data_dir)
+    with alone(data_dir):
+        scratch = _beside(data_dir, "incoming")
         scratch.mkdir()
         try:
             yield scratch / "content"
@@ -66,8 +111,18 @@ def staging(data_dir: Path) -> Iterator[Path]:
             _remove(scratch)
 
 
+def _refuse_mounts(data_dir: Path) -> None:
+    # os.path.ismount does not see a folder that is mounted from the same disk.
+    mounts = [Path(part.mountpoint) for part in psutil.disk_partitions(all=True)]
+    if found := next((mount for mount in mounts if mount.is_relative_to(data_dir.resolve())), None):
+        raise DataError(
+            f"Expected {data_dir} to be a plain folder, whose place new content can take. Received: a disk or volume "
+            f"is mounted at {found}. Mount one at a folder above, such as the project's, instead."
+        )
+
+
 def recover(data_dir: Path) -> None:
-    """Finish or undo an installation that was killed; call it through `staging`, which keeps others away."""
+    """Finish or undo an installation that was killed; call it through `alone`, which keeps others away."""
     outgoing = _beside(data_dir, "outgoing")
     if not outgoing.exists():
         return
@@ -82,7 +137,7 @@ def recover(data_dir: Path) -> None:
 def settle(data_dir: Path) -> None:
     """Put right what a kill left, unless another process is at work there; for those who only look."""
     if _beside(data_dir, "outgoing").exists():
-        with staging(data_dir):
+        with alone(data_dir):
             pass
 
 

@@ -114,6 +114,20 @@ def test_status_where_nothing_is(project: Path) -> None:
     assert "data.dvc describes images that are not here" in call("status").output
 
 
+def test_a_link_in_the_place_of_data_is_named_with_the_way_out(project: Path, source: Path) -> None:
+    Path("data").symlink_to(source)
+    way = f"rm data && facesent data import {source} --link"
+    said = call("status").output.splitlines()[-1]
+    assert said.startswith(f"data is a link to {source}, and DVC tracks no folder behind a link. ")
+    assert said.endswith(way)
+    for command in (("import", str(source), "--replace"), ("add", str(source)), ("draw", "--replace")):
+        refused = call(*command)
+        assert refused.exit_code == 1
+        assert refused.output.rstrip().endswith(way)
+    Path("data").unlink()
+    assert call("import", str(source), "--link").exit_code == 0
+
+
 def test_status_says_how_to_settle_a_difference(project: Path, source: Path) -> None:
     call("import", str(source))
     make(Path("data"), "Happy/new.jpg")

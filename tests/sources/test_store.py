@@ -211,15 +211,61 @@ def test_only_one_at_a_time(plain: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize("kind", ["link", "file", "."])
+@pytest.mark.parametrize("kind", ["file", "."])
 def test_what_cannot_be_a_data_folder_is_refused(plain: Path, kind: str) -> None:
-    Path("elsewhere").mkdir()
-    if kind == "link":
-        Path("data").symlink_to("elsewhere")
-    elif kind == "file":
+    if kind == "file":
         Path("data").touch()
     with pytest.raises(DataError, match="Expected a folder"), staging(Path("." if kind == "." else "data")):
         pass
+
+
+@pytest.mark.parametrize(
+    ("target", "advice"),
+    [
+        ("big faces", "Take its images in: rm data && facesent data import '{target}' --link$"),
+        ("gone", "where no folder is. Remove it: rm data$"),
+    ],
+)
+def test_a_link_is_refused_with_what_to_do_about_it(plain: Path, target: str, advice: str) -> None:
+    Path("big faces").mkdir()
+    Path("data").symlink_to(target)
+    said = f"Expected a folder for the images in data. Received: a link to .*{advice.format(target=plain / target)}"
+    with pytest.raises(DataError, match=said), staging(Path("data")):
+        pass
+
+
+IN_A_MOUNT = """
+from pathlib import Path
+from facesent.core.errors import DataError
+from facesent.sources.store import alone, staging
+
+try:
+    with staging(Path("data")):
+        print("staged")
+except DataError as error:
+    print(error)
+with alone(Path("data")):
+    print("alone")
+"""
+
+
+@pytest.mark.parametrize("place", ["data", "data/A"])
+@pytest.mark.parametrize("mount", ["mount -t tmpfs none", "mount --bind elsewhere"])
+def test_where_a_disk_is_mounted_nothing_is_begun(plain: Path, mount: str, place: str) -> None:
+    fill(Path("data"), "old")
+    Path("elsewhere").mkdir()
+    # In a mount namespace of its own.
+    inside = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-ec"]
+    if subprocess.run([*inside, f"{mount} {place}"], capture_output=True).returncode:
+        pytest.skip("this machine allows no mounts")
+    command = f'{mount} {place}; exec "$0" "$@"'
+    done = subprocess.run([*inside, command, sys.executable, "-c", IN_A_MOUNT], capture_output=True, text=True)
+    refused, other = done.stdout.splitlines()
+    assert refused.startswith("Expected data to be a plain folder, whose place new content can take. Received: a disk")
+    assert f"mounted at {plain / place}. Mount one at a folder above" in refused
+    # Who forgets a person removes files, and needs no other folder.
+    assert other == "alone"
+    assert names(plain) == ["data", "elsewhere"]
 
 
 def test_any_folder_of_the_repository_will_do(project: Path) -> None:
