@@ -124,8 +124,8 @@ def import_(
     """Import the images of DIR/<Class>/, with DIR/metadata.csv if there is one; DIR may be a zip.
 
     Class folders in DIR/train/, DIR/val/ and DIR/test/ keep that split. DIR may be fer2013.csv, a table with the
-    columns emotion, pixels and Usage, or a folder with it: Training, PublicTest and PrivateTest become train, val and
-    test. It may be RAF-DB, with its list_patition_label.txt.
+    columns emotion, pixels and Usage, or a folder with it. Training, PublicTest and PrivateTest become train, val and
+    test there, and as folders too. DIR may be RAF-DB, with its list_patition_label.txt.
 
     With --crop largest, the largest face is cut out of each whole photo. metadata.csv then says which photo it came
     from, so that the photo keeps its split, whole or cut.

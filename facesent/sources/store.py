@@ -74,6 +74,22 @@ def require_folder(data_dir: Path) -> None:
         )
 
 
+def require_replaceable(data_dir: Path) -> None:
+    """Refuse what new content could not take the place of, before any work is done.
+
+    Raises:
+        DataError: as `require_folder`, or a disk is mounted at ``data_dir`` or below it.
+    """
+    require_folder(data_dir)
+    # os.path.ismount does not see a folder that is mounted from the same disk.
+    mounts = [Path(part.mountpoint) for part in psutil.disk_partitions(all=True)]
+    if found := next((mount for mount in mounts if mount.is_relative_to(data_dir.resolve())), None):
+        raise DataError(
+            f"Expected {data_dir} to be a plain folder, whose place new content can take. Received: a disk or volume "
+            f"is mounted at {found}. Mount one at a folder above, such as the project's, instead."
+        )
+
+
 @contextmanager
 def alone(data_dir: Path) -> Iterator[None]:
     """Have the data folder alone, and put right what a kill left.
@@ -97,11 +113,10 @@ def staging(data_dir: Path) -> Iterator[Path]:
     Whatever is at that path in the end, and was not installed, is removed.
 
     Raises:
-        FilesError, DataError: as `alone`.
-        DataError: a disk is mounted there, so that nothing can take the place of ``data_dir``.
+        FilesError: as `alone`.
+        DataError: as `require_replaceable`.
     """
-    require_folder(data_dir)
-    _refuse_mounts(data_dir)
+    require_replaceable(data_dir)
     with alone(data_dir):
         scratch = _beside(data_dir, "incoming")
         scratch.mkdir()
@@ -109,16 +124,6 @@ def staging(data_dir: Path) -> Iterator[Path]:
             yield scratch / "content"
         finally:
             _remove(scratch)
-
-
-def _refuse_mounts(data_dir: Path) -> None:
-    # os.path.ismount does not see a folder that is mounted from the same disk.
-    mounts = [Path(part.mountpoint) for part in psutil.disk_partitions(all=True)]
-    if found := next((mount for mount in mounts if mount.is_relative_to(data_dir.resolve())), None):
-        raise DataError(
-            f"Expected {data_dir} to be a plain folder, whose place new content can take. Received: a disk or volume "
-            f"is mounted at {found}. Mount one at a folder above, such as the project's, instead."
-        )
 
 
 def recover(data_dir: Path) -> None:
