@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 
 from facesent.core.errors import DataError
-from facesent.core.files import images_alone
+from facesent.core.files import DRAFT, images_alone
 from facesent.core.surroundings import Trouble
 from facesent.dataset.files import Contents, ImageFile, describe, walk_files
 from facesent.sources import dvc
@@ -102,7 +102,8 @@ def alone(data_dir: Path) -> Iterator[None]:
     data_dir.parent.mkdir(parents=True, exist_ok=True)
     with images_alone(data_dir):
         recover(data_dir)
-        _remove(_beside(data_dir, "incoming"))
+        for left in (_beside(data_dir, "incoming"), *data_dir.glob(f"{DRAFT}*")):
+            _remove(left)
         yield
 
 

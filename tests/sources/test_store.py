@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from facesent.core.errors import DataError
-from facesent.core.files import FilesError
+from facesent.core.files import FilesError, replaced
 from facesent.dataset.files import describe
 from facesent.sources import dvc, store
-from facesent.sources.store import install, settle, staging
+from facesent.sources.store import alone, install, settle, staging
 
 pytestmark = pytest.mark.slow
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 def fill(folder: Path, text: str) -> Path:
@@ -204,6 +206,29 @@ def _die_at(step: str) -> None:
 
     Path.rename = counted_rename  # type: ignore[assignment,method-assign]
     dvc.track = counted_track
+
+
+def test_what_a_kill_left_of_a_table_is_never_data(project: Path) -> None:
+    """As `facesent forget` writes it."""
+    for name in (".dvcignore", ".gitignore"):
+        shutil.copy(REPOSITORY / name, ".")
+    bring(Path("data"), "old")
+    pointer, data = Path("data.dvc").read_bytes(), describe(Path("data"))
+    child = os.fork()
+    if not child:
+        with replaced(Path("data/metadata.csv")) as draft:
+            draft.write_text("half")
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    [left] = Path("data").glob(".draft-*")
+    assert describe(Path("data")) == data
+    dvc.track(Path("data"))
+    assert Path("data.dvc").read_bytes() == pointer
+    shutil.copytree(left, left.name)
+    said = subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, check=True).stdout
+    assert left.name not in said
+    with alone(Path("data")):
+        assert not left.exists()
 
 
 def test_only_one_at_a_time(plain: Path) -> None:
