@@ -8,6 +8,7 @@ import filecmp
 import os
 import shlex
 import shutil
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -250,8 +251,26 @@ def _beside(data_dir: Path, role: str) -> Path:
 
 
 def _remove(folder: Path) -> None:
-    if folder.exists():
+    if not folder.exists():
+        return
+    try:
+        _let_be_emptied(folder)
         shutil.rmtree(folder)
+    except PermissionError as error:
+        raise DataError(
+            f"Expected to remove {folder}, which is not used any more. Received: {error.strerror}, {error.filename}. "
+            f"Remove it: sudo rm -r {shlex.quote(str(folder))}"
+        ) from None
+
+
+def _let_be_emptied(folder: Path) -> None:
+    """Class folders that somebody made read-only keep their mode when they are moved."""
+    mode = folder.stat().st_mode
+    if mode & stat.S_IRWXU != stat.S_IRWXU:
+        folder.chmod(mode | stat.S_IRWXU)
+    for inner in folder.iterdir():
+        if inner.is_dir() and not inner.is_symlink():
+            _let_be_emptied(inner)
 
 
 def _same_content(one: Path, other: Path) -> bool:

@@ -293,6 +293,53 @@ def test_where_a_disk_is_mounted_nothing_is_begun(plain: Path, mount: str, place
     assert names(plain) == ["data", "elsewhere"]
 
 
+BRING = """
+import sys
+from pathlib import Path
+from facesent.core.errors import DataError
+from facesent.sources.store import install, settle, staging
+
+try:
+    settle(Path("data"))
+    with staging(Path("data")) as incoming:
+        (incoming / "A").mkdir(parents=True)
+        (incoming / "A" / "1.jpg").write_text(sys.argv[1])
+        install(incoming, Path("data"), replace=True)
+except DataError as error:
+    print(error)
+"""
+
+
+def bring_as_one_whom_modes_bind(text: str) -> str:
+    """What it says; root is bound by them without its capabilities."""
+    without = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    if without and subprocess.run([*without, "true"], capture_output=True).returncode:
+        pytest.skip("this machine lets root give up no capabilities")
+    command = [*without, sys.executable, "-c", BRING, text]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_read_only_class_folders_are_replaced_and_leave_nothing(project: Path) -> None:
+    fill(Path("data"), "old")
+    subprocess.run(["chmod", "-R", "a-w", "data"], check=True)
+    assert bring_as_one_whom_modes_bind("new") == ""
+    assert Path("data/A/1.jpg").read_text() == "new"
+    assert names(project) == ["data", "data.dvc"]
+
+
+def test_what_may_not_be_removed_is_named_with_the_way_to_do_it(project: Path) -> None:
+    if os.geteuid():
+        pytest.skip("only root gives files away")
+    bring(Path("data"), "old")
+    Path("data/A").chmod(0o755)
+    os.chown("data/A", 65534, 65534)
+    said = bring_as_one_whom_modes_bind("new")
+    assert said.startswith("Expected to remove .data-outgoing, which is not used any more. Received: ")
+    assert said.endswith("Remove it: sudo rm -r .data-outgoing\n")
+    subprocess.run(["rm", "-r", ".data-outgoing"], check=True)
+    assert bring_as_one_whom_modes_bind("newer") == ""
+
+
 def test_any_folder_of_the_repository_will_do(project: Path) -> None:
     bring(Path("sets/faces"), "new")
     assert dvc.matches(Path("sets/faces"))
