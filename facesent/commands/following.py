@@ -51,12 +51,15 @@ def about(data_dir: Path, contents: "Contents", state: "Tracking") -> str:
     """How a data folder stands to its ``.dvc`` file, and what to do about that."""
     from facesent.dataset.files import in_deeper_folders
     from facesent.sources.dvc import Tracking, pointer
-    from facesent.sources.store import link_trouble
+    from facesent.sources.store import link_trouble, mount_trouble
 
     source = pointer(data_dir)
     if trouble := link_trouble(data_dir):
         return f"{data_dir} is {trouble.what}. {trouble.advice}"
     if state is Tracking.MISSING or contents.empty:
+        # DVC fills a folder file by file.
+        if not source.exists() and (trouble := mount_trouble(data_dir)):
+            return f"No images can be brought in: {trouble.what}. {trouble.advice}"
         known = f"{source} describes images that are not here. " if source.exists() else ""
         return f"{known}Next: {to_get_images(data_dir)}"
     if not contents.images:

@@ -60,6 +60,17 @@ def link_trouble(data_dir: Path) -> Trouble | None:
     return Trouble(f"{data_dir}/", what, f"Take its images in: {way}")
 
 
+def mount_trouble(data_dir: Path) -> Trouble | None:
+    """That a disk is mounted at the data folder or below it, so that it cannot be renamed; None for any other."""
+    # os.path.ismount does not see a folder that is mounted from the same disk.
+    mounts = [Path(part.mountpoint) for part in psutil.disk_partitions(all=True)]
+    found = next((mount for mount in mounts if mount.is_relative_to(data_dir.resolve())), None)
+    if found is None:
+        return None
+    what = f"a disk or volume is mounted at {found}"
+    return Trouble(f"{data_dir}/", what, "Mount one at a folder above, such as the project's, instead.")
+
+
 def require_folder(data_dir: Path) -> None:
     """Refuse what cannot be a data folder; it need not be there.
 
@@ -82,12 +93,10 @@ def require_replaceable(data_dir: Path) -> None:
         DataError: as `require_folder`, or a disk is mounted at ``data_dir`` or below it.
     """
     require_folder(data_dir)
-    # os.path.ismount does not see a folder that is mounted from the same disk.
-    mounts = [Path(part.mountpoint) for part in psutil.disk_partitions(all=True)]
-    if found := next((mount for mount in mounts if mount.is_relative_to(data_dir.resolve())), None):
+    if trouble := mount_trouble(data_dir):
         raise DataError(
-            f"Expected {data_dir} to be a plain folder, whose place new content can take. Received: a disk or volume "
-            f"is mounted at {found}. Mount one at a folder above, such as the project's, instead."
+            f"Expected {data_dir} to be a plain folder, whose place new content can take. Received: {trouble.what}. "
+            f"{trouble.advice}"
         )
 
 

@@ -3,6 +3,8 @@
 import io
 import json
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -126,6 +128,26 @@ def test_a_link_in_the_place_of_data_is_named_with_the_way_out(project: Path, so
         assert refused.output.rstrip().endswith(way)
     Path("data").unlink()
     assert call("import", str(source), "--link").exit_code == 0
+
+
+@pytest.mark.slow
+def test_status_of_an_empty_mounted_disk_names_no_command_that_cannot_work(project: Path) -> None:
+    Path("data").mkdir()
+    inside = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "--mount",
+        "sh",
+        "-ec",
+        'mount -t tmpfs none data; exec "$0" "$@"',
+    ]
+    if subprocess.run([*inside, "true"], capture_output=True).returncode:
+        pytest.skip("this machine allows no mounts")
+    status = [sys.executable, "-m", "facesent.cli", "data", "status"]
+    said = subprocess.run([*inside, *status], capture_output=True, text=True, check=True).stdout
+    assert f"mounted at {project / 'data'}. Mount one at a folder above" in said
+    assert "Next:" not in said
 
 
 def test_status_says_how_to_settle_a_difference(project: Path, source: Path) -> None:
