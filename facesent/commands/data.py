@@ -5,7 +5,6 @@ import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from facesent.sources.store import Installed
 
 Fill = Callable[[Path], "Imported | None"]
-_NO_DVC = "Not tracked: there is no DVC repository here."
 
 data_option = click.option(
     "--data", "data_dir", type=click.Path(path_type=Path), default=Path("data"), show_default=True,
@@ -126,8 +124,8 @@ def import_(
     """Import the images of DIR/<Class>/, with DIR/metadata.csv if there is one; DIR may be a zip.
 
     Class folders in DIR/train/, DIR/val/ and DIR/test/ keep that split. DIR may be fer2013.csv, a table with the
-    columns emotion, pixels and Usage, or a folder with it: Training, PublicTest and PrivateTest become train, val and
-    test. It may be RAF-DB, with its list_patition_label.txt.
+    columns emotion, pixels and Usage, or a folder with it. Training, PublicTest and PrivateTest become train, val and
+    test there, and as folders too. DIR may be RAF-DB, with its list_patition_label.txt.
 
     With --crop largest, the largest face is cut out of each whole photo. metadata.csv then says which photo it came
     from, so that the photo keeps its split, whole or cut.
@@ -174,6 +172,8 @@ def add(folder: Path, data_dir: Path, without: tuple[str, ...], crop: Crop) -> N
         with Console(stderr=True).status("Adding to DVC"):
             installed = install(incoming, data_dir, replace=True)
     _show_left_out(imported)
+    for other, label in added.classes:
+        click.echo(f"Took {other}/ as the class {label}, which {data_dir} has.")
     click.echo(f"Added {len(added.images):,} images. Already there: {len(added.known):,}.")
     if added.conflicts:
         name, other = added.conflicts[0]
@@ -190,7 +190,9 @@ def add(folder: Path, data_dir: Path, without: tuple[str, ...], crop: Crop) -> N
 
 def _require_apart(folder: Path, data_dir: Path) -> None:
     from facesent.core.errors import DataError
+    from facesent.sources.store import require_folder
 
+    require_folder(data_dir)
     source, target = folder.resolve(), data_dir.resolve()
     if source.is_relative_to(target) or target.is_relative_to(source):
         raise DataError(f"Expected a folder outside {data_dir}. Received: {folder}")
@@ -235,7 +237,7 @@ def status(data_dir: Path, as_json: bool) -> None:
         click.echo(json.dumps(_as_dict(data_dir, contents, state), indent=2))
     else:
         _show(data_dir, contents)
-        click.echo(_advice(data_dir, contents, state))
+        click.echo(following.about(data_dir, contents, state))
 
 
 @data.command()
@@ -330,61 +332,9 @@ def show_outcome(data_dir: Path, installed: "Installed") -> None:
     if installed.way_back:
         click.echo(f"To restore the previous content: {installed.way_back}")
     if installed.tracked:
-        click.echo(f"Tracked by DVC: {pointer(data_dir)}. Next: {_after(data_dir)}")
+        click.echo(f"Tracked by DVC: {pointer(data_dir)}. Next: {following.to_use(data_dir)}")
     else:
-        click.echo(_NO_DVC + _init(data_dir))
-
-
-def _after(data_dir: Path) -> str:
-    """Stages read the project's own folder alone."""
-    project = Project()
-    ours = data_dir.resolve() == project.data.resolve()
-    return following.to_train(project) if ours else f"facesent data status --data {quote(str(data_dir))}"
-
-
-def _init(data_dir: Path) -> str:
-    here = Path().resolve()
-    if not data_dir.resolve().is_relative_to(here):
-        return ""
-    return f" Next: dvc init{'' if (here / '.git').exists() else ' --subdir'}"
-
-
-def _advice(data_dir: Path, contents: "Contents", state: "Tracking") -> str:
-    from facesent.dataset.files import in_deeper_folders
-    from facesent.sources.dvc import Tracking, pointer
-
-    source = pointer(data_dir)
-    if state is Tracking.MISSING or contents.empty:
-        known = f"{source} describes images that are not here. " if source.exists() else ""
-        return f"{known}Next: {following.to_get_images(data_dir)}"
-    if not contents.images:
-        place = f"{data_dir}/<Class>/"
-        way = in_deeper_folders(data_dir) or " Move them there, or: facesent data import DIR --replace"
-        return f"Expected images in {place}. Received: none.{way}"
-    return {
-        Tracking.MATCHES: f"Matches {source}. {_refused(data_dir) or f'Next: {_after(data_dir)}'}",
-        Tracking.DIFFERS: f"Differs from {source}. Next: dvc add {data_dir} to keep this, "
-        f"or dvc checkout {source} to go back",
-        Tracking.UNTRACKED: f"Not tracked yet. Next: dvc add {data_dir}",
-        Tracking.NO_DVC: _NO_DVC + _init(data_dir),
-    }[state]
-
-
-def _refused(data_dir: Path) -> str | None:
-    """What keeps the pipeline from beginning with these folders."""
-    from facesent.core.errors import DataError
-    from facesent.core.paths import Project
-    from facesent.dataset.glance import check_folders
-    from facesent.dataset.settings import Validate
-    from facesent.section import ParamsError, section
-
-    try:
-        check_folders(data_dir, section(Project().params, "validate", Validate))
-    except DataError as error:
-        return str(error)
-    except ParamsError:
-        pass
-    return None
+        click.echo(following.to_track(data_dir))
 
 
 def _as_dict(data_dir: Path, contents: "Contents", state: "Tracking") -> dict[str, object]:

@@ -52,7 +52,7 @@ def forget(
     from facesent.forgetting.answers import full_ids
     from facesent.forgetting.person import kept
     from facesent.forgetting.search import Asked
-    from facesent.sources.store import staging
+    from facesent.sources.store import alone
 
     project = Project()
     left = kept(project.root)
@@ -71,7 +71,7 @@ def forget(
                 click.echo("An earlier one was interrupted: the next call without --dry-run goes on with it.")
         click.echo("Dry run: nothing was changed.")
         return
-    with staging(project.data):
+    with alone(project.data):
         left = kept(project.root)
         if left:
             click.echo("Going on with what was interrupted.")

@@ -59,6 +59,7 @@ def people(
     from facesent.people.cache import forget_others
     from facesent.people.pages import save_pages
     from facesent.people.proposal import apply, propose
+    from facesent.sources.store import require_replaceable
 
     project = Project()
     params = load_params(project.params)
@@ -66,6 +67,8 @@ def people(
         project.people_cache.unlink(missing_ok=True)
     if resplit and keep_splits:
         raise DataError("Expected one of --resplit and --keep-splits. Received: both. Nothing was changed.")
+    if not (dry_run or measuring):
+        require_replaceable(data_dir)
     embeddings = _embeddings(weights, None if no_cache else project.people_cache)
     with images_in_use(data_dir):
         manifest = scanned(data_dir, params.validate_.max_pixels)

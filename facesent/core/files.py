@@ -11,6 +11,9 @@ from typing import Literal
 
 from facesent.core.errors import FacesentError
 
+DRAFT = ".draft-"
+"""What the names of folders begin with in which new content is written; a kill leaves one behind."""
+
 
 class FilesError(FacesentError):
     """The disk is too full for what is to be written, or the images are in use."""
@@ -34,7 +37,7 @@ def replaced(path: Path) -> Iterator[Path]:
         removed in the end with whatever else is in it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=path.parent, prefix=".draft-") as folder:
+    with TemporaryDirectory(dir=path.parent, prefix=DRAFT) as folder:
         draft = Path(folder) / path.name
         yield draft
         with draft.open("rb") as file:

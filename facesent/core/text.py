@@ -1,6 +1,7 @@
 """Names as people read them."""
 
 from collections.abc import Iterable
+from unicodedata import normalize
 
 _SHOWN = 5
 # What a spreadsheet takes for the beginning of a formula.
@@ -16,6 +17,11 @@ def some(names: Iterable[str]) -> str:
 def printable(name: str) -> str:
     """A name that can be written as UTF-8; bytes that are none are shown as escapes."""
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def folded(name: str) -> str:
+    """Equal for names that are one file to macOS or Windows."""
+    return normalize("NFC", name).casefold()
 
 
 def cell(text: str) -> str:

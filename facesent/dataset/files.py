@@ -10,6 +10,7 @@ from typing import NamedTuple
 from unicodedata import normalize
 
 from facesent.core.errors import DataError
+from facesent.core.files import DRAFT
 from facesent.core.text import printable, some
 from facesent.dataset.metadata import PROPOSED, parse
 
@@ -93,9 +94,11 @@ def is_ignored(name: str) -> bool:
 
 
 def walk_files(folder: Path, prefix: str = "") -> Iterator[tuple[str, int]]:
-    """Relative names, with forward slashes, and sizes of all that is no directory."""
+    """Relative names, with forward slashes, and sizes of all that is no directory, but what a kill left of drafts."""
     with os.scandir(folder) as entries:
         for entry in entries:
+            if entry.name.startswith(DRAFT):
+                continue
             if entry.is_dir(follow_symlinks=False):
                 yield from walk_files(Path(entry.path), f"{prefix}{entry.name}/")
             else:
@@ -141,7 +144,7 @@ def class_folders(data_dir: Path) -> list[str]:
     if not data_dir.is_dir():
         raise DataError(
             f"Expected class folders of images in {data_dir}. Received: no such folder. "
-            "Get data with `facesent data draw`, `facesent data download` or `facesent data import DIR`."
+            "For the command that gets them: facesent data status"
         )
     folders = [path for path in sorted(data_dir.iterdir()) if path.is_dir() and not is_ignored(path.name)]
     for folder in folders:

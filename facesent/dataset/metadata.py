@@ -30,6 +30,10 @@ _DELIMITERS = ",;\t|"
 _NEARLY = re.compile(r"metadata\.(csv(\.\w+)?|tsv|jsonl|xlsx?|ods)", re.IGNORECASE)
 # What pandas and databases write for nothing; as groups they would make one person of all whom nobody knows.
 _NOTHING = frozenset({"nan", "NaN", "None", "<NA>", "null", "NULL"})
+# What may be meant so, and may be a name; in small letters.
+_PERHAPS_NOTHING = frozenset({"na", "n/a", "n.a.", "#n/a", "nan", "none", "null", "unknown", "missing", "?", "-", "-1"})
+_MANY = 10
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,12 @@ class Metadata:
 
     def notes(self) -> Iterator[str]:
         """What is not used of it, for people."""
+        for group, images in Counter(row.get("group", "") for row in self.rows).items():
+            if group.casefold() in _PERHAPS_NOTHING and images >= _MANY:
+                yield (
+                    f"Warning: {images} images have the group {group} in metadata.csv, which makes them one person. If "
+                    "it says that the person is not known, leave these cells empty."
+                )
         names = [row["file_name"] for row in self.unmatched]
         if names and self.rowless:
             yield (
@@ -119,6 +129,7 @@ def parse(path: Path) -> tuple[tuple[str, ...], list[Row]]:
 
     It is taken with commas, semicolons, tabs or bars, in UTF-8 or UTF-16, as Excel in any language saves it; the known
     columns in capitals or not. Empty rows and columns without a name are left out, spaces around names and groups too.
+    Of groups that are numbers, ``12.0`` is ``12`` where both forms occur.
 
     Raises:
         DataError: naming the file and what is wrong with it.
@@ -146,7 +157,15 @@ def parse(path: Path) -> tuple[tuple[str, ...], list[Row]]:
         rows.append(row | {name: _clean(row[name]) for name in COLUMNS[1:] if name in row})
         if not row["file_name"].strip():
             raise DataError(f"Expected a file_name in each row of {path}. Received: row {number} without one.")
-    return columns, rows
+    return columns, _with_whole_numbers(rows)
+
+
+def _with_whole_numbers(rows: list[Row]) -> list[Row]:
+    """``12.0`` as ``12`` where the groups are numbers and some are written so: pandas adds the point to a column."""
+    groups = {row.get("group", "") for row in rows} - {""}
+    if not all(map(_NUMBER.fullmatch, groups)) or len({group.endswith(".0") for group in groups}) < 2:
+        return rows
+    return [{**row, "group": row["group"].removesuffix(".0")} for row in rows]
 
 
 class _Names:

@@ -23,6 +23,7 @@ from facesent.registry.lineage import preset_of
 from facesent.section import ParamsError, section
 from facesent.sources.dvc import Tracking, tracking
 from facesent.sources.kaggle import has_credentials
+from facesent.sources.store import link_trouble
 from facesent.sources.weights.catalogue import needed
 
 _SECONDS = 120
@@ -79,6 +80,8 @@ def _settings(project: Project) -> Finding:
 
 
 def _images(project: Project) -> Finding:
+    if trouble := link_trouble(project.data):
+        return Finding("data/", "note", trouble.what, trouble.advice)
     if not project.data.is_dir():
         return Finding("data/", "note", "missing", "dvc pull data.dvc, or facesent data draw | download | import")
     try:

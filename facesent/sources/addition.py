@@ -7,7 +7,8 @@ from pathlib import Path, PurePosixPath
 
 from facesent.core.errors import DataError
 from facesent.core.files import sha256
-from facesent.dataset.files import METADATA, ImageFile, image_files, walk_files
+from facesent.core.text import folded
+from facesent.dataset.files import METADATA, ImageFile, check_class_names, class_folders, image_files, walk_files
 from facesent.dataset.metadata import SOURCE, Metadata, Row, read_metadata
 from facesent.sources.dvc import repository
 from facesent.sources.store import by_size, carry
@@ -21,11 +22,13 @@ class Added:
         images: that were added.
         known: that were there already, whole or cut to the face, under the same label.
         conflicts: (added image, one of the same content under another label).
+        classes: (new class folder, the class that it was put into, whose name differs in case alone).
     """
 
     images: tuple[str, ...]
     known: tuple[str, ...]
     conflicts: tuple[tuple[str, str], ...]
+    classes: tuple[tuple[str, str], ...] = ()
 
 
 def add(new: Path, data_dir: Path, incoming: Path) -> Added:
@@ -35,15 +38,20 @@ def add(new: Path, data_dir: Path, incoming: Path) -> Added:
     ``metadata.csv`` fills the gaps of what is known.
 
     Args:
-        new: class folders of images, as ``import_folder`` makes them.
+        new: class folders of images, as ``import_folder`` makes them; those whose names differ from the classes that
+            are there in case alone are renamed.
         data_dir: what is there; stays as it is.
         incoming: is made.
 
     Raises:
-        DataError: nothing is there to add to.
+        DataError: nothing is there to add to, or a new class could not be told apart from one that is there.
     """
     if not data_dir.is_dir() or not (here := image_files(data_dir)):
-        raise DataError(f"Expected images in {data_dir}. Received: none. Run: facesent data import {new}")
+        raise DataError(
+            f"Expected images in {data_dir} to add to. Received: none. If {data_dir} should hold some: facesent data "
+            "status. Otherwise: facesent data import DIR"
+        )
+    classes = _call_as_there(new, data_dir)
     link = repository(data_dir) is not None
     for name, _ in walk_files(data_dir):
         carry(data_dir / name, incoming / name, link=link and name != METADATA)
@@ -56,7 +64,7 @@ def add(new: Path, data_dir: Path, incoming: Path) -> Added:
     present: dict[str, str] = {}
     known, conflicts = [], []
     hash_of = cache(sha256)
-    taken = {name.casefold() for name, _ in walk_files(data_dir)}
+    taken = {folded(name) for name, _ in walk_files(data_dir)}
     for image in images:
         file = new / image.name
         content, size = hash_of(file), file.stat().st_size
@@ -67,14 +75,31 @@ def add(new: Path, data_dir: Path, incoming: Path) -> Added:
             if there := [other for other in same if other.parent == data_dir / file.parent.name]:
                 present[image.name] = f"{there[0].parent.name}/{there[0].name}"
             continue
-        name = next(each for each in _names(image.name, content) if each.casefold() not in taken)
-        taken.add(name.casefold())
+        name = next(each for each in _names(image.name, content) if folded(each) not in taken)
+        taken.add(folded(name))
         carry(file, incoming / name, link=link)
         of_size.setdefault(size, []).append(file)
         renamed[image.name] = name
         conflicts += [(name, f"{other.parent.name}/{other.name}") for other in same[:1]]
     _join_metadata(new, data_dir, incoming, renamed, present)
-    return Added(tuple(renamed.values()), tuple(known), tuple(conflicts))
+    return Added(tuple(renamed.values()), tuple(known), tuple(conflicts), classes)
+
+
+def _call_as_there(new: Path, data_dir: Path) -> tuple[tuple[str, str], ...]:
+    """Give the new class folders the names of those in ``data_dir`` from which they differ in case alone."""
+    there = {folded(label): label for label in class_folders(data_dir)}
+    called = {label: there.get(folded(label), label) for label in class_folders(new)}
+    check_class_names([*there.values(), *called.values()])
+    others = {label: name for label, name in called.items() if label != name}
+    if others and (new / METADATA).is_file():
+        metadata = read_metadata(new / METADATA, [image.name for image in image_files(new)])
+        names = [PurePosixPath(row["file_name"]) for row in metadata.rows]
+        moved = [f"{called[name.parts[0]]}/{name.name}" for name in names]
+        rows = [{**row, "file_name": name} for row, name in zip(metadata.rows, moved, strict=True)]
+        (new / METADATA).write_text(metadata.text(rows), encoding="utf-8", newline="")
+    for label, name in others.items():
+        (new / label).rename(new / name)
+    return tuple(others.items())
 
 
 class _Photos:

@@ -4,6 +4,7 @@ import errno
 import lzma
 import shutil
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -13,6 +14,10 @@ from pathlib import Path, PurePosixPath
 from facesent.core.errors import DataError
 
 _ENCRYPTED = 0x1
+_UTF8 = 0x800
+_WINDOWS = 0
+# The field with a name in Unicode.
+_NAME = 0x7075
 
 
 class DamagedArchiveError(DataError):
@@ -46,11 +51,12 @@ def unpack(archive: Path, directory: Path, *, limits: Limits | None = None) -> l
     Raises:
         DamagedArchiveError: not a zip, or damaged.
         DataError: too large for the disk, or with a member that is unsafe: an absolute path, a ``..``, a link, a
-            device, an encrypted one, or a name that occurs twice.
+            device, an encrypted one, a name in an unknown encoding, or one that occurs twice.
     """
     try:
         with zipfile.ZipFile(archive) as content:
             members = content.infolist()
+            _correct_names(members, archive)
             _check(members, archive, limits or Limits())
             files = [member for member in members if not member.is_dir()]
             _check_space(sum(member.file_size for member in files), directory.parent)
@@ -61,6 +67,43 @@ def unpack(archive: Path, directory: Path, *, limits: Limits | None = None) -> l
         if isinstance(error, OSError) and error.errno:
             raise
         raise DamagedArchiveError(f"Expected a whole zip archive in {archive}. Received: {error}") from None
+
+
+def _correct_names(members: Sequence[zipfile.ZipInfo], archive: Path) -> None:
+    """Give the members the names that were meant where a program did not write them as zip wants it."""
+    for member in members:
+        member.filename = _decoded(member, archive)
+    names = [member.filename for member in members]
+    of_windows = all(member.create_system == _WINDOWS for member in members) or all("\\" in name for name in names)
+    if of_windows and not any("/" in name for name in names):
+        for member in members:
+            member.filename = member.filename.replace("\\", "/")
+
+
+def _decoded(member: zipfile.ZipInfo, archive: Path) -> str:
+    """The name of a member, which without the mark for UTF-8 is in whatever encoding its machine had."""
+    if member.flag_bits & _UTF8:
+        return member.filename
+    # zipfile takes it for CP437, which has a letter for each byte.
+    name = member.orig_filename.encode("cp437")
+    try:
+        return _name_beside(name, member.extra) or name.decode("utf-8")
+    except UnicodeDecodeError:
+        raise DataError(
+            f"Expected names in UTF-8 inside {archive}. Received: {member.filename!r:.120}, in an encoding that the "
+            "archive does not tell. Unpack it with the right one, such as unzip -O gbk, and import the folder."
+        ) from None
+
+
+def _name_beside(name: bytes, extra: bytes) -> str:
+    """The name in Unicode that WinRAR and WinZip write beside the one in their machine's encoding; else nothing."""
+    while len(extra) >= 4:
+        kind, size = struct.unpack_from("<HH", extra)
+        field, extra = extra[4 : 4 + size], extra[4 + size :]
+        # Of version 1, with the checksum of the name that it stands for.
+        if kind == _NAME and field[:5] == struct.pack("<BL", 1, zlib.crc32(name)):
+            return field[5:].decode("utf-8")
+    return ""
 
 
 def _check(members: Sequence[zipfile.ZipInfo], archive: Path, limits: Limits) -> None:
@@ -115,4 +158,7 @@ def _write(content: zipfile.ZipFile, member: zipfile.ZipInfo, directory: Path) -
 
 
 def _unsafe(archive: Path | str | None, received: str) -> DataError:
-    return DataError(f"Expected only plain files inside {archive}. Received: {received}. Nothing of it was used.")
+    return DataError(
+        f"Expected only plain files inside {archive}. Received: {received}. Nothing of it was used. If you "
+        "trust it, unpack it and import the folder."
+    )

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -92,22 +93,29 @@ def tracking(data_dir: Path) -> Tracking:
 
 
 def can_check_out(data_dir: Path) -> bool:
-    """Whether this machine's cache lists what the ``.dvc`` file of ``data_dir`` describes."""
-    root, source = repository(data_dir), pointer(data_dir)
-    if root is None or not source.is_file():
+    """Whether DVC's cache, wherever it is set to be, has all that the ``.dvc`` file of ``data_dir`` describes."""
+    root = repository(data_dir)
+    if root is None or not is_known(data_dir):
         return False
+    objects = Path(_settings(root)["cache"].get("dir") or root / ".dvc" / "cache") / "files" / "md5"
+    digest = _digest(pointer(data_dir))
     try:
-        digest = _digest(source)
-    except (KeyError, TypeError, yaml.YAMLError):
+        listed = json.loads((objects / digest[:2] / digest[2:]).read_bytes())
+    except (OSError, ValueError):
         return False
-    return (root / ".dvc" / "cache" / "files" / "md5" / digest[:2] / digest[2:]).is_file()
+    # An interrupted pull leaves the list with some of its files.
+    return all((objects / file["md5"][:2] / file["md5"][2:]).is_file() for file in listed)
 
 
 def has_remote(root: Path) -> bool:
     """Whether the DVC project in ``root`` has a default remote."""
-    from dvc.config import Config
+    return bool(_settings(root)["core"].get("remote"))
 
-    return bool(Config(str(root / ".dvc"))["core"].get("remote"))
+
+def can_pull(data_dir: Path) -> bool:
+    """Whether a default remote may have what the ``.dvc`` file of ``data_dir`` describes."""
+    root = repository(data_dir)
+    return root is not None and is_known(data_dir) and has_remote(root)
 
 
 def pull(data_dir: Path) -> None:
@@ -178,6 +186,18 @@ def _restore(source: Path, content: bytes | None) -> None:
     elif source.read_bytes() != content:
         with replaced(source) as draft:
             draft.write_bytes(content)
+
+
+def _settings(root: Path) -> Any:
+    from dvc.config import Config, ConfigError
+
+    folder = root / ".dvc"
+    try:
+        return Config(str(folder))
+    except ConfigError as error:
+        raise DataError(
+            f"Expected DVC's settings in {folder / 'config'}. Received: {str(error).rstrip('.')}. Correct it."
+        ) from None
 
 
 def _digest(source: Path) -> str:

@@ -12,14 +12,14 @@ from unicodedata import normalize
 from facesent.core.console import Progress
 from facesent.core.cropping import DEFAULT_CROP, Crop
 from facesent.core.errors import DataError
-from facesent.core.text import printable, some
+from facesent.core.text import folded, printable, some
 from facesent.dataset.files import METADATA, check_class_names, is_hidden_image, is_ignored, is_image_name, leaves
 from facesent.dataset.metadata import SOURCE, SOURCE_PHASH, Metadata, Row, is_there, read_metadata
-from facesent.images.kinds import is_picture, kind_of_file
+from facesent.images.kinds import kind_of_file
 from facesent.images.limits import MAX_BYTES
 from facesent.sources.archive import DamagedArchiveError, unpack
 from facesent.sources.cropping import Cut, cut_photos, name_of_crop
-from facesent.sources.layouts import levels, parts
+from facesent.sources.layouts import levels, looks_like_picture, parts
 from facesent.sources.lists import find_list, lay_out
 
 
@@ -84,11 +84,13 @@ def import_folder(
             f"Received: {source}, {what}."
         )
     above = levels(source)
+    found = parts(above[-1])
     places: dict[str, _Place] = {}
     known: set[str] = set()
-    skipped: list[tuple[str, str]] = []
+    beside = [] if above[-1] in found else [path for path in _visible(above[-1]) if path.is_dir() and path not in found]
+    skipped = [(printable(path.name), "a folder without images") for path in beside]
     unwanted, left_out = {normalize("NFC", label) for label in without}, set[str]()
-    for part, split in parts(above[-1]).items():
+    for part, split in found.items():
         classes, others = _survey(part, source.resolve())
         prefix = f"{part.name}/" if split or part != above[-1] else ""
         skipped += [(f"{prefix}{name}", reason) for name, reason in others]
@@ -102,7 +104,7 @@ def import_folder(
             for name in files:
                 taken = name if crop == "none" else name_of_crop(name)
                 free = _free(f"{label}/{taken}", part.name, known)
-                known.add(_as_disks_may_see_it(free))
+                known.add(folded(free))
                 places[free] = _Place(part / folder / name, split)
     if unknown := sorted(unwanted - left_out):
         raise DataError(f"Expected class folders of {source} to leave out. Received: {some(unknown)}")
@@ -116,7 +118,7 @@ def import_folder(
             + ". Put the images of each class into a folder of its name."
         )
     check_class_names(counts)
-    table = _read_metadata([*above, *parts(above[-1])], places)
+    table = _read_metadata([*above, *found], places)
     if crop == "none":
         return replace(_copy(places, table, incoming, link, progress), skipped=tuple(skipped))
     imported = _cut(places, table, incoming, progress)
@@ -212,12 +214,7 @@ def import_download(archive: Path, incoming: Path, **options: Any) -> Imported:
 def _free(name: str, part: str, taken: Collection[str]) -> str:
     """The name, with its part's name in front where an image of another part is called so."""
     label, _, file = name.partition("/")
-    return name if _as_disks_may_see_it(name) not in taken else _free(f"{label}/{part}-{file}", part, taken)
-
-
-def _as_disks_may_see_it(name: str) -> str:
-    """Equal for names that are one file to macOS or Windows."""
-    return normalize("NFC", name).casefold()
+    return name if folded(name) not in taken else _free(f"{label}/{part}-{file}", part, taken)
 
 
 def _survey(part: Path, root: Path) -> tuple[dict[str, list[str]], list[tuple[str, str]]]:
@@ -252,7 +249,7 @@ def _refuse_to_lose_unfit(folder: Path, reason: str) -> None:
 
 def _refuse_to_lose(folder: Path, skipped: Sequence[tuple[str, str]]) -> None:
     """Refuse a class none of whose pictures is taken: without it the classes would be others."""
-    pictures = [(name, reason) for name, reason in skipped if _looks_like_picture(folder.parent / name)]
+    pictures = [(name, reason) for name, reason in skipped if looks_like_picture(folder.parent / name)]
     if pictures:
         name, reason = pictures[0]
         raise DataError(
@@ -260,10 +257,6 @@ def _refuse_to_lose(folder: Path, skipped: Sequence[tuple[str, str]]) -> None:
             f"{len(pictures)} unsupported ones, such as {name} ({reason}). Save them as JPEG or PNG with the right "
             "suffix, or move the folder away."
         )
-
-
-def _looks_like_picture(file: Path) -> bool:
-    return is_image_name(file.name) or (file.is_file() and is_picture(kind_of_file(file)))
 
 
 def _survey_class(folder: Path, root: Path) -> tuple[list[str], list[tuple[str, str]]]:
@@ -280,9 +273,9 @@ def _survey_class(folder: Path, root: Path) -> tuple[list[str], list[tuple[str, 
             if _holds_images(entry):
                 raise DataError(
                     f"Expected images directly in the class folders, {part}/<Class>/<image>. Received: images in "
-                    f"{part}/{name}/. If {folder.name} is a part of a dataset that is split already, put the "
-                    f"images of all parts into common class folders, and the part's name (train, val or test) into "
-                    f"the column split of {METADATA}. If it is a level above the classes, import that folder."
+                    f"{part}/{name}/. If {folder.name} is a part of a dataset that is split already, call the parts "
+                    "train, val and test, with no other folder of images beside them. If it is a level above the "
+                    "classes, import that folder."
                 )
             skipped.append((name, "a folder without images"))
         elif not entry.is_file():

@@ -1,14 +1,24 @@
 """Where the class folders lie in what people have."""
 
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from facesent.dataset.files import is_ignored, is_image_name
+from facesent.images.kinds import is_picture, kind_of_file
 
 _PARTS = {
-    "train": "train", "training": "train", "test": "test", "testing": "test",
-    "val": "val", "valid": "val", "validation": "val",
+    "train": "train", "training": "train",
+    "val": "val", "valid": "val", "validation": "val", "dev": "val", "eval": "val", "publictest": "val",
+    "test": "test", "testing": "test", "privatetest": "test",
 }  # fmt: skip
+
+
+def split_of(part: str) -> str:
+    """The split that people mean by the name of a part, such as ``PublicTest`` or ``train_set``; else nothing."""
+    letters = re.sub(r"[\W_]+", "", part).lower()
+    return _PARTS.get(letters.removesuffix("set"), "")
 
 
 def levels(folder: Path) -> list[Path]:
@@ -25,12 +35,37 @@ def levels(folder: Path) -> list[Path]:
 def parts(folder: Path) -> dict[Path, str]:
     """The folders of class folders in ``folder``, with their split; itself, without one, where it is not split.
 
-    Without a part to validate on, the split of the training images is left open too, so that some are drawn for it.
+    Folders without pictures beside them do not count. Without a part to validate on, the split of the training images
+    is left open too, so that some are drawn for it.
     """
-    found = {inner: _PARTS.get(inner.name.lower(), "") for inner in _folders(folder)}
-    if len(found) < 2 or not all(found.values()) or not all(map(_is_level, found)):
+    named = {inner: split_of(inner.name) for inner in _folders(folder)}
+    if sum(map(bool, named.values())) < 2:
         return {folder: ""}
+    found = {inner: split for inner, split in named.items() if _holds_pictures(inner)}
+    if not found or not all(found.values()) or not all(map(_is_level, found)):
+        return {folder: ""}
+    if len(found) == 1:
+        return dict.fromkeys(found, "")
     return found if "val" in found.values() else {path: split.replace("train", "") for path, split in found.items()}
+
+
+def looks_like_picture(file: Path) -> bool:
+    """Whether people take a file for a picture, by its name or its content."""
+    return is_image_name(file.name) or (file.is_file() and is_picture(kind_of_file(file)))
+
+
+def _holds_pictures(folder: Path) -> bool:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if is_ignored(entry.name):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                if _holds_pictures(Path(entry.path)):
+                    return True
+            # Where a link leads is looked at when the images are taken.
+            elif entry.is_symlink() or looks_like_picture(Path(entry.path)):
+                return True
+    return False
 
 
 def _is_level(folder: Path) -> bool:

@@ -11,11 +11,11 @@ from facesent.core.console import Progress
 from facesent.core.errors import DataError
 from facesent.core.text import some
 from facesent.dataset.files import METADATA, is_ignored, is_image_name, leaves, walk_files
+from facesent.sources.layouts import split_of
 from facesent.sources.store import carry
 
 Skipped = list[tuple[str, str]]
 _FER_CLASSES = ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral")
-_FER_PARTS = {"training": "train", "publictest": "val", "privatetest": "test"}
 _FER_SIDE = 48
 _FER_LETTERS = frozenset("0123456789 ")
 # A row has at most 4 bytes a pixel, and few beside.
@@ -122,17 +122,17 @@ def _fer_rows(table: Path, folder: Path) -> Iterator[tuple[int, str]]:
 
 
 def _fer_row(row: dict[str, str], number: int, folder: Path) -> str:
-    emotion, usage = row["emotion"], row.get("usage", "training").lower()
+    emotion, split = row["emotion"], split_of(row.get("usage", "Training"))
     if emotion not in map(str, range(len(_FER_CLASSES))):
         return f"its emotion is not a number from 0 to {len(_FER_CLASSES) - 1}"
-    if usage not in _FER_PARTS:
+    if not split:
         return "its usage is not Training, PublicTest or PrivateTest"
     pixels = (
         np.fromstring(row["pixels"], sep=" ", dtype=np.int64) if set(row["pixels"]) <= _FER_LETTERS else np.zeros(0)
     )
     if len(pixels) != _FER_SIDE**2 or pixels.max() > 255:
         return f"its pixels are not {_FER_SIDE} x {_FER_SIDE} numbers from 0 to 255"
-    file = folder / _FER_PARTS[usage] / _FER_CLASSES[int(emotion)] / f"{number:05}.png"
+    file = folder / split / _FER_CLASSES[int(emotion)] / f"{number:05}.png"
     file.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels.astype(np.uint8).reshape(_FER_SIDE, _FER_SIDE)).save(file)
     return ""

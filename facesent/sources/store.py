@@ -1,20 +1,25 @@
 """How new content takes the place of ``data/`` without ever destroying the old.
 
 New content is built in a folder beside ``data/`` and takes its place by renames. It counts as installed once DVC has
-it: a kill before that leaves, after the next call of `staging`, what was there before.
+it: a kill before that leaves, after the next call of `alone`, what was there before.
 """
 
 import filecmp
 import os
+import shlex
 import shutil
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+import psutil
+
 from facesent.core.errors import DataError
-from facesent.core.files import images_alone
+from facesent.core.files import DRAFT, images_alone
+from facesent.core.surroundings import Trouble
 from facesent.dataset.files import Contents, ImageFile, describe, walk_files
 from facesent.sources import dvc
 from facesent.sources.dvc import Tracking
@@ -42,23 +47,89 @@ def downloads(data_dir: Path) -> Path:
     return _beside(data_dir, "download")
 
 
+def link_trouble(data_dir: Path) -> Trouble | None:
+    """That the data folder is a link, which DVC does not track, and what to do; None for any other."""
+    if not data_dir.is_symlink():
+        return None
+    target, place = os.path.realpath(data_dir), shlex.quote(str(data_dir))
+    if not Path(target).is_dir():
+        return Trouble(f"{data_dir}/", f"a link to {target}, where no folder is", f"Remove it: rm {place}")
+    elsewhere = "" if data_dir == Path("data") else f" --data {place}"
+    way = f"rm {place} && facesent data import {shlex.quote(target)} --link{elsewhere}"
+    what = f"a link to {target}, and DVC tracks no folder behind a link"
+    return Trouble(f"{data_dir}/", what, f"Take its images in: {way}")
+
+
+def mount_trouble(data_dir: Path) -> Trouble | None:
+    """That a disk is mounted at the data folder or below it, so that it cannot be renamed; None for any other."""
+    # os.path.ismount does not see a folder that is mounted from the same disk.
+    mounts = [Path(part.mountpoint) for part in psutil.disk_partitions(all=True)]
+    found = next((mount for mount in mounts if mount.is_relative_to(data_dir.resolve())), None)
+    if found is None:
+        return None
+    what = f"a disk or volume is mounted at {found}"
+    return Trouble(f"{data_dir}/", what, "Mount one at a folder above, such as the project's, instead.")
+
+
+def require_folder(data_dir: Path) -> None:
+    """Refuse what cannot be a data folder; it need not be there.
+
+    Raises:
+        DataError: it is a link, a file, or the working folder.
+    """
+    if trouble := link_trouble(data_dir):
+        raise DataError(f"Expected a folder for the images in {data_dir}. Received: {trouble.what}. {trouble.advice}")
+    if data_dir.name in ("", "..") or (data_dir.exists() and not data_dir.is_dir()):
+        raise DataError(
+            f"Expected a folder for the images. Received: {data_dir}. Name another one with --data, or move the file "
+            "away."
+        )
+
+
+def require_replaceable(data_dir: Path) -> None:
+    """Refuse what new content could not take the place of, before any work is done.
+
+    Raises:
+        DataError: as `require_folder`, or a disk is mounted at ``data_dir`` or below it.
+    """
+    require_folder(data_dir)
+    if trouble := mount_trouble(data_dir):
+        raise DataError(
+            f"Expected {data_dir} to be a plain folder, whose place new content can take. Received: {trouble.what}. "
+            f"{trouble.advice}"
+        )
+
+
+@contextmanager
+def alone(data_dir: Path) -> Iterator[None]:
+    """Have the data folder alone, and put right what a kill left.
+
+    Raises:
+        FilesError: another process reads or changes the images.
+        DataError: as `require_folder`.
+    """
+    require_folder(data_dir)
+    data_dir.parent.mkdir(parents=True, exist_ok=True)
+    with images_alone(data_dir):
+        recover(data_dir)
+        for left in (_beside(data_dir, "incoming"), *data_dir.glob(f"{DRAFT}*")):
+            _remove(left)
+        yield
+
+
 @contextmanager
 def staging(data_dir: Path) -> Iterator[Path]:
-    """Have the data folder alone, put right what a kill left, and give a path beside it to build new content at.
+    """Have the data folder `alone`, and a path beside it to build new content at.
 
     Whatever is at that path in the end, and was not installed, is removed.
 
     Raises:
-        FilesError: another process reads or changes the images.
-        DataError: ``data_dir`` cannot be a data folder.
+        FilesError: as `alone`.
+        DataError: as `require_replaceable`.
     """
-    if data_dir.name in ("", "..") or data_dir.is_symlink() or (data_dir.exists() and not data_dir.is_dir()):
-        raise DataError(f"Expected a folder for the images, not a link or a file. Received: {data_dir}")
-    data_dir.parent.mkdir(parents=True, exist_ok=True)
-    scratch = _beside(data_dir, "incoming")
-    with images_alone(data_dir):
-        recover(data_dir)
-        _remove(scratch)
+    require_replaceable(data_dir)
+    with alone(data_dir):
+        scratch = _beside(data_dir, "incoming")
         scratch.mkdir()
         try:
             yield scratch / "content"
@@ -67,7 +138,7 @@ def staging(data_dir: Path) -> Iterator[Path]:
 
 
 def recover(data_dir: Path) -> None:
-    """Finish or undo an installation that was killed; call it through `staging`, which keeps others away."""
+    """Finish or undo an installation that was killed; call it through `alone`, which keeps others away."""
     outgoing = _beside(data_dir, "outgoing")
     if not outgoing.exists():
         return
@@ -82,7 +153,7 @@ def recover(data_dir: Path) -> None:
 def settle(data_dir: Path) -> None:
     """Put right what a kill left, unless another process is at work there; for those who only look."""
     if _beside(data_dir, "outgoing").exists():
-        with staging(data_dir):
+        with alone(data_dir):
             pass
 
 
@@ -189,8 +260,26 @@ def _beside(data_dir: Path, role: str) -> Path:
 
 
 def _remove(folder: Path) -> None:
-    if folder.exists():
+    if not folder.exists():
+        return
+    try:
+        _let_be_emptied(folder)
         shutil.rmtree(folder)
+    except PermissionError as error:
+        raise DataError(
+            f"Expected to remove {folder}, which is not used any more. Received: {error.strerror}, {error.filename}. "
+            f"Remove it: sudo rm -r {shlex.quote(str(folder))}"
+        ) from None
+
+
+def _let_be_emptied(folder: Path) -> None:
+    """Class folders that somebody made read-only keep their mode when they are moved."""
+    mode = folder.stat().st_mode
+    if mode & stat.S_IRWXU != stat.S_IRWXU:
+        folder.chmod(mode | stat.S_IRWXU)
+    for inner in folder.iterdir():
+        if inner.is_dir() and not inner.is_symlink():
+            _let_be_emptied(inner)
 
 
 def _same_content(one: Path, other: Path) -> bool:

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from facesent.core.console import Progress
 from facesent.core.errors import FacesentError
-from facesent.core.files import replaced, sha256
+from facesent.core.files import DRAFT, replaced, sha256
 from facesent.registry.addresses import DATABASE, FOLDER, sqlite_file
 from facesent.serving.gateway.answers.store import FOLDER as ANSWERS_FOLDER
 from facesent.stores.addresses import ANSWERS, MLFLOW, Addresses, in_files
@@ -45,14 +45,14 @@ def back_up(root: Path, source: Addresses, target: Path, progress: Progress) -> 
     if target.exists():
         raise BackupError(f"Expected no {target} yet. Received: one. Name a new folder.")
     target.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=target.parent, prefix=".draft-") as draft:
+    with TemporaryDirectory(dir=target.parent, prefix=DRAFT) as draft:
         made = Path(draft) / target.name
         made.mkdir(mode=0o700)
         _copy_databases(source, made)
         for name in _FOLDERS:
             if (root / name).is_dir():
                 shutil.copytree(
-                    root / name, made / name, copy_function=_copy_if_there, ignore=shutil.ignore_patterns(".draft-*")
+                    root / name, made / name, copy_function=_copy_if_there, ignore=shutil.ignore_patterns(f"{DRAFT}*")
                 )
         contents = dict(_hashes(made, progress))
         (made / _CONTENTS).write_text(json.dumps(contents, indent=1), encoding="utf-8")
@@ -81,7 +81,7 @@ def restore(root: Path, backup: Path, target: Addresses, progress: Progress, *, 
         listed = ", ".join(map(str, there))
         raise BackupError(f"Expected none of {listed}. Received: some. To move them away first: --replace")
     in_servers = {what: address for what, address in held.items() if sqlite_file(address) is None}
-    with TemporaryDirectory(dir=root, prefix=".draft-") as draft:
+    with TemporaryDirectory(dir=root, prefix=DRAFT) as draft:
         # Of copies: who opens the log of answers changes its file, and a backup is only read.
         sources = {what: f"sqlite:///{shutil.copy(backup / _NAMES[what], draft)}" for what in in_servers}
         # A database that is not empty is refused before anything is moved.

@@ -3,6 +3,8 @@
 import io
 import json
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -114,6 +116,40 @@ def test_status_where_nothing_is(project: Path) -> None:
     assert "data.dvc describes images that are not here" in call("status").output
 
 
+def test_a_link_in_the_place_of_data_is_named_with_the_way_out(project: Path, source: Path) -> None:
+    Path("data").symlink_to(source)
+    way = f"rm data && facesent data import {source} --link"
+    said = call("status").output.splitlines()[-1]
+    assert said.startswith(f"data is a link to {source}, and DVC tracks no folder behind a link. ")
+    assert said.endswith(way)
+    for command in (("import", str(source), "--replace"), ("add", str(source)), ("draw", "--replace")):
+        refused = call(*command)
+        assert refused.exit_code == 1
+        assert refused.output.rstrip().endswith(way)
+    Path("data").unlink()
+    assert call("import", str(source), "--link").exit_code == 0
+
+
+@pytest.mark.slow
+def test_status_of_an_empty_mounted_disk_names_no_command_that_cannot_work(project: Path) -> None:
+    Path("data").mkdir()
+    inside = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "--mount",
+        "sh",
+        "-ec",
+        'mount -t tmpfs none data; exec "$0" "$@"',
+    ]
+    if subprocess.run([*inside, "true"], capture_output=True).returncode:
+        pytest.skip("this machine allows no mounts")
+    status = [sys.executable, "-m", "facesent.cli", "data", "status"]
+    said = subprocess.run([*inside, *status], capture_output=True, text=True, check=True).stdout
+    assert f"mounted at {project / 'data'}. Mount one at a folder above" in said
+    assert "Next:" not in said
+
+
 def test_status_says_how_to_settle_a_difference(project: Path, source: Path) -> None:
     call("import", str(source))
     make(Path("data"), "Happy/new.jpg")
@@ -186,6 +222,15 @@ def test_add_brings_further_images_and_says_what_was_there(project: Path, source
     status = json.loads(call("status", "--json").output)
     assert status["classes"] == {"Happy": 3, "Sad": 2}
     assert (status["groups"], status["proposed_groups"]) == (1, 1)
+
+
+def test_add_puts_a_class_that_is_written_in_small_letters_where_it_belongs(
+    project: Path, source: Path, tmp_path: Path
+) -> None:
+    call("import", str(source))
+    result = call("add", str(make(tmp_path / "more", "happy/9.jpg")))
+    assert "Took happy/ as the class Happy, which data has." in result.output
+    assert json.loads(call("status", "--json").output)["classes"] == {"Happy": 3, "Sad": 1}
 
 
 def test_a_class_is_left_out_where_that_is_asked_for(project: Path, source: Path) -> None:

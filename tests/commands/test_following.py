@@ -71,3 +71,36 @@ def test_without_a_dvc_repository_the_command_makes_one() -> None:
     [command] = next_after("data", "draw", *FEW)
     run(f"{command} --quiet")
     assert Path(".dvc").is_dir()
+
+
+@pytest.mark.slow
+def test_in_a_clone_the_images_come_from_the_shared_cache_or_the_remote(project: Path) -> None:
+    # Where the others have the images: DVC says which folder that is.
+    settings = "[core]\n    remote = store\n['remote \"store\"']\n    url = ../../store\n"
+    Path(".dvc/config").write_text(f"{settings}[cache]\n    dir = ../../shared\n")
+    for label in ("Happy", "Sad"):
+        (Path("data") / label).mkdir(parents=True)
+        Path("data", label, "1.png").write_text(label)
+    for command in ("dvc add data", "dvc push"):
+        run(command)
+    shutil.rmtree("data")
+    shutil.copy(REPOSITORY / "dvc.yaml", ".")
+
+    ways = ["dvc checkout data.dvc", "facesent data import DIR"]
+    assert (
+        next_after("data", "status") == next_after("preset", "quick")[:2] == next_after("data", "resplit")[:2] == ways
+    )
+    # As after a pull that was interrupted.
+    next(path for path in Path("../shared/files/md5").glob("*/*") if path.read_bytes() == b"Sad").unlink()
+    ways[0] = "dvc pull data.dvc"
+    assert next_after("data", "status") == next_after("preset", "quick")[:2] == ways
+    run(ways[0])
+    assert Path("data/Sad/1.png").read_text() == "Sad"
+
+
+def test_settings_of_dvc_that_cannot_be_read_are_one_line(project: Path) -> None:
+    Path("data.dvc").write_text("outs:\n- {path: data, md5: 0123456789abcdef0123456789abcdef.dir, hash: md5}\n")
+    Path(".dvc/config").write_text("[core\n")
+    result = CliRunner().invoke(main, ["data", "status"])
+    assert result.exit_code == 1
+    assert result.output.splitlines()[-1].startswith("Error: Expected DVC's settings in ")

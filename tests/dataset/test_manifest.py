@@ -234,7 +234,7 @@ def test_a_name_that_is_not_utf8_is_quarantined(tmp_path: Path) -> None:
 
 
 def test_without_data_the_message_says_how_to_get_some(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="facesent data draw"):
+    with pytest.raises(DataError, match="facesent data status"):
         scan(tmp_path / "data", max_pixels=MAX_PIXELS)
     fill(tmp_path, {"dataset/Happy/a.png": encode(1)})
     with pytest.raises(DataError, match="none in the folders dataset"):

@@ -126,6 +126,39 @@ def test_what_programs_write_for_nothing_is_no_person(source: Path, nothing: str
     assert [(row["group"], row["split"]) for row in rows] == [("", ""), ("Nan", "test")]
 
 
+@pytest.mark.parametrize("word", ["NA", "N/A", "#N/A", "unknown", "Nan", "-1"])
+def test_a_word_for_unknown_is_a_name_until_many_have_it_and_then_warned_of(tmp_path: Path, word: str) -> None:
+    images = [f"Sad/{number}.jpg" for number in range(10)]
+    for last in (word, "Ann"):
+        rows = [f"{name},{group}\n" for name, group in zip(images, [word] * 9 + [last], strict=True)]
+        (tmp_path / "metadata.csv").write_text("".join(["file_name,group\n", *rows]))
+        metadata = read_metadata(tmp_path / "metadata.csv", images)
+        assert groups(metadata)["Sad/0.jpg"] == word
+        warned = [f"Warning: 10 images have the group {word} in metadata.csv, which makes them one person. If it says "
+                  "that the person is not known, leave these cells empty."]  # fmt: skip
+        assert list(metadata.notes()) == (warned if last == word else [])
+
+
+@pytest.mark.parametrize(
+    ("written", "read_as"),
+    [
+        (("12.0", "12", "3.0"), ("12", "12", "3")),
+        (("12.0", "", "12"), ("12", "", "12")),
+        (("12.0", "12.5", "1"), ("12", "12.5", "1")),
+        (("12.0", "3.0", ""), ("12.0", "3.0", "")),
+        (("12.0", "12", "Ann"), ("12.0", "12", "Ann")),
+        (("1.2.0", "1", "1.0"), ("1.2.0", "1", "1.0")),
+    ],
+)
+def test_a_number_with_the_point_that_pandas_adds_is_the_same_person(
+    source: Path, written: tuple[str, ...], read_as: tuple[str, ...]
+) -> None:
+    rows = [f'"{name}",{group}\n' for name, group in zip(IMAGES, written, strict=True)]
+    metadata = read(source, "".join(["file_name,group\n", *rows]))
+    assert groups(metadata) == dict(zip(IMAGES, read_as, strict=True))
+    assert describe(source).groups == len({*read_as} - {""})
+
+
 def test_rows_and_images_that_miss_each_other_are_warned_of(source: Path) -> None:
     (note,) = read(source, "file_name,group\nSad/c.jpg,1\nZoë 1.jpg,2\n").notes()
     assert note.startswith(

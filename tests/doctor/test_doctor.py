@@ -145,6 +145,14 @@ def test_folders_that_the_pipeline_would_refuse_are_a_problem(project: Path, fol
     assert words in images.what
 
 
+def test_a_link_in_the_place_of_the_images_is_told(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "faces").mkdir()
+    Path("data").symlink_to(tmp_path / "faces")
+    images = by_subject(configured.findings(Project()))["data/"]
+    assert images.what.startswith(f"a link to {tmp_path / 'faces'}")
+    assert f"rm data && facesent data import {tmp_path / 'faces'} --link" in images.advice
+
+
 def test_a_table_of_people_that_the_pipeline_would_refuse_is_a_problem(project: Path) -> None:
     copy(REPOSITORY / "params.yaml", project)
     for label in ("Happy", "Sad"):

@@ -46,4 +46,4 @@ def test_what_cannot_be_drawn_is_said(project: Path, capfd: pytest.CaptureFixtur
     (project / "data").symlink_to("nowhere")
     with pytest.raises(FacesentError, match="facesent data draw"):
         bring(Project(project))
-    assert "Received: data" in capfd.readouterr().err
+    assert "Remove it: rm data" in capfd.readouterr().err

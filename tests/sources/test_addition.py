@@ -35,6 +35,25 @@ def test_nothing_is_overwritten_and_nothing_comes_in_twice(tmp_path: Path) -> No
     assert not result.conflicts
 
 
+def test_a_class_that_differs_in_case_alone_is_the_one_that_is_there(tmp_path: Path) -> None:
+    here = {"Happy/1.jpg": "a", "Zoë/1.jpg": "b"}
+    new = {"happy/1.jpg": "a", "happy/2.jpg": "c", "ZOË/1.jpg": "d", "Sad/1.jpg": "e",
+           "metadata.csv": "file_name,group\nhappy/2.jpg,Ann\nSad/1.jpg,Bob\nhappy\\1.jpg,Cy\n"}  # fmt: skip
+    result, made = added(tmp_path, here, new)
+    assert result.classes == (("ZOË", "Zoë"), ("happy", "Happy"))
+    assert {name.split("/")[0] for name in made} == {"Happy", "Zoë", "Sad", "metadata.csv"}
+    assert (made["Happy/2.jpg"], len(result.known), result.conflicts) == ("c", 1, ())
+    rows = read_metadata(tmp_path / "incoming" / "metadata.csv", [name for name in made if "/" in name]).rows
+    groups = {"Happy/1.jpg": "Cy", "Happy/2.jpg": "Ann", "Sad/1.jpg": "Bob"}
+    assert {row["file_name"]: row["group"] for row in rows} == groups
+
+
+def test_a_class_that_differs_in_punctuation_alone_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"differ in letters or digits\. Received: Very happy and very-happy\."):
+        added(tmp_path, {"Very happy/1.jpg": "a", "Sad/1.jpg": "b"}, {"very-happy/1.jpg": "c"})
+    assert not (tmp_path / "incoming").exists()
+
+
 def test_a_content_under_another_label_is_added_and_told(tmp_path: Path) -> None:
     result, made = added(tmp_path, {"Happy/1.jpg": "a", "Sad/1.jpg": "b"}, {"Sad/2.jpg": "a"})
     assert made["Sad/2.jpg"] == "a"

@@ -1,7 +1,9 @@
 """Unsafe archives are refused before anything is written."""
 
 import stat
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -118,3 +120,80 @@ def test_a_name_that_is_no_text_is_one_line(tmp_path: Path) -> None:
     archive.write_bytes(archive.read_bytes().replace("ä".encode(), b"\xff\xff"))
     with pytest.raises(DamagedArchiveError, match="Expected a whole zip archive"):
         unpack(archive, tmp_path / "out")
+
+
+def of_windows(name: str) -> zipfile.ZipInfo:
+    """A member as PowerShell 5 writes it."""
+    info = zipfile.ZipInfo(name)
+    info.create_system = 0
+    return info
+
+
+def unpacked(archive: Path, folder: Path) -> list[str]:
+    unpack(archive, folder)
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_backslashes_of_windows_are_slashes(tmp_path: Path) -> None:
+    members = [(of_windows(name), b"x") for name in ("Happy\\1.png", "Happy\\Zoë\\2.png", "metadata.csv", "Sad\\")]
+    files = unpacked(write_zip(tmp_path / "a.zip", *members), tmp_path / "out")
+    assert files == ["Happy/1.png", "Happy/Zoë/2.png", "metadata.csv"]
+    assert unpacked(write_zip(tmp_path / "b.zip", ("A\\1.png", b"x")), tmp_path / "other") == ["A/1.png"]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("..\\x.jpg", "leaves the folder"),
+        ("A\\..\\..\\x.jpg", "leaves the folder"),
+        ("\\x.jpg", "absolute"),
+        ("\\\\host\\x.jpg", "absolute"),
+        ("C:\\x.jpg", "absolute"),
+        ("A/B\\x.jpg", "not a plain path"),
+        ("A\\good.jpg\\", "same name"),
+    ],
+)
+def test_what_windows_wrote_is_checked_as_any_other(tmp_path: Path, name: str, reason: str) -> None:
+    archive = write_zip(tmp_path / "a.zip", (of_windows("A\\good.jpg"), b"good"), (of_windows(name), b"bad"))
+    with pytest.raises(DataError, match=f"{reason}.*unpack it and import the folder"):
+        unpack(archive, tmp_path / "deep" / "out")
+    assert [path.name for path in tmp_path.rglob("*")] == ["a.zip"]
+
+
+def without_mark(archive: Path, *members: tuple[str, bytes]) -> Path:
+    """A zip whose names are bytes in some encoding; each as long as the name in its place."""
+    write_zip(archive, *((name, b"x") for name, _ in members))
+    content = archive.read_bytes()
+    for name, encoded in members:
+        assert len(name) == len(encoded)
+        content = content.replace(name.encode(), encoded)
+    archive.write_bytes(content)
+    return archive
+
+
+def test_names_in_utf8_without_the_mark_are_read_as_such(tmp_path: Path) -> None:
+    archive = without_mark(tmp_path / "a.zip", ("Zo__/1.jpg", "Zoë/1.jpg".encode()))
+    assert unpacked(archive, tmp_path / "out") == ["Zoë/1.jpg"]
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "shift-jis"])
+def test_names_in_an_encoding_that_nobody_tells_are_refused_with_what_to_do(tmp_path: Path, encoding: str) -> None:
+    archive = without_mark(tmp_path / "a.zip", ("____/1.jpg", "高興/1.jpg".encode(encoding)))
+    with pytest.raises(
+        DataError, match=r"Expected names in UTF-8 inside .*a\.zip.*unzip -O gbk, and import the folder"
+    ):
+        unpack(archive, tmp_path / "out")
+    assert [path.name for path in tmp_path.rglob("*")] == ["a.zip"]
+
+
+@pytest.mark.parametrize(("name", "files"), [("高兴/1.jpg", ["高兴/1.jpg"]), ("../1.jpg", [])])
+def test_a_name_in_unicode_beside_it_counts_and_is_checked(tmp_path: Path, name: str, files: list[str]) -> None:
+    archive, member = tmp_path / "a.zip", zipfile.ZipInfo("__/1.jpg")
+    field = struct.pack("<BL", 1, zlib.crc32(b"__/1.jpg")) + name.encode()
+    member.extra = struct.pack("<HH", 0x7075, len(field)) + field
+    write_zip(archive, (member, b"x"))
+    if files:
+        assert unpacked(archive, tmp_path / "out") == files
+    else:
+        with pytest.raises(DataError, match="leaves the folder"):
+            unpack(archive, tmp_path / "out")

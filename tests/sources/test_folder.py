@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from facesent.core.errors import DataError
+from facesent.core.paths import SPLITS
 from facesent.dataset.files import METADATA, image_files
 from facesent.dataset.metadata import read_metadata
 from facesent.images.limits import MAX_BYTES
@@ -192,7 +193,9 @@ def test_copies_where_links_cannot_be_made(source: Path, incoming: Path, monkeyp
 
 @pytest.mark.parametrize("extra", ["train/Happy/1.jpg", "Happy/nested/3.jpg"])
 def test_nested_folders_are_explained(source: Path, incoming: Path, extra: str) -> None:
-    with pytest.raises(DataError, match=rf"source/{Path(extra).parent.as_posix()}/.*column split"):
+    with pytest.raises(
+        DataError, match=rf"source/{Path(extra).parent.as_posix()}/.*call the parts train, val and test"
+    ):
         import_folder(make(source, extra), incoming)
     assert not incoming.exists()
 
@@ -263,6 +266,43 @@ def test_folders_of_splits_become_the_column_split(tmp_path: Path, incoming: Pat
     }
     assert (incoming / "A/train-1.jpg").read_text() == "dataset/train/A/1.jpg"
     assert [name for name, _ in imported.skipped] == ["test/B/x.txt"]
+
+
+@pytest.mark.parametrize(
+    "called",
+    [("Training", "PublicTest", "PrivateTest"), ("train", "dev", "test"), ("train_set", "val_set", "Test Set"),
+     ("TRAIN", "eval", "testing")],
+)  # fmt: skip
+def test_parts_are_known_by_the_names_that_people_give_them(
+    tmp_path: Path, incoming: Path, called: tuple[str, str, str]
+) -> None:
+    images = [f"{part}/{label}/{part}.jpg" for part in called for label in ("A", "B")]
+    source = make(tmp_path / "fer", *images, "docs/paper/readme.txt", "results/.hidden.jpg", "validation/A/notes.txt")
+    imported = import_folder(source, incoming)
+    assert splits(incoming) == {
+        f"{label}/{part}.jpg": split for part, split in zip(called, SPLITS, strict=True) for label in ("A", "B")
+    }
+    assert [name for name, reason in imported.skipped if reason == "a folder without images"] == [
+        "docs", "results", "validation"
+    ]  # fmt: skip
+
+
+def test_where_one_part_alone_has_images_they_are_as_if_not_split(tmp_path: Path, incoming: Path) -> None:
+    import_folder(make(tmp_path / "fer", "train/A/1.jpg", "train/B/2.jpg", "test/A/notes.txt"), incoming)
+    assert names(incoming) == ["A/1.jpg", "B/2.jpg"]
+
+
+@pytest.mark.parametrize("other", ["samples/A/9.jpg", "samples/9.jpg"])
+def test_images_beside_the_parts_are_not_left_out_in_silence(tmp_path: Path, incoming: Path, other: str) -> None:
+    with pytest.raises(DataError, match="with no other folder of images beside them"):
+        import_folder(make(tmp_path / "fer", "train/A/1.jpg", "train/B/2.jpg", "test/A/3.jpg", other), incoming)
+
+
+def test_a_part_of_pictures_that_are_not_taken_does_not_vanish(tmp_path: Path, incoming: Path) -> None:
+    source = make(tmp_path / "fer", "train/A/1.jpg", "train/B/2.jpg", "test/A/3.jpg", "val/A/4.heic")
+    (source / "val/A/4.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    with pytest.raises(DataError, match="none in A, but 1 unsupported ones"):
+        import_folder(source, incoming)
 
 
 @pytest.mark.parametrize("link", [True, False])

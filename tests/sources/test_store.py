@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from facesent.core.errors import DataError
-from facesent.core.files import FilesError
+from facesent.core.files import FilesError, replaced
 from facesent.dataset.files import describe
 from facesent.sources import dvc, store
-from facesent.sources.store import install, settle, staging
+from facesent.sources.store import alone, install, settle, staging
 
 pytestmark = pytest.mark.slow
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 def fill(folder: Path, text: str) -> Path:
@@ -206,20 +208,136 @@ def _die_at(step: str) -> None:
     dvc.track = counted_track
 
 
+def test_what_a_kill_left_of_a_table_is_never_data(project: Path) -> None:
+    """As `facesent forget` writes it."""
+    for name in (".dvcignore", ".gitignore"):
+        shutil.copy(REPOSITORY / name, ".")
+    bring(Path("data"), "old")
+    pointer, data = Path("data.dvc").read_bytes(), describe(Path("data"))
+    child = os.fork()
+    if not child:
+        with replaced(Path("data/metadata.csv")) as draft:
+            draft.write_text("half")
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    [left] = Path("data").glob(".draft-*")
+    assert describe(Path("data")) == data
+    dvc.track(Path("data"))
+    assert Path("data.dvc").read_bytes() == pointer
+    shutil.copytree(left, left.name)
+    said = subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, check=True).stdout
+    assert left.name not in said
+    with alone(Path("data")):
+        assert not left.exists()
+
+
 def test_only_one_at_a_time(plain: Path) -> None:
     with staging(Path("data")), pytest.raises(FilesError, match="another `facesent data`"), staging(Path("data")):
         pass
 
 
-@pytest.mark.parametrize("kind", ["link", "file", "."])
+@pytest.mark.parametrize("kind", ["file", "."])
 def test_what_cannot_be_a_data_folder_is_refused(plain: Path, kind: str) -> None:
-    Path("elsewhere").mkdir()
-    if kind == "link":
-        Path("data").symlink_to("elsewhere")
-    elif kind == "file":
+    if kind == "file":
         Path("data").touch()
     with pytest.raises(DataError, match="Expected a folder"), staging(Path("." if kind == "." else "data")):
         pass
+
+
+@pytest.mark.parametrize(
+    ("target", "advice"),
+    [
+        ("big faces", "Take its images in: rm data && facesent data import '{target}' --link$"),
+        ("gone", "where no folder is. Remove it: rm data$"),
+    ],
+)
+def test_a_link_is_refused_with_what_to_do_about_it(plain: Path, target: str, advice: str) -> None:
+    Path("big faces").mkdir()
+    Path("data").symlink_to(target)
+    said = f"Expected a folder for the images in data. Received: a link to .*{advice.format(target=plain / target)}"
+    with pytest.raises(DataError, match=said), staging(Path("data")):
+        pass
+
+
+IN_A_MOUNT = """
+from pathlib import Path
+from facesent.core.errors import DataError
+from facesent.sources.store import alone, staging
+
+try:
+    with staging(Path("data")):
+        print("staged")
+except DataError as error:
+    print(error)
+with alone(Path("data")):
+    print("alone")
+"""
+
+
+@pytest.mark.parametrize("place", ["data", "data/A"])
+@pytest.mark.parametrize("mount", ["mount -t tmpfs none", "mount --bind elsewhere"])
+def test_where_a_disk_is_mounted_nothing_is_begun(plain: Path, mount: str, place: str) -> None:
+    fill(Path("data"), "old")
+    Path("elsewhere").mkdir()
+    # In a mount namespace of its own.
+    inside = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-ec"]
+    if subprocess.run([*inside, f"{mount} {place}"], capture_output=True).returncode:
+        pytest.skip("this machine allows no mounts")
+    command = f'{mount} {place}; exec "$0" "$@"'
+    done = subprocess.run([*inside, command, sys.executable, "-c", IN_A_MOUNT], capture_output=True, text=True)
+    refused, other = done.stdout.splitlines()
+    assert refused.startswith("Expected data to be a plain folder, whose place new content can take. Received: a disk")
+    assert f"mounted at {plain / place}. Mount one at a folder above" in refused
+    # Who forgets a person removes files, and needs no other folder.
+    assert other == "alone"
+    assert names(plain) == ["data", "elsewhere"]
+
+
+BRING = """
+import sys
+from pathlib import Path
+from facesent.core.errors import DataError
+from facesent.sources.store import install, settle, staging
+
+try:
+    settle(Path("data"))
+    with staging(Path("data")) as incoming:
+        (incoming / "A").mkdir(parents=True)
+        (incoming / "A" / "1.jpg").write_text(sys.argv[1])
+        install(incoming, Path("data"), replace=True)
+except DataError as error:
+    print(error)
+"""
+
+
+def bring_as_one_whom_modes_bind(text: str) -> str:
+    """What it says; root is bound by them without its capabilities."""
+    without = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    if without and subprocess.run([*without, "true"], capture_output=True).returncode:
+        pytest.skip("this machine lets root give up no capabilities")
+    command = [*without, sys.executable, "-c", BRING, text]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_read_only_class_folders_are_replaced_and_leave_nothing(project: Path) -> None:
+    fill(Path("data"), "old")
+    subprocess.run(["chmod", "-R", "a-w", "data"], check=True)
+    assert bring_as_one_whom_modes_bind("new") == ""
+    assert Path("data/A/1.jpg").read_text() == "new"
+    assert names(project) == ["data", "data.dvc"]
+
+
+def test_what_may_not_be_removed_is_named_with_the_way_to_do_it(project: Path) -> None:
+    if os.geteuid():
+        pytest.skip("only root gives files away")
+    bring(Path("data"), "old")
+    Path("data/A").chmod(0o755)
+    os.chown("data/A", 65534, 65534)
+    said = bring_as_one_whom_modes_bind("new")
+    assert said.startswith("Expected to remove .data-outgoing, which is not used any more. Received: ")
+    assert said.endswith("Remove it: sudo rm -r .data-outgoing\n")
+    subprocess.run(["rm", "-r", ".data-outgoing"], check=True)
+    assert bring_as_one_whom_modes_bind("newer") == ""
 
 
 def test_any_folder_of_the_repository_will_do(project: Path) -> None:

@@ -87,7 +87,7 @@ def test_as_a_program_it_ends_with_one_message_and_status_1(make_project: MakePr
 
 def test_without_data_the_message_says_how_to_get_some(make_project: MakeProject, tmp_path: Path) -> None:
     project = make_project(images=0)
-    with pytest.raises(Exception, match="facesent data draw"):
+    with pytest.raises(Exception, match="facesent data status"):
         validate(project, tmp_path / "nowhere")
 
 
