@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from urllib.parse import quote
 
 from facesent.core.errors import TrackingError
-from facesent.registry.credentials import move_credentials, without_credentials
+from facesent.registry.credentials import encoding_troubles, move_credentials, without_credentials
 
 # What MLflow answers where a run, a model, a version or an alias is not there.
 MISSING = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
@@ -74,13 +74,16 @@ def encoded_letters(folder: Path) -> list[str]:
 def address_troubles() -> Iterator["Trouble"]:
     """What is wrong with MLFLOW_TRACKING_URI: MLflow takes HOST:PORT, and http with one slash, for a folder.
 
-    In a folder itself it keeps no more runs, unless MLFLOW_ALLOW_FILE_STORE says so.
+    In a folder itself it keeps no more runs, unless MLFLOW_ALLOW_FILE_STORE says so. And what is wrong with the
+    certificates by which it trusts a server.
     """
     from facesent.core.surroundings import Trouble
     from facesent.registry.postgres import driver_troubles
 
+    yield from encoding_troubles("MLFLOW_TRACKING_URI", named_store() or "")
     shown = without_credentials(named_store() or "")
     yield from driver_troubles(shown)
+    yield from _certificate_troubles(shown)
     if re.match(r"https?:(?!//)", shown) or re.fullmatch(r"[\w.-]+:\d+(/.*)?", shown):
         host = re.sub(r"^https?:/*", "", shown)
         what = f"expected the form http://HOST:5000. Received: {shown}"
@@ -95,6 +98,14 @@ def address_troubles() -> Iterator["Trouble"]:
             f"--source {shown.removeprefix('file://').removeprefix('file:')} --target {LOCAL_STORE}"
         )
         yield Trouble("MLFLOW_TRACKING_URI", what, advice)
+
+
+def _certificate_troubles(address: str) -> Iterator["Trouble"]:
+    if address.startswith("https:") and os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() not in ("true", "1"):
+        from facesent.core import certificates
+
+        counts = [name for name in certificates.OF_MLFLOW if os.environ.get(name)][:1]
+        yield from certificates.troubles(tuple(counts))
 
 
 def _is_folder(address: str) -> bool:
