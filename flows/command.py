@@ -4,6 +4,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from facesent.core.paths import Project
 from facesent.core.scratch import own_temporary_folder
 from facesent.dataset.files import check_names
 from facesent.registry.client import address_troubles, prepare
+from facesent.registry.tracking_server import server_troubles
 from flows.killed import says_its_process
 from flows.refusals import of_prefect
 from flows.server import prefect_api
@@ -54,7 +56,7 @@ def run_flow(name: str, flow: Callable[[Ready], "State[Any]"], *, again: str) ->
         if Project().data.is_dir():
             check_names(Project().data)
         prepare()
-        surroundings.refuse(address_troubles())
+        surroundings.refuse(chain(address_troubles(), server_troubles()))
         leave_unusable_proxies_out()
         with prefect_api() as ready, says_its_process():
             state = flow(ready)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from facesent.core import certificates, object_storage
@@ -14,6 +15,8 @@ from facesent.doctor.finding import Finding, problem
 from facesent.registry.addresses import sqlite_file
 from facesent.registry.client import address_troubles, named_store
 from facesent.registry.credentials import without_credentials
+from facesent.registry.store import file_troubles
+from facesent.registry.tracking_server import server_troubles
 
 if TYPE_CHECKING:
     from requests import Response
@@ -34,12 +37,9 @@ def findings(project: Project) -> Iterator[Finding]:
 
 
 def _tracking(project: Project) -> Finding:
-    for trouble in address_troubles():
+    for trouble in chain(address_troubles(), file_troubles(), server_troubles()):
         return problem(trouble)
     address = named_store()
-    if not address and (project.root / "mlflow.db").is_dir():
-        advice = "move it away; a container makes it where it is to mount a file that is not there"
-        return Finding("MLflow", "problem", "mlflow.db is a folder", advice)
     if not address and not (project.root / "mlflow.db").is_file():
         return Finding("MLflow", "note", "no mlflow.db yet", "the first training writes it: python -m flows.pipeline")
     shown = without_credentials(address) if address else "mlflow.db in this folder"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from urllib.parse import quote
@@ -125,9 +126,12 @@ def mlflow_answers(*, makes_store: bool = True) -> Iterator[None]:
 
     from facesent.registry.addresses import check_folder
     from facesent.registry.postgres import check_reachable
-    from facesent.registry.store import create_store
+    from facesent.registry.store import create_store, file_troubles
+    from facesent.registry.tracking_server import server_troubles
 
     check_folder()
+    for trouble in chain(file_troubles(), server_troubles()):
+        raise TrackingError(f"{trouble.subject}: {trouble.what}. {trouble.advice}")
     try:
         check_reachable()
         if makes_store:
