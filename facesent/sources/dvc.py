@@ -103,10 +103,19 @@ def can_check_out(data_dir: Path) -> bool:
 
 
 def has_remote(root: Path) -> bool:
-    """Whether the DVC project in ``root`` has a default remote."""
-    from dvc.config import Config
+    """Whether the DVC project in ``root`` has a default remote.
 
-    return bool(Config(str(root / ".dvc"))["core"].get("remote"))
+    Raises:
+        DataError: DVC's settings cannot be read.
+    """
+    from dvc.config import Config, ConfigError
+
+    try:
+        return bool(Config(str(root / ".dvc"))["core"].get("remote"))
+    except ConfigError as error:
+        files = f"{root / '.dvc' / 'config'}, config.local beside it, or DVC's global ones"
+        said = str(error).rstrip(".")
+        raise DataError(f"Expected settings of DVC in {files}. Received: {said}. Correct that file.") from None
 
 
 def pull(data_dir: Path) -> None:
