@@ -6,9 +6,10 @@ from pathlib import Path
 
 from facesent.core.surroundings import Trouble
 
-OF_PREFECT = ("PREFECT_API_SSL_CERT_FILE", "SSL_CERT_FILE")
 # The first one that is set counts.
-OF_MLFLOW = ("MLFLOW_TRACKING_SERVER_CERT_PATH", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+OF_REQUESTS = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+OF_MLFLOW = ("MLFLOW_TRACKING_SERVER_CERT_PATH", *OF_REQUESTS)
+OF_PREFECT = ("PREFECT_API_SSL_CERT_FILE", "SSL_CERT_FILE")
 _ALL = (*OF_PREFECT, "SSL_CERT_DIR", *OF_MLFLOW, "AWS_CA_BUNDLE")
 
 _REFUSED = "certificate verify failed"
