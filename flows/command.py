@@ -4,11 +4,11 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from prefect.client.schemas.objects import State
-from prefect.exceptions import PrefectHTTPStatusError
 
 from facesent.core import surroundings
 from facesent.core.console import leave_at_once
@@ -19,8 +19,9 @@ from facesent.core.paths import Project
 from facesent.core.scratch import own_temporary_folder
 from facesent.dataset.files import check_names
 from facesent.registry.client import address_troubles, prepare
-from facesent.registry.credentials import without_credentials
+from facesent.registry.tracking_server import server_troubles
 from flows.killed import says_its_process
+from flows.refusals import of_prefect
 from flows.server import prefect_api
 
 Ready = Callable[[], None]
@@ -28,24 +29,9 @@ Ready = Callable[[], None]
 
 def _without_traceback(record: logging.LogRecord) -> bool:
     """Let Prefect's line about the end of a task or flow stand alone, where its message is for people."""
-    if record.exc_info and (error := record.exc_info[1]) and (to_put_right(error) or _of_prefect(error)):
+    if record.exc_info and (error := record.exc_info[1]) and (to_put_right(error) or of_prefect(error)):
         record.exc_info = None
     return True
-
-
-def _of_prefect(error: BaseException) -> str | None:
-    """What became of Prefect's server, and what to do; None for another error."""
-    if "Failed to reach API" in str(error):
-        start = "Start it with `prefect server start`, or unset PREFECT_API_URL to run without a server."
-        return f"{error}. {start}"
-    if isinstance(error, PrefectHTTPStatusError):
-        address = without_credentials(str(error.request.url))
-        received = f"{error.response.status_code} {error.response.reason_phrase} from {address}"
-        return (
-            f"Expected Prefect's server to keep the state of the run. Received: {received}. Free space if its disk is "
-            "full, then run it again."
-        )
-    return None
 
 
 for _name in ("prefect.task_runs", "prefect.flow_runs"):
@@ -70,12 +56,12 @@ def run_flow(name: str, flow: Callable[[Ready], "State[Any]"], *, again: str) ->
         if Project().data.is_dir():
             check_names(Project().data)
         prepare()
-        surroundings.refuse(address_troubles())
+        surroundings.refuse(chain(address_troubles(), server_troubles()))
         leave_unusable_proxies_out()
         with prefect_api() as ready, says_its_process():
             state = flow(ready)
     except Exception as error:
-        if (said := in_a_line(error) or _of_prefect(error)) is None:
+        if (said := in_a_line(error) or of_prefect(error)) is None:
             raise
         return _say(name, said), None
     finally:

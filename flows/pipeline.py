@@ -42,7 +42,9 @@ from flows.summary import Steps, Summary, summarise
 APPROVAL_HOURS = 24.0
 _MAKES_MODEL = "train"
 _NEEDED_LAST = ("facesent.promotion.register", "facesent.promotion.judge", "facesent.promotion.canary.trial")
-Hours = Annotated[float, Field(ge=0)]
+# Ten years: more than anybody waits, and a date that there is.
+_MOST_HOURS = 87_600
+Hours = Annotated[float, Field(ge=0, le=_MOST_HOURS, allow_inf_nan=False)]
 
 
 @flow(name="facesent-pipeline")
@@ -199,11 +201,20 @@ def _flow_run_in_environment() -> Iterator[None]:
             os.environ[FLOW_RUN_VARIABLE] = before
 
 
+def hours(text: str) -> float:
+    """The value of ``--approval-hours``."""
+    number = float(text)
+    # Also false of what is not a number.
+    if not 0 <= number <= _MOST_HOURS:
+        raise argparse.ArgumentTypeError(f"expected 0 to {_MOST_HOURS:,} hours. Received: {text}")
+    return number
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m flows.pipeline", description="Run the flow once, here.")
     help_of_draw = "if there is no data/, check out what data.dvc describes, or draw faces"
     parser.add_argument("--draw", "--sample", action="store_true", help=help_of_draw)
     help_of_hours = "how long to wait for `facesent approve`, with gate.approval: true; by default %(default)s"
-    parser.add_argument("--approval-hours", type=float, default=APPROVAL_HOURS, help=help_of_hours)
+    parser.add_argument("--approval-hours", type=hours, default=APPROVAL_HOURS, help=help_of_hours)
     options = parser.parse_args()
     sys.exit(main(draw=options.draw, approval_hours=options.approval_hours))

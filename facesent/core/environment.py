@@ -32,6 +32,9 @@ def settle() -> None:
     # Its keras.json in the home may say another backend, data format or precision.
     os.environ.setdefault("KERAS_HOME", str((_CACHE / "keras").absolute()))
     os.environ.setdefault("KERAS_BACKEND", BACKENDS[0])
+    # Without that package it leaves TensorFlow no Keras at all, by which faces are found.
+    if os.environ.get("TF_USE_LEGACY_KERAS") and not find_spec("tf_keras"):
+        os.environ["TF_USE_LEGACY_KERAS"] = "0"
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             # A terminal that knows ASCII alone shows what it can.

@@ -77,6 +77,8 @@ def exit_when_told(again: str = "Run it again to go on.") -> None:
     Args:
         again: what to do after an interruption, as a sentence.
     """
+    # First of all: the next file that is opened would take the place of a stream that is missing.
+    open_missing_streams()
     _interruption.again = again
     # nohup, and a shell that puts it into the background, have some of them ignored.
     heard = [
@@ -97,6 +99,16 @@ def exit_when_told(again: str = "Run it again to go on.") -> None:
         signal.signal(each, leave)
     if signal.SIGINT in heard:
         _interruption.watch()
+
+
+def open_missing_streams() -> None:
+    """Give a process that was started without one of its streams, as by ``2>&-``, one that leads nowhere."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # The lowest number that is free: its own, also for those that this process starts.
+            number = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
 def end_at_last(act: Callable[[], None]) -> None:

@@ -2,9 +2,12 @@
 
 import re
 
+from facesent.core import certificates
+
 SCHEME = "s3://"
 INSTALL = "Install what speaks to it: pip install -e '.[s3]'"
 
+_CERTIFICATE = "ssl validation failed"
 # Of what was asked: long, and told by nobody.
 _QUERY = re.compile(r"(://[^\s\"'?]+)\?[^\s\"']*")
 _PACKAGES = ("boto3", "botocore", "s3transfer")
@@ -54,6 +57,15 @@ def in_words(error: BaseException) -> str:
     return _QUERY.sub(r"\1", str(error))
 
 
+def certificate_advice(said: str) -> str:
+    """What to do about a certificate of the storage that was refused; empty where ``said`` tells of none."""
+    if _CERTIFICATE not in said.lower():
+        return ""
+    return certificates.advice_for(said, "AWS_CA_BUNDLE") or "Correct AWS_CA_BUNDLE, or unset it."
+
+
 def advice_for(said: str) -> str:
     """What to do about what the storage said; empty where that is not known."""
+    if advice := certificate_advice(said):
+        return advice
     return next((advice for sign, advice in _ADVICE.items() if sign in said.lower()), "")

@@ -19,6 +19,8 @@ from facesent.core.paths import Project
 # Of Keras; the first is the default.
 BACKENDS = ("tensorflow", "jax", "torch")
 _WRITTEN = ("dvc.yaml", "dvc.lock", "data.dvc", "params.yaml", "assignment.csv")
+# Of DVC; the second one is this machine's own.
+_SETTINGS = (".dvc/config", ".dvc/config.local")
 _MARKS = ("<<<<<<< ", ">>>>>>> ")
 _NO_REPOSITORY = "not a git repository"
 _SECONDS_OF_A_WRITE = 0.2
@@ -78,6 +80,7 @@ def refuse(found: Iterable[Trouble]) -> None:
 def troubles(root: Path) -> Iterator[Trouble]:
     """What of git, of DVC, of Keras keeps the project in ``root`` from working."""
     yield from git_troubles(root)
+    yield from _broken_settings(root)
     yield from _no_repository(root)
     yield from conflicts(root)
     yield from _broken_rwlock(root)
@@ -127,8 +130,8 @@ def _no_repository(root: Path) -> Iterator[Trouble]:
 
 
 def _says_no_scm(root: Path) -> bool:
-    files = [root / ".dvc" / "config", root / ".dvc" / "config.local"]
-    return any("no_scm = true" in file.read_text(encoding="utf-8").lower() for file in files if file.is_file())
+    files = [root / name for name in _SETTINGS]
+    return any("no_scm = true" in file.read_text("utf-8", "replace").lower() for file in files if file.is_file())
 
 
 def _repository(root: Path) -> Path:
@@ -148,6 +151,21 @@ def conflicts(root: Path) -> Iterator[Trouble]:
             ways = f"git checkout --ours {name}` or `--theirs`, or resolve it by hand"
             advice = f"Take one side with `{ways}; then git add {name}"
             yield Trouble(name, f"git's conflict markers, from line {marked}", advice)
+
+
+def _broken_settings(root: Path) -> Iterator[Trouble]:
+    """DVC would not say which file; a merge may have left its marks in one."""
+    from configobj import ConfigObj, ConfigObjError
+
+    for name in _SETTINGS:
+        file = root / name
+        if not file.is_file():
+            continue
+        try:
+            with file.open("rb") as lines:
+                ConfigObj(lines, default_encoding="utf-8", raise_errors=True)
+        except (ConfigObjError, UnicodeDecodeError) as error:
+            yield Trouble(name, f"expected settings of DVC. Received: {error}".rstrip("."), "Correct it by hand")
 
 
 def _remove_broken_rwlock(root: Path) -> None:

@@ -2,22 +2,25 @@
 
 import os
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from facesent.core import object_storage
+from facesent.core import certificates, object_storage
 from facesent.core.environment import unusable_proxies
 from facesent.core.errors import FacesentError
 from facesent.core.paths import Project
-from facesent.doctor import prefect_home, storage
+from facesent.doctor import prefect_server, storage
+from facesent.doctor.answers import NoAnswerError, answer_of, checked_by
 from facesent.doctor.finding import Finding, problem
 from facesent.registry.addresses import sqlite_file
 from facesent.registry.client import address_troubles, named_store
 from facesent.registry.credentials import without_credentials
+from facesent.registry.store import file_troubles
+from facesent.registry.tracking_server import server_troubles
 
 if TYPE_CHECKING:
     from requests import Response
 
-_SECONDS = 5
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
@@ -28,17 +31,15 @@ def findings(project: Project) -> Iterator[Finding]:
     if tracking.state == "ok":
         yield _champion()
         yield from _artifacts()
-    yield _prefect(project)
+    yield prefect_server.finding(project)
     yield from _proxies()
+    yield from map(problem, certificates.troubles())
 
 
 def _tracking(project: Project) -> Finding:
-    for trouble in address_troubles():
+    for trouble in chain(address_troubles(), file_troubles(), server_troubles()):
         return problem(trouble)
     address = named_store()
-    if not address and (project.root / "mlflow.db").is_dir():
-        advice = "move it away; a container makes it where it is to mount a file that is not there"
-        return Finding("MLflow", "problem", "mlflow.db is a folder", advice)
     if not address and not (project.root / "mlflow.db").is_file():
         return Finding("MLflow", "note", "no mlflow.db yet", "the first training writes it: python -m flows.pipeline")
     shown = without_credentials(address) if address else "mlflow.db in this folder"
@@ -47,10 +48,20 @@ def _tracking(project: Project) -> Finding:
         return Finding(
             "MLflow", "problem", f"{shown}: read-only", "give yourself write permission for it and its folder"
         )
-    if address and address.startswith("http") and (refusal := _refused(address.rstrip("/") + "/health", _of_mlflow())):
-        advice = "start the server that MLFLOW_TRACKING_URI names, or unset it to use mlflow.db in this folder"
-        return Finding("MLflow", "problem", f"{shown}: {refusal}", advice)
+    if address and address.startswith("http"):
+        try:
+            _ask_mlflow(address.rstrip("/"))
+        except NoAnswerError as error:
+            advice = "start the server that MLFLOW_TRACKING_URI names, or unset it to use mlflow.db in this folder"
+            return Finding("MLflow", "problem", f"{shown}: {error}", error.advice or advice)
     return Finding("MLflow", "ok", shown)
+
+
+def _ask_mlflow(address: str) -> None:
+    answer = answer_of(f"{address}/health", certificates.OF_MLFLOW[0], verify=_of_mlflow())
+    # Servers that ask who is there are there.
+    if not answer.ok and answer.status_code not in {401, 403}:
+        raise NoAnswerError(f"status {answer.status_code}")
 
 
 def _champion() -> Finding:
@@ -98,20 +109,17 @@ def _in_bucket(subject: str, address: str) -> Finding:
 
 def _behind_server(subject: str) -> Finding:
     """The server lists what its own store has: with its credentials, not with those of this machine."""
-    import requests
-
     server = (named_store() or "").rstrip("/")
     user = os.environ.get("MLFLOW_TRACKING_USERNAME")
     try:
-        answer = requests.get(
-            f"{server}/api/2.0/mlflow-artifacts/artifacts",
-            {"path": ""},
-            auth=(user, os.environ.get("MLFLOW_TRACKING_PASSWORD", "")) if user else None,
-            timeout=_SECONDS,
+        answer = answer_of(
+            f"{server}/api/2.0/mlflow-artifacts/artifacts?path=",
+            certificates.OF_MLFLOW[0],
             verify=_of_mlflow(),
+            user=(user, os.environ.get("MLFLOW_TRACKING_PASSWORD", "")) if user else None,
         )
-    except requests.RequestException as error:
-        return Finding(subject, "problem", f"{server}: {type(error).__name__}", "see the log of that server")
+    except NoAnswerError as error:
+        return Finding(subject, "problem", f"{server}: {error}", error.advice or "see the log of that server")
     if answer.ok or answer.status_code in {401, 403}:
         return Finding(subject, "ok", f"the server keeps them: {server}")
     said = without_credentials(_message(answer))
@@ -126,19 +134,6 @@ def _message(answer: "Response") -> str:
         return f"status {answer.status_code}"
 
 
-def _prefect(project: Project) -> Finding:
-    address = os.environ.get("PREFECT_API_URL")
-    for trouble in prefect_home.address_troubles(address) if address else prefect_home.troubles(project.root):
-        return problem(trouble)
-    if not address:
-        what = "PREFECT_API_URL is not set: flows start a temporary server"
-        return Finding("Prefect", "ok", what)
-    if refusal := _refused(address.rstrip("/") + "/health", _of_prefect()):
-        advice = "start it with `prefect server start`, or unset PREFECT_API_URL"
-        return Finding("Prefect", "problem", f"{without_credentials(address)}: {refusal}", advice)
-    return Finding("Prefect", "ok", without_credentials(address))
-
-
 def _proxies() -> Iterator[Finding]:
     named = [name for each in _PROXIES for name in (each, each.lower()) if os.environ.get(name)]
     unusable = unusable_proxies()
@@ -149,26 +144,4 @@ def _proxies() -> Iterator[Finding]:
 
 
 def _of_mlflow() -> bool | str:
-    """How its client checks certificates: not at all, by those in a file, or as everybody does."""
-    return _checked_by("MLFLOW_TRACKING_INSECURE_TLS", "MLFLOW_TRACKING_SERVER_CERT_PATH")
-
-
-def _of_prefect() -> bool | str:
-    return _checked_by("PREFECT_API_TLS_INSECURE_SKIP_VERIFY", "PREFECT_API_SSL_CERT_FILE")
-
-
-def _checked_by(insecure: str, file: str) -> bool | str:
-    return os.environ.get(insecure, "").lower() not in ("true", "1") and (os.environ.get(file) or True)
-
-
-def _refused(address: str, verify: bool | str) -> str:
-    """Why an address does not answer; empty where it does."""
-    import requests
-
-    try:
-        answer = requests.get(address, timeout=_SECONDS, verify=verify)
-    except requests.RequestException as error:
-        # Its text may repeat the address with the password.
-        return type(error).__name__
-    # Servers that ask who is there are there.
-    return "" if answer.ok or answer.status_code in {401, 403} else f"status {answer.status_code}"
+    return checked_by("MLFLOW_TRACKING_INSECURE_TLS", certificates.OF_MLFLOW[0])

@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from urllib.parse import quote
 
 from facesent.core.errors import TrackingError
-from facesent.registry.credentials import move_credentials, without_credentials
+from facesent.registry.credentials import encoding_troubles, move_credentials, without_credentials
 
 # MLflow's codes for what is not there.
 _MISSING = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
@@ -74,13 +75,16 @@ def encoded_letters(folder: Path) -> list[str]:
 def address_troubles() -> Iterator["Trouble"]:
     """What is wrong with MLFLOW_TRACKING_URI: MLflow takes HOST:PORT, and http with one slash, for a folder.
 
-    In a folder itself it keeps no more runs, unless MLFLOW_ALLOW_FILE_STORE says so.
+    In a folder itself it keeps no more runs, unless MLFLOW_ALLOW_FILE_STORE says so. And what is wrong with the
+    certificates by which it trusts a server.
     """
     from facesent.core.surroundings import Trouble
     from facesent.registry.postgres import driver_troubles
 
+    yield from encoding_troubles("MLFLOW_TRACKING_URI", named_store() or "")
     shown = without_credentials(named_store() or "")
     yield from driver_troubles(shown)
+    yield from _certificate_troubles(shown)
     if re.match(r"https?:(?!//)", shown) or re.fullmatch(r"[\w.-]+:\d+(/.*)?", shown):
         host = re.sub(r"^https?:/*", "", shown)
         what = f"expected the form http://HOST:5000. Received: {shown}"
@@ -95,6 +99,14 @@ def address_troubles() -> Iterator["Trouble"]:
             f"--source {shown.removeprefix('file://').removeprefix('file:')} --target {LOCAL_STORE}"
         )
         yield Trouble("MLFLOW_TRACKING_URI", what, advice)
+
+
+def _certificate_troubles(address: str) -> Iterator["Trouble"]:
+    if address.startswith("https:") and os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() not in ("true", "1"):
+        from facesent.core import certificates
+
+        counts = [name for name in certificates.OF_MLFLOW if os.environ.get(name)][:1]
+        yield from certificates.troubles(tuple(counts))
 
 
 def _is_folder(address: str) -> bool:
@@ -114,9 +126,12 @@ def mlflow_answers(*, makes_store: bool = True) -> Iterator[None]:
 
     from facesent.registry.addresses import check_folder
     from facesent.registry.postgres import check_reachable
-    from facesent.registry.store import create_store
+    from facesent.registry.store import create_store, file_troubles
+    from facesent.registry.tracking_server import server_troubles
 
     check_folder()
+    for trouble in chain(file_troubles(), server_troubles()):
+        raise TrackingError(f"{trouble.subject}: {trouble.what}. {trouble.advice}")
     try:
         check_reachable()
         if makes_store:

@@ -1,8 +1,12 @@
 """Credentials kept out of addresses, which MLflow prints, logs and puts into its errors."""
 
 import re
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
+
+if TYPE_CHECKING:
+    from facesent.core.surroundings import Trouble
 
 _USER_AND_PASSWORD = re.compile(r"(?<=://)[^/\s]*@")
 # A database's may hold a slash, by which an address of the web ends its host.
@@ -16,12 +20,37 @@ def move_credentials(environ: MutableMapping[str, str]) -> None:
     Where both are set those of the address count, as they do for MLflow. A database's address keeps them: there is no
     other place for them.
     """
-    parts = urlsplit(environ.get("MLFLOW_TRACKING_URI", ""))
+    address = environ.get("MLFLOW_TRACKING_URI", "")
+    if not _can_be_split(address):
+        return
+    parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or "@" not in parts.netloc:
         return
     environ["MLFLOW_TRACKING_URI"] = without_credentials(parts.geturl())
     environ["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username or "")
     environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password or "")
+
+
+def encoding_troubles(name: str, address: str) -> Iterator["Trouble"]:
+    """Whether nobody can tell the parts of an address; it is not shown, as its password could be anywhere in it.
+
+    Args:
+        name: of the variable that has it.
+        address: its value.
+    """
+    from facesent.core.surroundings import Trouble
+
+    if not _can_be_split(address):
+        what = "expected an address. Received: one whose host cannot be told from its user and password"
+        yield Trouble(name, what, "Percent-encode the signs in these, for instance [ as %5B, ] as %5D")
+
+
+def _can_be_split(address: str) -> bool:
+    try:
+        urlsplit(address)
+    except ValueError:
+        return False
+    return True
 
 
 def without_credentials(text: str) -> str:

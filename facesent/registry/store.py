@@ -1,15 +1,31 @@
 """MLflow's database where it is a file: it is made whole or not at all."""
 
+import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from facesent.core.errors import TrackingError
 from facesent.core.files import locked, replaced
+from facesent.core.surroundings import Trouble
 from facesent.registry.addresses import sqlite_file
 
 # Another process makes its tables in seconds.
 _MOST_SECONDS = 120
+
+
+def file_troubles() -> Iterator[Trouble]:
+    """Why nobody can read the database: MLflow would try for two minutes."""
+    database = sqlite_file()
+    if database is None or not database.exists():
+        return
+    if database.is_dir():
+        advice = "Move it away: a container makes it where it is to mount a file that is not there"
+        yield Trouble("MLflow", f"expected a database. Received: {database}, a folder", advice)
+    elif not os.access(database, os.R_OK):
+        advice = "Give yourself permission to read and write it"
+        yield Trouble("MLflow", f"expected a database. Received: {database}, which you may not read", advice)
 
 
 def create_store() -> None:

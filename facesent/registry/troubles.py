@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from textwrap import shorten
 
-from facesent.core import object_storage
+from facesent.core import certificates, object_storage
 from facesent.core.errors import TrackingError
 from facesent.registry.addresses import DATABASE, sqlite_file
 from facesent.registry.client import address_troubles, named_store
@@ -14,7 +14,7 @@ from facesent.registry.credentials import without_credentials
 _LONGEST = 400
 _SCHEMA = re.compile(r"database schema \(found version (\w+)")
 _DELETED_EXPERIMENT = re.compile(r"The experiment (\d+) must be in the 'active' state")
-_REFUSED = re.compile(r"""\(Caused by \w+\(["']?(?:\w+\([^)]*\): )?(.*?)["']?\)\)""")
+_REFUSED = re.compile(r"""\(Caused by \w+\(["']?(?:\w+\([^)]*\): |\w+\(\d+, ["'])?(.*?)["']?\)\)""")
 # What any other server, or a proxy before this one, gives.
 _PAGE = re.compile(
     r"(?:failed with error code (\d+) .*)?Response body: '\s*<(?:!doctype|html)", re.IGNORECASE | re.DOTALL
@@ -103,6 +103,9 @@ def _advice(said: str) -> str:
         return f"It was deleted. Restore it: {_with_store()}mlflow experiments restore --experiment-id {match[1]}"
     if match := _DATABASE.search(said):
         return f"Make it, with rights to create databases: createdb {match[1]}"
+    # That of an object storage has a variable of its own.
+    if advice := object_storage.certificate_advice(said) or certificates.advice_for(said, certificates.OF_MLFLOW[0]):
+        return advice
     if advice := next((advice for sign, advice in _ADVICE.items() if sign in said.lower()), ""):
         return advice
     if advice := object_storage.advice_for(said):

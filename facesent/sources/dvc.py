@@ -108,7 +108,11 @@ def can_check_out(data_dir: Path) -> bool:
 
 
 def has_remote(root: Path) -> bool:
-    """Whether the DVC project in ``root`` has a default remote."""
+    """Whether the DVC project in ``root`` has a default remote.
+
+    Raises:
+        DataError: DVC's settings cannot be read.
+    """
     return bool(_settings(root)["core"].get("remote"))
 
 
@@ -195,9 +199,9 @@ def _settings(root: Path) -> Any:
     try:
         return Config(str(folder))
     except ConfigError as error:
-        raise DataError(
-            f"Expected DVC's settings in {folder / 'config'}. Received: {str(error).rstrip('.')}. Correct it."
-        ) from None
+        files = f"{folder / 'config'}, config.local beside it, or DVC's global ones"
+        said = str(error).rstrip(".")
+        raise DataError(f"Expected settings of DVC in {files}. Received: {said}. Correct that file.") from None
 
 
 def _digest(source: Path) -> str:

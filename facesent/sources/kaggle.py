@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from facesent.core import certificates
 from facesent.core.console import Progress
 from facesent.core.errors import DataError
+from facesent.core.surroundings import refuse
 
 if TYPE_CHECKING:
     import requests
@@ -41,12 +43,14 @@ def fetch_archive(handle: str, downloads: Path, *, progress: Progress | None = N
 
     Raises:
         DataError: no network, no or refused credentials, no such dataset, a full disk, a broken connection.
+        FacesentError: a variable names certificates that are gone.
     """
     import requests
     from kagglehub.clients import build_kaggle_client
     from kagglehub.config import get_kaggle_credentials
     from kagglesdk.kaggle_env import get_endpoint, get_env  # type: ignore[import-untyped]
 
+    refuse(certificates.troubles(certificates.OF_REQUESTS))
     dataset = _parse(handle)
     try:
         signed_in = get_kaggle_credentials() is not None

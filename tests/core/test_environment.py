@@ -66,5 +66,11 @@ def test_settings_of_another_projects_keras_are_not_read(tmp_path: Path) -> None
     assert found == f"{Path('outputs', 'cache', 'keras').absolute()} tensorflow"
 
 
+@pytest.mark.slow
+def test_faces_are_found_also_where_another_project_asks_for_the_keras_of_old() -> None:
+    find = "from facesent.prediction.faces import all_faces; print(all_faces(np.zeros((50, 50, 3), 'u1')))"
+    assert settled(f"import numpy as np; {find}", TF_USE_LEGACY_KERAS="1") == "[]"
+
+
 def test_text_that_the_terminal_does_not_know_ends_nothing() -> None:
     assert settled("print('→ Größe')", PYTHONIOENCODING="ascii") == "? Gr??e"

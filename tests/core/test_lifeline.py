@@ -87,3 +87,33 @@ def test_the_page_ends_with_the_command_that_serves_it(tmp_path: Path) -> None:
         starter.kill()
     assert len(family) == 1
     assert survivors(family) == []
+
+
+WITHOUT_STREAMS = """
+import os, subprocess, sys
+from facesent.core.lifeline import exit_when_told
+exit_when_told()
+from facesent.core.console import progress_of
+with open("written", "w") as file:
+    with progress_of("work") as report:
+        report(1, 2)
+    print("said", file=sys.stderr)
+    subprocess.run([sys.executable, "-c", "import sys; print('child', file=sys.stderr); sys.stdin.read()"], check=True)
+    os.write(2, b"noise")
+    file.write("kept")
+print("printed")
+"""
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&- 2>&-", "<&-"])
+def test_a_process_without_streams_writes_nothing_of_them_elsewhere(tmp_path: Path, closed: str) -> None:
+    command = ["sh", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, WITHOUT_STREAMS]
+    done = subprocess.run(command, cwd=tmp_path, env=variables(), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "printed\n"), done.stderr
+    assert (tmp_path / "written").read_text() == "kept"
+
+
+def test_a_process_without_an_output_does_its_work(tmp_path: Path) -> None:
+    command = ["sh", "-c", 'exec "$0" -c "$1" >&-', sys.executable, WITHOUT_STREAMS]
+    subprocess.run(command, cwd=tmp_path, env=variables(), check=True, capture_output=True)
+    assert (tmp_path / "written").read_text() == "kept"

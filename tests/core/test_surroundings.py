@@ -49,6 +49,18 @@ def broken_repository(project: Path) -> None:
     (project / ".git" / "config").write_text("[core")
 
 
+def half_of_dvcs_settings(project: Path) -> None:
+    (project / ".dvc" / "config.local").write_text("[core]\n[cor")
+
+
+def conflict_in_dvcs_settings(project: Path) -> None:
+    (project / ".dvc" / "config").write_text("<<<<<<< HEAD\n[core]\n=======\n>>>>>>> other\n")
+
+
+def settings_of_dvc_in_latin_1(project: Path) -> None:
+    (project / ".dvc" / "config.local").write_text("[core]\nremote = café\n", encoding="latin-1")
+
+
 @pytest.mark.parametrize(
     ("break_it", "named"),
     [
@@ -57,6 +69,9 @@ def broken_repository(project: Path) -> None:
         (a_pipe_among_images, "'data/Happy/a.png' is a pipe"),
         (no_repository, "git init"),
         (broken_repository, "git status"),
+        (half_of_dvcs_settings, ".dvc/config.local: expected settings of DVC. Received: Invalid line ('[cor')"),
+        (conflict_in_dvcs_settings, ".dvc/config: expected settings of DVC. Received: Invalid line ('<<<<<<< HEAD')"),
+        (settings_of_dvc_in_latin_1, ".dvc/config.local: expected settings of DVC. Received: 'utf-8' codec"),
     ],
 )
 def test_a_project_that_cannot_work_is_refused_with_the_way_out(

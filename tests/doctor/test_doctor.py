@@ -1,18 +1,16 @@
 import socket
-import ssl
-import subprocess
 from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
 from pathlib import Path
 from shutil import copy
-from threading import Thread
 
 import pytest
 
 from facesent.core.paths import Project
-from facesent.doctor import configured, installed, reachable
+from facesent.doctor import configured, installed, prefect_server, reachable
 from facesent.doctor.finding import Finding
 from facesent.presets import presets
+from tests.helpers.stubs import make_certificate, stub
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -87,24 +85,47 @@ def test_servers_that_do_not_answer_are_problems_and_show_no_password(
 def test_a_server_with_a_certificate_of_ones_own_answers_those_who_know_it(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = ("-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1")
-    files = ("-keyout", "key.pem", "-out", "cert.pem")
-    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *names, *files]
-    subprocess.run(made, check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain("cert.pem", "key.pem")
-    Path("api").mkdir()
-    Path("api/health").touch()
-    with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        Thread(target=server.serve_forever).start()
-        monkeypatch.setenv("PREFECT_API_URL", f"https://127.0.0.1:{server.server_port}/api")
-        stranger = by_subject(reachable.findings(Project(project)))["Prefect"]
-        monkeypatch.setenv("PREFECT_API_SSL_CERT_FILE", "cert.pem")
-        friend = by_subject(reachable.findings(Project(project)))["Prefect"]
-        server.shutdown()
+    files = make_certificate(project)
+    with stub(200, f'"{version("prefect")}"', files=files) as address:
+        monkeypatch.setenv("PREFECT_API_URL", f"{address}/api")
+        stranger = prefect_server.finding(Project(project))
+        monkeypatch.setenv("PREFECT_API_SSL_CERT_FILE", str(files[0]))
+        friend = prefect_server.finding(Project(project))
     assert (stranger.state, "SSLError" in stranger.what) == ("problem", True)
+    assert "PREFECT_API_SSL_CERT_FILE" in stranger.advice
     assert friend.state == "ok", friend
+
+
+@pytest.mark.parametrize(("status", "body", "what", "advice"), [
+    (401, "{}", "it refuses you with status 401", "PREFECT_API_AUTH_STRING"),
+    (403, "{}", "it refuses you with status 403", "PREFECT_API_KEY"),
+    (200, '"2.20.4"', "expected a server of Prefect 3. Received: 2.20.4", "update that server"),
+    (200, "<html>", "something else than Prefect answers", "correct PREFECT_API_URL"),
+    (503, "", "status 503", "prefect server start"),
+])  # fmt: skip
+def test_a_server_of_prefect_that_flows_could_not_use_is_a_problem(
+    project: Path, monkeypatch: pytest.MonkeyPatch, status: int, body: str, what: str, advice: str
+) -> None:
+    with stub(status, body) as address:
+        monkeypatch.setenv("PREFECT_API_URL", f"{address}/api")
+        found = prefect_server.finding(Project(project))
+    assert (found.state, what in found.what, advice in found.advice) == ("problem", True, True), found
+
+
+def test_a_certificate_of_mlflows_server_that_nobody_trusts_is_told_with_its_variable(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with stub(200, "OK", files=make_certificate(project)) as address:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        found = by_subject(reachable.findings(Project(project)))["MLflow"]
+    assert (found.state, "MLFLOW_TRACKING_SERVER_CERT_PATH" in found.advice) == ("problem", True)
+
+
+def test_a_variable_that_names_certificates_which_are_gone_is_a_problem(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/gone.pem")
+    assert by_subject(reachable.findings(Project(project)))["AWS_CA_BUNDLE"].state == "problem"
 
 
 @pytest.mark.parametrize(("address", "advice"), [

@@ -2,7 +2,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from facesent.core.errors import TrackingError
-from facesent.registry.client import mlflow_answers
+from facesent.registry.client import address_troubles, mlflow_answers
 from facesent.registry.credentials import move_credentials, without_credentials
 
 
@@ -23,6 +23,21 @@ def test_what_has_none_or_needs_them_stays(environ: dict[str, str]) -> None:
     before = dict(environ)
     move_credentials(environ)
     assert environ == before
+
+
+@pytest.mark.parametrize(
+    "address", ["postgresql://me:hid[den@h/db", "http://me:hid]den@h", "https://me:[hidden]@h", "http://me:hidden℀@h"]
+)
+def test_an_address_whose_parts_nobody_can_tell_is_refused_without_being_shown(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environ = {"MLFLOW_TRACKING_URI": address}
+    move_credentials(environ)
+    assert environ == {"MLFLOW_TRACKING_URI": address}
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    trouble = next(address_troubles())
+    assert (trouble.subject, "[ as %5B" in trouble.advice) == ("MLFLOW_TRACKING_URI", True)
+    assert "hid" not in str(trouble)
 
 
 def test_text_loses_the_credentials_of_every_address() -> None:

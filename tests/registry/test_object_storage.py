@@ -5,11 +5,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Callable
 from pathlib import Path
-from threading import Thread
 
 import httpx
 import pytest
@@ -24,13 +21,14 @@ from facesent.registry.runs import EXPERIMENT
 from facesent.registry.troubles import of_server
 from facesent.serving.server import served
 from tests.helpers.object_storage import Storage
+from tests.helpers.stubs import stub
 from tests.helpers.trained_project import make_project
 
 pytestmark = pytest.mark.slow
 
 BUCKET = "runs"
 REFUSED = "Expected the object storage of MLflow's artifacts to answer. Received: "
-EXPIRED = b"""<?xml version="1.0" encoding="UTF-8"?>
+EXPIRED = """<?xml version="1.0" encoding="UTF-8"?>
 <Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>"""
 # As where it is not installed.
 WITHOUT_BOTO3 = """
@@ -70,26 +68,6 @@ def champion() -> int:
     version = register.register(make_project(Path())).version
     versions.set_alias(versions.CHAMPION, version)
     return version
-
-
-@contextmanager
-def expired() -> Iterator[str]:
-    """Says of every token that it has expired."""
-
-    class Refusal(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(400)
-            self.send_header("Content-Length", str(len(EXPIRED)))
-            self.end_headers()
-            self.wfile.write(EXPIRED)
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Refusal) as server:
-        Thread(target=server.serve_forever).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
 
 
 @pytest.mark.long
@@ -143,7 +121,7 @@ def test_what_is_refused_is_one_line_that_says_what_to_do(
         f'{REFUSED}Could not connect to the endpoint URL: "http://127.0.0.1:9/{BUCKET}". Check its address and the '
         "network, then run this again."
     )
-    with expired() as address:
+    with stub(400, EXPIRED) as address:
         assert anew(MLFLOW_S3_ENDPOINT_URL=address).endswith(
             "The provided token has expired. Get new credentials, for instance: aws sso login"
         )

@@ -6,9 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 
 import mlflow
 import pytest
@@ -17,6 +15,7 @@ from facesent.core.paths import Project
 from facesent.doctor import reachable
 from facesent.registry import retraining, runs
 from facesent.registry.troubles import is_of_store
+from tests.helpers.stubs import make_certificate, stub
 
 pytestmark = pytest.mark.slow
 
@@ -124,22 +123,18 @@ def test_a_server_that_is_away_is_the_one_that_the_variable_names(mlflow_store: 
     pytest.param(200, "a web page, which is not an answer from MLflow. Set MLFLOW_TRACKING", marks=pytest.mark.long),
 ])  # fmt: skip
 def test_a_page_that_is_not_mlflow(mlflow_store: Path, status: int, advice: str) -> None:
-    class Page(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(b"<!DOCTYPE HTML>\n<html>hello</html>")
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Page) as server:
-        Thread(target=server.serve_forever).start()
-        address = f"http://127.0.0.1:{server.server_port}"
+    with stub(status, "<!DOCTYPE HTML>\n<html>hello</html>") as address:
         line = said(BEGIN, MLFLOW_TRACKING_URI=address, MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
-        server.shutdown()
     assert advice in line
     assert "<" not in line
+
+
+def test_a_certificate_that_nobody_trusts(mlflow_store: Path) -> None:
+    with stub(200, "OK", files=make_certificate(mlflow_store.parent)) as address:
+        line = said(BEGIN, MLFLOW_TRACKING_URI=address, MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
+    assert "Received: connection: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed" in line
+    assert "Set MLFLOW_TRACKING_SERVER_CERT_PATH to the file" in line
+    assert "Start the server" not in line
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,16 @@ import pytest
 
 from facesent.core.errors import DataError
 from facesent.dataset.files import class_folders
-from facesent.sources.dvc import Tracking, matches, repository, shares_files_with_cache, track, tracking, way_back
+from facesent.sources.dvc import (
+    Tracking,
+    has_remote,
+    matches,
+    repository,
+    shares_files_with_cache,
+    track,
+    tracking,
+    way_back,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -51,6 +60,13 @@ def test_content_that_is_not_in_the_cache_yet_matches(project: Path) -> None:
     track(data)
     shutil.rmtree(".dvc/cache")
     assert matches(data)
+
+
+def test_settings_that_dvc_refuses_are_told_with_their_files(project: Path) -> None:
+    assert not has_remote(project)
+    (project / ".dvc" / "config.local").write_text("[core]\nno_such_setting = 1\n")
+    with pytest.raises(DataError, match=r"config\.local beside it.*no_such_setting"):
+        has_remote(project)
 
 
 def test_without_a_repository_nothing_is_done(home: Path, tmp_path: Path) -> None:

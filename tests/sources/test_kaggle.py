@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from facesent.core.errors import DataError
+from facesent.core.errors import DataError, FacesentError
 from facesent.sources.kaggle import fetch_archive
 
 ARCHIVE = bytes(range(256)) * 20_000
@@ -27,6 +27,14 @@ def test_a_versioned_handle_asks_for_that_version(kaggle: Any, tmp_path: Path) -
     kaggle.archive, kaggle.version = ARCHIVE, 2
     fetch_archive(f"{HANDLE}/versions/2", tmp_path)
     assert "GetDataset" not in kaggle.asked
+
+
+def test_certificates_that_are_gone_are_named_with_their_variable(
+    kaggle: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/gone.pem")
+    with pytest.raises(FacesentError, match=r"REQUESTS_CA_BUNDLE: expected certificates. Received: /gone\.pem"):
+        fetch_archive(HANDLE, tmp_path)
 
 
 def test_a_broken_download_goes_on_where_it_stopped(kaggle: Any, tmp_path: Path) -> None:
