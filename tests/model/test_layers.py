@@ -1,4 +1,3 @@
-import importlib
 import json
 import zipfile
 from pathlib import Path
@@ -103,8 +102,3 @@ def test_a_saved_network_names_our_layers_by_a_path_that_stays(tmp_path: Path) -
     assert {layer["registered_name"] for layer in layers if layer["module"].startswith("facesent")} == {
         f"facesent>{name}" for _, name in ours
     }
-
-
-def test_an_older_version_in_a_process_that_knows_this_code_says_what_to_do() -> None:
-    with pytest.raises(ImportError, match=r"Load it in its own process.*facesent predict --version N"):
-        importlib.import_module("facesent.data.faces")
