@@ -26,6 +26,8 @@ _WRITTEN = ("file_name", "group", "split")
 _HEX_DIGITS = {SOURCE: 64, SOURCE_PHASH: 32}
 COLUMNS = (*_WRITTEN, *_HEX_DIGITS)
 _DELIMITERS = ",;\t|"
+# For a carriage return while a table is taken apart; of Unicode's private ones.
+_STAND_IN = "\uf70d"
 # What people and their programs take for it.
 _NEARLY = re.compile(r"metadata\.(csv(\.\w+)?|tsv|jsonl|xlsx?|ods)", re.IGNORECASE)
 # What pandas and databases write for nothing; as groups they would make one person of all whom nobody knows.
@@ -223,8 +225,12 @@ def cells_of(content: bytes) -> list[list[str]]:
         # Excel's own way to say what separates.
         first, text = others.partition("\n")[0], others
     delimiter = max(_DELIMITERS, key=first.count)
+    # Where lines end with a line feed, a carriage return is a part of a name, which few writers put between quotes.
+    is_letter = "\n" in text and "\r\n" not in text
+    text = text.replace("\r", _STAND_IN) if is_letter else text
     # Strict: a quote that nobody closes would swallow all rows behind it.
-    return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)) or [[]]
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    return [[cell.replace(_STAND_IN, "\r") for cell in row] if is_letter else row for row in rows] or [[]]
 
 
 def _column(cell: str) -> str:

@@ -138,7 +138,8 @@ def _showing(run: Run, pictures: list[str], knows: Knows, shows: Shows) -> list[
 def _predictions(run_id: str, path: str) -> pd.DataFrame | None:
     """The table; None where there is none, or a damaged one."""
     try:
-        table = pd.read_csv(StringIO(runs.read_text(run_id, path) or ""), dtype=str, keep_default_na=False)
+        text = StringIO(runs.read_text(run_id, path) or "")
+        table = pd.read_csv(text, dtype=str, keep_default_na=False, lineterminator="\n")
     except ValueError:
         return None
     return table if "file_name" in table else None

@@ -8,7 +8,7 @@ import pytest
 
 from facesent.core.errors import DataError
 from facesent.dataset.files import describe
-from facesent.dataset.metadata import Metadata, read_metadata
+from facesent.dataset.metadata import Metadata, cells_of, read_metadata
 from facesent.sources.folder import import_folder
 
 IMAGES = ("Happy/Zoë 1.jpg", "Happy/a,b.jpg", "Sad/c.jpg")
@@ -179,3 +179,13 @@ def test_a_name_with_line_ends_survives_being_written(tmp_path: Path) -> None:
         metadata.text([{"file_name": name, "group": "1", "split": ""}]), encoding="utf-8", newline=""
     )
     assert groups(read_metadata(tmp_path / "metadata.csv", [name])) == {name: "1"}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_end_as_any_system_ends_them(end: str) -> None:
+    assert cells_of(f"file_name,group{end}a.png,ann{end}".encode()) == [["file_name", "group"], ["a.png", "ann"]]
+
+
+@pytest.mark.parametrize("name", ["a\rb.png", '"a\rb.png"'])
+def test_a_carriage_return_in_a_name_ends_no_line(name: str) -> None:
+    assert cells_of(f"file_name,group\n{name},ann\n".encode()) == [["file_name", "group"], ["a\rb.png", "ann"]]
