@@ -75,6 +75,11 @@ def describe(data_dir: Path) -> Contents:
     return Contents(True, dict(sorted(classes.items())), others, listed, size, len(groups) or None, proposed)
 
 
+def label_of(name: str) -> str:
+    """The class of an image, by its name ``<Class>/<image>``."""
+    return name.partition("/")[0]
+
+
 def is_image_name(name: str) -> bool:
     """Whether a file of that name counts as an image: by its suffix in any case, hidden files aside."""
     return not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES

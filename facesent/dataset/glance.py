@@ -6,7 +6,7 @@ from pathlib import Path
 
 from facesent.core.errors import DataError
 from facesent.core.text import some
-from facesent.dataset.files import METADATA, class_folders, image_files, in_deeper_folders
+from facesent.dataset.files import METADATA, class_folders, image_files, in_deeper_folders, label_of
 from facesent.dataset.metadata import read_metadata
 from facesent.dataset.settings import Validate
 
@@ -19,7 +19,7 @@ def check_folders(data_dir: Path, params: Validate) -> None:
     """
     classes = without_excluded(class_folders(data_dir), params.exclude)
     files = image_files(data_dir)
-    counts = Counter(file.name.split("/")[0] for file in files if not file.refusal)
+    counts = Counter(label_of(file.name) for file in files if not file.refusal)
     least = params.min_images_per_class
     if few := [f"{name} ({counts[name]})" for name in classes if counts[name] < least]:
         raise DataError(

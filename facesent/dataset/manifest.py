@@ -8,7 +8,7 @@ import pandas as pd
 
 from facesent.core.console import Progress
 from facesent.core.errors import DataError
-from facesent.dataset.files import METADATA, ImageFile, image_files
+from facesent.dataset.files import METADATA, ImageFile, image_files, label_of
 from facesent.dataset.measure import Facts, Reading, one_thread, read_facts
 from facesent.dataset.metadata import COLUMNS as GIVEN
 from facesent.dataset.metadata import read_metadata
@@ -63,14 +63,14 @@ def scan(
     cache = ScanCache() if cache is None else cache
     found = image_files(data_dir)
     given = _given(data_dir, [file.name for file in found])
-    files = [file for file in found if file.name.split("/")[0] not in exclude]
+    files = [file for file in found if label_of(file.name) not in exclude]
     names = [file.name for file in files]
     cache.forget_over(max_pixels)
     rows = _measure_all(files, max_pixels, cache, workers or cores(), progress)
     cache.update(files, rows)
     table = pd.DataFrame(rows, columns=Facts._fields)
     table.insert(0, "file_name", names)
-    table.insert(1, "label", [name.split("/")[0] for name in names])
+    table.insert(1, "label", [label_of(name) for name in names])
     table = table.join(given, on="file_name")
     return mark_conflicts(table[list(COLUMNS)].astype(_DTYPES))
 

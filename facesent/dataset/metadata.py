@@ -12,6 +12,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 from facesent.core.errors import DataError
+from facesent.core.files import replaced
 from facesent.core.paths import SPLITS
 from facesent.core.text import some
 
@@ -57,6 +58,11 @@ class Metadata:
         return "".join(
             _line(cells) for cells in (self.columns, *([row[name] for name in self.columns] for row in rows))
         )
+
+    def write(self, path: Path, rows: Sequence[Row]) -> None:
+        """Write ``rows`` as `text` has them, in one step."""
+        with replaced(path) as draft:
+            draft.write_text(self.text(rows), encoding="utf-8", newline="")
 
     def notes(self) -> Iterator[str]:
         """What is not used of it, for people."""

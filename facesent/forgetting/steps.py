@@ -199,5 +199,4 @@ def _rewrite_metadata(path: Path, names: set[str], theirs: set[str], person: Per
         # A table of which no row names an image is refused.
         path.unlink()
     elif len(left) < len(rows):
-        with replaced(path) as draft:
-            draft.write_text(metadata.text(left), encoding="utf-8", newline="")
+        metadata.write(path, left)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from facesent.core.console import Progress
 from facesent.core.errors import DataError
+from facesent.dataset.files import label_of
 from facesent.dataset.manifest import CONFLICT, scan
 from facesent.dataset.scan_cache import ScanCache
 from facesent.labels.queue import Queued, save_queue
@@ -83,7 +84,7 @@ def decided(conflicts: pd.DataFrame, rule: Rule | None) -> pd.DataFrame:
 
 def _labels(places: str) -> set[str]:
     """Of a content, by the class folders of its places."""
-    return {place.split("/")[0] for place in places.split("\n")}
+    return {label_of(place) for place in places.split("\n")}
 
 
 def write_conflicts(conflicts: pd.DataFrame, data_dir: Path, output: Path, *, hidden: Collection[str]) -> Queued:

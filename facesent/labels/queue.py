@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from facesent.core.files import sha256
-from facesent.dataset.files import image_files
+from facesent.dataset.files import image_files, label_of
 from facesent.images.reading import read_images
 from facesent.labels.contact_sheet import PER_PAGE, Tile, save_page
 from facesent.labels.issues import PredictionsError
@@ -89,7 +89,7 @@ def save_queue(queue: pd.DataFrame, columns: Sequence[str], data_dir: Path, file
 
 def _without_kept(issues: pd.DataFrame, file: Path) -> pd.DataFrame:
     record = read_record(record_of(file))
-    kept = {(row.sha256, row.new_name.split("/")[0]) for row in record if row.decision != DROP}
+    kept = {(row.sha256, label_of(row.new_name)) for row in record if row.decision != DROP}
     looked_at = [pair in kept for pair in zip(issues["sha256"], issues["given"], strict=True)]
     return issues.loc[[not seen for seen in looked_at]]
 

@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count, product
+from itertools import product
 from pathlib import Path, PurePosixPath
 
 from facesent.core.errors import DataError
 from facesent.core.files import images_in_use, sha256
-from facesent.dataset.files import METADATA, ImageFile, class_folders, image_files, walk_files
+from facesent.core.text import folded
+from facesent.dataset.files import METADATA, ImageFile, class_folders, image_files, label_of
 from facesent.dataset.metadata import COLUMNS, Metadata, Row, read_metadata
 from facesent.labels.review import (
     DROP,
@@ -21,8 +22,7 @@ from facesent.labels.review import (
     recorded,
     was_applied,
 )
-from facesent.sources.dvc import repository
-from facesent.sources.store import Installed, by_size, carry, install, settle, staging
+from facesent.sources.store import Installed, by_size, carry_over, free_name, install, settle, staging
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _of_content(row: Decision, same: Sequence[ImageFile]) -> list[Decision]:
         return [row]
     if row.choice == DROP:
         return [row._replace(file_name=name) for name in places]
-    stays = next((name for name in places if _label(name) == row.choice), places[0])
+    stays = next((name for name in places if label_of(name) == row.choice), places[0])
     return [row._replace(file_name=name, choice=row.choice if name == stays else DROP) for name in places]
 
 
@@ -131,7 +131,7 @@ def refuse_to_lose_decisions(queue: Path, data_dir: Path) -> None:
 
 def _is_to_do(row: Decision, image: ImageFile | None) -> bool:
     """Whether an image has to move or go, and is there as it was."""
-    return row.choice not in (KEEP, _label(row.file_name)) and _trouble(image, row.sha256) is None
+    return row.choice not in (KEEP, label_of(row.file_name)) and _trouble(image, row.sha256) is None
 
 
 def plan(data_dir: Path, decisions: Sequence[Decision], applied: Iterable[Applied] = ()) -> Plan:
@@ -179,12 +179,7 @@ def plan(data_dir: Path, decisions: Sequence[Decision], applied: Iterable[Applie
 
 def build(intended: Plan, data_dir: Path, incoming: Path) -> None:
     """Make the new content of ``data_dir`` in the new folder ``incoming``, from links to its files where possible."""
-    # Without DVC the old folder is kept as the way back, and must not change with the new one.
-    link = repository(data_dir) is not None
-    dropped = set(intended.drops)
-    for name, _ in walk_files(data_dir):
-        if name not in dropped:
-            carry(data_dir / name, incoming / intended.moves.get(name, name), link=link and name != METADATA)
+    carry_over(data_dir, incoming, names=intended.moves, without=set(intended.drops))
     if (data_dir / METADATA).exists():
         _rewrite_metadata(intended, data_dir, incoming / METADATA)
 
@@ -221,30 +216,21 @@ def _trouble(image: ImageFile | None, content: str) -> str | None:
 def _emptied(decisions: Sequence[Decision], images: Iterable[str]) -> Iterator[str]:
     """Classes that would vanish, since the classes are the folders that hold images."""
     leaving = {row.file_name: row.choice for row in decisions if row.choice != KEEP}
-    after = Counter(leaving.get(name, _label(name)) for name in images)
-    for label in sorted({_label(name) for name in images}):
+    after = Counter(leaving.get(name, label_of(name)) for name in images)
+    for label in sorted({label_of(name) for name in images}):
         if not after[label]:
             yield f"no image of {label} would be left"
 
 
 def _new_names(decisions: Sequence[Decision], taken: Iterable[str]) -> dict[str, str]:
-    # Some file systems take names that differ only in case for the same.
-    used = {name.casefold() for name in taken}
+    used = set(map(folded, taken))
     moves = {}
     for row in sorted(decisions, key=lambda row: row.file_name):
-        if row.choice not in (KEEP, DROP, _label(row.file_name)):
-            name = next(name for name in _candidates(row) if name.casefold() not in used)
-            used.add(name.casefold())
+        if row.choice not in (KEEP, DROP, label_of(row.file_name)):
+            name = free_name(f"{row.choice}/{PurePosixPath(row.file_name).name}", row.sha256, used)
+            used.add(folded(name))
             moves[row.file_name] = name
     return moves
-
-
-def _candidates(row: Decision) -> Iterator[str]:
-    old = PurePosixPath(row.file_name)
-    yield f"{row.choice}/{old.name}"
-    for number in count(1):
-        extra = f"-{number}" if number > 1 else ""
-        yield f"{row.choice}/{old.stem}-{row.sha256[:8]}{extra}{old.suffix}"
 
 
 def _conflicts(
@@ -255,7 +241,7 @@ def _conflicts(
         names = [image.name for image in alike]
         for old, other in product(moves.keys() & names, names):
             new, place = moves[old], moves.get(other, other)
-            if _label(place) != _label(new):
+            if label_of(place) != label_of(new):
                 hashes[other] = hashes.get(other) or sha256(Path(images[other].path))
                 if hashes[other] == hashes[old]:
                     yield new, place
@@ -266,7 +252,7 @@ def _rewrite_metadata(intended: Plan, data_dir: Path, target: Path) -> None:
     kept = _inherited(intended, metadata)
     if kept != list(metadata.rows) or any(row["file_name"] in intended.moves for row in kept):
         renamed = [{**row, "file_name": intended.moves.get(row["file_name"], row["file_name"])} for row in kept]
-        target.write_text(metadata.text([*renamed, *metadata.unmatched]), encoding="utf-8", newline="")
+        metadata.write(target, [*renamed, *metadata.unmatched])
 
 
 def _inherited(intended: Plan, metadata: Metadata) -> list[Row]:
@@ -287,7 +273,3 @@ def _inherited(intended: Plan, metadata: Metadata) -> list[Row]:
                     )
             rows[heir] = {**row, **{column: value for column, value in own.items() if value}, "file_name": heir}
     return list(rows.values())
-
-
-def _label(name: str) -> str:
-    return name.split("/")[0]

@@ -9,11 +9,10 @@ import pandas as pd
 
 from facesent.core.errors import DataError
 from facesent.dataset.assignment import known as known_rows
-from facesent.dataset.files import METADATA, ImageFile, image_files, walk_files
+from facesent.dataset.files import METADATA, ImageFile, image_files
 from facesent.dataset.metadata import PROPOSED, Metadata, Row, read_metadata
 from facesent.people.grouping import Faces, Numbers, centred, group_faces
-from facesent.sources.dvc import repository
-from facesent.sources.store import Installed, carry, install, staging
+from facesent.sources.store import Installed, carry_over, install, staging
 
 THRESHOLD = 0.25
 """Of the cosine: as low as the largest share of a person's photos needs; see docs/data.md for what was measured."""
@@ -144,15 +143,12 @@ def apply(proposal: Proposal, data_dir: Path) -> Installed:
             )
         metadata = read_metadata(data_dir / METADATA, [image.name for image in files])
         groups = dict(zip(proposal.new["file_name"], proposal.new["group"], strict=True))
-        link = repository(data_dir) is not None
-        for name, _ in walk_files(data_dir):
-            if name != METADATA:
-                carry(data_dir / name, incoming / name, link=link)
-        (incoming / METADATA).write_text(_with_groups(metadata, groups), encoding="utf-8", newline="")
+        carry_over(data_dir, incoming, names={}, without={METADATA})
+        _write_with_groups(metadata, groups, incoming / METADATA)
         return install(incoming, data_dir, replace=True)
 
 
-def _with_groups(metadata: Metadata, groups: Mapping[str, str]) -> str:
+def _write_with_groups(metadata: Metadata, groups: Mapping[str, str], target: Path) -> None:
     there = metadata.columns if metadata.rows or metadata.rowless else ["file_name"]
     columns = tuple(dict.fromkeys([*there, "group"]))
     rows = [*metadata.rows, *({"file_name": name} for name in metadata.rowless if name in groups)]
@@ -161,4 +157,4 @@ def _with_groups(metadata: Metadata, groups: Mapping[str, str]) -> str:
     filled: list[Row] = [dict.fromkeys(columns, "") | dict(row) for row in (*rows, *metadata.unmatched)]
     # Whoever gave a group meanwhile knows better.
     given = [{**row, "group": row["group"] or groups.get(row["file_name"], "")} for row in filled]
-    return Metadata(columns).text(given)
+    Metadata(columns).write(target, given)

@@ -1,6 +1,6 @@
 """Further images beside those that are there: nothing is overwritten, and nothing comes in twice."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -8,10 +8,17 @@ from pathlib import Path, PurePosixPath
 from facesent.core.errors import DataError
 from facesent.core.files import sha256
 from facesent.core.text import folded
-from facesent.dataset.files import METADATA, ImageFile, check_class_names, class_folders, image_files, walk_files
+from facesent.dataset.files import (
+    METADATA,
+    ImageFile,
+    check_class_names,
+    class_folders,
+    image_files,
+    label_of,
+    walk_files,
+)
 from facesent.dataset.metadata import SOURCE, Metadata, Row, read_metadata
-from facesent.sources.dvc import repository
-from facesent.sources.store import by_size, carry
+from facesent.sources.store import by_size, carry, carry_over, free_name
 
 
 @dataclass(frozen=True)
@@ -52,9 +59,7 @@ def add(new: Path, data_dir: Path, incoming: Path) -> Added:
             "status. Otherwise: facesent data import DIR"
         )
     classes = _call_as_there(new, data_dir)
-    link = repository(data_dir) is not None
-    for name, _ in walk_files(data_dir):
-        carry(data_dir / name, incoming / name, link=link and name != METADATA)
+    carry_over(data_dir, incoming, names={})
     of_size = {size: [data_dir / image.name for image in images] for size, images in by_size(here).items()}
 
     images = image_files(new)
@@ -75,9 +80,9 @@ def add(new: Path, data_dir: Path, incoming: Path) -> Added:
             if there := [other for other in same if other.parent == data_dir / file.parent.name]:
                 present[image.name] = f"{there[0].parent.name}/{there[0].name}"
             continue
-        name = next(each for each in _names(image.name, content) if folded(each) not in taken)
+        name = free_name(image.name, content, taken)
         taken.add(folded(name))
-        carry(file, incoming / name, link=link)
+        carry(file, incoming / name, link=True)
         of_size.setdefault(size, []).append(file)
         renamed[image.name] = name
         conflicts += [(name, f"{other.parent.name}/{other.name}") for other in same[:1]]
@@ -96,7 +101,7 @@ def _call_as_there(new: Path, data_dir: Path) -> tuple[tuple[str, str], ...]:
         names = [PurePosixPath(row["file_name"]) for row in metadata.rows]
         moved = [f"{called[name.parts[0]]}/{name.name}" for name in names]
         rows = [{**row, "file_name": name} for row, name in zip(metadata.rows, moved, strict=True)]
-        (new / METADATA).write_text(metadata.text(rows), encoding="utf-8", newline="")
+        metadata.write(new / METADATA, rows)
     for label, name in others.items():
         (new / label).rename(new / name)
     return tuple(others.items())
@@ -110,32 +115,21 @@ class _Photos:
 
     def __init__(self, data_dir: Path, here: Sequence[ImageFile], sources: Mapping[str, str]) -> None:
         self._sources, self._here = sources, _sources(data_dir, here)
-        self._cut = {(_label(name), source) for name, source in self._here.items()}
+        self._cut = {(label_of(name), source) for name, source in self._here.items()}
         whole = [image for image in here if sources and image.name not in self._here and not image.refusal]
-        self._whole = {(_label(image.name), sha256(data_dir / image.name)) for image in whole}
+        self._whole = {(label_of(image.name), sha256(data_dir / image.name)) for image in whole}
 
     def known(self, name: str, content: str) -> bool:
         """Whether a new image is."""
         if source := self._sources.get(name):
-            return self._here.get(name) == source or (_label(name), source) in self._whole
-        return (_label(name), content) in self._cut
-
-
-def _label(name: str) -> str:
-    return name.split("/")[0]
+            return self._here.get(name) == source or (label_of(name), source) in self._whole
+        return (label_of(name), content) in self._cut
 
 
 def _sources(folder: Path, images: Sequence[ImageFile]) -> dict[str, str]:
     """The photos that images were cut from, by their names."""
     rows = read_metadata(folder / METADATA, [image.name for image in images]).rows
     return {row["file_name"]: row[SOURCE] for row in rows if row.get(SOURCE)}
-
-
-def _names(name: str, content: str) -> Iterator[str]:
-    path = PurePosixPath(name)
-    yield name
-    for digits in range(8, len(content) + 1):
-        yield f"{path.parent}/{path.stem}-{content[:digits]}{path.suffix}"
 
 
 def _join_metadata(
@@ -170,4 +164,4 @@ def _join_metadata(
     for row in [*kept, *further, *awaited]:
         joined = rows.setdefault(row["file_name"], dict.fromkeys(columns, ""))
         joined |= {name: row.get(name, "") for name in columns if not joined[name]}
-    (incoming / METADATA).write_text(Metadata(columns).text([*rows.values()]), encoding="utf-8")
+    Metadata(columns).write(incoming / METADATA, [*rows.values()])

@@ -9,18 +9,19 @@ import os
 import shlex
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
-from pathlib import Path
+from itertools import chain, count
+from pathlib import Path, PurePosixPath
 
 import psutil
 
 from facesent.core.errors import DataError
 from facesent.core.files import DRAFT, images_alone
 from facesent.core.surroundings import Trouble
-from facesent.dataset.files import Contents, ImageFile, describe, walk_files
+from facesent.core.text import folded
+from facesent.dataset.files import METADATA, Contents, ImageFile, describe, walk_files
 from facesent.sources import dvc
 from facesent.sources.dvc import Tracking
 
@@ -205,20 +206,54 @@ def by_size(images: Iterable[ImageFile]) -> dict[int, list[ImageFile]]:
     return found
 
 
-def carry(source: Path, target: Path, *, link: bool) -> None:
-    """Bring a file of the old content into the new one, as a hard link where it is asked for and possible."""
+def carry(source: Path, target: Path, *, link: bool) -> bool:
+    """Bring one file into new content, as a hard link where that is asked for and possible; True if so.
+
+    A link stays one.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     if link and not source.is_symlink():
         try:
             os.link(source, target)
-            return
+            return True
         except FileExistsError:
-            # The copy would write through the link, into another image.
+            # The copy would write through the link, into somebody's original.
             raise
         except OSError:
-            # A file system without links; the copy below tells of any other trouble.
+            # Another file system, one without links, or another user's file: the copy below tells of any other trouble.
             pass
     shutil.copyfile(source, target, follow_symlinks=False)
+    return False
+
+
+def carry_over(data_dir: Path, incoming: Path, *, names: Mapping[str, str], without: Collection[str] = ()) -> None:
+    """Bring the old content into the new folder ``incoming``, without copying images where DVC has them.
+
+    Args:
+        data_dir: the old content.
+        incoming: for the new one.
+        names: of files that get another name, as they are and as they shall be.
+        without: names of files that are left out.
+    """
+    # Without DVC the old folder is kept as the way back, and must not change with the new one.
+    link = dvc.repository(data_dir) is not None
+    for name, _ in walk_files(data_dir):
+        if name not in without:
+            # People edit the table in place.
+            carry(data_dir / name, incoming / names.get(name, name), link=link and name != METADATA)
+
+
+def free_name(name: str, content: str, taken: Collection[str]) -> str:
+    """``<Class>/<image>``, with as much of the content's hash appended as tells it from the names that are taken.
+
+    Args:
+        name: as it should be.
+        content: the SHA-256 of the image, 64 hex digits.
+        taken: as ``folded`` gives them.
+    """
+    path = PurePosixPath(name)
+    longer = (f"{path.parent}/{path.stem}-{content[:digits]}{path.suffix}" for digits in range(8, len(content) + 1))
+    return next(each for each in chain([name], longer) if folded(each) not in taken)
 
 
 def _exchange(incoming: Path, data_dir: Path) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from scipy.stats import norm
 from sqlalchemy import select
 
-from facesent.core.files import replaced, sha256
+from facesent.core.files import sha256
 from facesent.dataset.files import METADATA
 from facesent.dataset.metadata import Metadata, parse
 from facesent.registry import runs, versions
@@ -117,9 +117,7 @@ def hand_over(found: Labelled, version: int) -> None:
         {**row, "split": "test" if found.groups.get(row["file_name"]) in kept else row.get("split", "")}
         for row in listed
     ]
-    with replaced(FOLDER / METADATA) as draft:
-        table = Metadata(tuple(dict.fromkeys([*columns, "split"])))
-        draft.write_text(table.text(rows), encoding="utf-8", newline="")
+    Metadata(tuple(dict.fromkeys([*columns, "split"]))).write(FOLDER / METADATA, rows)
     contents = sorted(sha256(FOLDER / name) for name in found.groups)
     runs.log_bytes(versions.run_of(version), runs.SHIFTED_ARTIFACT, "\n".join(contents).encode())
 

@@ -38,8 +38,7 @@ def take_photos(accepted: Sequence[Waiting], output: Path) -> int:
         cut = any(row.get(SOURCE) for row in rows.values())
         columns = ("file_name", "group", "split", *((SOURCE, SOURCE_PHASH) if cut else ()))
         table = [{column: row.get(column, "") for column in columns} for _, row in sorted(rows.items())]
-        with replaced(output / METADATA) as draft:
-            draft.write_text(Metadata(columns).text(table), encoding="utf-8", newline="")
+        Metadata(columns).write(output / METADATA, table)
     return len(rows)
 
 
