@@ -103,4 +103,4 @@ def test_settings_of_dvc_that_cannot_be_read_are_one_line(project: Path) -> None
     Path(".dvc/config").write_text("[core\n")
     result = CliRunner().invoke(main, ["data", "status"])
     assert result.exit_code == 1
-    assert result.output.splitlines()[-1].startswith("Error: Expected DVC's settings in ")
+    assert result.output.splitlines()[-1].startswith("Error: .dvc/config: expected settings of DVC. Received: ")
