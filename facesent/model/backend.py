@@ -52,10 +52,12 @@ def _without_unused() -> Iterator[None]:
     """Keep Keras from importing what only classes need that nothing here uses: a third of the time that it takes.
 
     Its wrappers are for scikit-learn, its galleries for Matplotlib, and TensorFlow Lite would convert from JAX. All
-    three are imported where installed; who needs them later can.
+    three are imported where installed; who needs them later can. PyTorch looks for them itself, and ends if it is told
+    no by an error.
     """
-    jax = ["jax"] if os.environ.get("KERAS_BACKEND") == "tensorflow" else []
-    sys.meta_path.insert(0, unused := _Unused("sklearn", "matplotlib", *jax))
+    backend = os.environ.get("KERAS_BACKEND")
+    packages = ["sklearn", "matplotlib"] if backend in (None, "tensorflow") else []
+    sys.meta_path.insert(0, unused := _Unused(*packages, *(["jax"] if backend == "tensorflow" else [])))
     try:
         yield
     finally:

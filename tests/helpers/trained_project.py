@@ -26,13 +26,16 @@ SIDE = 16
 REPOSITORY = Path(__file__).parents[2]
 
 
-def make_project(root: Path, *, labels: Sequence[str] = ("Dark", "Light"), threshold: float = 0.0) -> Project:
-    """Photos, splits, settings, model and evaluation under ``root``, and a run in MLflow."""
+def make_project(
+    root: Path, *, labels: Sequence[str] = ("Dark", "Light"), threshold: float = 0.0, recorded: bool = True
+) -> Project:
+    """Photos, splits, settings, model and evaluation under ``root``, and a run in MLflow if it is recorded."""
     from facesent.registry.recorder import record
 
     project = Project(root)
     shutil.copytree(_evaluated(tuple(labels), threshold).name, root, dirs_exist_ok=True)
-    record(project, load_params(project.params))
+    if recorded:
+        record(project, load_params(project.params))
     return project
 
 

@@ -149,7 +149,7 @@ def test_each_command_says_it(project: Path, bucket: Storage, command: list[str]
 def test_what_a_refusal_leaves_a_rerun_repairs(project: Path, bucket: Storage) -> None:
     bucket.remove(BUCKET)
     # Its stage evaluate goes on without MLflow.
-    made = make_project(Path())
+    made = make_project(Path(), recorded=False)
     with pytest.raises(TrackingError, match=r"bucket does not exist. Make the bucket, or correct its name"):
         register.register(made)
     assert versions.versions() == []
