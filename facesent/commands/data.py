@@ -1,7 +1,6 @@
 """``facesent data``: get images into ``data/``, and see what it holds."""
 
 import json
-import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facesent.commands import following
+from facesent.commands.contents import as_dict, data_option, show_contents, show_outcome
 from facesent.commands.errors import readable_errors
 from facesent.core.console import progress_of
 from facesent.core.cropping import CROPS, DEFAULT_CROP, Crop
@@ -17,22 +17,11 @@ from facesent.core.paths import Project
 from facesent.core.text import some
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from facesent.dataset.files import Contents
-    from facesent.sources.dvc import Tracking
     from facesent.sources.folder import Imported
-    from facesent.sources.store import Installed
 
 Fill = Callable[[Path], "Imported | None"]
 
-data_option = click.option(
-    "--data", "data_dir", type=click.Path(path_type=Path), default=Path("data"), show_default=True,
-    help="Folder with the class folders.",
-)  # fmt: skip
 _replace_option = click.option("--replace", is_flag=True, help="Replace the current content.")
-
-
 _without_option = click.option("--without", metavar="CLASS", multiple=True, help="Leave out a class; may be repeated.")
 _crop_option = click.option(
     "--crop", type=click.Choice(CROPS), default=DEFAULT_CROP, show_default=True,
@@ -182,7 +171,7 @@ def add(folder: Path, data_dir: Path, without: tuple[str, ...], crop: Crop) -> N
             "See: facesent data conflicts",
             err=True,
         )
-    _show(data_dir, installed.contents)
+    show_contents(data_dir, installed.contents)
     show_outcome(data_dir, installed)
     if installed.contents.proposed:
         click.echo("The groups here were proposed from the faces. For the new images: facesent data people")
@@ -234,9 +223,9 @@ def status(data_dir: Path, as_json: bool) -> None:
     settle(data_dir)
     contents, state = describe(data_dir), tracking(data_dir)
     if as_json:
-        click.echo(json.dumps(_as_dict(data_dir, contents, state), indent=2))
+        click.echo(json.dumps(as_dict(data_dir, contents, state), indent=2))
     else:
-        _show(data_dir, contents)
+        show_contents(data_dir, contents)
         click.echo(following.about(data_dir, contents, state))
 
 
@@ -272,7 +261,7 @@ def _bring_in(data_dir: Path, replace: bool, fill: Fill) -> None:
             installed = install(incoming, data_dir, replace=replace)
     if imported:
         _show_left_out(imported)
-    _show(data_dir, installed.contents)
+    show_contents(data_dir, installed.contents)
     show_outcome(data_dir, installed)
 
 
@@ -290,62 +279,3 @@ def _show_left_out(imported: "Imported") -> None:
     if imported.unmatched:
         examples = ", ".join(imported.unmatched[:5])
         click.echo(f"Left out {len(imported.unmatched)} rows of metadata.csv without an image: {examples}.", err=True)
-
-
-def _show(data_dir: Path, contents: "Contents") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    if contents.empty:
-        click.echo(f"{data_dir}: {'empty' if contents.exists else 'missing'}.")
-        return
-    table = Table("Class", title=str(data_dir), show_footer=True)
-    table.columns[0].footer = "All"
-    table.add_column("Images", justify="right", footer=str(contents.images))
-    for name, images in contents.classes.items():
-        table.add_row(name, str(images))
-    # A class may be called "Happy [old]", which rich would take for markup.
-    Console().print(table, markup=False)
-    groups = f", {contents.groups} groups" if contents.groups else ""
-    groups += f", {contents.proposed} of them proposed" if contents.proposed else ""
-    others = f", {contents.other_files} other files" if contents.other_files else ""
-    click.echo(f"{contents.bytes / 1e6:.1f} MB{groups}{others}.")
-
-
-def scanned(data_dir: Path, max_pixels: int) -> "pd.DataFrame":
-    """The images of a folder as ``scan`` gives them, by what earlier scans measured where they are as they were."""
-    from facesent.core.paths import Project
-    from facesent.dataset.manifest import scan
-    from facesent.dataset.scan_cache import ScanCache
-
-    cache = ScanCache.read(Project().scan_cache)
-    with progress_of("Looking") as progress:
-        return scan(data_dir, max_pixels=max_pixels, cache=cache, progress=progress)
-
-
-def show_outcome(data_dir: Path, installed: "Installed") -> None:
-    """Say what an installation did, how to get back, and what to do next."""
-    from facesent.sources.dvc import pointer
-
-    if not installed.changed:
-        click.echo("Unchanged.")
-    if installed.way_back:
-        click.echo(f"To restore the previous content: {installed.way_back}")
-    if installed.tracked:
-        click.echo(f"Tracked by DVC: {pointer(data_dir)}. Next: {following.to_use(data_dir)}")
-    else:
-        click.echo(following.to_track(data_dir))
-
-
-def _as_dict(data_dir: Path, contents: "Contents", state: "Tracking") -> dict[str, object]:
-    return {
-        "data": os.fspath(data_dir),
-        "exists": contents.exists,
-        "classes": dict(contents.classes),
-        "images": contents.images,
-        "other_files": contents.other_files,
-        "bytes": contents.bytes,
-        "groups": contents.groups,
-        "proposed_groups": contents.proposed,
-        "tracking": state.value,
-    }

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facesent.commands.data import scanned
+from facesent.commands.contents import scanned
 from facesent.commands.errors import readable_errors
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facesent.commands.data import data_option, show_outcome
+from facesent.commands.contents import data_option, show_outcome
 from facesent.commands.errors import readable_errors
 
 if TYPE_CHECKING:

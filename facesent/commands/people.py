@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facesent.commands.data import data_option, scanned, show_outcome
+from facesent.commands.contents import data_option, scanned, show_outcome
 from facesent.commands.errors import readable_errors
 
 if TYPE_CHECKING:
@@ -61,14 +61,14 @@ def people(
     from facesent.people.proposal import apply, propose
     from facesent.sources.store import require_replaceable
 
-    project = Project()
-    params = load_params(project.params)
-    if no_cache:
-        project.people_cache.unlink(missing_ok=True)
     if resplit and keep_splits:
         raise DataError("Expected one of --resplit and --keep-splits. Received: both. Nothing was changed.")
+    project = Project()
+    params = load_params(project.params)
     if not (dry_run or measuring):
         require_replaceable(data_dir)
+    if no_cache:
+        project.people_cache.unlink(missing_ok=True)
     embeddings = _embeddings(weights, None if no_cache else project.people_cache)
     with images_in_use(data_dir):
         manifest = scanned(data_dir, params.validate_.max_pixels)
