@@ -4,7 +4,8 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from socket import socket
 
@@ -17,16 +18,18 @@ from facesent.serving.gateway.settings import TOKEN_VARIABLES, GatewaySettings
 from facesent.serving.objections import Tallied
 from facesent.serving.questions import wrong_answer
 from facesent.serving.releases import Release
+from facesent.serving.threads import within
 from facesent.serving.workers import Worker, WorkerError
 
 _ENDING_SECONDS = 2.0
+_FETCH_SECONDS = 300.0
 
 
 class Fleet:
     """The processes of one version in service, and of another one while that gets ready.
 
-    A version is fetched once. A process that is started later, in place of one that died or for the version before,
-    loads the same copy, wherever the registry is by then.
+    Each time that a version is loaded it is fetched anew, as it may have been mended since, or lost what it kept of a
+    person who was forgotten. Where the registry is away, the last copy is loaded again.
 
     Args:
         listener: the address at which clients ask.
@@ -51,9 +54,10 @@ class Fleet:
         self.ended = 0
         self._before = 0
         self._serving: list[Worker] = []
-        # All that are alive, with the version that each has or is to load.
-        self._alive: dict[Worker, int] = {}
+        self._alive: set[Worker] = set()
+        # The last copy of each version that may be wanted again, and the folders of all copies.
         self._releases: dict[int, Release] = {}
+        self._copies: set[Path] = set()
         self._mirroring: set[Worker] = set()
         self._leaving: set[asyncio.Task[None]] = set()
         self._started = 0
@@ -83,31 +87,33 @@ class Fleet:
             FacesentError: it cannot be had.
             WorkerError: a process cannot load it, or does not answer what the version answered before.
         """
-        self._alive |= dict.fromkeys(workers, version)
         release = await self._fetched(version)
         token = os.environ.get(TOKEN_VARIABLES["ask"])
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        try:
-            await asyncio.gather(*(worker.load(release.folder) for worker in workers))
-            for worker in workers:
-                if wrong := await asyncio.to_thread(wrong_answer, worker.port, release.questions, headers):
-                    raise WorkerError(wrong)
-        except WorkerError:
-            # What the registry has may be mended before the next try.
-            self._drop({version} - {self.version, self._before})
-            raise
+        for worker in workers:
+            worker.folder = release.folder
+        await asyncio.gather(*(worker.load(release.folder) for worker in workers))
+        for worker in workers:
+            if wrong := await asyncio.to_thread(wrong_answer, worker.port, release.questions, headers):
+                raise WorkerError(wrong)
 
-    async def take_over(self, version: int, workers: list[Worker], leave_seconds: float) -> None:
-        """Let processes of a version answer clients from now on.
+    @asynccontextmanager
+    async def taking_over(self, version: int, workers: list[Worker], leave_seconds: float) -> AsyncIterator[Tallied]:
+        """Let processes of a version answer clients as soon as the block ends.
 
         Args:
             version: that they have loaded.
             workers: the processes.
             leave_seconds: for those that answered so far, to answer what they were asked; then they are ended.
+
+        Yields:
+            what came of the requests of those.
         """
         async with self._changing:
+            tallied = await self.tallied()
             leaving, self._serving = self._serving, workers
             self._before, self.version, self.ended = self.version, version, 0
+            yield tallied
             for worker in workers:
                 await worker.accept()
         for worker in leaving:
@@ -155,7 +161,7 @@ class Fleet:
         self._started += 1
         scratch = self._folder / f"worker-{self._started}"
         worker = await Worker.start(self._listener, self._settings, scratch, self._folder / "metrics")
-        self._alive[worker] = 0
+        self._alive.add(worker)
         return worker
 
     async def _replace(self, place: int) -> None:
@@ -165,25 +171,37 @@ class Fleet:
             await another.accept()
         except (FacesentError, OSError) as error:
             # What keeps a replacement from beginning may be the version, or a full disk.
-            self.ended += isinstance(error, WorkerError) and not is_of_store(str(error))
+            if isinstance(error, WorkerError) and not is_of_store(str(error)):
+                self.ended += 1
             # Whichever is in its place has ended, and the next turn finds it so.
             self._log(f"It could not: {error}")
             await self.end([self._serving[place]])
 
     async def _fetched(self, version: int) -> Release:
-        if version not in self._releases:
-            self._drop(self._releases.keys() - {self.version, self._before, *self._alive.values()})
-            target = Path(tempfile.mkdtemp(prefix=f"version-{version}-", dir=self._folder))
-            try:
-                self._releases[version] = await asyncio.to_thread(self._fetch, version, target)
-            except (FacesentError, OSError):
-                shutil.rmtree(target, ignore_errors=True)
-                raise
-        return self._releases[version]
+        target = Path(tempfile.mkdtemp(prefix=f"version-{version}-", dir=self._folder))
+        try:
+            release = await within(_FETCH_SECONDS, lambda: self._fetch(version, target))
+        # Of a candidate that cannot be had whatever kind of error must not end those that answer.
+        except Exception as error:
+            shutil.rmtree(target, ignore_errors=True)
+            if not (kept := self._releases.get(version)):
+                raise _as_told(version, error) from None
+            self._log(f"Loading the copy of version {version} that is here: {error}")
+            return kept
+        self._copies.add(target)
+        wanted = {self.version, self._before, version}
+        self._releases = {number: known for number, known in self._releases.items() if number in wanted}
+        self._releases[version] = release
+        self._remove_copies()
+        return release
 
-    def _drop(self, versions: Collection[int]) -> None:
-        for version in versions:
-            shutil.rmtree(self._releases.pop(version).folder, ignore_errors=True)
+    def _remove_copies(self) -> None:
+        """Those that no process has loaded and none may have to load."""
+        used = {release.folder for release in self._releases.values()}
+        used |= {worker.folder for worker in self._alive if worker.folder}
+        for copy in [copy for copy in self._copies if not any(folder.is_relative_to(copy) for folder in used)]:
+            shutil.rmtree(copy, ignore_errors=True)
+            self._copies.discard(copy)
 
     def _drain(self, worker: Worker, seconds: float) -> None:
         async def drain() -> None:
@@ -197,4 +215,14 @@ class Fleet:
     async def _end(self, worker: Worker, seconds: float) -> None:
         await worker.end(seconds)
         mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
-        self._alive.pop(worker, None)
+        self._alive.discard(worker)
+        self._remove_copies()
+
+
+def _as_told(version: int, error: Exception) -> Exception:
+    """Why a version cannot be had, as what the server expects."""
+    if isinstance(error, TimeoutError):
+        return FacesentError(f"Expected the files of version {version} within {_FETCH_SECONDS:.0f} seconds.")
+    if isinstance(error, FacesentError | OSError):
+        return error
+    return FacesentError(f"Expected the files of version {version}. Received: {type(error).__name__}: {error}")

@@ -117,8 +117,9 @@ class Follower:
                 await self._move_alias(self._rolled_back)
             return
         await self._change(wanted)
-        if self._rolled_back and wanted == self._rolled_back.to == self._fleet.version:
-            await self._move_alias(self._rolled_back)
+        given_up = self._rolled_back
+        if given_up and not given_up.left and given_up.to == self._fleet.version:
+            await self._move_alias(given_up)
 
     async def _wanted(self) -> int | None:
         """The version to serve now; None where nobody says."""
@@ -176,19 +177,19 @@ class Follower:
         return True
 
     async def _take_over(self, version: int, workers: list[Worker]) -> None:
-        before, tallied = self._fleet.version, await self._fleet.tallied()
-        if before:
-            metrics.swaps.inc()
-            self._log(f"Version {version} answers now; version {before} ends once its clients have been answered.")
-        if self._rolled_back and self._rolled_back.to != version:
-            self._rolled_back = None
-        since, until = datetime.now(UTC), time.monotonic() + self._bounds.rollback_seconds
-        newer = 0 < before < version and self._bounds.rollback_seconds
-        self._probation = Probation(before, tallied, until, since) if newer else None
-        self._failure, self._since = None, since.isoformat(timespec="seconds")
-        metrics.version_served.set(version)
-        await self._fleet.take_over(version, workers, 2 * self._bounds.request_seconds)
-        self._show()
+        before = self._fleet.version
+        async with self._fleet.taking_over(version, workers, 2 * self._bounds.request_seconds) as tallied:
+            if before:
+                metrics.swaps.inc()
+                self._log(f"Version {version} answers now; version {before} ends once its clients have been answered.")
+            if self._rolled_back and self._rolled_back.to != version:
+                self._rolled_back = None
+            since, until = datetime.now(UTC), time.monotonic() + self._bounds.rollback_seconds
+            newer = 0 < before < version and self._bounds.rollback_seconds
+            self._probation = Probation(before, tallied, until, since) if newer else None
+            self._failure, self._since = None, since.isoformat(timespec="seconds")
+            metrics.version_served.set(version)
+            self._show()
 
     def _fail(self, version: int, why: str) -> None:
         metrics.failed_swaps.inc()

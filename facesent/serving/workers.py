@@ -63,6 +63,8 @@ class Worker:
         self._process, self._scratch = process, scratch
         self._told, self._said = process.stdin, process.stdout
         self._owed = 0
+        self.folder: Path | None = None
+        """Of the model that it has loaded, or is to load."""
         self.port = 0
         """Where it can be asked once it has loaded a version."""
         self.accepts = False

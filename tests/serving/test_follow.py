@@ -8,6 +8,7 @@ from asyncio.subprocess import PIPE
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -21,7 +22,7 @@ from facesent.serving.questions import Questions
 from facesent.serving.releases import Registry, Release
 from facesent.serving.settings import Server
 from facesent.serving.state import StateFile
-from facesent.serving.workers import Worker, WorkerError
+from facesent.serving.workers import Worker
 
 BOUNDS = Server(max_body_mb=1, max_rows=1, max_requests=1, request_seconds=1, poll_seconds=1)
 SETTINGS = GatewaySettings(1, 1, 1, 1, (), "state.json")
@@ -121,44 +122,65 @@ def test_only_a_process_that_clients_could_ask_speaks_against_its_version_and_do
     assert len(said) == 4
 
 
-def test_a_version_is_fetched_once_and_kept_as_long_as_it_may_be_wanted_again(tmp_path: Path) -> None:
-    fetched: list[int] = []
+def copies(fleet_folder: Path) -> list[str]:
+    return sorted(path.parent.name[:9] for path in fleet_folder.glob("*/MLmodel"))
 
+
+def test_copies_are_kept_as_long_as_their_version_may_be_wanted_again(tmp_path: Path) -> None:
     def fetch(version: int, target: Path) -> Release:
-        fetched.append(version)
         (target / "MLmodel").touch()
         return Release(target, Questions([], []))
 
-    async def loaded() -> list[list[str]]:
+    async def served() -> list[list[str]]:
         processes, kept = fleet(tmp_path, [], fetch), []
         for version in (1, 2, 2, 1, 3, 4):
             await processes.load([], version)
-            await processes.take_over(version, [], 0)
-            kept.append(sorted(path.parent.name[:9] for path in tmp_path.glob("*/MLmodel")))
+            async with processes.taking_over(version, [], 0):
+                kept.append(copies(tmp_path))
         return kept
 
-    assert asyncio.run(loaded())[-1] == ["version-1", "version-3", "version-4"]
-    assert fetched == [1, 2, 3, 4]
+    assert asyncio.run(served()) == [
+        ["version-1"], ["version-1", "version-2"], ["version-1", "version-2"], ["version-1", "version-2"],
+        ["version-1", "version-2", "version-3"], ["version-1", "version-3", "version-4"],
+    ]  # fmt: skip
 
 
-def test_what_could_not_be_loaded_is_fetched_anew(tmp_path: Path) -> None:
-    fetched: list[int] = []
+def test_where_the_registry_is_away_the_last_copy_is_loaded(tmp_path: Path) -> None:
+    said: list[str] = []
+    answers = iter([None, ValueError("of a store of another kind")])
 
     def fetch(version: int, target: Path) -> Release:
-        fetched.append(version)
-        return Release(target, Questions([b"a photo"], [{}]))
+        if error := next(answers, FacesentError("MLflow is away")):
+            raise error
+        (target / "MLmodel").touch()
+        return Release(target, Questions([], []))
 
-    async def loaded() -> None:
-        process = await asyncio.create_subprocess_exec("true", stdin=PIPE, stdout=PIPE)
-        await process.wait()
-        processes, worker = fleet(tmp_path, [], fetch), Worker(process, tmp_path / "scratch")
-        for _ in range(2):
-            with pytest.raises(WorkerError):
-                await processes.load([worker], 1)
+    async def served() -> None:
+        processes = fleet(tmp_path, said, fetch)
+        for _ in range(3):
+            await processes.load([], 1)
+        with pytest.raises(FacesentError, match="MLflow is away"):
+            await processes.load([], 2)
 
-    asyncio.run(loaded())
-    assert fetched == [1, 1]
-    assert list(tmp_path.iterdir()) == []
+    asyncio.run(served())
+    assert copies(tmp_path) == ["version-1"]
+    assert [line.partition(": ")[2] for line in said] == ["of a store of another kind", "MLflow is away"]
+
+
+def test_a_fetch_that_never_ends_keeps_nobody_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facesent.serving.fleet._FETCH_SECONDS", 0.01)
+    ended = Event()
+
+    def fetch(version: int, target: Path) -> Release:
+        ended.wait()
+        raise FacesentError("too late")
+
+    async def served() -> None:
+        with pytest.raises(FacesentError, match="Expected the files of version 1 within 0 seconds"):
+            await fleet(tmp_path, [], fetch).load([], 1)
+
+    asyncio.run(served())
+    ended.set()
 
 
 def test_a_replacement_that_still_loads_is_told_nothing_of_the_end_of_a_trial(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """A process that serves one version: it is told on standard input what to load, when to accept and when to end.
 
-Each line of the dialogue is JSON. To it: ``{"load": URI}``, ``{"accept": true}``, ``{"drain": true}``; from it:
+Each line of the dialogue is JSON. To it: ``{"load": FOLDER}``, ``{"accept": true}``, ``{"drain": true}``; from it:
 ``{"asked_at": PORT}``, where it can be tried before it accepts at the address of all, or ``{"failed": WHY}``. While it
 accepts: ``{"mirror": PORT, "most": COPIES}``, with null for no more, and ``{"tally": true}``, which it answers by what
 ``Tally`` holds. It also ends when its standard input does, with the process that started it.
@@ -147,9 +147,9 @@ async def _serve(gateway: Gateway, listener: socket.socket, dialogue: IO[str]) -
         server_header=False, timeout_keep_alive=_KEEP_ALIVE_SECONDS, limit_concurrency=_CONNECTIONS,
     )  # fmt: skip
     server = _Server(config)
-    obedience = _Obedience(gateway, server, listener, dialogue)
+    commands = _Dialogue(gateway, server, listener, dialogue)
     telling = asyncio.create_task(_say_where(server, port, dialogue))
-    Thread(target=obedience.listen, name="dialogue", daemon=True).start()
+    Thread(target=commands.listen, name="dialogue", daemon=True).start()
     await server.serve(sockets=[private])
     telling.cancel()
     gateway.close()
@@ -161,8 +161,8 @@ async def _say_where(server: _Server, port: int, dialogue: IO[str]) -> None:
     _say(dialogue, asked_at=port)
 
 
-class _Obedience:
-    """Does what the starter says, in the loop in which it is made."""
+class _Dialogue:
+    """What the starter says, and is done in the loop in which this is made."""
 
     def __init__(self, gateway: Gateway, server: _Server, listener: socket.socket, dialogue: IO[str]) -> None:
         self._gateway, self._server, self._listener, self._dialogue = gateway, server, listener, dialogue
