@@ -1,6 +1,5 @@
 """What a program may give as a photo, ready for the network."""
 
-import errno
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,15 +9,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facesent.core.cropping import Crop
+from facesent.core.errors import DISK_AWAY
 from facesent.images.limits import MAX_PIXELS
 from facesent.images.reading import ImageError, Pixels, read_content, resize
 from facesent.images.reading import Photo as Opened
 from facesent.prediction.faces import Box, crop_to, largest_face, read_cropped
 
-# What is said of a disk or a network drive: the photo may be as good as any other.
-_DISK_AWAY = {
-    errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH,
-}  # fmt: skip
 # An image file's path or its bytes, an array of pixels, or an image of Pillow's.
 Photo = str | os.PathLike[str] | bytes | NDArray[np.uint8] | Image.Image
 
@@ -63,7 +59,8 @@ def _content(photo: str | os.PathLike[str] | bytes) -> bytes:
     try:
         return read_content(Path(photo))
     except OSError as error:
-        if error.errno in _DISK_AWAY:
+        # The photo may be as good as any other.
+        if error.errno in DISK_AWAY:
             raise
         raise ImageError(f"Expected a file that can be read. Received: {error.strerror}.") from None
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""What to run next: only commands that work in the project's state."""
+"""Where a project stands, and what to run next: only commands that work in that state."""
 
 from pathlib import Path
 from shlex import quote

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from facesent.core.surroundings import Trouble
 
-# The first one that is set counts.
+# Of these two and of MLflow's the first one that is set counts.
 OF_REQUESTS = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 OF_MLFLOW = ("MLFLOW_TRACKING_SERVER_CERT_PATH", *OF_REQUESTS)
 OF_PREFECT = ("PREFECT_API_SSL_CERT_FILE", "SSL_CERT_FILE")
@@ -23,6 +23,11 @@ def troubles(names: tuple[str, ...] = _ALL) -> Iterator[Trouble]:
         if (place := os.environ.get(name)) and (why := _unreadable(place)):
             what = f"expected certificates. Received: {place}: {why}"
             yield Trouble(name, what, "Correct it, or unset it")
+
+
+def troubles_of_first(names: tuple[str, ...]) -> Iterator[Trouble]:
+    """The same where only the first one that is set counts."""
+    yield from troubles(tuple(name for name in names if os.environ.get(name))[:1])
 
 
 def advice_for(said: str, variable: str) -> str:

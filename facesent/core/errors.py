@@ -4,8 +4,12 @@ import errno
 import sqlite3
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-# A disk that is full, broken or somebody else's.
-_OF_A_DISK = {*_FULL, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM}
+# What is said of a disk or a network drive that is not there any more.
+DISK_AWAY = {
+    errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH,
+}  # fmt: skip
+# A disk that is full, broken, away or somebody else's.
+_OF_A_DISK = {*_FULL, *DISK_AWAY, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class FacesentError(Exception):

@@ -164,6 +164,8 @@ def _broken_settings(root: Path) -> Iterator[Trouble]:
         try:
             with file.open("rb") as lines:
                 ConfigObj(lines, default_encoding="utf-8", raise_errors=True)
+        except OSError as error:
+            yield Trouble(name, f"expected settings of DVC. Received: {error.strerror}", "Let this user read it")
         except (ConfigObjError, UnicodeDecodeError) as error:
             yield Trouble(name, f"expected settings of DVC. Received: {error}".rstrip("."), "Correct it by hand")
 

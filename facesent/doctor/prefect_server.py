@@ -62,7 +62,7 @@ def _ask(address: str) -> None:
 def _headers() -> Mapping[str, str]:
     """By which Prefect's client shows who it is."""
     headers: dict[str, str] = {}
-    with suppress(ValueError):
+    with suppress(ValueError, TypeError):
         headers.update(json.loads(os.environ.get("PREFECT_CLIENT_CUSTOM_HEADERS") or "{}"))
     if secret := os.environ.get("PREFECT_API_AUTH_STRING"):
         headers["Authorization"] = f"Basic {b64encode(secret.encode()).decode()}"

@@ -93,8 +93,8 @@ def recorded(record: Path, applied: Sequence[Applied]) -> Iterator[None]:
         if before is None:
             record.unlink(missing_ok=True)
         else:
-            with replaced(record) as draft:
-                draft.write_bytes(before)
+            # In place: on a full disk there may be no room for a second file.
+            record.write_bytes(before)
         raise
 
 

@@ -56,7 +56,7 @@ def _without_unused() -> Iterator[None]:
     no by an error.
     """
     backend = os.environ.get("KERAS_BACKEND")
-    packages = ["sklearn", "matplotlib"] if backend in (None, "tensorflow") else []
+    packages = [] if backend == "torch" else ["sklearn", "matplotlib"]
     sys.meta_path.insert(0, unused := _Unused(*packages, *(["jax"] if backend == "tensorflow" else [])))
     try:
         yield

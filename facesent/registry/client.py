@@ -105,8 +105,7 @@ def _certificate_troubles(address: str) -> Iterator["Trouble"]:
     if address.startswith("https:") and os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() not in ("true", "1"):
         from facesent.core import certificates
 
-        counts = [name for name in certificates.OF_MLFLOW if os.environ.get(name)][:1]
-        yield from certificates.troubles(tuple(counts))
+        yield from certificates.troubles_of_first(certificates.OF_MLFLOW)
 
 
 def _is_folder(address: str) -> bool:

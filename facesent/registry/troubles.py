@@ -103,8 +103,9 @@ def _advice(said: str) -> str:
         return f"It was deleted. Restore it: {_with_store()}mlflow experiments restore --experiment-id {match[1]}"
     if match := _DATABASE.search(said):
         return f"Make it, with rights to create databases: createdb {match[1]}"
-    # That of an object storage has a variable of its own.
-    if advice := object_storage.certificate_advice(said) or certificates.advice_for(said, certificates.OF_MLFLOW[0]):
+    # Those of an object storage and of a database have variables of their own.
+    variable = certificates.OF_MLFLOW[0] if (named_store() or "").startswith("http") else "PGSSLROOTCERT"
+    if advice := object_storage.certificate_advice(said) or certificates.advice_for(said, variable):
         return advice
     if advice := next((advice for sign, advice in _ADVICE.items() if sign in said.lower()), ""):
         return advice

@@ -101,7 +101,7 @@ def number_named(name: str | None = None) -> int:
 
 @mlflow_answers()
 def _number_named(name: str) -> int | None:
-    if name.isdigit():
+    if name.isdecimal():
         return int(name) if exists(int(name)) else None
     return version_with_alias(name)
 
@@ -242,11 +242,11 @@ def version_files(version: int) -> Iterator[tuple[Path, Path]]:
         TrackingError: if the object storage that has them cannot be reached, or refuses.
     """
     with TemporaryDirectory(prefix="facesent-version-") as scratch:
-        yield _fetched(version, scratch)
+        yield _model_and_labels(version, scratch)
 
 
 @mlflow_answers()
-def _fetched(version: int, scratch: str) -> tuple[Path, Path]:
+def _model_and_labels(version: int, scratch: str) -> tuple[Path, Path]:
     with _expected(version):
         repository = get_artifact_repository(model_uri(version))
         target = scratch if folder_of(repository) is None else None

@@ -2,7 +2,7 @@
 
 import codecs
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -47,20 +47,20 @@ def photos_of(source: str) -> Iterator[str]:
         raise ScoringError(f"Expected to list the photos of {source}. Received: {in_words(error)}.") from None
 
 
-def check_source(root: Path, source: str) -> None:
+def check_source(root: Path, source: str, names: Iterable[str]) -> None:
     """See to it that the folder of a source is still there: a photo of one that is not may be as good as any other.
 
     Args:
         root: the folder that a relative source starts from.
         source: as for ``photos_of``, listed before.
+        names: of photos of it; those of a list need not be under it.
 
     Raises:
         ScoringError: it is gone, or empty, as the folder of a disk is that is not mounted any more.
     """
-    folder = root / source
-    if is_remote(source) or folder.is_file():
+    if is_remote(source) or not any(Path(name).is_relative_to(source) for name in names):
         return
-    with suppress(OSError), os.scandir(folder) as entries:
+    with suppress(OSError), os.scandir(root / source) as entries:
         if next(entries, None):
             return
     raise ScoringError(
@@ -127,8 +127,16 @@ def _entries(folder: str) -> Iterator[str]:
                 continue
             if entry.is_dir(follow_symlinks=False):
                 yield entry.name + _FOLDER
-            elif _is_picture(entry.name) or (entry.is_symlink() and entry.is_dir()):
+            elif _is_picture(entry.name) or (entry.is_symlink() and _leads_to_folder(entry)):
                 yield entry.name
+
+
+def _leads_to_folder(link: "os.DirEntry[str]") -> bool:
+    """Also if it cannot be followed, to itself or to where nobody may look."""
+    try:
+        return link.is_dir()
+    except OSError:
+        return True
 
 
 def _is_picture(name: str) -> bool:

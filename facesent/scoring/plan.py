@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from facesent.asking.answers import Wish
 from facesent.core.console import Progress
 from facesent.core.cropping import DEFAULT_CROP, Crop
-from facesent.core.files import locked, replaced
+from facesent.core.files import DRAFT, locked, replaced
 from facesent.model.storage import load_labels, model_sha256
 from facesent.scoring.errors import ScoringError
 from facesent.scoring.photos import expected_images, photos_of
@@ -33,7 +33,6 @@ SHARD_SIZE = 1024
 _FOLDER, _PLAN, _PHOTOS = "_plan", "plan.json", "photos.parquet"
 _MODEL, _LABELS = "model.keras", "labels.json"
 _LIST = pa.schema([("name", pa.binary())])
-_DRAFTS = ".draft-"
 _SECONDS_TO_BE_GONE = 3.0
 
 
@@ -234,7 +233,7 @@ def alone(target: Path) -> Iterator[None]:
     # One that was killed a moment ago may take another to be gone.
     with locked(target / _FOLDER / ".lock", refuse, seconds=_SECONDS_TO_BE_GONE):
         for folder in (target, target / _FOLDER):
-            for draft in folder.glob(f"{_DRAFTS}*"):
+            for draft in folder.glob(f"{DRAFT}*"):
                 shutil.rmtree(draft, ignore_errors=True)
         yield
 

@@ -121,8 +121,8 @@ def score(root: Path, target: Path, number: int, unwanted: Callable[[], bool] = 
             found.append(row)
             if len(found) % BATCH == 0 and (target in _ended or unwanted()):
                 raise StoppedError(f"Expected answers of shard {number}. Received: the end of its run.")
-    if any(isinstance(answer, ImageError) for _, answer in found):
-        check_source(root, plan.source)
+    if unread := [name for name, answer in found if isinstance(answer, ImageError)]:
+        check_source(root, plan.source, unread)
     write(found, target, plan, number)
 
 

@@ -15,7 +15,6 @@ import yaml
 
 from facesent.core import object_storage
 from facesent.core.errors import DataError
-from facesent.core.files import replaced
 from facesent.core.programs import ProgramError, dvc, environment, run
 from facesent.dataset.files import check_names
 
@@ -104,7 +103,8 @@ def can_check_out(data_dir: Path) -> bool:
     except (OSError, ValueError):
         return False
     # An interrupted pull leaves the list with some of its files.
-    return all((objects / file["md5"][:2] / file["md5"][2:]).is_file() for file in listed)
+    hashes = [str(file.get("md5", "")) for file in listed]
+    return all((objects / known[:2] / known[2:]).is_file() for known in hashes)
 
 
 def has_remote(root: Path) -> bool:
@@ -188,8 +188,8 @@ def _restore(source: Path, content: bytes | None) -> None:
     if content is None:
         source.unlink(missing_ok=True)
     elif source.read_bytes() != content:
-        with replaced(source) as draft:
-            draft.write_bytes(content)
+        # In place: on a full disk there may be no room for a second file.
+        source.write_bytes(content)
 
 
 def _settings(root: Path) -> Any:

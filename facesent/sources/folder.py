@@ -73,7 +73,7 @@ def import_folder(
         )
     found = survey(source, crop, without)
     found.require_classes(least_classes)
-    check_class_names(set(map(label_of, found.places)))
+    check_class_names(dict.fromkeys(map(label_of, found.places)))
     known = read_known(found.folders, found.places)
     if crop == "none":
         imported = _copy(found.places, known, incoming, link, progress)

@@ -50,7 +50,7 @@ def fetch_archive(handle: str, downloads: Path, *, progress: Progress | None = N
     from kagglehub.config import get_kaggle_credentials
     from kagglesdk.kaggle_env import get_endpoint, get_env  # type: ignore[import-untyped]
 
-    refuse(certificates.troubles(certificates.OF_REQUESTS))
+    refuse(certificates.troubles_of_first(certificates.OF_REQUESTS))
     dataset = _parse(handle)
     try:
         signed_in = get_kaggle_credentials() is not None

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from facesent.dataset.files import is_ignored, is_image_name
@@ -13,6 +14,9 @@ _PARTS = {
     "val": "val", "valid": "val", "validation": "val", "dev": "val", "eval": "val", "publictest": "val",
     "test": "test", "testing": "test", "privatetest": "test",
 }  # fmt: skip
+
+# Of a folder without a file that is an image by its name, so many files are opened to see what they are.
+_LOOKED_INTO = 1000
 
 
 def split_of(part: str) -> str:
@@ -55,17 +59,22 @@ def looks_like_picture(file: Path) -> bool:
 
 
 def _holds_pictures(folder: Path) -> bool:
+    # Where a link leads is looked at when the images are taken.
+    if any(is_image_name(file.name) or file.is_symlink() for file in _files(folder)):
+        return True
+    return any(map(looks_like_picture, islice(_files(folder), _LOOKED_INTO)))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """All that is in a folder and in those below it, but the folders."""
     with os.scandir(folder) as entries:
-        for entry in entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
             if is_ignored(entry.name):
                 continue
             if entry.is_dir(follow_symlinks=False):
-                if _holds_pictures(Path(entry.path)):
-                    return True
-            # Where a link leads is looked at when the images are taken.
-            elif entry.is_symlink() or looks_like_picture(Path(entry.path)):
-                return True
-    return False
+                yield from _files(Path(entry.path))
+            else:
+                yield Path(entry.path)
 
 
 def _is_level(folder: Path) -> bool:

@@ -114,7 +114,8 @@ def alone(data_dir: Path) -> Iterator[None]:
     with images_alone(data_dir):
         recover(data_dir)
         for left in (_beside(data_dir, "incoming"), *data_dir.glob(f"{DRAFT}*")):
-            _remove(left)
+            if left.is_dir() and not left.is_symlink():
+                _remove(left)
         yield
 
 

@@ -42,9 +42,10 @@ def test_here_is_no_part_of_a_name(folder: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_what_is_not_taken_has_a_row_that_says_so(folder: Path) -> None:
     (folder / "b" / "circle").symlink_to(folder)
+    (folder / "itself").symlink_to(folder / "itself")
     (folder / "phone.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
     names = {*images_under(folder)} - {str(folder / name) for name in NAMES}
-    assert names == {str(folder / "b" / "circle"), str(folder / "phone.HEIC")}
+    assert names == {str(folder / name) for name in ("b/circle", "itself", "phone.HEIC")}
     with pytest.raises(ImageError, match="no regular file"):
         prepared(folder / "b" / "circle", 8, "none")
     with pytest.raises(ImageError, match="HEIC"):
@@ -52,12 +53,14 @@ def test_what_is_not_taken_has_a_row_that_says_so(folder: Path) -> None:
 
 
 def test_a_folder_that_is_gone_or_empty_is_no_reason_to_write_errors(folder: Path) -> None:
-    check_source(folder.parent, "photos")
-    check_source(folder.parent, "memory://photos")
+    check_source(folder.parent, "photos", ["photos/a.png"])
+    check_source(folder.parent, "memory://photos", ["memory://photos/a.png"])
+    # A list is not needed any more once it has been read.
+    check_source(folder.parent, "list.txt", ["elsewhere/a.png"])
     for change in (shutil.rmtree, Path.mkdir):
         change(folder)
         with pytest.raises(ScoringError, match="Mount its disk again"):
-            check_source(folder.parent, "photos")
+            check_source(folder.parent, "photos", ["photos/a.png"])
 
 
 def test_a_disk_that_is_away_says_nothing_of_a_photo(monkeypatch: pytest.MonkeyPatch) -> None:
