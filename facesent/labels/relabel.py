@@ -146,17 +146,8 @@ def plan(data_dir: Path, decisions: Sequence[Decision], applied: Iterable[Applie
     # A class folder that is a link to another has images of two names; neither decision would mean what it says.
     classes = [name for name in class_folders(data_dir) if not (data_dir / name).is_symlink()]
     images = {image.name: image for image in image_files(data_dir)}
-    known: dict[str, list[Applied]] = {}
-    for each in applied:
-        known.setdefault(each.sha256, []).append(each)
-    done = {
-        row
-        for row in decisions
-        if was_applied(row, known.get(row.sha256, ())) and _trouble(images.get(row.file_name), row.sha256)
-    }
-    open_ = [row for row in decisions if row not in done]
-    problems = [*_problems(open_, images, classes), *_emptied(open_, images)]
-    if problems:
+    open_ = _not_done(decisions, applied, images)
+    if problems := [*_problems(open_, images, classes), *_emptied(open_, images)]:
         raise DataError(
             "Expected decisions that can all be applied: keep, drop or a class, one per image, for images as they were "
             "when the queue was written. Nothing was changed. Received:\n  " + "\n  ".join(problems)
@@ -171,10 +162,25 @@ def plan(data_dir: Path, decisions: Sequence[Decision], applied: Iterable[Applie
         drops=drops,
         heirs={row.file_name: staying[row.sha256] for row in open_ if row.choice == DROP and row.sha256 in staying},
         kept=len(open_) - len(moves) - len(drops),
-        done=len(done),
+        done=len(decisions) - len(open_),
         conflicts=tuple(sorted(_conflicts(open_, images, moves, drops))),
         applied=tuple(Applied(row.file_name, row.sha256, row.choice, names[row.file_name]) for row in open_),
     )
+
+
+def _not_done(
+    decisions: Sequence[Decision], applied: Iterable[Applied], images: Mapping[str, ImageFile]
+) -> list[Decision]:
+    """The decisions that the record does not hold, or that somebody has undone since."""
+    known: dict[str, list[Applied]] = {}
+    for each in applied:
+        known.setdefault(each.sha256, []).append(each)
+
+    def is_done(row: Decision) -> bool:
+        recorded = was_applied(row, known.get(row.sha256, ()))
+        return recorded and _trouble(images.get(row.file_name), row.sha256) is not None
+
+    return [row for row in decisions if not is_done(row)]
 
 
 def build(intended: Plan, data_dir: Path, incoming: Path) -> None:

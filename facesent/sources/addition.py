@@ -60,34 +60,49 @@ def add(new: Path, data_dir: Path, incoming: Path) -> Added:
         )
     classes = _call_as_there(new, data_dir)
     carry_over(data_dir, incoming, names={})
-    of_size = {size: [data_dir / image.name for image in images] for size, images in by_size(here).items()}
-
     images = image_files(new)
-    photos = _Photos(data_dir, here, _sources(new, images))
-
+    photos, taken = _Photos(data_dir, here, _sources(new, images)), _Taken(data_dir, here)
     renamed: dict[str, str] = {}
     present: dict[str, str] = {}
     known, conflicts = [], []
-    hash_of = cache(sha256)
-    taken = {folded(name) for name, _ in walk_files(data_dir)}
     for image in images:
         file = new / image.name
-        content, size = hash_of(file), file.stat().st_size
-        same = [other for other in of_size.get(size, ()) if hash_of(other) == content]
-        labels = {other.parent.name for other in same}
-        if file.parent.name in labels or photos.known(image.name, content):
+        content, same = taken.alike(file)
+        if file.parent.name in [other.parent.name for other in same] or photos.known(image.name, content):
             known.append(image.name)
             if there := [other for other in same if other.parent == data_dir / file.parent.name]:
-                present[image.name] = f"{there[0].parent.name}/{there[0].name}"
+                present[image.name] = _name_of(there[0])
             continue
-        name = free_name(image.name, content, taken)
-        taken.add(folded(name))
+        renamed[image.name] = name = taken.take(file, content)
         carry(file, incoming / name, link=True)
-        of_size.setdefault(size, []).append(file)
-        renamed[image.name] = name
-        conflicts += [(name, f"{other.parent.name}/{other.name}") for other in same[:1]]
+        conflicts += [(name, _name_of(other)) for other in same[:1]]
     _join_metadata(new, data_dir, incoming, renamed, present)
     return Added(tuple(renamed.values()), tuple(known), tuple(conflicts), classes)
+
+
+class _Taken:
+    """The contents and the names that are there, and those that came."""
+
+    def __init__(self, data_dir: Path, here: Sequence[ImageFile]) -> None:
+        self._of_size = {size: [data_dir / image.name for image in images] for size, images in by_size(here).items()}
+        self._names = {folded(name) for name, _ in walk_files(data_dir)}
+        self._hash_of = cache(sha256)
+
+    def alike(self, file: Path) -> tuple[str, list[Path]]:
+        """The hash of a new image's content, and the files that have it too."""
+        content, others = self._hash_of(file), self._of_size.get(file.stat().st_size, ())
+        return content, [other for other in others if self._hash_of(other) == content]
+
+    def take(self, file: Path, content: str) -> str:
+        """Count a new image in; the name that it gets."""
+        name = free_name(_name_of(file), content, self._names)
+        self._names.add(folded(name))
+        self._of_size.setdefault(file.stat().st_size, []).append(file)
+        return name
+
+
+def _name_of(image: Path) -> str:
+    return f"{image.parent.name}/{image.name}"
 
 
 def _call_as_there(new: Path, data_dir: Path) -> tuple[tuple[str, str], ...]:
