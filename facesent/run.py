@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from facesent.core.console import run_main, say
 from facesent.core.environment import settle
+from facesent.core.errors import FacesentError
 from facesent.core.files import images_in_use
 from facesent.core.imports import importing
 from facesent.core.lifeline import exit_when_told
@@ -39,6 +40,8 @@ def run(stage: str, project: Project, data: Path | None = None) -> None:
         from facesent.evaluation.columns import check_columns
 
         check_columns(project.data, params.evaluate.slices)
+    if stage in ("train", "evaluate") and not (path := project.split("train")).is_file():
+        raise FacesentError(f"Expected splits in {path.parent}. Received: no {path.name}. Run: dvc repro split")
     with images_in_use(data or project.data):
         match stage:
             case "validate":
@@ -74,7 +77,6 @@ def _train(project: Project, params: "Params") -> None:
 
 
 def _evaluate(project: Project, params: "Params") -> None:
-    from facesent.core.errors import FacesentError
     from facesent.registry.client import prepare
 
     prepare()

@@ -88,7 +88,7 @@ def _names(photos: Iterable[Path]) -> list[str]:
 
     names = list[str]()
     for photo in photos:
-        found = [str(photo)] if photo.is_file() else list(images_under(photo))
+        found = list(images_under(photo)) if photo.is_dir() else [str(photo)]
         if not found:
             raise DataError(f"Expected images under {photo}, named {', '.join(sorted(SUFFIXES))}. Received: none.")
         names += found

@@ -140,9 +140,9 @@ def mlflow_answers(*, makes_store: bool = True) -> Iterator[None]:
     except Exception as error:
         from facesent.core import object_storage
 
-        if not (
-            isinstance(error, MlflowException | SQLAlchemyError | RequestException) or object_storage.is_own(error)
-        ):
+        is_own = isinstance(error, MlflowException | SQLAlchemyError | RequestException) or object_storage.is_own(error)
+        # A database's driver that is not installed.
+        if not is_own and not (isinstance(error, ModuleNotFoundError) and any(address_troubles())):
             raise
         from facesent.registry.troubles import message_of
 

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from facesent.core.surroundings import Trouble
 
 _ADDRESS = re.compile(r"postgres(?:ql)?(?:\+(?P<driver>\w+))?://")
+# What MLflow takes too.
+_OTHERS = re.compile(r"(mysql|mssql)(\+\w+)?://")
 _DRIVER = "psycopg"
 # SQLAlchemy's own choice.
 _USUAL_DRIVER = "psycopg2"
@@ -39,6 +41,25 @@ def driver_troubles(address: str) -> Iterator["Trouble"]:
         what = f"expected the package {_DRIVER} for PostgreSQL. Received: {driver}, which is not installed"
         advice = f"Run: pip install -e '.[postgres]', and begin the address with postgresql+{_DRIVER}://"
         yield Trouble("MLFLOW_TRACKING_URI", what, advice)
+    elif not found and _OTHERS.match(address):
+        yield from _other_driver_troubles(address)
+
+
+def _other_driver_troubles(address: str) -> Iterator["Trouble"]:
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from facesent.core.surroundings import Trouble
+
+    try:
+        make_url(address).get_dialect().import_dbapi()
+    except ModuleNotFoundError as error:
+        what = f"expected a driver for this database. Received: the package {error.name}, which is not installed"
+        advice = "Install it, or begin the address with another driver, such as mysql+pymysql://"
+        yield Trouble("MLFLOW_TRACKING_URI", what, advice)
+    except (SQLAlchemyError, ValueError):
+        # What else is wrong with it, MLflow says.
+        return
 
 
 def check_reachable() -> None:

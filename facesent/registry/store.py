@@ -18,9 +18,12 @@ _MOST_SECONDS = 120
 def file_troubles() -> Iterator[Trouble]:
     """Why nobody can read the database: MLflow would try for two minutes."""
     database = sqlite_file()
-    if database is None or not database.exists():
+    if database is None or not (database.exists() or database.is_symlink()):
         return
-    if database.is_dir():
+    if not database.exists():
+        advice = "Put the file back there, or remove the link"
+        yield Trouble("MLflow", f"expected a database. Received: {database}, a link that leads nowhere", advice)
+    elif database.is_dir():
         advice = "Move it away: a container makes it where it is to mount a file that is not there"
         yield Trouble("MLflow", f"expected a database. Received: {database}, a folder", advice)
     elif not os.access(database, os.R_OK):

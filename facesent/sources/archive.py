@@ -129,7 +129,9 @@ def _problem(member: zipfile.ZipInfo) -> str | None:
         return "an absolute path"
     if ".." in path.parts:
         return "a path that leaves the folder"
-    if not path.parts or "\\" in name or any(ord(letter) < 32 for letter in name):
+    if "\\" in name:
+        return "a backslash, and others have slashes"
+    if not path.parts or any(ord(letter) < 32 for letter in name):
         return "a name that is not a plain path"
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "a link" if stat.S_ISLNK(kind) else "a device"

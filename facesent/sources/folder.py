@@ -67,6 +67,8 @@ def import_folder(
     """
     if not source.is_dir():
         what = "a file" if source.is_file() else "no such folder"
+        if source.is_file() and source.suffix.lower() == ".zip":
+            what = "a broken or incomplete zip; copy or download it again"
         raise DataError(
             "Expected a folder of class folders of images, a zip of one, or a CSV with the columns emotion and pixels. "
             f"Received: {source}, {what}."

@@ -57,7 +57,7 @@ def link_trouble(data_dir: Path) -> Trouble | None:
         return Trouble(f"{data_dir}/", f"a link to {target}, where no folder is", f"Remove it: rm {place}")
     elsewhere = "" if data_dir == Path("data") else f" --data {place}"
     way = f"rm {place} && facesent data import {shlex.quote(target)} --link{elsewhere}"
-    what = f"a link to {target}, and DVC tracks no folder behind a link"
+    what = f"a link to {target}, which `dvc add` refuses"
     return Trouble(f"{data_dir}/", what, f"Take its images in: {way}")
 
 

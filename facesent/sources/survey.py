@@ -16,6 +16,9 @@ from facesent.images.limits import MAX_BYTES
 from facesent.sources.cropping import name_of_crop
 from facesent.sources.layouts import levels, looks_like_picture, parts
 
+# As `kind_of` calls what the decoders take; what nobody knows, validation looks at.
+TAKEN = frozenset({"JPEG", "PNG", "WEBP", "BMP", "GIF"})
+
 
 class Place(NamedTuple):
     """Where an image comes from, and the split that its folder gives it."""
@@ -170,6 +173,8 @@ def _survey_class(folder: Path, root: Path) -> tuple[list[str], list[tuple[str, 
             skipped.append((name, f"not an image by its suffix{f', its content is {kind}' if kind else ''}"))
         elif entry.stat().st_size > MAX_BYTES:
             skipped.append((name, f"over {MAX_BYTES} bytes"))
+        elif (kind := kind_of_file(entry)) and kind not in TAKEN:
+            skipped.append((name, f"not an image that is taken, its content is {kind}"))
         else:
             files.append(entry.name)
     return files, skipped

@@ -120,7 +120,7 @@ def test_a_link_in_the_place_of_data_is_named_with_the_way_out(project: Path, so
     Path("data").symlink_to(source)
     way = f"rm data && facesent data import {source} --link"
     said = call("status").output.splitlines()[-1]
-    assert said.startswith(f"data is a link to {source}, and DVC tracks no folder behind a link. ")
+    assert said.startswith(f"data is a link to {source}, which `dvc add` refuses. ")
     assert said.endswith(way)
     for command in (("import", str(source), "--replace"), ("add", str(source)), ("draw", "--replace")):
         refused = call(*command)

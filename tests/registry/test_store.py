@@ -8,6 +8,7 @@ import pytest
 from facesent.core.errors import TrackingError
 from facesent.core.paths import Project
 from facesent.doctor import reachable
+from facesent.registry import versions
 from facesent.registry.client import mlflow_answers
 from tests.helpers.stubs import stub
 
@@ -25,6 +26,21 @@ def test_a_folder_in_the_place_of_the_database(project: Path, monkeypatch: pytes
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     (project / "mlflow.db").mkdir()
     assert "Received: mlflow.db, a folder. Move it away" in refusal()
+
+
+def test_a_link_to_nothing_in_the_place_of_the_database(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (project / "mlflow.db").symlink_to(project / "unmounted" / "mlflow.db")
+    assert "Received: mlflow.db, a link that leads nowhere. Put the file back" in refusal()
+
+
+@pytest.mark.parametrize("scheme", ["mysql", "mysql+pymysql", "mssql+pyodbc"])
+def test_a_database_whose_driver_is_not_installed(project: Path, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{scheme}://me:secret@127.0.0.1/mlflow")
+    with pytest.raises(TrackingError, match="expected a driver for this database") as caught, mlflow_answers():
+        versions.versions()
+    assert "secret" not in str(caught.value)
+    assert "a driver for this database" in str(next(reachable.findings(Project())).what)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -12,9 +12,12 @@ from facesent.core.errors import DataError
 from facesent.core.paths import SPLITS
 from facesent.dataset.files import METADATA, image_files
 from facesent.dataset.metadata import read_metadata
+from facesent.images.kinds import kind_of
 from facesent.images.limits import MAX_BYTES
+from facesent.images.reading import FORMATS
 from facesent.sources.folder import Imported, import_download, import_folder
 from facesent.sources.kaggle import fetch_archive
+from facesent.sources.survey import TAKEN
 
 
 def make(folder: Path, *names: str) -> Path:
@@ -381,3 +384,18 @@ def test_a_damaged_archive_is_fetched_anew(kaggle: Any, tmp_path: Path, incoming
     with pytest.raises(DataError, match="deleted; run it again"):
         downloaded(tmp_path, incoming)
     assert not list((tmp_path / "d").iterdir())
+
+
+def test_what_the_decoders_do_not_take_is_named_whatever_it_is_called(source: Path, incoming: Path) -> None:
+    heic = b"\0\0\0\x18ftypheic"
+    (source / "Happy" / "phone.jpg").write_bytes(heic)
+    imported = import_folder(source, incoming)
+    assert imported.skipped == (("Happy/phone.jpg", "not an image that is taken, its content is HEIC"),)
+    starts = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF....WEBP", b"BM", b"GIF8")
+    assert {kind_of(start) for start in starts} == set(FORMATS) == TAKEN
+
+
+def test_half_a_zip_is_called_so(tmp_path: Path, incoming: Path) -> None:
+    (tmp_path / "cut.zip").write_bytes(b"PK\x03\x04 and no end")
+    with pytest.raises(DataError, match=r"Received: .*cut\.zip, a broken or incomplete zip; copy or download it again"):
+        import_folder(tmp_path / "cut.zip", incoming)
