@@ -79,11 +79,12 @@ def address_troubles() -> Iterator["Trouble"]:
     certificates by which it trusts a server.
     """
     from facesent.core.surroundings import Trouble
-    from facesent.registry.postgres import driver_troubles
+    from facesent.registry.postgres import driver_troubles, other_driver_troubles
 
     yield from encoding_troubles("MLFLOW_TRACKING_URI", named_store() or "")
     shown = without_credentials(named_store() or "")
     yield from driver_troubles(shown)
+    yield from other_driver_troubles(shown)
     yield from _certificate_troubles(shown)
     if re.match(r"https?:(?!//)", shown) or re.fullmatch(r"[\w.-]+:\d+(/.*)?", shown):
         host = re.sub(r"^https?:/*", "", shown)

@@ -41,11 +41,12 @@ def driver_troubles(address: str) -> Iterator["Trouble"]:
         what = f"expected the package {_DRIVER} for PostgreSQL. Received: {driver}, which is not installed"
         advice = f"Run: pip install -e '.[postgres]', and begin the address with postgresql+{_DRIVER}://"
         yield Trouble("MLFLOW_TRACKING_URI", what, advice)
-    elif not found and _OTHERS.match(address):
-        yield from _other_driver_troubles(address)
 
 
-def _other_driver_troubles(address: str) -> Iterator["Trouble"]:
+def other_driver_troubles(address: str) -> Iterator["Trouble"]:
+    """The same for the other databases that MLflow takes."""
+    if not _OTHERS.match(address):
+        return
     from sqlalchemy import make_url
     from sqlalchemy.exc import SQLAlchemyError
 
