@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from facesent.dataset.files import METADATA
 from facesent.dataset.metadata import SOURCE, SOURCE_PHASH, Metadata, Row, is_there, read_metadata
@@ -55,13 +56,13 @@ def read_known(folders: Sequence[Path], places: Mapping[str, Place]) -> Known:
     }
     if not files and not given:
         return Known()
-    if len(files) == 1 and not given and (known := _as_it_is(files[0], places)):
-        return known
+    tables = [_Table.read(file, places) for file in files]
+    if len(tables) == 1 and not given and tables[0].calls_all(places):
+        metadata = tables[0].metadata
+        return Known(metadata.columns, {row["file_name"]: row for row in metadata.rows}, verbatim=files[0])
     columns = dict.fromkeys(["file_name", "split"] if given else ["file_name"])
     unmatched: list[str] = []
-    for file in files:
-        names = _names_in(file, places)
-        metadata = read_metadata(file, names)
+    for names, metadata in tables:
         unmatched += [row["file_name"] for row in metadata.unmatched]
         columns |= dict.fromkeys(metadata.columns)
         for row in metadata.rows:
@@ -71,19 +72,23 @@ def read_known(folders: Sequence[Path], places: Mapping[str, Place]) -> Known:
     return Known(tuple(columns), given, unmatched=tuple(sorted(unmatched)))
 
 
-def _as_it_is(file: Path, places: Mapping[str, Place]) -> Known | None:
-    """The only table there is, if it calls all its images as they will be called."""
-    names = _names_in(file, places)
-    metadata = read_metadata(file, names)
-    if metadata.unmatched or not metadata.verbatim or set(names) != set(places):
-        return None
-    return Known(metadata.columns, {row["file_name"]: row for row in metadata.rows}, verbatim=file)
+class _Table(NamedTuple):
+    """A ``metadata.csv``."""
 
+    names: Mapping[str, str]
+    """Those that the images will have, by those that it has for them."""
+    metadata: Metadata
 
-def _names_in(file: Path, places: Mapping[str, Place]) -> dict[str, str]:
-    """The names that the images will have, by those that a table beside them has for them."""
-    return {
-        place.file.relative_to(file.parent).as_posix(): name
-        for name, place in places.items()
-        if place.file.is_relative_to(file.parent)
-    }
+    @classmethod
+    def read(cls, file: Path, places: Mapping[str, Place]) -> "_Table":
+        """It is about the images beside it."""
+        names = {
+            place.file.relative_to(file.parent).as_posix(): name
+            for name, place in places.items()
+            if place.file.is_relative_to(file.parent)
+        }
+        return cls(names, read_metadata(file, names))
+
+    def calls_all(self, places: Mapping[str, Place]) -> bool:
+        """Whether it calls all images, and only these, as they will be called."""
+        return self.metadata.verbatim and not self.metadata.unmatched and set(self.names) == set(places)

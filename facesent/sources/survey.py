@@ -13,11 +13,9 @@ from facesent.core.text import folded, printable, some
 from facesent.dataset.files import METADATA, is_hidden_image, is_ignored, is_image_name, label_of, leaves
 from facesent.images.kinds import kind_of_file
 from facesent.images.limits import MAX_BYTES
+from facesent.images.reading import FORMATS
 from facesent.sources.cropping import name_of_crop
 from facesent.sources.layouts import levels, looks_like_picture, parts
-
-# As `kind_of` calls what the decoders take; what nobody knows, validation looks at.
-TAKEN = frozenset({"JPEG", "PNG", "WEBP", "BMP", "GIF"})
 
 
 class Place(NamedTuple):
@@ -173,7 +171,8 @@ def _survey_class(folder: Path, root: Path) -> tuple[list[str], list[tuple[str, 
             skipped.append((name, f"not an image by its suffix{f', its content is {kind}' if kind else ''}"))
         elif entry.stat().st_size > MAX_BYTES:
             skipped.append((name, f"over {MAX_BYTES} bytes"))
-        elif (kind := kind_of_file(entry)) and kind not in TAKEN:
+        # What nobody knows, validation looks at.
+        elif (kind := kind_of_file(entry)) and kind not in FORMATS:
             skipped.append((name, f"not an image that is taken, its content is {kind}"))
         else:
             files.append(entry.name)
