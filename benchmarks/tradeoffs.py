@@ -54,13 +54,15 @@ class Point:
     Attributes:
         name: its backbones and the side of the images.
         mirrored: whether it answers with the mean over the photo and its mirror image.
-        recalls: ``(seeds * folds,)``, macro recall on the images that each fold holds out.
+        recall: macro recall on all images, each answered when it was held out.
+        recalls: ``(seeds * folds,)``, that on the images that each fold holds out.
         right: ``(seeds * images,)``, whether each image was answered right when it was held out.
         milliseconds: of one photo, from the file's bytes to the probabilities.
     """
 
     name: str
     mirrored: bool
+    recall: float
     recalls: Numbers
     right: NDArray[np.bool_]
     milliseconds: float
@@ -82,8 +84,9 @@ class Point:
 def main(data: Path | None, picture: Path | None, folds: int, seeds: int) -> None:
     """Compare networks with solved heads on the folds of train and validation, and time one photo with each.
 
-    Macro recall is the mean over the folds, with its deviation. Beside it stands how much it is above that of the
-    preset best, in brackets the interval at 95 % over persons drawn anew. The weights of the preset best have to be
+    Macro recall is that of all held-out answers together; the mean over the folds and its deviation stand beside it.
+    The last column is how much it is above that of the preset best, in brackets the interval at 95 % over persons drawn
+    anew; the intervals are not corrected for their number. The weights of the preset best have to be
     there. Nothing else should run on the machine meanwhile.
 
     \b
@@ -99,8 +102,8 @@ def main(data: Path | None, picture: Path | None, folds: int, seeds: int) -> Non
             for point in measured(root / "data", rows, name, model, folds, seeds)
         ]
     (best,) = (point for point in points if (point.name, point.mirrored) == (BEST, True))
-    table_rows = [_row(point, best, rows) for point in sorted(points, key=lambda point: point.milliseconds)]
-    head = ["backbones", "predicts from", "time for one photo", "macro recall", f"difference from {BEST}"]
+    table_rows = [row_of(point, best, rows) for point in sorted(points, key=lambda point: point.milliseconds)]
+    head = ["backbones", "predicts from", "one photo", "macro recall", "mean of folds", f"difference from {BEST}"]
     click.echo(f"Measured on {date.today().isoformat()}: {describe()}.\n\n{table(head, table_rows)}")
     if picture:
         draw(points, picture)
@@ -162,8 +165,10 @@ def measured(data: Path, rows: pd.DataFrame, name: str, settings: Model, folds: 
             for n in np.unique(fold)
         ]
         taken = _milliseconds(settings, data, rows, mirrored=mirrored)
-        points.append(Point(name, mirrored, np.array(recalls), np.concatenate(right), taken))
-        print(f"{name}, mirrored: {mirrored}: {np.mean(recalls):.3f}, {taken:.1f} ms", file=sys.stderr, flush=True)
+        answers = np.concatenate(right)
+        recall = _recall(np.tile(examples.targets, seeds), answers)
+        points.append(Point(name, mirrored, recall, np.array(recalls), answers, taken))
+        print(f"{name}, mirrored: {mirrored}: {recall:.3f}, {taken:.1f} ms", file=sys.stderr, flush=True)
     return points
 
 
@@ -206,7 +211,8 @@ def _milliseconds(settings: Model, data: Path, rows: pd.DataFrame, *, mirrored: 
     return 1000 * median(seconds)
 
 
-def _row(point: Point, best: Point, rows: pd.DataFrame) -> list[str]:
+def row_of(point: Point, best: Point, rows: pd.DataFrame) -> list[str]:
+    """The cells of a network, compared with ``best`` on the same answers; ``rows`` are those of ``images_of``."""
     labels = labels_of(rows)
     seeds = len(point.right) // len(rows)
     targets = np.tile(targets_of(list(rows["label"]), labels), seeds)
@@ -217,6 +223,7 @@ def _row(point: Point, best: Point, rows: pd.DataFrame) -> list[str]:
         point.name,
         "photo and mirror image" if point.mirrored else "photo",
         f"{point.milliseconds:.1f} ms",
+        f"{point.recall:.3f}",
         f"{point.recalls.mean():.3f} ± {point.recalls.std(ddof=1):.3f}",
         "" if point is best else f"{beside.estimate:+.3f} ({beside.low:+.3f} to {beside.high:+.3f})",
     ]
@@ -230,8 +237,8 @@ def draw(points: Sequence[Point], path: Path) -> None:
     for point in points:
         by_name.setdefault(point.name, []).append(point)
     # The legend in the order of the lines' ends.
-    for name, pair in sorted(by_name.items(), key=lambda item: -item[1][-1].recalls.mean()):
-        times, recalls = [point.milliseconds for point in pair], [point.recalls.mean() for point in pair]
+    for name, pair in sorted(by_name.items(), key=lambda item: -item[1][-1].recall):
+        times, recalls = [point.milliseconds for point in pair], [point.recall for point in pair]
         (line,) = axes.plot(times, recalls, linewidth=1, label=name)
         for point, recall in zip(pair, recalls, strict=True):
             axes.plot([point.milliseconds], [recall], "o" if point.mirrored else "s", color=line.get_color())

@@ -232,19 +232,19 @@ def status(data_dir: Path, as_json: bool) -> None:
 @data.command()
 @readable_errors
 def resplit() -> None:
-    """Forget the splits, so that the next run draws new ones for all images.
+    """Forget the splits, so that the next run draws new ones for all images, with the next split.seed.
 
-    Earlier models were trained on images of the new test split, so the gate does not compare with them. To undo it:
-    git checkout assignment.csv
+    Earlier models were trained on images of the new test split, so the gate does not compare with them. Only images
+    that you add (facesent data add) are new to every model. To undo it: git checkout assignment.csv, and the former
+    split.seed in params.yaml.
 
     \b
     Example: facesent data resplit
     """
-    from facesent.dataset.assignment import forget
+    from facesent.commands.redraw import redraw
 
     project = Project()
-    forgotten = forget(project.assignment)
-    click.echo(f"Forgot the splits of {forgotten:,} images." if forgotten else "No splits were recorded.")
+    click.echo(redraw(project) or "No splits were recorded.")
     click.echo(f"Next: {following.to_train(project)}, then facesent promote --replace-incomparable")
 
 

@@ -51,10 +51,11 @@ def people(
     Example: facesent weights vggface2_mobilenet
              facesent data people --dry-run
     """
+    from facesent.commands.redraw import redraw
     from facesent.core.errors import DataError
     from facesent.core.files import images_in_use
     from facesent.core.paths import Project
-    from facesent.dataset.assignment import forget, read_assignment
+    from facesent.dataset.assignment import read_assignment
     from facesent.params import load_params
     from facesent.people.cache import forget_others
     from facesent.people.pages import save_pages
@@ -94,10 +95,7 @@ def people(
         raise DataError("Expected one of --resplit and --keep-splits. Received: none. Nothing was changed.")
     installed = apply(proposal, data_dir)
     if len(torn) and resplit:
-        click.echo(
-            f"Forgot the splits of {forget(project.assignment):,} images. To undo it: "
-            f"git checkout {project.assignment}. After dvc repro: facesent promote --replace-incomparable"
-        )
+        click.echo(f"{redraw(project)} After dvc repro: facesent promote --replace-incomparable")
     show_outcome(data_dir, installed)
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain, count, islice
 from math import ceil
 from pathlib import Path
@@ -21,7 +21,7 @@ from facesent.images.augmentation.mixing import SoftTargets
 from facesent.images.augmentation.samples import draw, make_samples
 from facesent.images.augmentation.settings import Augment
 from facesent.images.keeping import DecodedImages, decoded_files
-from facesent.images.reading import ImageError, Pixels, read_content, read_images
+from facesent.images.reading import ImageError, Pixels, read_content, read_images, resize
 from facesent.images.threads import map_ahead
 
 if TYPE_CHECKING:
@@ -173,9 +173,8 @@ class TrainingBatches:
         return map_ahead(self._batch, jobs, threads=threads)
 
     def unchanged(self) -> Generator[Batch, None, None]:
-        """Each image once, as ``stream`` gives it, but not augmented."""
-        still = Augment(flip=False, rotation=0, zoom=0, shift=0)
-        return replace(self, settings=still).stream(0, epochs=1)
+        """Each image once, in batches as ``stream`` gives them, but resized as images are that are scored."""
+        return map_ahead(self._resized, (chosen for chosen, _ in self._epoch(0)))
 
     def prefetched(self, first_epoch: int, failures: list[FacesentError]) -> "tf.data.Dataset":
         """``stream`` in the form that Keras takes, one batch of it as tensors already.
@@ -223,6 +222,12 @@ class TrainingBatches:
             samples, targets = mixing.mix(samples, targets, draws[Stream.MIXING], self.settings)
             samples, targets = samples[share], targets[share]
         return samples, targets, targets @ self.class_weights
+
+    def _resized(self, chosen: Targets) -> Batch:
+        chosen = chosen[self.share(len(chosen))]
+        images = np.stack([resize(self.examples.images[index], self.examples.side) for index in chosen])
+        targets = one_hot(self.examples.targets[chosen], len(self.class_weights))
+        return images, targets, targets @ self.class_weights
 
 
 def class_weights(targets: Targets, classes: int) -> Weights:

@@ -28,6 +28,11 @@ class Difference:
     low: float
     high: float
 
+    @property
+    def known(self) -> bool:
+        """Whether there were enough groups to say anything."""
+        return (self.low, self.high) != (-1.0, 1.0)
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -66,7 +71,8 @@ def compare(
 
     A draw in which a class has no image counts as no difference in its recall: what is not seen speaks for neither. Of
     too few groups nothing is said, the interval is -1 to 1: resampling knows no other groups than these, and would
-    call what happened in all of them certain (see ``_enough_groups``).
+    call what happened in all of them certain. For the same reason, an interval holds 0 where the models differ in too
+    few groups, of however many (see ``_enough_groups``).
 
     Args:
         targets: ``(n,)`` indices into ``labels``, at least one.
@@ -120,7 +126,11 @@ def _intervals(counts: NDArray[np.float64], settings: Gate) -> tuple[NDArray[np.
         method="percentile",
         rng=np.random.default_rng(settings.seed),
     ).confidence_interval
-    return np.where(enough, ends.low, -1.0), np.where(enough, ends.high, 1.0)
+    differ = np.array([np.count_nonzero(counts[0].any(axis=0)), *np.count_nonzero(counts[0], axis=-1)])
+    told = _enough_groups(differ, settings.confidence_level)
+    low = np.where(told, ends.low, np.minimum(ends.low, 0.0))
+    high = np.where(told, ends.high, np.maximum(ends.high, 0.0))
+    return np.where(enough, low, -1.0), np.where(enough, high, 1.0)
 
 
 def _enough_groups(groups: NDArray[np.int64], confidence_level: float) -> NDArray[np.bool_]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from facesent.core.text import some
 from facesent.promotion.settings import Gate
 from facesent.promotion.verdict import Check, interval_of
 
@@ -88,7 +89,7 @@ def criterion_for(rival: Rival, settings: Gate) -> Criterion:
     if rival.retrain:
         return _Replacement(rival, settings)
     gain = _Gain(rival, settings)
-    if rival.cure is None or all(check.passed for check in gain.checks()):
+    if rival.cure is None or all(check.passed is not False for check in gain.checks()):
         return gain
     return _Cured(rival.version, rival.cure, settings)
 
@@ -144,7 +145,7 @@ class _Cured:
         return (
             f"on {after.images} photos from after the change its macro recall is "
             f"{_better(after, self.version, settings)}, and on the others it loses less than "
-            f"{100 * settings.retrain_margin:g} points"
+            f"{100 * settings.retrain_margin:g} points{_unknown(self.cure.before)}"
         )
 
 
@@ -168,7 +169,8 @@ class _Gain:
         comparison = self.champion.comparison
         images, seen = comparison.images, comparison.seen
         where = f", on the {images} of {images + seen} test images that neither saw in training" if seen else ""
-        return f"its macro recall is {_better(comparison, self.champion.version, self.settings)}{where}"
+        better = _better(comparison, self.champion.version, self.settings)
+        return f"its macro recall is {better}{where}{_unknown(comparison)}"
 
 
 def _better(comparison: "Comparison", version: int, settings: Gate) -> str:
@@ -179,5 +181,14 @@ def _better(comparison: "Comparison", version: int, settings: Gate) -> str:
 def _no_class_worse(comparison: "Comparison", settings: Gate) -> Iterator[Check]:
     """By more than its own interval."""
     for label, change in comparison.classes.items():
-        note = f"{100 * change.estimate:+.1f}, {interval_of(change, settings)}"
-        yield Check.of(f"change in recall of {label}, upper end", change.high, "at least", 0.0, note)
+        name, estimate = f"change in recall of {label}, upper end", f"{100 * change.estimate:+.1f}"
+        if change.known:
+            yield Check.of(name, change.high, "at least", 0.0, f"{estimate}, {interval_of(change, settings)}")
+        else:
+            yield Check(name, None, "at least", 0.0, None, f"{estimate}; too few people to tell")
+
+
+def _unknown(comparison: "Comparison") -> str:
+    """The classes that ``_no_class_worse`` has to let pass."""
+    few = [label for label, change in comparison.classes.items() if not change.known]
+    return f"; too few people to know whether recall of {some(few)} fell" if few else ""

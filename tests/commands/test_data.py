@@ -14,6 +14,8 @@ from click.testing import CliRunner, Result
 
 from facesent.commands.data import data
 
+PARAMS = Path(__file__).parents[2] / "params.yaml"
+
 
 def call(*arguments: str) -> Result:
     result = CliRunner().invoke(data, arguments)
@@ -198,9 +200,11 @@ def test_sample_draws_the_same_bytes_each_time(project: Path) -> None:
 
 
 def test_resplit_forgets_who_was_where_and_says_how_to_undo_it(project: Path) -> None:
+    shutil.copy(PARAMS, "params.yaml")
     Path("assignment.csv").write_text(f"content,person,phash,split\n{'a' * 16},,{'b' * 16},train\n")
     result = call("resplit")
-    assert result.output.startswith("Forgot the splits of 1 images.")
+    assert result.output.startswith("Forgot the splits of 1 images, and set split.seed in params.yaml to 8.")
+    assert "git checkout assignment.csv, and set split.seed to 7." in result.output
     assert "dvc repro" in result.output
     # Not removed: a file that is gone was lost.
     assert Path("assignment.csv").read_text() == "content,person,phash,split\n"

@@ -95,7 +95,7 @@ def test_from_a_look_to_groups_that_need_new_splits(photos: Path, monkeypatch: p
 
     done = call("--resplit", "--no-cache")
     assert done.exit_code == 0, done.output
-    assert "Forgot the splits of 2 images. To undo it: git checkout assignment.csv" in done.output
+    assert "Forgot the splits of 2 images, and set split.seed in params.yaml to " in done.output
     assert "To restore the previous content: cp " in done.output
     assert read_assignment(Path("assignment.csv")).empty
     assert not cache.exists()

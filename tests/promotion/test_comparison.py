@@ -3,6 +3,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 from facesent.promotion.comparison import Comparison, Difference, compare
 from facesent.promotion.settings import Gate
@@ -106,6 +107,15 @@ def test_of_too_few_images_nothing_is_said(images: int) -> None:
 def test_many_images_of_too_few_persons_say_nothing_either() -> None:
     comparison = compared([0] * 500, [True] * 500, [False] * 500, ["one", "other"] * 250)
     assert comparison.macro_recall == Difference(1.0, -1.0, 1.0)
+
+
+@pytest.mark.parametrize("differing", range(3, 9))
+def test_a_gain_on_fewer_people_than_a_sign_test_needs_may_be_chance(differing: int) -> None:
+    champion = [False] * differing + [True] * (100 - differing)
+    gain = compared([0, 1] * 50, [True] * 100, champion).macro_recall
+    assert (gain.low > 0) == (binomtest(differing, differing).pvalue <= 0.05)
+    loss = compared([0, 1] * 50, champion, [True] * 100).macro_recall
+    assert (loss.high < 0) == (gain.low > 0)
 
 
 def test_a_class_of_too_few_images_says_nothing_and_does_not_stop_the_others() -> None:

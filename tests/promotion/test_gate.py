@@ -156,6 +156,14 @@ def test_a_class_that_collapses_rejects_though_the_mean_gains() -> None:
     assert "-30.0, 95% interval -40.0 to -20.0 points" in verdict.reason
 
 
+def test_of_a_class_of_too_few_people_it_is_said_that_nothing_is_known() -> None:
+    verdict = judged(champion((0.05, 0.02, 0.08), Sad=(-0.6, -1.0, 1.0)), min_gain=0.0)
+    assert verdict.outcome == "VALIDATED"
+    assert "too few people to know whether recall of Sad fell" in verdict.reason
+    (row,) = (check.row() for check in verdict.checks if "recall of Sad" in check.metric)
+    assert row[1:] == ("not measured", "at least 0", "not known", "-60.0; too few people to tell")
+
+
 @pytest.mark.parametrize(
     ("after", "before", "happy_before", "failing"),
     [

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
+from facesent.commands.redraw import redraw
 from facesent.core.errors import DataError
 from facesent.core.paths import SPLITS, Project
 from facesent.dataset.manifest import scan
@@ -123,6 +124,22 @@ def test_photos_that_are_cut_now_keep_their_split(
 
     assert "80 images keep their split; 0 are new." in capsys.readouterr().out
     assert (placed(project) == before).all()
+
+
+def test_new_splits_of_the_same_images_are_other_ones(make_project: MakeProject) -> None:
+    project = with_manifest(make_project(images=40))
+    split(project)
+    before = placed(project)
+    assert "set split.seed" in redraw(project)
+    split(project)
+
+    assert (placed(project) == "test").sum() > 0
+    assert set(before[before == "test"].index) != set(placed(project)[placed(project) == "test"].index)
+    # Nobody draws twice before the next run.
+    redraw(project)
+    text = project.params.read_text()
+    assert redraw(project) == ""
+    assert project.params.read_text() == text
 
 
 def placed(project: Project) -> pd.Series:

@@ -2,10 +2,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from pydantic import ValidationError
 
 from facesent.images.augmentation.settings import Augment
-from facesent.images.batches import Examples, TrainingBatches, class_weights
+from facesent.images.batches import Examples, TrainingBatches, TrainingExamples, class_weights
+from facesent.images.keeping import decoded_files
+from facesent.images.reading import read_images
 from facesent.model.architectures.build import build
 from facesent.model.backend import keras, make_deterministic
 from facesent.params import load_params
@@ -31,7 +34,7 @@ def examples(count: int, classes: int = 3) -> Examples:
     return Examples(images.astype(np.uint8), targets)
 
 
-def batches(seen: Examples, classes: int = 3) -> TrainingBatches:
+def batches(seen: Examples | TrainingExamples, classes: int = 3) -> TrainingBatches:
     return TrainingBatches(seen, 16, STRONG_AUGMENTATION, 7, class_weights(seen.targets, classes))
 
 
@@ -85,6 +88,16 @@ def test_images_are_taken_as_they_are_and_each_once() -> None:
     seen = examples(60)
     given = np.concatenate([images for images, *_ in batches(seen).unchanged()])
     assert sorted(map(bytes, given)) == sorted(map(bytes, seen.images))
+
+
+def test_photos_are_resized_as_those_are_that_are_scored(tmp_path: Path) -> None:
+    chance = np.random.default_rng(3)
+    files = [tmp_path / f"{number}.png" for number in range(20)]
+    for file in files:
+        Image.fromarray(chance.integers(0, 256, (48, 44, 3), np.uint8)).save(file)
+    seen = TrainingExamples(decoded_files(files, 32), np.arange(20) % 3)
+    given = np.concatenate([images for images, *_ in batches(seen).unchanged()])
+    assert sorted(map(bytes, given)) == sorted(map(bytes, read_images(files, 32)))
 
 
 def trained(folder: Path, settings: Train = SETTINGS) -> Trained:
