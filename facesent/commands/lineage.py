@@ -99,8 +99,7 @@ def _rows(chain: "Chain") -> Iterator[tuple[str, str]]:
 
 
 def _version(version: "Version") -> str:
-    from facesent.registry.retraining import RETRAIN_TAG
-    from facesent.registry.versions import VERDICT_TAG
+    from facesent.registry.versions import RETRAIN_TAG, VERDICT_TAG
 
     known = [*version.aliases, version.tags.get(VERDICT_TAG, "no verdict"), *({RETRAIN_TAG} & set(version.tags))]
     return f"{version.number} ({', '.join(known)}; registered {version.created:%Y-%m-%d %H:%M} UTC)"

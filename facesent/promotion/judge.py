@@ -24,10 +24,10 @@ from facesent.promotion.gate import judge as judge_measures
 from facesent.promotion.register import Candidate
 from facesent.promotion.rivals import Champion, Cure, Incomparable, Rival, Twin
 from facesent.promotion.verdict import Verdict
-from facesent.registry import retraining, runs, versions
+from facesent.registry import runs, versions
 from facesent.registry.client import mlflow_answers
 from facesent.registry.troubles import is_of_store
-from facesent.registry.versions import CHAMPION, JUDGED_TAG, REASON_TAG, VERDICT_TAG
+from facesent.registry.versions import CHAMPION, JUDGED_TAG, REASON_TAG, VERDICT_TAG, Version
 
 if TYPE_CHECKING:
     from facesent.evaluation.gaps import ColumnResult
@@ -56,9 +56,10 @@ def judge(project: Project, candidate: Candidate, canary: CanaryReport | None) -
         FacesentError: if there are test images of a class that the candidate does not know.
     """
     params = load_params(project.params)
-    champion = versions.version_with_alias(CHAMPION)
-    if why := retraining.reason(versions.tags_of(candidate.version)):
-        verdict = Verdict("REJECTED", f"Version {candidate.version} {why}", candidate.version, champion, ())
+    number = versions.version_with_alias(CHAMPION)
+    champion = None if number is None else versions.get(number)
+    if why := versions.get(candidate.version).retrain_reason:
+        verdict = Verdict("REJECTED", f"Version {candidate.version} {why}", candidate.version, number, ())
         _write(project, candidate, verdict)
         return verdict
     path = project.split("test")
@@ -109,19 +110,19 @@ class _Answers:
         return np.asarray(self.scores.argmax(axis=1) == self.targets)
 
 
-def _judge(test: _Test, candidate: Candidate, champion: int | None, canary: CanaryReport | None) -> Verdict:
+def _judge(test: _Test, candidate: Candidate, champion: Version | None, canary: CanaryReport | None) -> Verdict:
     from facesent.evaluation.metrics import measure
 
     gate, version = test.params.gate, candidate.version
     rival: Rival = None
-    if champion is not None and versions.model_sha256_of(champion) == candidate.model_sha256:
-        rival = Twin(champion)
+    if champion and champion.model_sha256 == candidate.model_sha256:
+        rival = Twin(champion.number)
     if test.split.empty:
-        if champion is not None and rival is None:
-            rival = Incomparable(champion, "there are no test images.")
+        if champion and rival is None:
+            rival = Incomparable(champion.number, "there are no test images.")
         return judge_measures(version, None, rival, canary, gate)
     answers = _answers(test, candidate)
-    if champion is not None and rival is None:
+    if champion and rival is None:
         rival = _compare(test, answers, version, champion)
     groups = list(test.split["group"])
     measures = measure(answers.targets, answers.scores, groups, answers.labels, test.params.evaluate)
@@ -157,22 +158,22 @@ def _columns(test: _Test, right: NDArray[np.bool_]) -> list["ColumnResult"]:
     return compare_values(columns, test.split, right, test.params.gate.confidence_level)
 
 
-def _compare(test: _Test, answers: _Answers, candidate: int, champion: int) -> Champion | Incomparable:
+def _compare(test: _Test, answers: _Answers, candidate: int, champion: Version) -> Champion | Incomparable:
     """Score the champion on the same images, at its own size, and compare on those that neither has seen in training.
 
     Args:
         test: the images.
         answers: the candidate's.
         candidate: its version.
-        champion: the champion's version.
+        champion: the version that is served.
     """
     from facesent.evaluation.metrics import measure
     from facesent.promotion.comparison import compare
 
-    classifier = _loaded(champion, answers.labels)
+    classifier = _loaded(champion.number, answers.labels)
     if isinstance(classifier, Incomparable):
         return classifier
-    new = _seen_by_neither(test, candidate, champion)
+    new = _seen_by_neither(test, candidate, champion.number)
     if isinstance(new, Incomparable):
         return new
     theirs = _answers_of_champion(test, answers, classifier)
@@ -183,14 +184,14 @@ def _compare(test: _Test, answers: _Answers, candidate: int, champion: int) -> C
         chosen = (answers.targets[rows], answers.right[rows], theirs.right[rows], list(groups[rows]))
         return compare(*chosen, answers.labels, test.params.gate, seen=int((~new).sum()))
 
-    shifted = _shifted(test, champion)
+    shifted = _shifted(test, champion.number)
     after, before = new & shifted, new & ~shifted
     measures = measure(theirs.targets[new], theirs.scores[new], list(groups[new]), theirs.labels, test.params.evaluate)
     return Champion(
-        champion,
+        champion.number,
         compared(new),
         measures.accuracy_estimate,
-        retrain=bool(retraining.reason(versions.tags_of(champion))),
+        retrain=bool(champion.retrain_reason),
         cure=Cure(compared(after), compared(before)) if after.any() and before.any() else None,
     )
 

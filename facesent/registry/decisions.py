@@ -25,9 +25,9 @@ from facesent.registry.versions import (
     VERDICT_TAG,
     RegistryError,
     aliases,
+    all_versions,
+    get,
     make_registered_model,
-    tags_of,
-    versions,
 )
 
 # The registered model of the entries, and the tags of its versions: the entry, and how it ended.
@@ -248,8 +248,12 @@ def approval_in(tags: Mapping[str, str]) -> Approval | None:
 
 @mlflow_answers()
 def approval_of(version: int) -> Approval | None:
-    """The question about a version and its answer, if one was asked."""
-    return approval_in(tags_of(version))
+    """The question about a version and its answer, if one was asked.
+
+    Raises:
+        RegistryError: there is no such version.
+    """
+    return approval_in(get(version).tags)
 
 
 @repeated_when_taken
@@ -262,7 +266,7 @@ def keep(approval: Approval) -> Approval:
 def waiting() -> list[int]:
     """The versions that wait for an answer, the newest first."""
     # One that was judged again may have been rejected since.
-    open_ = [version for version in versions() if version.tags.get(VERDICT_TAG) != "REJECTED"]
+    open_ = [version for version in all_versions() if version.tags.get(VERDICT_TAG) != "REJECTED"]
     asked = {version.number: approval_in(version.tags) for version in open_}
     return [number for number, approval in asked.items() if approval and approval.state == "waiting"]
 

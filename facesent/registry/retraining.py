@@ -1,7 +1,7 @@
 """Versions that were trained on images of somebody who has been forgotten since, and what shows these images."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
@@ -19,8 +19,8 @@ from facesent.registry.addresses import sqlite_file
 from facesent.registry.client import mlflow_answers
 from facesent.registry.packaging import UNLIKE_FILE, logged_model
 from facesent.registry.runs import EXPERIMENT, MODEL_TAG, PROCESS_TAG, SEEN_ARTIFACT
+from facesent.registry.versions import RETRAIN_TAG
 
-RETRAIN_TAG = "retrain-required"
 _EVALUATION, _SHEETS, _PREDICTIONS = "evaluation", "augmentation", "predictions.csv"
 _PAGE, _JUDGED_PAGE = "evaluation/report.html", "gate/report.html"
 _OURS = f"tags.`{PROCESS_TAG}` LIKE '%'"
@@ -47,14 +47,6 @@ class Trained:
     versions: tuple[int, ...]
 
 
-def reason(tags: Mapping[str, str]) -> str:
-    """Why a version with these tags has to be trained again, as a sentence; empty where it need not."""
-    when = tags.get(RETRAIN_TAG)
-    if not when:
-        return ""
-    return f"must be trained again, since one whom it may know was forgotten on {when[:10]}: dvc repro"
-
-
 @mlflow_answers(makes_store=False)
 def trained_on(knows: Knows) -> Trained:
     """The runs and versions that have seen such images, as far as they say, and those that do not say."""
@@ -62,7 +54,7 @@ def trained_on(knows: Knows) -> Trained:
         return Trained((), ())
     all_runs = list(_all_runs())
     found = {str(run.info.run_id) for run in all_runs if _has_seen(run, knows)}
-    known = versions.versions()
+    known = versions.all_versions()
     lost = {version.run_id for version in known} - {str(run.info.run_id) for run in all_runs}
     marked = [version.number for version in known if version.run_id in found | lost]
     return Trained(tuple(sorted(found)), tuple(sorted(marked)))

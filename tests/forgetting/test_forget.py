@@ -30,9 +30,8 @@ from facesent.people import cache
 from facesent.promotion import aliases, judge
 from facesent.promotion.register import Candidate, register
 from facesent.registry import versions
-from facesent.registry.retraining import RETRAIN_TAG
 from facesent.registry.runs import MODEL_TAG, SEEN_ARTIFACT
-from facesent.registry.versions import CHAMPION, RegistryError
+from facesent.registry.versions import CHAMPION, RETRAIN_TAG, RegistryError
 from facesent.serving.gateway.answers.log import AnswerLog
 from facesent.serving.gateway.answers.rows import Answered
 from facesent.serving.gateway.answers.store import DEFAULT_ADDRESS, Store
@@ -208,7 +207,7 @@ def refused_to_serve(project: Project, candidate: Candidate) -> None:
     with pytest.raises(FacesentError, match="Run: dvc repro"):
         register(project)
     # What is made of the same run later is marked too.
-    assert versions.tags_of(candidate.version)[RETRAIN_TAG] == mlflow.get_run(candidate.run_id).data.tags[RETRAIN_TAG]
+    assert versions.get(candidate.version).tags[RETRAIN_TAG] == mlflow.get_run(candidate.run_id).data.tags[RETRAIN_TAG]
 
 
 @pytest.mark.long
@@ -236,7 +235,7 @@ def test_ended_in_any_step_the_next_call_ends_it(place: Path, monkeypatch: pytes
     assert run()[0] == 0
     assert files_that_show([place], photos) == []
     assert len(pd.read_csv("forgotten.csv")) == 1
-    assert [version.tags[RETRAIN_TAG][:2] for version in versions.versions()] == ["20"]
+    assert [version.tags[RETRAIN_TAG][:2] for version in versions.all_versions()] == ["20"]
 
 
 ORDER = steps.STEPS
@@ -396,14 +395,14 @@ def test_versions_are_marked_though_the_images_are_gone_from_everywhere() -> Non
     code, output = run(person)
     assert code == 0, output
     assert "the remote store is not there" in output
-    assert RETRAIN_TAG in versions.tags_of(1)
+    assert RETRAIN_TAG in versions.get(1).tags
     assert person not in Path("data/metadata.csv").read_text()
     assert run(person)[0] == 1
     # Another, of a run that says nothing of use: it may know anybody.
     mlflow.MlflowClient().log_text(run_id, "damaged", SEEN_ARTIFACT)
     versions.tag_version(1, {RETRAIN_TAG: ""})
     assert run(first_in("val"), "--others-stay")[0] == 0
-    assert versions.tags_of(1)[RETRAIN_TAG]
+    assert versions.get(1).tags[RETRAIN_TAG]
     for folder in ("data", ".dvc/cache"):
         shutil.rmtree(folder)
     code, output = run("nobody")

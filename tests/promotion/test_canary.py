@@ -51,7 +51,7 @@ def test_a_version_with_a_damaged_file_is_a_problem_and_not_an_error(project: Pa
     assert "model.keras" in problem
     assert not report.passed
     assert math.isnan(report.latency_p95_ms)
-    assert versions.versions()[0].tags["canary"] == problem
+    assert versions.all_versions()[0].tags["canary"] == problem
     assert recorded(version) is None
     assert server_processes() == []
 

@@ -91,7 +91,7 @@ def test_the_verdict_is_kept_in_the_project_the_run_and_the_version(made: Projec
     verdict = judge.judge(made, candidate, tried(candidate))
     assert (verdict.outcome, verdict.champion) == ("VALIDATED", None)
     run = mlflow.get_run(candidate.run_id)
-    [version] = versions.versions()
+    [version] = versions.all_versions()
     for tags in (version.tags, run.data.tags):
         assert tags["verdict"] == "VALIDATED"
         assert tags["verdict_reason"] == verdict.reason
@@ -361,7 +361,7 @@ def test_a_champion_whose_store_is_away_leaves_no_verdict(
     with pytest.raises(TrackingError, match="Connection refused"):
         judge.judge(made, candidate, tried(candidate))
     assert not made.verdict.exists()
-    assert "verdict" not in versions.tags_of(candidate.version)
+    assert "verdict" not in versions.get(candidate.version).tags
 
 
 def test_without_test_images_it_is_unknown(made: Project) -> None:
@@ -371,7 +371,7 @@ def test_without_test_images_it_is_unknown(made: Project) -> None:
     verdict = judge.judge(made, candidate, tried(candidate))
     assert verdict.outcome == "UNKNOWN"
     assert "no test images" in verdict.reason
-    assert versions.versions()[0].tags["verdict"] == "UNKNOWN"
+    assert versions.all_versions()[0].tags["verdict"] == "UNKNOWN"
 
 
 def test_test_images_of_a_class_that_the_candidate_does_not_know_name_the_command(made: Project) -> None:

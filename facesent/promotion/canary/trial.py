@@ -112,8 +112,8 @@ def recorded(version: int) -> CanaryReport | None:
         RegistryError: there is no such version.
         TrackingError: MLflow cannot be reached.
     """
-    run_id = versions.run_of(version)
-    if versions.tags_of(version).get(TAG) != PASSED or (text := runs.read_text(run_id, REPORT)) is None:
+    passed = versions.get(version).tags.get(TAG) == PASSED
+    if not passed or (text := runs.read_text(versions.run_of(version), REPORT)) is None:
         return None
     try:
         report = CanaryReport.from_json(text)
