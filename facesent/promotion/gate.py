@@ -11,9 +11,10 @@ from facesent.promotion.rivals import Champion, Criterion, Incomparable, Rival, 
 from facesent.promotion.settings import Gate
 from facesent.promotion.verdict import CANARY, Bound, Check, Outcome, Verdict, interval_of
 
-_BUDGETS = ("max_latency_ms", "max_size_mb", "max_memory_mb")
-_FLOORS = ("min_accuracy", "min_macro_recall", "min_class_recall", "max_ece", "max_slice_gap")
-_THRESHOLDS = (*_FLOORS, "min_gain", *_BUDGETS)
+_THRESHOLDS = (
+    "min_accuracy", "min_macro_recall", "min_class_recall", "max_ece", "max_slice_gap", "min_gain", "max_latency_ms",
+    "max_size_mb", "max_memory_mb",
+)  # fmt: skip
 _PROBLEMS_SHOWN = 3
 # Of the reason, which is a sentence; the table has all.
 _FAILURES_SHOWN = 3
@@ -24,7 +25,7 @@ def judge(
     candidate: int,
     measures: Measures | None,
     rival: Rival,
-    canary: CanaryReport | None,
+    canary: CanaryReport,
     settings: Gate,
     columns: Sequence[ColumnResult] = (),
 ) -> Verdict:
@@ -33,31 +34,30 @@ def judge(
     A failed check rejects, whatever else is unknown. A champion is replaced only by what beats it: the gain in macro
     recall is above 0, the lower end of its interval above ``min_gain`` where that is set, and no class is worse beyond
     its own interval. Where an alarm has led to the candidate, a gain on the photos from after the change is enough if
-    the loss on the others is within ``retrain_margin``. Budgets without a canary's measurements leave the verdict open:
-    nothing failed, but nothing was shown either. So does a gap between slices that is shown neither to be above
-    ``max_slice_gap`` nor below it.
+    the loss on the others is within ``retrain_margin``. A gap between slices that is shown neither to be above
+    ``max_slice_gap`` nor below it leaves the verdict open: nothing failed, but nothing was shown either.
 
     Args:
         candidate: the candidate's version.
         measures: on the test images; None where there are none.
         rival: the champion; None where none is served.
-        canary: what the real server with the candidate gave; None where it was not tried.
+        canary: what the real server with the candidate gave.
         settings: what is asked for.
         columns: those of ``evaluate.slices``, at the gate's level.
 
     Raises:
         ValueError: if the canary is of another version.
     """
-    if canary and canary.version != candidate:
+    if canary.version != candidate:
         raise ValueError(f"Expected the canary of version {candidate}. Received: that of version {canary.version}.")
     criterion = criterion_for(rival, settings)
     checks = [
         *(_floors(measures, settings) if measures else ()),
         *_gaps(columns, settings),
         *criterion.checks(),
-        *(_served(canary, settings) if canary else ()),
+        *_served(canary, settings),
     ]
-    open_points = [*_open_points(measures, canary, settings), *_open_gaps(columns, settings)]
+    open_points = [*_open_points(measures, settings), *_open_gaps(columns, settings)]
     incomparable = isinstance(rival, Incomparable) and not open_points
     if isinstance(rival, Incomparable):
         open_points.append(f"It cannot be compared with champion version {rival.version}: {rival.why}")
@@ -88,22 +88,15 @@ def _outcome(checks: list[Check], open_points: list[str], criterion: Criterion) 
     return "VALIDATED", f"Passes all checks; {criterion.sentence()}."
 
 
-def _open_points(measures: Measures | None, canary: CanaryReport | None, settings: Gate) -> Iterator[str]:
+def _open_points(measures: Measures | None, settings: Gate) -> Iterator[str]:
     """Why nothing can be said of a candidate that failed no check, a sentence each."""
-    if not _configured(settings, _THRESHOLDS):
+    if all(getattr(settings, key) is None for key in _THRESHOLDS):
         keys = ", ".join(f"gate.{key}" for key in _THRESHOLDS)
         yield f"No threshold is set, so nothing is promoted: set one or more of {keys} in params.yaml."
     if measures and (missing := [label for label, each in measures.classes.items() if not each.support]):
         yield f"There are no test images of {some(missing)}, so their recall is not known."
     if measures is None:
         yield "There are no test images: see outputs/split/test.csv."
-    if canary is None and (budgets := _configured(settings, _BUDGETS)):
-        keys = ", ".join(f"gate.{key}" for key in budgets)
-        yield f"The model was not tried in a real server, so {keys} cannot be checked."
-
-
-def _configured(settings: Gate, keys: tuple[str, ...]) -> list[str]:
-    return [key for key in keys if getattr(settings, key) is not None]
 
 
 def _floors(measures: Measures, settings: Gate) -> Iterator[Check]:

@@ -41,7 +41,7 @@ _TAG_LENGTH = 1000
 
 
 @mlflow_answers()
-def judge(project: Project, candidate: Candidate, canary: CanaryReport | None) -> Verdict:
+def judge(project: Project, candidate: Candidate, canary: CanaryReport) -> Verdict:
     """Hold the candidate against the thresholds and the champion; the verdict is written down either way.
 
     Both are scored on the test images as they are now, by their registered files. Where these and the images are, by
@@ -50,7 +50,7 @@ def judge(project: Project, candidate: Candidate, canary: CanaryReport | None) -
     Args:
         project: whose test images and settings count.
         candidate: what asks to be served.
-        canary: what the real server with the candidate gave; None where it was not tried.
+        canary: what the real server with the candidate gave.
 
     Raises:
         FacesentError: if there are test images of a class that the candidate does not know.
@@ -110,7 +110,7 @@ class _Answers:
         return np.asarray(self.scores.argmax(axis=1) == self.targets)
 
 
-def _judge(test: _Test, candidate: Candidate, champion: Version | None, canary: CanaryReport | None) -> Verdict:
+def _judge(test: _Test, candidate: Candidate, champion: Version | None, canary: CanaryReport) -> Verdict:
     from facesent.evaluation.metrics import measure
 
     gate, version = test.params.gate, candidate.version
