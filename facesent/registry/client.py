@@ -137,7 +137,7 @@ def mlflow_answers(*, makes_store: bool = True) -> Iterator[None]:
         raise TrackingError(message_of(error)) from (None if hidden else error)
 
 
-def found(ask: Callable[[], _T]) -> _T | None:
+def none_if_missing(ask: Callable[[], _T]) -> _T | None:
     """What MLflow answers; None where the run, the model, the version or the alias that is asked for is not there."""
     from mlflow.exceptions import MlflowException
 

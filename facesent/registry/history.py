@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from mlflow.entities import Dataset, Run
 from mlflow.tracking import MlflowClient
 
-from facesent.registry.client import found, mlflow_answers
+from facesent.registry.client import mlflow_answers, none_if_missing
 from facesent.registry.runs import search
 
 
@@ -51,7 +51,7 @@ class RunRecord:
 @mlflow_answers()
 def run_with_id(run_id: str) -> RunRecord | None:
     """The run with this whole id, if MLflow still has it."""
-    return found(lambda: _record(MlflowClient().get_run(run_id)))
+    return none_if_missing(lambda: _record(MlflowClient().get_run(run_id)))
 
 
 @mlflow_answers()

@@ -23,7 +23,7 @@ from PIL import Image
 import facesent
 from facesent.core.cropping import DEFAULT_CROP
 from facesent.model.storage import model_sha256
-from facesent.registry.client import found, mlflow_answers
+from facesent.registry.client import mlflow_answers, none_if_missing
 from facesent.registry.contract import COLUMN, CROP, MIN_CONFIDENCE, TOP_K, UNLIKE, UNLIKES
 
 if TYPE_CHECKING:
@@ -213,7 +213,7 @@ def _logged_model(run_id: str, min_confidence: float, unlike: str, sha256: str) 
 
 def logged_model(model_id: str) -> LoggedModel | None:
     """A model that a run made; None where somebody deleted it, which its run does not tell."""
-    return found(lambda: MlflowClient().get_logged_model(model_id))
+    return none_if_missing(lambda: MlflowClient().get_logged_model(model_id))
 
 
 def _is_served_alike(uri: str, min_confidence: float, unlike: str, sha256: str) -> bool:

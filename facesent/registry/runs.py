@@ -23,7 +23,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from facesent.core.errors import TrackingError
 from facesent.registry.addresses import make_relative
-from facesent.registry.client import found, mlflow_answers
+from facesent.registry.client import mlflow_answers, none_if_missing
 from facesent.registry.notes import experiment_tags
 from facesent.registry.processes import host, is_alive, this_process
 
@@ -203,7 +203,7 @@ def read_bytes(run_id: str, artifact: str) -> bytes | None:
     if not run_id:
         return None
     client = MlflowClient()
-    listed = found(lambda: client.list_artifacts(run_id, artifact.rpartition("/")[0] or None))
+    listed = none_if_missing(lambda: client.list_artifacts(run_id, artifact.rpartition("/")[0] or None))
     if artifact not in [entry.path for entry in listed or ()]:
         return None
     with TemporaryDirectory() as scratch:
@@ -248,7 +248,7 @@ def is_finished(run_id: str) -> bool:
 
 def exists(run_id: str) -> bool:
     """Whether MLflow has this run, and nobody deleted it."""
-    run = found(lambda: MlflowClient().get_run(run_id))
+    run = none_if_missing(lambda: MlflowClient().get_run(run_id))
     return bool(run and run.info.lifecycle_stage == "active")
 
 

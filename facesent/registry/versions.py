@@ -18,7 +18,7 @@ from mlflow.tracking import MlflowClient
 from facesent.core.errors import FacesentError
 from facesent.model.storage import model_sha256
 from facesent.registry import runs
-from facesent.registry.client import found, mlflow_answers, repeated_when_taken
+from facesent.registry.client import mlflow_answers, none_if_missing, repeated_when_taken
 from facesent.registry.packaging import FILES, folder_of, is_whole
 from facesent.registry.runs import MODEL_TAG
 from facesent.registry.troubles import is_of_store
@@ -114,7 +114,7 @@ def exists(number: int) -> bool:
 
 
 def _find(number: int) -> Version | None:
-    version = found(lambda: MlflowClient().get_model_version(NAME, str(number)))
+    version = none_if_missing(lambda: MlflowClient().get_model_version(NAME, str(number)))
     return _version(version, version.aliases) if version else None
 
 
@@ -171,7 +171,7 @@ def _number_named(name: str) -> int | None:
 
 def version_with_alias(alias: str) -> int | None:
     """The version that bears ``alias``, if one does."""
-    version = found(lambda: MlflowClient().get_model_version_by_alias(NAME, alias))
+    version = none_if_missing(lambda: MlflowClient().get_model_version_by_alias(NAME, alias))
     return int(version.version) if version else None
 
 
@@ -352,5 +352,5 @@ def _bytes_under(uri: str) -> int:
 
 def aliases() -> dict[str, int]:
     """All aliases, as they are at one moment, each with the version that bears it."""
-    model = found(lambda: MlflowClient().get_registered_model(NAME))
+    model = none_if_missing(lambda: MlflowClient().get_registered_model(NAME))
     return {alias: int(version) for alias, version in model.aliases.items()} if model else {}
