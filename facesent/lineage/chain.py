@@ -9,6 +9,7 @@ from typing import Any
 from facesent.lineage.git import Commit, commit_with_hash, presets_at
 from facesent.presets import Settings, nearest_preset
 from facesent.registry.history import RunRecord, run_with_id, runs_at_commit
+from facesent.registry.lineage import COMMIT_TAG
 from facesent.registry.versions import Version, all_versions
 
 
@@ -69,7 +70,7 @@ def trace(root: Path, asked: Version | RunRecord | Commit) -> Chain | Made:
 
 def _chain(root: Path, made: tuple[Version, ...], run: RunRecord | None) -> Chain:
     tags = run.tags if run else made[0].tags
-    sha = tags.get("git_commit")
+    sha = tags.get(COMMIT_TAG)
     return Chain(
         versions=made,
         run=run,

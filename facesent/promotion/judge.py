@@ -24,7 +24,7 @@ from facesent.promotion.gate import judge as judge_measures
 from facesent.promotion.register import Candidate
 from facesent.promotion.rivals import Champion, Cure, Incomparable, Rival, Twin
 from facesent.promotion.verdict import Verdict
-from facesent.registry import runs, versions
+from facesent.registry import artifacts, runs, versions
 from facesent.registry.client import mlflow_answers
 from facesent.registry.troubles import is_of_store
 from facesent.registry.versions import CHAMPION, JUDGED_TAG, REASON_TAG, VERDICT_TAG, Version
@@ -222,7 +222,7 @@ def _answers_of_champion(test: _Test, answers: _Answers, classifier: "Classifier
 
 def _shifted(test: _Test, champion: int) -> NDArray[np.bool_]:
     """Which test images are from after a change of what the champion is asked, and were labelled for its successor."""
-    contents = runs.read_text(versions.run_of(champion), runs.SHIFTED_ARTIFACT) or ""
+    contents = runs.read_text(versions.run_of(champion), artifacts.SHIFTED) or ""
     return test.split["sha256"].isin(contents.split()).to_numpy(dtype=bool)
 
 
@@ -231,10 +231,10 @@ def _seen_by_neither(test: _Test, candidate: int, champion: int) -> NDArray[np.b
     images = rows_of(test.project.assignment, test.split["sha256"])
     new = np.full(len(test.split), True)
     for version in (candidate, champion):
-        text = runs.read_text(versions.run_of(version), runs.SEEN_ARTIFACT)
+        text = runs.read_text(versions.run_of(version), artifacts.SEEN)
         if text is None:
             return Incomparable(champion, f"version {version} does not record which images it was trained on.")
-        seen = table_of(text, f"{runs.SEEN_ARTIFACT} of version {version}")
+        seen = table_of(text, f"{artifacts.SEEN} of version {version}")
         new &= unseen(test.split["sha256"], images, seen, test.params.split.near_duplicate_distance)
     # A group is kept together by what a table of the training does not have, such as pictures as mirrors show them.
     new &= ~test.split["group"].isin(test.split["group"][~new]).to_numpy(dtype=bool)
@@ -262,6 +262,6 @@ def _write(project: Project, candidate: Candidate, verdict: Verdict) -> None:
         JUDGED_TAG: datetime.now(UTC).isoformat(timespec="seconds"),
         VERDICT_TAG: verdict.outcome,
     }
-    runs.log_bytes(candidate.run_id, "gate/verdict.json", verdict.to_json().encode())
+    runs.log_bytes(candidate.run_id, artifacts.VERDICT, verdict.to_json().encode())
     runs.tag_run(candidate.run_id, tags)
     versions.tag_version(candidate.version, tags)

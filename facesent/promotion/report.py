@@ -16,15 +16,17 @@ from facesent.promotion.comparison import Comparison
 from facesent.promotion.register import Candidate
 from facesent.promotion.verdict import Check, Verdict
 from facesent.registry import runs
+from facesent.registry.artifacts import GATE
 from facesent.registry.client import mlflow_answers
+from facesent.registry.lineage import CHANGES_TAG, COMMIT_TAG, DATA_TAG, FLOW_RUN_TAG, PRESET_TAG
 
 # Tags of a run, as people read them.
 _LINEAGE = {
-    "preset": "Settings",
-    "git_commit": "Commit",
-    "git_changes": "Code changed since that commit",
-    "data_md5": "Data (DVC)",
-    "flow_run": "Prefect flow run",
+    PRESET_TAG: "Settings",
+    COMMIT_TAG: "Commit",
+    CHANGES_TAG: "Code changed since that commit",
+    DATA_TAG: "Data (DVC)",
+    FLOW_RUN_TAG: "Prefect flow run",
 }
 
 
@@ -59,7 +61,7 @@ def report(
         settings=runs.params_of(candidate.run_id),
     )
     page = _write_page(project, judgement)
-    runs.log_files(candidate.run_id, [page], "gate")
+    runs.log_files(candidate.run_id, [page], GATE)
     return page
 
 

@@ -9,6 +9,7 @@ from mlflow.entities import Dataset, Run
 from mlflow.tracking import MlflowClient
 
 from facesent.registry.client import mlflow_answers, none_if_missing
+from facesent.registry.lineage import COMMIT_TAG
 from facesent.registry.runs import search
 
 
@@ -63,7 +64,7 @@ def runs_with_id_starting(prefix: str) -> list[RunRecord]:
 @mlflow_answers()
 def runs_at_commit(prefix: str) -> list[RunRecord]:
     """Runs that were started at a commit whose hash starts with these hex digits, the newest first."""
-    return _records(f"tags.git_commit LIKE '{prefix}%'")
+    return _records(f"tags.{COMMIT_TAG} LIKE '{prefix}%'")
 
 
 @mlflow_answers()

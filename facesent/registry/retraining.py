@@ -16,13 +16,13 @@ from facesent.core.errors import DataError
 from facesent.dataset.assignment import table_of
 from facesent.registry import runs, versions
 from facesent.registry.addresses import sqlite_file
+from facesent.registry.artifacts import EVALUATION, GATE, PAGE, PREDICTIONS, SEEN, SHEETS
 from facesent.registry.client import mlflow_answers
 from facesent.registry.packaging import UNLIKE_FILE, logged_model
-from facesent.registry.runs import EXPERIMENT, MODEL_TAG, PROCESS_TAG, SEEN_ARTIFACT
+from facesent.registry.runs import EXPERIMENT, MODEL_TAG, PROCESS_TAG
 from facesent.registry.versions import RETRAIN_TAG
 
-_EVALUATION, _SHEETS, _PREDICTIONS = "evaluation", "augmentation", "predictions.csv"
-_PAGE, _JUDGED_PAGE = "evaluation/report.html", "gate/report.html"
+_PAGE, _JUDGED_PAGE = f"{EVALUATION}/{PAGE}", f"{GATE}/{PAGE}"
 _OURS = f"tags.`{PROCESS_TAG}` LIKE '%'"
 _PHOTO = re.compile(r"data:image/[^\"')]+")
 
@@ -85,7 +85,7 @@ def remove_pictures(knows: Knows, shows: Shows, is_chart: IsChart) -> int:
         removed += len(pictures)
         # Last: whoever comes after a kill tells by them whose pages these are.
         for path in paths:
-            if path.endswith(_PREDICTIONS):
+            if path.endswith(PREDICTIONS):
                 _remove_rows(run.info.run_id, path, shows)
     return removed
 
@@ -118,11 +118,11 @@ def _showing(run: Run, pictures: list[str], knows: Knows, shows: Shows) -> list[
     """Sheets are of images that were trained on, pages of those that were tested."""
     if not pictures:
         return []
-    predictions = _predictions(run.info.run_id, f"{_EVALUATION}/{_PREDICTIONS}")
+    predictions = _predictions(run.info.run_id, f"{EVALUATION}/{PREDICTIONS}")
     tested = predictions is None or bool(predictions["file_name"].map(shows).any())
     # The gate's page may be of an earlier evaluation, of which nothing else is left.
     stale = _JUDGED_PAGE in pictures and not _is_of_this_evaluation(run)
-    sheets = [path for path in pictures if path.startswith(f"{_SHEETS}/")]
+    sheets = [path for path in pictures if path.startswith(f"{SHEETS}/")]
     pages = [path for path in pictures if path not in sheets and (tested or (stale and path == _JUDGED_PAGE))]
     return [*pages, *(sheets if _has_seen(run, knows, unless_known=True) else [])]
 
@@ -187,9 +187,9 @@ def _has_seen(run: Run, knows: Knows, *, unless_known: bool = False) -> bool:
     # No fold and no trial has a model that is registered, nor says what it has seen.
     if MODEL_TAG not in run.data.tags:
         return unless_known
-    text = runs.read_text(run.info.run_id, SEEN_ARTIFACT)
+    text = runs.read_text(run.info.run_id, SEEN)
     try:
-        return text is None or bool(knows(table_of(text, SEEN_ARTIFACT)).any())
+        return text is None or bool(knows(table_of(text, SEEN)).any())
     except (DataError, ValueError):
         # Damaged: it does not say.
         return True

@@ -33,11 +33,6 @@ FINGERPRINT_TAG = "facesent.fingerprint"
 PROCESS_TAG = "facesent.process"
 # MLflow's pages sort sections by what stands before the slash: the learning curves come first.
 EPOCH = "epoch/"
-SEEN_ARTIFACT = "images/seen.csv"
-"""What the model was trained and tuned on, as in assignment.csv."""
-SHIFTED_ARTIFACT = "watch/shifted.txt"
-"""Of a champion: the contents of the labelled photos from after the change at which its successor is trained."""
-CHANGES_ARTIFACT = "lineage/changes.patch"
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 

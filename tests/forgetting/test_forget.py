@@ -29,8 +29,8 @@ from facesent.labels.queue import write_queue
 from facesent.people import cache
 from facesent.promotion import aliases, judge
 from facesent.promotion.register import Candidate, register
-from facesent.registry import versions
-from facesent.registry.runs import MODEL_TAG, SEEN_ARTIFACT
+from facesent.registry import artifacts, versions
+from facesent.registry.runs import MODEL_TAG
 from facesent.registry.versions import CHAMPION, RETRAIN_TAG, RegistryError
 from facesent.serving.gateway.answers.log import AnswerLog
 from facesent.serving.gateway.answers.rows import Answered
@@ -111,7 +111,7 @@ def leave_a_run_of_others(image: pd.DataFrame) -> None:
     """Of which only the gate's page is of an earlier evaluation, whose images nobody knows."""
     client = mlflow.MlflowClient()
     run_id = client.create_run("1", run_name="others", tags={MODEL_TAG: "1"}).info.run_id
-    client.log_text(run_id, text_of(identities(image).assign(split="train")), SEEN_ARTIFACT)
+    client.log_text(run_id, text_of(identities(image).assign(split="train")), artifacts.SEEN)
     client.log_text(run_id, image[["file_name"]].to_csv(index=False), "evaluation/predictions.csv")
     client.log_text(run_id, "<img src='data:image/jpeg;base64,AAAA'>", "evaluation/report.html")
     client.log_text(run_id, "<img src='data:image/jpeg;base64,BBBB'>", "gate/report.html")
@@ -188,7 +188,7 @@ def test_nothing_that_anybody_can_look_at_is_left_though_it_was_killed(place: Pa
     with cache.opened(Project().people_cache, "network") as embeddings:
         known = {content for content, _ in embeddings.known({sha256(Path("data", name)) for name in others} | gone)}
     assert known == {sha256(Path("data", name)) for name in others}
-    assert artifacts_of("others") == {SEEN_ARTIFACT, "evaluation/predictions.csv", "evaluation/report.html"}
+    assert artifacts_of("others") == {artifacts.SEEN, "evaluation/predictions.csv", "evaluation/report.html"}
     assert not journal.path_of(Path()).exists()
     [record] = pd.read_csv("forgotten.csv").to_dict("records")
     assert (record["images"], record["versions"]) == (len(set(photos)), 1)
@@ -399,7 +399,7 @@ def test_versions_are_marked_though_the_images_are_gone_from_everywhere() -> Non
     assert person not in Path("data/metadata.csv").read_text()
     assert run(person)[0] == 1
     # Another, of a run that says nothing of use: it may know anybody.
-    mlflow.MlflowClient().log_text(run_id, "damaged", SEEN_ARTIFACT)
+    mlflow.MlflowClient().log_text(run_id, "damaged", artifacts.SEEN)
     versions.tag_version(1, {RETRAIN_TAG: ""})
     assert run(first_in("val"), "--others-stay")[0] == 0
     assert versions.get(1).tags[RETRAIN_TAG]

@@ -20,7 +20,7 @@ from facesent.model.storage import model_sha256
 from facesent.promotion import aliases, judge, register
 from facesent.promotion.canary.report import CanaryReport
 from facesent.promotion.verdict import Verdict
-from facesent.registry import runs, versions
+from facesent.registry import artifacts, runs, versions
 from facesent.registry.versions import CHAMPION
 from tests.helpers.trained_project import make_project, write_model
 
@@ -296,7 +296,7 @@ def test_after_an_alarm_the_labelled_photos_since_then_are_a_part_of_their_own(m
     assert judge.judge(made, candidate, tried(candidate)).outcome == "REJECTED"
     test = pd.read_csv(made.split("test"), dtype=str)
     shifted = test[test["label"] == "Light"]["sha256"][:6]
-    runs.log_bytes(champion.run_id, runs.SHIFTED_ARTIFACT, "\n".join(shifted).encode())
+    runs.log_bytes(champion.run_id, artifacts.SHIFTED, "\n".join(shifted).encode())
     verdict = judge.judge(made, candidate, tried(candidate))
     assert verdict.outcome == "VALIDATED"
     assert "on 6 photos from after the change its macro recall is 100.0 points above version 1's" in verdict.reason

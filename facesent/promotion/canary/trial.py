@@ -22,7 +22,7 @@ from facesent.promotion.canary.interview import Findings, Question, interview
 from facesent.promotion.canary.report import CanaryReport
 from facesent.promotion.evaluated import answers_of
 from facesent.promotion.register import Candidate
-from facesent.registry import runs, versions
+from facesent.registry import artifacts, runs, versions
 from facesent.registry.client import mlflow_answers
 from facesent.registry.troubles import of_server
 from facesent.registry.versions import CHAMPION
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 PHOTOS_A_CLASS = 4
 TAG = "canary"
 PASSED = "passed"
-REPORT = "gate/canary.json"
 
 _MEGA = 1e6
 _DRAWN = 11
@@ -100,7 +99,7 @@ def try_version(version: int, question: Question, waiting: Standby[ModelServer] 
         keep_questions(version, Questions(question.further, answers))
     versions.tag_version(version, {TAG: PASSED if report.passed else report.problems[0][:_TAG_CHARACTERS]})
     if run_id:
-        runs.log_bytes(run_id, REPORT, report.to_json().encode())
+        runs.log_bytes(run_id, artifacts.CANARY, report.to_json().encode())
     return report
 
 
@@ -113,7 +112,7 @@ def recorded(version: int) -> CanaryReport | None:
         TrackingError: MLflow cannot be reached.
     """
     passed = versions.get(version).tags.get(TAG) == PASSED
-    if not passed or (text := runs.read_text(versions.run_of(version), REPORT)) is None:
+    if not passed or (text := runs.read_text(versions.run_of(version), artifacts.CANARY)) is None:
         return None
     try:
         report = CanaryReport.from_json(text)
