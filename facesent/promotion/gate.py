@@ -9,7 +9,7 @@ from facesent.evaluation.measures import Measures
 from facesent.promotion.canary.report import CanaryReport
 from facesent.promotion.rivals import Champion, Criterion, Incomparable, Rival, criterion_for
 from facesent.promotion.settings import Gate
-from facesent.promotion.verdict import CANARY, Bound, Check, Outcome, Verdict, interval_of
+from facesent.promotion.verdict import Bound, Check, Outcome, Unit, Verdict, interval_of
 
 _THRESHOLDS = (
     "min_accuracy", "min_macro_recall", "min_class_recall", "max_ece", "max_slice_gap", "min_gain", "max_latency_ms",
@@ -51,25 +51,22 @@ def judge(
     if canary.version != candidate:
         raise ValueError(f"Expected the canary of version {candidate}. Received: that of version {canary.version}.")
     criterion = criterion_for(rival, settings)
-    checks = [
-        *(_floors(measures, settings) if measures else ()),
-        *_gaps(columns, settings),
-        *criterion.checks(),
-        *_served(canary, settings),
-    ]
+    served, budgets = _served(canary), list(_budgets(canary, settings))
+    quality = [*(_floors(measures, settings) if measures else ()), *_gaps(columns, settings), *criterion.checks()]
     open_points = [*_open_points(measures, settings), *_open_gaps(columns, settings)]
     incomparable = isinstance(rival, Incomparable) and not open_points
     if isinstance(rival, Incomparable):
         open_points.append(f"It cannot be compared with champion version {rival.version}: {rival.why}")
         if incomparable:
             open_points.append("To serve it anyway: facesent promote --replace-incomparable")
-    outcome, reason = _outcome(checks, open_points, criterion)
+    # What cannot be served comes before what is not good enough.
+    outcome, reason = _outcome([served, *quality, *budgets], open_points, criterion)
     return Verdict(
         outcome,
         reason,
         candidate,
         rival.version if rival else None,
-        tuple(checks),
+        (*quality, served, *budgets),
         incomparable=incomparable and outcome == "UNKNOWN",
         comparison=rival.comparison if isinstance(rival, Champion) else None,
         champion_accuracy=rival.accuracy if isinstance(rival, Champion) else None,
@@ -78,13 +75,11 @@ def judge(
 
 
 def _outcome(checks: list[Check], open_points: list[str], criterion: Criterion) -> tuple[Outcome, str]:
-    # What cannot be served comes before what is not good enough.
-    ordered = sorted(checks, key=lambda check: check.metric != CANARY)
-    if failed := [check.sentence() for check in ordered if check.passed is False]:
+    if failed := [check.sentence() for check in checks if check.passed is False]:
         more = len(failed) - _FAILURES_SHOWN
         return "REJECTED", f"Failed: {'; '.join(failed[:_FAILURES_SHOWN])}{f'; and {more} more' if more > 0 else ''}."
     if open_points:
-        return "UNKNOWN", f"{'Nothing failed. ' if checks else ''}{' '.join(open_points)}"
+        return "UNKNOWN", f"Nothing failed. {' '.join(open_points)}"
     return "VALIDATED", f"Passes all checks; {criterion.sentence()}."
 
 
@@ -103,11 +98,12 @@ def _floors(measures: Measures, settings: Gate) -> Iterator[Check]:
     recalls = {label: each.recall for label, each in measures.classes.items() if each.support}
     interval = f"interval {measures.accuracy_low:.1%} to {measures.accuracy_high:.1%}"
     chance = f"{measures.ece_noise:.1%} by chance alone"
-    yield from _asked("accuracy", measures.accuracy, "at least", settings.min_accuracy, interval)
-    yield from _asked("macro recall", measures.macro_recall, "at least", settings.min_macro_recall)
+    yield from _asked("accuracy", "share", measures.accuracy, "at least", settings.min_accuracy, interval)
+    yield from _asked("macro recall", "share", measures.macro_recall, "at least", settings.min_macro_recall)
     worst = min(recalls, key=lambda label: recalls[label])
-    yield from _asked("worst class recall", measures.worst_recall, "at least", settings.min_class_recall, worst)
-    yield from _asked("expected calibration error", measures.ece, "at most", settings.max_ece, chance)
+    least = settings.min_class_recall
+    yield from _asked("worst class recall", "share", measures.worst_recall, "at least", least, worst)
+    yield from _asked("expected calibration error", "share", measures.ece, "at most", settings.max_ece, chance)
 
 
 def _gaps(columns: Sequence[ColumnResult], settings: Gate) -> Iterator[Check]:
@@ -118,11 +114,12 @@ def _gaps(columns: Sequence[ColumnResult], settings: Gate) -> Iterator[Check]:
     for column in columns:
         name, gap = f"gap in accuracy by {column.name}", column.gap
         if gap is None:
-            yield Check(name, None, "at most", limit, None, f"fewer than two values have {LEAST_PEOPLE} people")
+            note = f"fewer than two values have {LEAST_PEOPLE} people"
+            yield Check(name, "share", None, "at most", limit, None, note)
             continue
         within = True if gap.high <= limit and not column.too_few else None
         note = f"{gap.worst} to {gap.best}, {interval_of(gap, settings)}"
-        yield Check(name, gap.value, "at most", limit, False if gap.low > limit else within, note)
+        yield Check(name, "share", gap.value, "at most", limit, False if gap.low > limit else within, note)
 
 
 def _open_gaps(columns: Sequence[ColumnResult], settings: Gate) -> Iterator[str]:
@@ -147,22 +144,27 @@ def _open_gaps(columns: Sequence[ColumnResult], settings: Gate) -> Iterator[str]
             )
 
 
-def _served(canary: CanaryReport, settings: Gate) -> Iterator[Check]:
+def _served(canary: CanaryReport) -> Check:
     note = f"{canary.answered} photos answered, {canary.refused} bad inputs refused"
     if canary.problems:
         more = len(canary.problems) - _PROBLEMS_SHOWN
         note = " ".join([*canary.problems[:_PROBLEMS_SHOWN], f"And {more} more." if more > 0 else ""])
         # A server's own words may be many lines, which a cell of a table is not.
         note = shorten(note, _NOTE_LENGTH, placeholder=" …")
-    yield Check.of(CANARY, len(canary.problems), "at most", 0, note)
+    return Check.of("problems of the canary", "whole", len(canary.problems), "at most", 0, note)
+
+
+def _budgets(canary: CanaryReport, settings: Gate) -> Iterator[Check]:
     # What a server that cannot serve measures says nothing.
     if canary.passed:
-        yield from _asked("p95 latency in ms", canary.latency_p95_ms, "at most", settings.max_latency_ms)
-        yield from _asked("size in MB", canary.size_mb, "at most", settings.max_size_mb)
-        yield from _asked("memory in MB", canary.memory_mb, "at most", settings.max_memory_mb)
+        yield from _asked("p95 latency in ms", "whole", canary.latency_p95_ms, "at most", settings.max_latency_ms)
+        yield from _asked("size in MB", "whole", canary.size_mb, "at most", settings.max_size_mb)
+        yield from _asked("memory in MB", "whole", canary.memory_mb, "at most", settings.max_memory_mb)
 
 
-def _asked(metric: str, value: float, bound: Bound, threshold: float | None, note: str = "") -> Iterator[Check]:
+def _asked(
+    metric: str, unit: Unit, value: float, bound: Bound, threshold: float | None, note: str = ""
+) -> Iterator[Check]:
     """A check, where a threshold is configured."""
     if threshold is not None:
-        yield Check.of(metric, value, bound, threshold, note)
+        yield Check.of(metric, unit, value, bound, threshold, note)

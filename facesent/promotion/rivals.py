@@ -115,7 +115,7 @@ class _Replacement:
         gain, margin = self.champion.comparison.macro_recall, -self.settings.retrain_margin
         name = f"gain in macro recall over version {self.champion.version}, lower end"
         note = f"{interval_of(gain, self.settings)}; it has to be replaced"
-        yield Check.of(name, gain.low, "above", margin, note)
+        yield Check.of(name, "points", gain.low, "above", margin, note)
 
     def sentence(self) -> str:
         return f"champion version {self.champion.version} has to be replaced"
@@ -135,8 +135,8 @@ class _Cured:
         least, margin = max(settings.min_gain or 0.0, 0.0), -settings.retrain_margin
         name = "gain in macro recall"
         interval = interval_of(after, settings)
-        yield Check.of(f"{name} from after the change {than}", after.low, "above", least, interval)
-        yield Check.of(f"{name} elsewhere {than}", before.low, "above", margin, interval_of(before, settings))
+        yield Check.of(f"{name} from after the change {than}", "points", after.low, "above", least, interval)
+        yield Check.of(f"{name} elsewhere {than}", "points", before.low, "above", margin, interval_of(before, settings))
         yield from _no_class_worse(self.cure.before, settings)
 
     def sentence(self) -> str:
@@ -159,9 +159,9 @@ class _Gain:
         comparison, least = self.champion.comparison, self.settings.min_gain
         gain, name = comparison.macro_recall, f"gain in macro recall over version {self.champion.version}"
         interval = interval_of(gain, self.settings)
-        yield Check.of(name, gain.estimate, "above", 0.0, interval)
+        yield Check.of(name, "points", gain.estimate, "above", 0.0, interval)
         if least is not None:
-            yield Check.of(f"{name}, lower end", gain.low, "above", least, interval)
+            yield Check.of(f"{name}, lower end", "points", gain.low, "above", least, interval)
         yield from _no_class_worse(comparison, self.settings)
 
     def sentence(self) -> str:
@@ -180,4 +180,4 @@ def _no_class_worse(comparison: "Comparison", settings: Gate) -> Iterator[Check]
     """By more than its own interval."""
     for label, change in comparison.classes.items():
         note = f"{100 * change.estimate:+.1f}, {interval_of(change, settings)}"
-        yield Check.of(f"change in recall of {label}, upper end", change.high, "at least", 0.0, note)
+        yield Check.of(f"change in recall of {label}, upper end", "points", change.high, "at least", 0.0, note)

@@ -231,6 +231,7 @@ def test_the_verdict_survives_json_and_reads_as_a_table() -> None:
     assert Verdict.from_json(verdict.to_json()) == verdict
     assert json.loads(verdict.to_json())["checks"][0] == {
         "metric": "accuracy",
+        "unit": "share",
         "value": 0.7,
         "bound": "at least",
         "threshold": 0.6,
@@ -249,10 +250,11 @@ def test_the_canary_of_another_version_is_no_evidence() -> None:
 
 
 def test_a_check_says_in_words_what_was_expected() -> None:
-    assert Check.of("accuracy", 0.5, "at least", 0.6).sentence() == "accuracy 50.0%, expected at least 60.0%"
-    assert not Check.of("gain", 0.0, "above", 0.0).passed
+    assert Check.of("accuracy", "share", 0.5, "at least", 0.6).sentence() == "accuracy 50.0%, expected at least 60.0%"
+    assert not Check.of("gain", "points", 0.0, "above", 0.0).passed
+    assert Check.of("gain in ms", "points", 0.02, "above", 0.0).row()[1:3] == ("+2.0 points", "above 0")
     # As it comes back from JSON.
-    assert Check.of("problems of the canary", 2.0, "at most", 0.0).row()[1:3] == ("2", "at most 0")
+    assert Check.of("problems of the canary", "whole", 2.0, "at most", 0.0).row()[1:3] == ("2", "at most 0")
 
 
 def test_a_class_without_test_images_leaves_it_unknown() -> None:
