@@ -21,7 +21,7 @@ _FAILURES_SHOWN = 3
 _NOTE_LENGTH = 500
 
 
-def judge(
+def verdict_of(
     candidate: int,
     measures: Measures | None,
     rival: Rival,
@@ -54,20 +54,19 @@ def judge(
     served, budgets = _served(canary), list(_budgets(canary, settings))
     quality = [*(_floors(measures, settings) if measures else ()), *_gaps(columns, settings), *criterion.checks()]
     open_points = [*_open_points(measures, settings), *_open_gaps(columns, settings)]
-    incomparable = isinstance(rival, Incomparable) and not open_points
-    if isinstance(rival, Incomparable):
-        open_points.append(f"It cannot be compared with champion version {rival.version}: {rival.why}")
-        if incomparable:
-            open_points.append("To serve it anyway: facesent promote --replace-incomparable")
     # What cannot be served comes before what is not good enough.
-    outcome, reason = _outcome([served, *quality, *budgets], open_points, criterion)
+    checks = [served, *quality, *budgets]
+    outcome, reason = _outcome(checks, [*open_points, *_incomparable(rival)], criterion)
+    incomparable = outcome == "UNKNOWN" and not open_points
+    if incomparable:
+        reason += " To serve it anyway: facesent promote --replace-incomparable"
     return Verdict(
         outcome,
         reason,
         candidate,
         rival.version if rival else None,
         (*quality, served, *budgets),
-        incomparable=incomparable and outcome == "UNKNOWN",
+        incomparable=incomparable,
         comparison=rival.comparison if isinstance(rival, Champion) else None,
         champion_accuracy=rival.accuracy if isinstance(rival, Champion) else None,
         accuracy=measures.accuracy_estimate if measures else None,
@@ -92,6 +91,11 @@ def _open_points(measures: Measures | None, settings: Gate) -> Iterator[str]:
         yield f"There are no test images of {some(missing)}, so their recall is not known."
     if measures is None:
         yield "There are no test images: see outputs/split/test.csv."
+
+
+def _incomparable(rival: Rival) -> Iterator[str]:
+    if isinstance(rival, Incomparable):
+        yield f"It cannot be compared with champion version {rival.version}: {rival.why}"
 
 
 def _floors(measures: Measures, settings: Gate) -> Iterator[Check]:

@@ -20,7 +20,7 @@ from facesent.model.storage import load_labels
 from facesent.params import Params, load_params
 from facesent.promotion.canary.report import CanaryReport
 from facesent.promotion.evaluated import answers_of
-from facesent.promotion.gate import judge as judge_measures
+from facesent.promotion.gate import verdict_of
 from facesent.promotion.register import Candidate
 from facesent.promotion.rivals import Champion, Cure, Incomparable, Rival, Twin
 from facesent.promotion.verdict import Verdict
@@ -120,13 +120,13 @@ def _judge(test: _Test, candidate: Candidate, champion: Version | None, canary: 
     if test.split.empty:
         if champion and rival is None:
             rival = Incomparable(champion.number, "there are no test images.")
-        return judge_measures(version, None, rival, canary, gate)
+        return verdict_of(version, None, rival, canary, gate)
     answers = _answers(test, candidate)
     if champion and rival is None:
         rival = _compare(test, answers, version, champion)
     groups = list(test.split["group"])
     measures = measure(answers.targets, answers.scores, groups, answers.labels, test.params.evaluate)
-    return judge_measures(version, measures, rival, canary, gate, _columns(test, answers.right))
+    return verdict_of(version, measures, rival, canary, gate, _columns(test, answers.right))
 
 
 def _answers(test: _Test, candidate: Candidate) -> _Answers:

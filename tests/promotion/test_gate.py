@@ -9,7 +9,7 @@ from facesent.evaluation.intervals import Estimate
 from facesent.evaluation.measures import ClassMeasures, Measures
 from facesent.promotion.canary.report import CanaryReport
 from facesent.promotion.comparison import Comparison, Difference
-from facesent.promotion.gate import judge
+from facesent.promotion.gate import verdict_of
 from facesent.promotion.rivals import Champion, Cure, Incomparable
 from facesent.promotion.settings import Gate
 from facesent.promotion.verdict import Check, Verdict
@@ -42,7 +42,7 @@ def champion(gain: tuple[float, float, float], **classes: tuple[float, float, fl
 
 
 def judged(rival: Champion | Incomparable | None = None, **thresholds: float) -> Verdict:
-    return judge(2, measures(), rival, CANARY, gate(**thresholds))
+    return verdict_of(2, measures(), rival, CANARY, gate(**thresholds))
 
 
 def failed(verdict: Verdict) -> list[str]:
@@ -105,11 +105,11 @@ def by_age(low: float, high: float, *too_few: str) -> ColumnResult:
 def test_a_gap_between_slices_rejects_where_it_is_shown_and_passes_where_it_is_excluded(
     column: ColumnResult, outcome: str, said: str
 ) -> None:
-    verdict = judge(2, measures(), None, CANARY, gate(max_slice_gap=0.1), [column])
+    verdict = verdict_of(2, measures(), None, CANARY, gate(max_slice_gap=0.1), [column])
     assert verdict.outcome == outcome
     assert said in verdict.reason
     assert Verdict.from_json(verdict.to_json()) == verdict
-    assert judge(2, measures(), None, CANARY, gate(min_accuracy=0.1), [column]).outcome == "VALIDATED"
+    assert verdict_of(2, measures(), None, CANARY, gate(min_accuracy=0.1), [column]).outcome == "VALIDATED"
 
 
 def test_where_nothing_is_asked_for_nothing_is_promoted() -> None:
@@ -196,18 +196,18 @@ def test_a_failed_check_rejects_whatever_else_is_unknown() -> None:
     verdict = judged(incomparable, min_accuracy=0.8)
     assert (verdict.outcome, verdict.incomparable) == ("REJECTED", False)
     broken = replace(CANARY, problems=("The server did not start.",))
-    assert judge(2, None, incomparable, broken, gate()).outcome == "REJECTED"
+    assert verdict_of(2, None, incomparable, broken, gate()).outcome == "REJECTED"
 
 
 def test_without_test_images_it_is_unknown_and_not_for_the_champions_sake() -> None:
-    verdict = judge(2, None, Incomparable(1, "there are no test images."), CANARY, gate(min_accuracy=0.6))
+    verdict = verdict_of(2, None, Incomparable(1, "there are no test images."), CANARY, gate(min_accuracy=0.6))
     assert (verdict.outcome, verdict.incomparable) == ("UNKNOWN", False)
     assert "test images" in verdict.reason
 
 
 def test_a_canary_that_did_not_pass_rejects_with_its_problems() -> None:
     problems = ("Row 3 was refused:\n  Traceback …", "It used a | in a name.", "Third.", "Fourth.")
-    verdict = judge(2, measures(), None, replace(CANARY, problems=problems), gate(min_accuracy=0.6, max_size_mb=1))
+    verdict = verdict_of(2, measures(), None, replace(CANARY, problems=problems), gate(min_accuracy=0.6, max_size_mb=1))
     assert verdict.outcome == "REJECTED"
     assert failed(verdict) == ["problems of the canary"]
     assert "Row 3 was refused: Traceback … It used a | in a name. Third. And 1 more." in verdict.reason
@@ -217,7 +217,7 @@ def test_a_canary_that_did_not_pass_rejects_with_its_problems() -> None:
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_what_is_no_number_fails_and_is_null_in_json(value: float) -> None:
     canary = replace(CANARY, latency_p95_ms=value)
-    verdict = judge(2, measures(ece=value), None, canary, gate(max_ece=0.1, max_latency_ms=100))
+    verdict = verdict_of(2, measures(ece=value), None, canary, gate(max_ece=0.1, max_latency_ms=100))
     assert failed(verdict) == ["expected calibration error", "p95 latency in ms"]
     assert [check["value"] for check in json.loads(verdict.to_json())["checks"]] == [None, 0, None]
     assert Verdict.from_json(verdict.to_json()) == verdict
@@ -246,7 +246,7 @@ def test_the_verdict_survives_json_and_reads_as_a_table() -> None:
 
 def test_the_canary_of_another_version_is_no_evidence() -> None:
     with pytest.raises(ValueError, match="canary of version 3"):
-        judge(3, measures(), None, CANARY, gate(min_accuracy=0.6))
+        verdict_of(3, measures(), None, CANARY, gate(min_accuracy=0.6))
 
 
 def test_a_check_says_in_words_what_was_expected() -> None:
@@ -260,7 +260,7 @@ def test_a_check_says_in_words_what_was_expected() -> None:
 def test_a_class_without_test_images_leaves_it_unknown() -> None:
     some = measures()
     untested = replace(some, classes={**some.classes, "Angry": ClassMeasures(0, 0, 0, 0)})
-    verdict = judge(2, untested, None, CANARY, gate(min_class_recall=0.3))
+    verdict = verdict_of(2, untested, None, CANARY, gate(min_class_recall=0.3))
     assert verdict.outcome == "UNKNOWN"
     assert "no test images of Angry" in verdict.reason
 
