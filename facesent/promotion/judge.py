@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 # Keras's errors can be pages long.
 _ERROR_LENGTH = 300
-# What a tag holds with every store; verdict.json has all.
-_TAG_LENGTH = 1000
 
 
 @mlflow_answers()
@@ -258,7 +256,7 @@ def _write(project: Project, candidate: Candidate, verdict: Verdict) -> None:
     with replaced(project.verdict) as file:
         file.write_text(verdict.to_json(), encoding="utf-8")
     tags = {
-        REASON_TAG: shorten(verdict.reason, _TAG_LENGTH, placeholder=" …"),
+        REASON_TAG: verdict.reason,
         JUDGED_TAG: datetime.now(UTC).isoformat(timespec="seconds"),
         VERDICT_TAG: verdict.outcome,
     }

@@ -28,6 +28,8 @@ _MISSING = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 LOCAL_STORE = "sqlite:///mlflow.db"
 # What SQLite, PostgreSQL and MySQL say of a row that somebody else wrote first.
 _TAKEN = re.compile(r"UNIQUE constraint|UniqueViolation|Duplicate entry")
+# Characters that a tag of a run or a version holds with every store.
+_LONGEST_TAG = 1000
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -147,6 +149,11 @@ def none_if_missing(ask: Callable[[], _T]) -> _T | None:
         if error.error_code in _MISSING:
             return None
         raise
+
+
+def fitting_tag(text: str) -> str:
+    """The text, or as much of it as every store takes in a tag."""
+    return text if len(text) <= _LONGEST_TAG else f"{text[: _LONGEST_TAG - 2]} …"
 
 
 def repeated_when_taken(write: Callable[_P, _T]) -> Callable[_P, _T]:

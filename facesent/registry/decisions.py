@@ -17,7 +17,7 @@ from typing import Literal
 
 from mlflow.tracking import MlflowClient
 
-from facesent.registry.client import mlflow_answers, repeated_when_taken
+from facesent.registry.client import fitting_tag, mlflow_answers, repeated_when_taken
 from facesent.registry.versions import (
     CHAMPION,
     NAME,
@@ -36,7 +36,6 @@ _ABOUT = f"Each change of the champion of {NAME} is a version of this. Do not de
 _ENTRY, _ENDED, _DONE, _GIVEN_UP = "entry", "ended", "done", "given up"
 # Each version has to name a source, and these have no files.
 _SOURCE = "facesent:/promotions"
-_LONGEST_TEXT = 1000
 # A tag of a version.
 _APPROVAL = "facesent.approval"
 
@@ -185,7 +184,7 @@ def append(record: Record, action: Action, after: Aliases, *, by: str, why: str)
     Raises:
         OvertakenError: it is void.
     """
-    return write(Entry(0, action, record.aliases, after, now(), by[:_LONGEST_TEXT], why[:_LONGEST_TEXT], closed=False))
+    return write(Entry(0, action, record.aliases, after, now(), fitting_tag(by), fitting_tag(why), closed=False))
 
 
 def write(entry: Entry) -> Entry:

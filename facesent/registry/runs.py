@@ -23,7 +23,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from facesent.core.errors import TrackingError
 from facesent.registry.addresses import make_relative
-from facesent.registry.client import mlflow_answers, none_if_missing
+from facesent.registry.client import fitting_tag, mlflow_answers, none_if_missing
 from facesent.registry.notes import experiment_tags
 from facesent.registry.processes import host, is_alive, this_process
 
@@ -215,9 +215,9 @@ def read_text(run_id: str, artifact: str) -> str | None:
 
 
 def tag_run(run_id: str, tags: Mapping[str, str]) -> None:
-    """Add tags to a run."""
+    """Add tags to a run; of a long one the beginning."""
     for name, value in tags.items():
-        MlflowClient().set_tag(run_id, name, value)
+        MlflowClient().set_tag(run_id, name, fitting_tag(value))
 
 
 def when(run_id: str) -> datetime:

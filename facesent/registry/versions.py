@@ -18,7 +18,7 @@ from mlflow.tracking import MlflowClient
 from facesent.core.errors import FacesentError
 from facesent.model.storage import model_sha256
 from facesent.registry import runs
-from facesent.registry.client import mlflow_answers, none_if_missing, repeated_when_taken
+from facesent.registry.client import fitting_tag, mlflow_answers, none_if_missing, repeated_when_taken
 from facesent.registry.packaging import FILES, folder_of, is_whole
 from facesent.registry.runs import MODEL_TAG
 from facesent.registry.troubles import is_of_store
@@ -257,10 +257,10 @@ def show_description_of(version: int) -> None:
 
 @repeated_when_taken
 def tag_version(version: int, tags: Mapping[str, str]) -> None:
-    """Add tags to a version."""
+    """Add tags to a version; of a long one the beginning."""
     client = MlflowClient()
     for name, value in tags.items():
-        client.set_model_version_tag(NAME, str(version), name, value)
+        client.set_model_version_tag(NAME, str(version), name, fitting_tag(value))
 
 
 def model_uri(version: int) -> str:

@@ -33,6 +33,15 @@ def test_one_version_is_what_the_list_says_of_it() -> None:
         versions.get(3)
 
 
+def test_of_a_long_text_a_tag_has_the_beginning() -> None:
+    promoters.make_versions(1)
+    run_id = runs.begin("run", {})
+    for text, held in (("word " * 200, "word " * 200), ("word " * 201, "word " * 199 + "wor …")):
+        versions.tag_version(1, {"why": text})
+        runs.tag_run(run_id, {"why": text})
+        assert versions.get(1).tags["why"] == runs.run_tags(run_id)["why"] == held
+
+
 def test_an_empty_registry_says_what_to_run() -> None:
     for name in (None, "1"):
         with pytest.raises(RegistryError, match="facesent promote"):

@@ -42,8 +42,6 @@ PASSED = "passed"
 _MEGA = 1e6
 _DRAWN = 11
 _DRAWN_SIDE = 96
-# What a run's or a version's tag holds with every store.
-_TAG_CHARACTERS = 1000
 
 
 @mlflow_answers()
@@ -97,7 +95,7 @@ def try_version(version: int, question: Question, waiting: Standby[ModelServer] 
     if report.passed and further is not None:
         answers = [dict(zip(question.labels, row, strict=True)) for row in further.tolist()]
         keep_questions(version, Questions(question.further, answers))
-    versions.tag_version(version, {TAG: PASSED if report.passed else report.problems[0][:_TAG_CHARACTERS]})
+    versions.tag_version(version, {TAG: PASSED if report.passed else report.problems[0]})
     if run_id:
         runs.log_bytes(run_id, artifacts.CANARY, report.to_json().encode())
     return report
