@@ -40,8 +40,12 @@ def in_a_line(error: BaseException) -> str | None:
     return f"{in_words(error)}. {advice}" if advice else in_words(error)
 
 
-class TrackingError(FacesentError):
-    """MLflow cannot be reached or refuses what it is given; what was asked for may work later."""
+class TemporaryError(FacesentError):
+    """What was asked for may work later, without anybody changing it."""
+
+
+class TrackingError(TemporaryError):
+    """MLflow cannot be reached or refuses what it is given."""
 
 
 class DataError(FacesentError):

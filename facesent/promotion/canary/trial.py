@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from facesent.core.errors import FacesentError, TrackingError, in_words
+from facesent.core.errors import FacesentError, TemporaryError, in_words
 from facesent.core.files import images_in_use
 from facesent.core.paths import Project
 from facesent.core.programs import Standby
@@ -86,7 +86,7 @@ def try_version(version: int, question: Question, waiting: Standby[ModelServer] 
 
     Raises:
         RegistryError: there is no such version.
-        TrackingError: MLflow cannot be reached.
+        TemporaryError: MLflow cannot be reached, or nothing can be said of the version now.
     """
     run_id = versions.run_of(version)
     size = versions.bytes_of(version) / _MEGA
@@ -126,7 +126,7 @@ def tried(
     """Serve a version, ask it and stop it; also the probabilities of the further photos.
 
     Raises:
-        TrackingError: the server was killed, its store is away or a disk is full, which says nothing of the version.
+        TemporaryError: the server was killed, its store is away or a disk is full: that says nothing of the version.
     """
     findings, memory = Findings(), math.nan
     try:
@@ -138,14 +138,14 @@ def tried(
                     raise ServerKilledError(f"Expected the server to keep running. Received: {why}")
                 findings.problems.append(_of_version(f"Expected the server to keep running. Received: {why}"))
     except ServerKilledError as error:
-        raise TrackingError(
+        raise TemporaryError(
             f"{str(error).partition(chr(10))[0]}. It was killed, which says nothing about the version. Free memory if "
             "that ran out, then run this again."
         ) from None
     except ServerError as error:
         findings.problems.append(_of_version(str(error).partition("\n")[0]))
     except OSError as error:
-        raise TrackingError(
+        raise TemporaryError(
             f"Expected the server to start. Received: {in_words(error)}. Fix it, then run this again."
         ) from None
     report = CanaryReport(
