@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from facesent.core.errors import LineageError
-from facesent.lineage.git import SHORT_HASH, Commit, commit_with_hash, commits_starting
+from facesent.lineage.git import SHORT_HASH, Commit, LineageError, commit_with_hash, commits_starting
 from facesent.registry.history import RunRecord, runs_at_commit, runs_with_id_starting
 from facesent.registry.lineage import COMMIT_TAG
 from facesent.registry.versions import RegistryError, Version, version_named

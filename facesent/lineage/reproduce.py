@@ -7,11 +7,10 @@ from typing import Any
 
 import yaml
 
-from facesent.core.errors import ReproductionError
 from facesent.core.nested import flatten, with_values
 from facesent.core.paths import Project
 from facesent.core.programs import Log, dvc, environment, run
-from facesent.lineage.git import apply, worktree
+from facesent.lineage.git import ReproductionError, apply, worktree
 from facesent.lineage.images import provide, share_cache
 from facesent.model.storage import model_sha256
 from facesent.presets import differences as settings_that_differ
