@@ -30,7 +30,7 @@ from facesent.lineage.git import commits_naming
 from facesent.params import Params
 from facesent.registry.decisions import now
 from facesent.registry.lineage import data_md5
-from facesent.registry.retraining import Trained, trained_on
+from facesent.registry.forgetting import Trained, trained_on
 
 _CHUNK = 64
 _ID_BYTES = 4

@@ -17,7 +17,7 @@ from facesent.core.errors import FacesentError, TrackingError
 from facesent.core.paths import Project
 from facesent.promotion import aliases, judge, register
 from facesent.promotion.verdict import Verdict
-from facesent.registry import retraining, versions
+from facesent.registry import forgetting, versions
 from facesent.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, RegistryError
 from facesent.serving.gateway.app import Gateway
 from tests.helpers.answering import SETTINGS
@@ -182,7 +182,7 @@ def test_a_version_that_knows_its_training_images_marks_what_is_unlike_them(proj
     with np.load(kept) as known:
         assert (known["embeddings"].dtype, known["embeddings"].shape) == (np.float16, (20, 3))
         forgotten = known["contents"][0]
-    assert retraining.remove_embeddings(lambda images: images["content"] == forgotten) == 1
+    assert forgetting.remove_embeddings(lambda images: images["content"] == forgotten) == 1
     with np.load(kept) as known:
         assert known["embeddings"].shape == (19, 3)
         assert forgotten not in known["contents"]
