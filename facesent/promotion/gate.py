@@ -7,7 +7,7 @@ from facesent.core.text import some
 from facesent.evaluation.gaps import LEAST_PEOPLE, ColumnResult
 from facesent.evaluation.measures import Measures
 from facesent.promotion.canary.report import CanaryReport
-from facesent.promotion.rivals import Champion, Criterion, Incomparable, Rival, criterion_for
+from facesent.promotion.rivals import ComparedChampion, Criterion, Incomparable, Rival, criterion_for
 from facesent.promotion.settings import Gate
 from facesent.promotion.verdict import Bound, Check, Outcome, Unit, Verdict, interval_of
 
@@ -67,8 +67,8 @@ def verdict_of(
         rival.version if rival else None,
         (*quality, served, *budgets),
         incomparable=incomparable,
-        comparison=rival.comparison if isinstance(rival, Champion) else None,
-        champion_accuracy=rival.accuracy if isinstance(rival, Champion) else None,
+        comparison=rival.comparison if isinstance(rival, ComparedChampion) else None,
+        champion_accuracy=rival.accuracy if isinstance(rival, ComparedChampion) else None,
         accuracy=measures.accuracy_estimate if measures else None,
     )
 

@@ -19,10 +19,10 @@ from facesent.images.rows import read_split
 from facesent.model.storage import load_labels
 from facesent.params import Params, load_params
 from facesent.promotion.canary.report import CanaryReport
-from facesent.promotion.evaluated import answers_of
+from facesent.promotion.evaluated import stored_probabilities
 from facesent.promotion.gate import verdict_of
 from facesent.promotion.register import Candidate
-from facesent.promotion.rivals import Champion, Cure, Incomparable, Rival, Twin
+from facesent.promotion.rivals import ComparedChampion, DriftComparison, Incomparable, Rival, SameWeights
 from facesent.promotion.verdict import Verdict
 from facesent.registry import artifacts, runs, versions
 from facesent.registry.client import mlflow_answers
@@ -114,7 +114,7 @@ def _judge(test: _Test, candidate: Candidate, champion: Version | None, canary: 
     gate, version = test.params.gate, candidate.version
     rival: Rival = None
     if champion and champion.model_sha256 == candidate.model_sha256:
-        rival = Twin(champion.number)
+        rival = SameWeights(champion.number)
     if test.split.empty:
         if champion and rival is None:
             rival = Incomparable(champion.number, "there are no test images.")
@@ -135,7 +135,7 @@ def _answers(test: _Test, candidate: Candidate) -> _Answers:
                 f"Expected test images of the candidate's classes, {', '.join(classes)}. "
                 f"Received: also {', '.join(unknown)}. Run: dvc repro"
             )
-        scores = answers_of(test.project, test.split, classes, candidate.model_sha256)
+        scores = stored_probabilities(test.project, test.split, classes, candidate.model_sha256)
         if scores is not None:
             return _Answers(classes, targets_of(list(test.split["label"]), classes), scores)
         from facesent.prediction.classifier import Classifier
@@ -156,7 +156,7 @@ def _columns(test: _Test, right: NDArray[np.bool_]) -> list["ColumnResult"]:
     return compare_values(columns, test.split, right, test.params.gate.confidence_level)
 
 
-def _compare(test: _Test, answers: _Answers, candidate: int, champion: Version) -> Champion | Incomparable:
+def _compare(test: _Test, answers: _Answers, candidate: int, champion: Version) -> ComparedChampion | Incomparable:
     """Score the champion on the same images, at its own size, and compare on those that neither has seen in training.
 
     Args:
@@ -185,12 +185,12 @@ def _compare(test: _Test, answers: _Answers, candidate: int, champion: Version) 
     shifted = _shifted(test, champion.number)
     after, before = new & shifted, new & ~shifted
     measures = measure(theirs.targets[new], theirs.scores[new], list(groups[new]), theirs.labels, test.params.evaluate)
-    return Champion(
+    return ComparedChampion(
         champion.number,
         compared(new),
         measures.accuracy_estimate,
         retrain=bool(champion.retrain_reason),
-        cure=Cure(compared(after), compared(before)) if after.any() and before.any() else None,
+        drift=DriftComparison(compared(after), compared(before)) if after.any() and before.any() else None,
     )
 
 

@@ -8,7 +8,7 @@ from facesent.evaluation.card import description
 from facesent.evaluation.measures import Measures, read_measures
 from facesent.model.storage import load_labels, model_sha256
 from facesent.params import load_params
-from facesent.promotion.evaluated import says
+from facesent.promotion.evaluated import holds_hash
 from facesent.registry import runs, versions
 from facesent.registry.client import mlflow_answers
 from facesent.registry.known_images import unlike_of
@@ -76,7 +76,7 @@ def register(project: Project) -> Candidate:
 
 
 def _check_evaluated(project: Project, sha256: str) -> None:
-    if not says(project.evaluated_model, sha256):
+    if not holds_hash(project.evaluated_model, sha256):
         raise FacesentError(
             f"Expected in {project.evaluate} what was measured of the model in {project.train}. Received: measures of "
             "another model. Run: dvc repro"

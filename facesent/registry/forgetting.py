@@ -35,7 +35,7 @@ IsChart = Callable[[str], bool]
 
 
 @dataclass(frozen=True)
-class Trained:
+class Affected:
     """What was trained on images, or does not say on what.
 
     Attributes:
@@ -48,20 +48,20 @@ class Trained:
 
 
 @mlflow_answers(makes_store=False)
-def trained_on(knows: Knows) -> Trained:
+def trained_on(knows: Knows) -> Affected:
     """The runs and versions that have seen such images, as far as they say, and those that do not say."""
     if not _has_store():
-        return Trained((), ())
+        return Affected((), ())
     all_runs = list(_all_runs())
     found = {str(run.info.run_id) for run in all_runs if _has_seen(run, knows)}
     known = versions.all_versions()
     lost = {version.run_id for version in known} - {str(run.info.run_id) for run in all_runs}
     marked = [version.number for version in known if version.run_id in found | lost]
-    return Trained(tuple(sorted(found)), tuple(sorted(marked)))
+    return Affected(tuple(sorted(found)), tuple(sorted(marked)))
 
 
 @mlflow_answers(makes_store=False)
-def mark(trained: Trained, when: str) -> None:
+def mark(trained: Affected, when: str) -> None:
     """Let them say that they have to be trained again; a version that is made of such a run later says so too."""
     for run_id in trained.runs:
         runs.tag_run(run_id, {RETRAIN_TAG: when})

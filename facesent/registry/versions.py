@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from facesent.prediction.classifier import Classifier
 
 NAME = "facesent"
+# The challenger, registered last, is for people: no code reads it, but facesent serve --version challenger serves it.
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 MIN_CONFIDENCE_TAG = "facesent.min_confidence"
 UNLIKE_TAG = "facesent.unlike"

@@ -10,7 +10,7 @@ from facesent.evaluation.measures import ClassMeasures, Measures
 from facesent.promotion.canary.report import CanaryReport
 from facesent.promotion.comparison import Comparison, Difference
 from facesent.promotion.gate import verdict_of
-from facesent.promotion.rivals import Champion, Cure, Incomparable
+from facesent.promotion.rivals import ComparedChampion, DriftComparison, Incomparable
 from facesent.promotion.settings import Gate
 from facesent.promotion.verdict import Check, Verdict
 
@@ -35,13 +35,13 @@ def measures(accuracy: float = 0.7, recall: float = 0.6, worst: float = 0.5, ece
     return Measures(100, accuracy, 0.1, 0.9, recall, 0.7, 0.5, ece, 0.02, 0.04, classes)
 
 
-def champion(gain: tuple[float, float, float], **classes: tuple[float, float, float]) -> Champion:
+def champion(gain: tuple[float, float, float], **classes: tuple[float, float, float]) -> ComparedChampion:
     changes = {label: Difference(*change) for label, change in classes.items()}
     comparison = Comparison(Difference(*gain), {"Happy": SAME, "Sad": SAME, **changes}, 100, 0)
-    return Champion(1, comparison, Estimate(100, 0.7, 0.6, 0.8))
+    return ComparedChampion(1, comparison, Estimate(100, 0.7, 0.6, 0.8))
 
 
-def judged(rival: Champion | Incomparable | None = None, **thresholds: float) -> Verdict:
+def judged(rival: ComparedChampion | Incomparable | None = None, **thresholds: float) -> Verdict:
     return verdict_of(2, measures(), rival, CANARY, gate(**thresholds))
 
 
@@ -173,14 +173,14 @@ def test_after_an_alarm_a_gain_on_its_photos_is_enough_if_little_is_lost_elsewhe
 ) -> None:
     rival = champion((0.02, -0.03, 0.07))
     parts = champion(after).comparison, champion(before, Happy=happy_before).comparison
-    cured = replace(rival, cure=Cure(*parts))
+    drifted = replace(rival, drift=DriftComparison(*parts))
     assert judged(rival, min_gain=0.0).outcome == "REJECTED"
-    verdict = judged(cured, min_gain=0.0)
+    verdict = judged(drifted, min_gain=0.0)
     assert verdict.outcome == ("REJECTED" if failing else "VALIDATED")
     assert [metric.partition(" over")[0] for metric in failed(verdict)] == failing
     assert failing or "on 100 photos from after the change its macro recall is 20.0 points above" in verdict.reason
-    # What gains on all images needs no cure.
-    assert "5.0 points above" in judged(replace(champion((0.05, 0.01, 0.09)), cure=cured.cure), min_gain=0.0).reason
+    # What gains on all images is not asked about the change.
+    assert "5.0 points above" in judged(replace(champion((0.05, 0.01, 0.09)), drift=drifted.drift), min_gain=0.0).reason
 
 
 def test_a_champion_that_cannot_be_compared_leaves_it_unknown() -> None:

@@ -79,7 +79,7 @@ def test_a_disk_that_fills_while_the_store_is_made_leaves_none(default: Path) ->
 
 def test_who_only_looks_makes_no_store(default: Path) -> None:
     default.unlink()
-    assert forgetting.trained_on(lambda rows: rows["content"] == "") == forgetting.Trained((), ())
+    assert forgetting.trained_on(lambda rows: rows["content"] == "") == forgetting.Affected((), ())
     assert not default.exists()
 
 

@@ -20,7 +20,7 @@ from facesent.images.rows import read_split
 from facesent.model.storage import load_labels
 from facesent.promotion.canary.interview import Findings, Question, interview
 from facesent.promotion.canary.report import CanaryReport
-from facesent.promotion.evaluated import answers_of
+from facesent.promotion.evaluated import stored_probabilities
 from facesent.promotion.register import Candidate
 from facesent.registry import artifacts, runs, versions
 from facesent.registry.client import mlflow_answers
@@ -62,7 +62,7 @@ def canary(project: Project, candidate: Candidate, waiting: Standby[ModelServer]
     paths = [project.data / name for name in chosen["file_name"]]
     with images_in_use(project.data):
         photos = [_content(path) for path in paths]
-        evaluated = answers_of(project, chosen, labels, candidate.model_sha256)
+        evaluated = stored_probabilities(project, chosen, labels, candidate.model_sha256)
     expected = _expected(project, paths, photos) if evaluated is None else evaluated
     question = Question(photos, expected, labels, _drawn())
     report = try_version(candidate.version, question, waiting)
