@@ -90,22 +90,20 @@ def _training(project: Project) -> str:
     )
 
 
-# The gate's page has the verdict too; the folders of MLflow's artifacts beside those of the project.
-_REPORTS = {"gate": "gate", "evaluate": "evaluation"}
-
-
 def of_run(project: Project, candidate: "Candidate") -> dict[str, str]:
     """Names, and addresses, paths or ids."""
+    from facesent.registry.artifacts import EVALUATION, GATE, PAGE
     from facesent.registry.pages import run_page, version_page
 
     run = run_page(candidate.run_id)
     found = {"MLflow run": run or candidate.run_id, "model version": version_page(candidate.version)}
-    for folder, artifact_folder in _REPORTS.items():
-        path = project.outputs / folder / "report.html"
+    # The gate's page has the verdict too.
+    for folder, in_mlflow in ((project.verdict.parent, GATE), (project.evaluate, EVALUATION)):
+        path = folder / "report.html"
         if path.is_file():
             found["report"] = path.as_posix()
             if run:
-                found["report in MLflow"] = run_page(candidate.run_id, f"{artifact_folder}/report.html")
+                found["report in MLflow"] = run_page(candidate.run_id, f"{in_mlflow}/{PAGE}")
             break
     docs = project.outputs / "validate" / "data_docs" / "index.html"
     return {**found, "data docs": docs.as_posix()} if docs.is_file() else found

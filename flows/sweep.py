@@ -125,9 +125,10 @@ def _params(project: Project, trials: int | None) -> Params:
 def _search(project: Project, params: Params, metric: Metric) -> "SweepResults":
     from facesent.experiments import sweep_results
     from facesent.experiments.sweep import sweeping
+    from facesent.registry.lineage import FLOW_RUN_TAG
 
     tasks.run_stage.with_options(name="split", task_run_name="split")("split", project)
-    with sweeping(project, params, metric, {"flow_run": str(flow_run.id)}) as opened:
+    with sweeping(project, params, metric, {FLOW_RUN_TAG: str(flow_run.id)}) as opened:
         _run_missing(opened)
         return sweep_results.finish(opened)
 

@@ -10,7 +10,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
-from facesent.core.errors import FacesentError, TrackingError
+from facesent.core.errors import FacesentError, TemporaryError
 from facesent.core.markdown import escaped
 from facesent.core.paths import Project
 from flows import artifacts, dvc_stages, pages
@@ -38,7 +38,7 @@ def _dvc_is_busy(_task: "Task[..., Any]", _run: TaskRun, state: "State[Any]") ->
 
 def _may_pass_later(_task: "Task[..., Any]", _run: TaskRun, state: "State[Any]") -> bool:
     # What a person has to put right stays wrong however often it is tried.
-    return isinstance(state.data, TrackingError) or not isinstance(state.data, FacesentError)
+    return isinstance(state.data, TemporaryError) or not isinstance(state.data, FacesentError)
 
 
 _stage_task = task(

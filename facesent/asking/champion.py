@@ -10,7 +10,7 @@ from facesent.asking.answers import Answer, Wish, answers
 from facesent.asking.photos import Photo, listed
 from facesent.core.cropping import CROPS, DEFAULT_CROP, Crop
 from facesent.images.reading import ImageError
-from facesent.registry.asked import asked_store
+from facesent.registry.store_context import tracking_store
 
 if TYPE_CHECKING:
     from facesent.prediction.classifier import Classifier
@@ -83,7 +83,7 @@ def load_champion(tracking_uri: str | None = None) -> Champion:
     """
     from facesent.registry.versions import version_named
 
-    with asked_store(tracking_uri):
+    with tracking_store(tracking_uri):
         return _load(version_named().number)
 
 
@@ -116,7 +116,7 @@ def predict(
     """
     from facesent.registry.versions import version_named
 
-    with asked_store(tracking_uri) as store:
+    with tracking_store(tracking_uri) as store:
         version = version_named()
         champion = _loaded(version.number, version.run_id, store, Path.cwd())
     return champion.predict(photos, min_confidence=min_confidence, top_k=top_k, crop=crop)

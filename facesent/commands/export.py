@@ -32,8 +32,8 @@ def export(version: str, chosen: str, to: Path | None) -> None:
     Example: facesent export champion --format onnx --to for-the-phone
     """
     from facesent.core.paths import Project
+    from facesent.registry.artifacts import EXPORTS
     from facesent.registry.versions import version_named
-    from facesent.serving.export.version import FOLDER
     from facesent.serving.export.version import export as export_version
 
     formats = _FORMATS if chosen == "all" else (chosen,)
@@ -45,7 +45,7 @@ def export(version: str, chosen: str, to: Path | None) -> None:
             click.echo(f"{result.format}: refused. {result.problem}", err=True)
         else:
             copied = f", and in {to / result.format}" if to else ""
-            click.echo(f"{result.format}: in run {found.run_id} under {FOLDER}/{result.format}{copied}")
+            click.echo(f"{result.format}: in run {found.run_id} under {EXPORTS}/{result.format}{copied}")
     if any(result.problem for result in results):
         raise SystemExit(1)
 

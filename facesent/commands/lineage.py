@@ -76,6 +76,9 @@ def reproduce(version: str) -> None:
 
 
 def _rows(chain: "Chain") -> Iterator[tuple[str, str]]:
+    from facesent.registry.lineage import DATA_TAG, FLOW_RUN_TAG, RECORDED_TAG
+    from facesent.registry.runs import MODEL_TAG
+
     tags = chain.tags
     yield "version", ", ".join(map(_version, chain.versions)) or "none; facesent promote registers the current model"
     if chain.run:
@@ -83,24 +86,23 @@ def _rows(chain: "Chain") -> Iterator[tuple[str, str]]:
         yield "run", f"{run.run_id} {run.name} ({run.status.lower()}, started {run.started:%Y-%m-%d %H:%M} UTC)"
     else:
         yield "run", f"{chain.versions[0].run_id}, which MLflow no longer has; the rest is from the version's tags"
-    if "recorded" in tags:
-        yield "", f"recorded {tags['recorded']}: commit and machine are from the time of recording"
-    yield "flow run", tags.get("flow_run", "none: the stages ran outside a flow")
+    if RECORDED_TAG in tags:
+        yield "", f"recorded {tags[RECORDED_TAG]}: commit and machine are from the time of recording"
+    yield "flow run", tags.get(FLOW_RUN_TAG, "none: the stages ran outside a flow")
     yield "commit", _commit(chain)
     yield "changes", _changes(tags)
-    yield "data", tags.get("data_md5", "not tracked by DVC")
+    yield "data", tags.get(DATA_TAG, "not tracked by DVC")
     for name, split in (chain.run.splits if chain.run else {}).items():
         yield f"split {name}", f"sha256 {split.sha256}… ({split.images} images)"
     yield from _settings(chain)
-    yield "weights", f"sha256 {tags.get('facesent.model_sha256', 'none: the training did not finish')}"
+    yield "weights", f"sha256 {tags.get(MODEL_TAG, 'none: the training did not finish')}"
     for name in ("precision", "weights_sha256", "packages", "machine"):
         if name in tags:
             yield {"weights_sha256": "started from"}.get(name, name), tags[name]
 
 
 def _version(version: "Version") -> str:
-    from facesent.registry.retraining import RETRAIN_TAG
-    from facesent.registry.versions import VERDICT_TAG
+    from facesent.registry.versions import RETRAIN_TAG, VERDICT_TAG
 
     known = [*version.aliases, version.tags.get(VERDICT_TAG, "no verdict"), *({RETRAIN_TAG} & set(version.tags))]
     return f"{version.number} ({', '.join(known)}; registered {version.created:%Y-%m-%d %H:%M} UTC)"
@@ -114,12 +116,14 @@ def _commit(chain: "Chain") -> str:
 
 
 def _changes(tags: Mapping[str, str]) -> str:
-    untracked = f"; files not in git: {tags['git_untracked']}" if "git_untracked" in tags else ""
-    if "git_changes" in tags:
-        return f"{tags['git_changes']}{untracked}"
-    if tags.get("git_dirty") == "true":
+    from facesent.registry.lineage import CHANGES_TAG, COMMIT_TAG, DIRTY_TAG, UNTRACKED_TAG
+
+    untracked = f"; files not in git: {tags[UNTRACKED_TAG]}" if UNTRACKED_TAG in tags else ""
+    if CHANGES_TAG in tags:
+        return f"{tags[CHANGES_TAG]}{untracked}"
+    if tags.get(DIRTY_TAG) == "true":
         return "uncommitted changes, which were not recorded"
-    return "none" if "git_commit" in tags else "unknown"
+    return "none" if COMMIT_TAG in tags else "unknown"
 
 
 def _settings(chain: "Chain") -> Iterator[tuple[str, str]]:

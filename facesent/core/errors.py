@@ -40,25 +40,13 @@ def in_a_line(error: BaseException) -> str | None:
     return f"{in_words(error)}. {advice}" if advice else in_words(error)
 
 
-class TrackingError(FacesentError):
-    """MLflow cannot be reached or refuses what it is given; what was asked for may work later."""
+class TemporaryError(FacesentError):
+    """What was asked for may work later, without anybody changing it."""
+
+
+class TrackingError(TemporaryError):
+    """MLflow cannot be reached or refuses what it is given."""
 
 
 class DataError(FacesentError):
     """The message says what was expected, what was received and what to do."""
-
-
-class CrossValidationError(FacesentError):
-    """The images cannot be divided into the folds asked for, or a fold's result is missing or not of these settings."""
-
-
-class PackageError(FacesentError):
-    """A package cannot be had, or is not the one that was pinned."""
-
-
-class LineageError(FacesentError):
-    """What was asked for is not known, or could be several things."""
-
-
-class ReproductionError(FacesentError):
-    """The version's commit, changes, images or stages cannot be had."""

@@ -66,12 +66,11 @@ def _ask_mlflow(address: str) -> None:
 
 def _champion() -> Finding:
     try:
-        from facesent.registry.retraining import reason
         from facesent.registry.runs import check_experiment
-        from facesent.registry.versions import CHAMPION, versions
+        from facesent.registry.versions import CHAMPION, all_versions
 
         check_experiment()
-        known = versions()
+        known = all_versions()
     except FacesentError as error:
         return Finding("registry", "problem", str(error))
     champion = next((version for version in known if CHAMPION in version.aliases), None)
@@ -79,7 +78,7 @@ def _champion() -> Finding:
     if champion is None:
         return Finding("registry", "note", f"{count}, no champion", "dvc repro && facesent promote")
     what = f"{count}; champion: version {champion.number}"
-    if why := reason(champion.tags):
+    if why := champion.retrain_reason:
         return Finding("registry", "note", f"{what}, which {why.partition(':')[0]}", "dvc repro && facesent promote")
     return Finding("registry", "ok", what)
 

@@ -9,7 +9,7 @@ from facesent.experiments.fold_result import FoldResult
 from facesent.experiments.folds import Folder, assign, images_of, read_folds, round_of, write_folds
 from facesent.experiments.summary import FoldsSummary
 from facesent.params import load_params
-from facesent.registry.lineage import lineage_tags, run_name
+from facesent.registry.lineage import FLOW_RUN_TAG, lineage_tags, run_name
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def plan_folds(project: Project, folds: int | None = None, *, flow_run: str) -> 
     name = f"{count} folds {run_name(project, params)}"
     settings = {**params.flat(), "cross_validation.folds": count}
     whole = hashlib.sha256("\0".join(fingerprints).encode()).hexdigest()
-    parent_id = runs.begin(name, settings, fingerprint=whole, tags={**lineage_tags(project), "flow_run": flow_run})
+    parent_id = runs.begin(name, settings, fingerprint=whole, tags={**lineage_tags(project), FLOW_RUN_TAG: flow_run})
     write_folds(assigned, Folder.of(project).folds)
     return PlannedFolds(fingerprints, parent_id)
 

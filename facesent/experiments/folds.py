@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from facesent.core.errors import CrossValidationError
+from facesent.core.errors import FacesentError
 from facesent.core.files import replaced
 from facesent.core.paths import Project
 from facesent.dataset.folds import stratified_folds
@@ -15,6 +15,10 @@ from facesent.images.rows import read_split
 
 # One fold is held out, one validates, and something has to be left to train on.
 FEWEST_FOLDS = 3
+
+
+class CrossValidationError(FacesentError):
+    """The images cannot be divided into the folds asked for, or a fold's result is missing or not of these settings."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from facesent.core.errors import CrossValidationError
 from facesent.core.markdown import table
 from facesent.evaluation.measures import Measures
 from facesent.evaluation.metrics import measure
@@ -14,7 +13,7 @@ from facesent.evaluation.predictions import classes_of, probabilities_of
 from facesent.evaluation.settings import Evaluate
 from facesent.experiments import fold_result
 from facesent.experiments.fold_result import FoldResult
-from facesent.experiments.folds import Folder
+from facesent.experiments.folds import CrossValidationError, Folder
 from facesent.images.batches import targets_of
 
 _NAMES = {"macro_recall": "macro recall", "accuracy": "accuracy", "macro_f1": "macro F1", "log_loss": "log loss"}

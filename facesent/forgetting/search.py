@@ -29,8 +29,8 @@ from facesent.images.threads import cores
 from facesent.lineage.git import commits_naming
 from facesent.params import Params
 from facesent.registry.decisions import now
+from facesent.registry.forgetting import Affected, trained_on
 from facesent.registry.lineage import data_md5
-from facesent.registry.retraining import Trained, trained_on
 
 _CHUNK = 64
 _ID_BYTES = 4
@@ -75,7 +75,7 @@ class Found:
     earlier: tuple[str, ...]
     alike: tuple[str, ...]
     answers: int
-    trained: Trained
+    trained: Affected
     commits: tuple[str, ...]
     placed: bool
 

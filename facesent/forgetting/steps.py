@@ -16,7 +16,7 @@ from facesent.forgetting import files, objects
 from facesent.forgetting.answers import forget_answers
 from facesent.forgetting.person import NOTHING, Person, done, with_versions
 from facesent.people import cache
-from facesent.registry import retraining
+from facesent.registry import forgetting
 from facesent.sources import dvc
 
 _RECORD = ("id", "when", "images", "versions")
@@ -27,8 +27,8 @@ Log = Callable[[str], None]
 
 def mark_versions(project: Project, person: Person, log: Log) -> Person:
     """First of all, so that nothing that has seen the images is promoted meanwhile."""
-    trained = retraining.trained_on(person.knows)
-    retraining.mark(trained, person.when)
+    trained = forgetting.trained_on(person.knows)
+    forgetting.mark(trained, person.when)
     if trained.versions:
         log(f"Versions {', '.join(map(str, trained.versions))}: retrain-required.")
     return with_versions(project.root, person, trained.versions)
@@ -89,8 +89,8 @@ def clear_dvc(project: Project, person: Person, log: Log) -> None:
 
 def clear_mlflow(project: Project, person: Person, log: Log) -> None:
     """Sheets and pages of runs, and what models keep of each training image."""
-    removed = retraining.remove_pictures(person.knows, person.shows, files.is_no_picture)
-    embeddings = retraining.remove_embeddings(person.knows)
+    removed = forgetting.remove_pictures(person.knows, person.shows, files.is_no_picture)
+    embeddings = forgetting.remove_embeddings(person.knows)
     log(f"MLflow: {removed} pages and sheets removed, {embeddings} embeddings taken out of models.")
 
 

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from facesent.core.errors import LineageError
-from facesent.lineage.git import SHORT_HASH, Commit, commit_with_hash, commits_starting
+from facesent.lineage.git import SHORT_HASH, Commit, LineageError, commit_with_hash, commits_starting
 from facesent.registry.history import RunRecord, runs_at_commit, runs_with_id_starting
+from facesent.registry.lineage import COMMIT_TAG
 from facesent.registry.versions import RegistryError, Version, version_named
 
 Asked = Version | RunRecord | Commit
@@ -51,7 +51,7 @@ def _commits(root: Path, prefix: str) -> list[Commit]:
     """Those of the repository, and those that only a run knows: of another clone, or rewritten since."""
     found = {commit.sha: commit for commit in commits_starting(root, prefix)}
     for run in runs_at_commit(prefix):
-        sha = run.tags["git_commit"]
+        sha = run.tags[COMMIT_TAG]
         found.setdefault(sha, commit_with_hash(root, sha))
     return [*found.values()]
 

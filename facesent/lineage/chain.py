@@ -9,7 +9,8 @@ from typing import Any
 from facesent.lineage.git import Commit, commit_with_hash, presets_at
 from facesent.presets import Settings, nearest_preset
 from facesent.registry.history import RunRecord, run_with_id, runs_at_commit
-from facesent.registry.versions import Version, versions
+from facesent.registry.lineage import COMMIT_TAG
+from facesent.registry.versions import Version, all_versions
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def trace(root: Path, asked: Version | RunRecord | Commit) -> Chain | Made:
     """
     if isinstance(asked, Version):
         return _chain(root, (asked,), run_with_id(asked.run_id))
-    known = versions()
+    known = all_versions()
     if isinstance(asked, RunRecord):
         return _chain(root, _versions_of(asked, known), asked)
     runs = runs_at_commit(asked.sha)
@@ -69,7 +70,7 @@ def trace(root: Path, asked: Version | RunRecord | Commit) -> Chain | Made:
 
 def _chain(root: Path, made: tuple[Version, ...], run: RunRecord | None) -> Chain:
     tags = run.tags if run else made[0].tags
-    sha = tags.get("git_commit")
+    sha = tags.get(COMMIT_TAG)
     return Chain(
         versions=made,
         run=run,

@@ -7,10 +7,9 @@ from typing import Any
 
 import yaml
 
-from facesent.core.errors import LineageError
 from facesent.core.nested import flatten
 from facesent.core.paths import Project
-from facesent.lineage.git import Commit, changed_files, commit_named, text_at
+from facesent.lineage.git import Commit, LineageError, changed_files, commit_named, text_at
 from facesent.presets import Change, differences
 from facesent.section import parse_yaml, read_yaml
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from facesent.core.errors import LineageError, ReproductionError
+from facesent.core.errors import FacesentError
 from facesent.core.surroundings import git_troubles
 from facesent.presets import presets, whole
 
@@ -24,6 +24,14 @@ SHORT_HASH = re.compile(r"[0-9a-f]{4,40}")
 # As many as one command line takes.
 _AT_ONCE = 10_000
 _DIGITS = 8
+
+
+class LineageError(FacesentError):
+    """What was asked for is not known, or could be several things."""
+
+
+class ReproductionError(FacesentError):
+    """The version's commit, changes, images or stages cannot be had."""
 
 
 @dataclass(frozen=True)

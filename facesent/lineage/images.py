@@ -7,9 +7,9 @@ from pathlib import Path
 
 import yaml
 
-from facesent.core.errors import ReproductionError
 from facesent.core.paths import Project
 from facesent.core.programs import Log, ProgramError, dvc, python, run
+from facesent.lineage.git import ReproductionError
 from facesent.registry.lineage import data_md5
 from facesent.sources.dvc import has_remote
 

@@ -7,18 +7,18 @@ from typing import Any
 
 import yaml
 
-from facesent.core.errors import ReproductionError
 from facesent.core.nested import flatten, with_values
 from facesent.core.paths import Project
 from facesent.core.programs import Log, dvc, environment, run
-from facesent.lineage.git import apply, worktree
+from facesent.lineage.git import ReproductionError, apply, worktree
 from facesent.lineage.images import provide, share_cache
 from facesent.model.storage import model_sha256
 from facesent.presets import differences as settings_that_differ
 from facesent.presets import literal
+from facesent.registry import artifacts
 from facesent.registry.history import RunRecord, run_with_id, runs_in
-from facesent.registry.lineage import NO_CHANGES
-from facesent.registry.runs import CHANGES_ARTIFACT, MODEL_TAG, read_bytes
+from facesent.registry.lineage import CHANGES_TAG, COMMIT_TAG, DATA_TAG, DIRTY_TAG, NO_CHANGES, UNTRACKED_TAG
+from facesent.registry.runs import MODEL_TAG, read_bytes
 from facesent.registry.versions import Version, version_named
 
 _STAGE = "train"
@@ -89,7 +89,7 @@ def reproduce(project: Project, name: str, report: Log) -> Reproduction:
     with worktree(project.root, commit) as tree:
         report(f"version {version.number}: commit {commit} in {tree.project}")
         if patch:
-            report(f"with the changes of {record.tags['git_changes']}")
+            report(f"with the changes of {record.tags[CHANGES_TAG]}")
             apply(tree, patch)
         copy, store = Project(tree.project), f"sqlite:///{tree.scratch / 'mlflow.db'}"
         env = _environment(copy.root, store)
@@ -105,21 +105,21 @@ def reproduce(project: Project, name: str, report: Log) -> Reproduction:
 def _code(record: RunRecord) -> tuple[str, bytes | None]:
     """The commit, and the changes made to it since; None for none."""
     tags = record.tags
-    commit, changed = tags.get("git_commit"), tags.get("git_changes")
+    commit, changed = tags.get(COMMIT_TAG), tags.get(CHANGES_TAG)
     if commit is None:
         raise ReproductionError(f"Expected a version trained at a commit. Received: none recorded. {_COMMIT_FIRST}")
-    if untracked := tags.get("git_untracked"):
+    if untracked := tags.get(UNTRACKED_TAG):
         raise ReproductionError(
             f"Expected a version trained from files in git. Received: {untracked}, not in git. {_COMMIT_FIRST}"
         )
-    if changed is None and tags.get("git_dirty") == "true":
+    if changed is None and tags.get(DIRTY_TAG) == "true":
         raise ReproductionError(
             f"Expected a version trained from a commit. Received: {commit} with uncommitted changes, which were not "
             f"recorded. {_COMMIT_FIRST}"
         )
     if changed in (None, NO_CHANGES):
         return commit, None
-    patch = read_bytes(record.run_id, CHANGES_ARTIFACT)
+    patch = read_bytes(record.run_id, artifacts.CHANGES)
     if patch is None:
         raise ReproductionError(
             f"Expected the changes to {changed} among the artifacts of run {record.run_id}. Received: none, as for "
@@ -129,7 +129,7 @@ def _code(record: RunRecord) -> tuple[str, bytes | None]:
 
 
 def _images(record: RunRecord) -> str:
-    if data_md5 := record.tags.get("data_md5"):
+    if data_md5 := record.tags.get(DATA_TAG):
         return data_md5
     raise ReproductionError(
         "Expected images that DVC tracks. Received: a version without their hash. Run: dvc add data"
@@ -211,7 +211,7 @@ def unrecorded(before: RunRecord, now: RunRecord) -> tuple[str, ...]:
 
 
 def _upstream(before: RunRecord, now: RunRecord) -> Iterator[tuple[str, str, str]]:
-    yield "data", before.tags.get("data_md5", ""), now.tags.get("data_md5", "")
+    yield "data", before.tags.get(DATA_TAG, ""), now.tags.get(DATA_TAG, "")
     for name in _SPLITS:
         yield f"split {name}", _split(before, name), _split(now, name)
     for change in settings_that_differ(before.params, now.params):

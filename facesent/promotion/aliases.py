@@ -13,11 +13,11 @@ from typing import ParamSpec, TypeVar
 
 from facesent.core.errors import TrackingError
 from facesent.promotion.verdict import Verdict
-from facesent.registry import decisions, retraining, versions
+from facesent.registry import decisions, versions
 from facesent.registry.client import mlflow_answers
 from facesent.registry.decisions import Action, Aliases, Approval, Entry, OvertakenError, Record
 from facesent.registry.lock import alone_with_registry
-from facesent.registry.versions import CHAMPION, PREVIOUS, VERDICT_TAG, RegistryError
+from facesent.registry.versions import CHAMPION, PREVIOUS, VERDICT_TAG, RegistryError, Version
 
 GATE = "gate"
 
@@ -126,7 +126,7 @@ def rollback(version: int | None = None, *, by: str = "", why: str = "", instead
             version = previous
         if version == champion:
             return Promotion(champion, previous, False, f"Version {version} is champion already.")
-        _check_passed(record, version)
+        _check_passed(record, versions.get(version))
         return serve(record, version, "rollback", by=by, why=why or f"From version {champion}.")
 
 
@@ -165,7 +165,7 @@ def serve(record: Record, version: int, action: Action, *, by: str, why: str) ->
     Raises:
         RegistryError: there is no such version, or it has to be trained again.
     """
-    check_remembers_nobody(version)
+    check_remembers_nobody(versions.get(version))
     before = record.aliases
     after = Aliases(version, before.previous if before.champion is None else before.champion)
     entry = decisions.append(record, action, after, by=by, why=why)
@@ -186,17 +186,16 @@ def _let_the_newest_count(ours: Entry) -> None:
         _follow(record.aliases, record.last.after)
 
 
-def check_remembers_nobody(version: int) -> None:
+def check_remembers_nobody(version: Version) -> None:
     """Refuse a version that may know somebody who was forgotten since.
 
     Raises:
-        RegistryError: if so, or there is no such version.
+        RegistryError: if so.
     """
-    versions.check_exists(version)
-    if reason := retraining.reason(versions.tags_of(version)):
+    if reason := version.retrain_reason:
         raise RegistryError(
-            f"Expected a version that may be served. Received: version {version}, which {reason} && facesent promote. "
-            "Until then the champion serves on; facesent models lists what else there is."
+            f"Expected a version that may be served. Received: version {version.number}, which {reason} && facesent "
+            "promote. Until then the champion serves on; facesent models lists what else there is."
         )
 
 
@@ -231,15 +230,13 @@ def check_fresh(record: Record, candidate: int, against: int | None) -> None:
         )
 
 
-def _check_passed(record: Record, version: int) -> None:
-    versions.check_exists(version)
-    verdict = versions.tags_of(version).get(VERDICT_TAG, "none")
-    approval = decisions.approval_of(version)
+def _check_passed(record: Record, version: Version) -> None:
+    verdict, approval = version.tags.get(VERDICT_TAG, "none"), decisions.approval_in(version.tags)
     agreed = approval is None or approval.state == "approved"
-    if not (record.was_champion(version) or (verdict == "VALIDATED" and agreed)):
+    if not (record.was_champion(version.number) or (verdict == "VALIDATED" and agreed)):
         said = f"verdict {verdict}" if agreed or approval is None else approval.sentence
         raise RegistryError(
-            f"Expected a version that passed the gate. Received: version {version}, {said}. See: facesent models"
+            f"Expected a version that passed the gate. Received: version {version.number}, {said}. See: facesent models"
         )
 
 

@@ -16,7 +16,7 @@ from facesent.promotion.verdict import Verdict
 from facesent.registry import decisions, versions
 from facesent.registry.client import mlflow_answers
 from facesent.registry.decisions import Approval, Record
-from facesent.registry.versions import REASON_TAG, VERDICT_TAG, RegistryError
+from facesent.registry.versions import REASON_TAG, VERDICT_TAG, RegistryError, Version
 
 
 @mlflow_answers()
@@ -60,7 +60,8 @@ def approve(version: int, *, by: str, reason: str = "") -> Promotion:
         StaleVerdictError: if the champion is another one than when it was judged.
     """
     with settled() as record:
-        known = _known(version)
+        registered = versions.get(version)
+        known = _known(registered)
         if record.aliases.champion == version:
             note = f"Version {version} is champion already."
             return Promotion(version, record.aliases.previous, changed=False, note=note, approved_by=known.by)
@@ -69,12 +70,12 @@ def approve(version: int, *, by: str, reason: str = "") -> Promotion:
                 f"Expected a version that waits for approval. Received: {version}, which has already been approved and "
                 f"served. To serve it again: facesent rollback {version}"
             )
-        _check_not_rejected(version)
+        _check_not_rejected(registered)
         check_fresh(record, version, known.against)
-        check_remembers_nobody(version)
+        check_remembers_nobody(registered)
         if known.state != "approved":
             known = decisions.keep(replace(known, state="approved", when=decisions.now(), by=by, reason=reason))
-        why = known.reason or versions.tags_of(version).get(REASON_TAG, "")
+        why = known.reason or registered.tags.get(REASON_TAG, "")
         return serve(record, version, "promote", by=known.by, why=why)
 
 
@@ -87,7 +88,7 @@ def reject(version: int, *, by: str, reason: str = "") -> Approval:
         RegistryError: if nobody asked about this version, or it is served.
     """
     with settled() as record:
-        known = _known(version)
+        known = _known(versions.get(version))
         if record.aliases.champion == version:
             raise RegistryError(
                 f"Expected a version that is not served. Received: {version}, the champion. "
@@ -98,23 +99,21 @@ def reject(version: int, *, by: str, reason: str = "") -> Approval:
         return decisions.keep(replace(known, state="rejected", when=decisions.now(), by=by, reason=reason))
 
 
-def _check_not_rejected(version: int) -> None:
+def _check_not_rejected(version: Version) -> None:
     """The gate may have judged it again since it was asked about, on other images or with other thresholds."""
-    tags = versions.tags_of(version)
-    if tags.get(VERDICT_TAG) == "REJECTED":
+    if version.tags.get(VERDICT_TAG) == "REJECTED":
         raise RegistryError(
-            f"Expected a version that the gate lets pass. Received: version {version}, which it has rejected since: "
-            f"{tags.get(REASON_TAG, '')} To judge it again: facesent promote"
+            f"Expected a version that the gate lets pass. Received: version {version.number}, which it has rejected "
+            f"since: {version.tags.get(REASON_TAG, '')} To judge it again: facesent promote"
         )
 
 
-def _known(version: int) -> Approval:
-    versions.check_exists(version)
-    known = decisions.approval_of(version)
+def _known(version: Version) -> Approval:
+    known = decisions.approval_in(version.tags)
     if known is None:
         waiting = ", ".join(map(str, decisions.waiting())) or "none"
         raise RegistryError(
-            f"Expected a version that waits for approval. Received: version {version}, which does not. Waiting: "
+            f"Expected a version that waits for approval. Received: version {version.number}, which does not. Waiting: "
             f"{waiting}. With gate.approval: true, facesent promote asks for approval."
         )
     return known

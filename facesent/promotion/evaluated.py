@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _IMAGE = ["file_name", "sha256"]
 
 
-def answers_of(
+def stored_probabilities(
     project: Project, images: pd.DataFrame, labels: Sequence[str], model_sha256: str
 ) -> "Probabilities | None":
     """The probabilities of these images as ``evaluate`` wrote them, bit for bit the network's: ``(n, classes)``.
@@ -32,9 +32,9 @@ def answers_of(
         labels: the classes of the model.
         model_sha256: of its weights and labels.
     """
-    if not (project.answers.is_file() and says(project.answers_sha256, sha256(project.answers))):
+    if not (project.answers.is_file() and holds_hash(project.answers_sha256, sha256(project.answers))):
         return None
-    if not says(project.evaluated_model, model_sha256):
+    if not holds_hash(project.evaluated_model, model_sha256):
         return None
     answers = read_split(project.answers)
     columns = [f"{PROBABILITY}{label}" for label in labels]
@@ -44,7 +44,7 @@ def answers_of(
     return found.to_numpy(dtype=np.float32)
 
 
-def says(path: Path, digest: str) -> bool:
+def holds_hash(path: Path, digest: str) -> bool:
     """Whether a file is there and holds this hash."""
     return path.is_file() and path.read_text(encoding="utf-8").strip() == digest
 

@@ -19,15 +19,15 @@ from facesent.images.rows import read_split
 from facesent.model.storage import load_labels
 from facesent.params import Params, load_params
 from facesent.promotion.canary.report import CanaryReport
-from facesent.promotion.evaluated import answers_of
-from facesent.promotion.gate import judge as judge_measures
+from facesent.promotion.evaluated import stored_probabilities
+from facesent.promotion.gate import verdict_of
 from facesent.promotion.register import Candidate
-from facesent.promotion.rivals import Champion, Cure, Incomparable, Rival, Twin
+from facesent.promotion.rivals import ComparedChampion, DriftComparison, Incomparable, Rival, SameWeights
 from facesent.promotion.verdict import Verdict
-from facesent.registry import retraining, runs, versions
+from facesent.registry import artifacts, runs, versions
 from facesent.registry.client import mlflow_answers
 from facesent.registry.troubles import is_of_store
-from facesent.registry.versions import CHAMPION, JUDGED_TAG, REASON_TAG, VERDICT_TAG
+from facesent.registry.versions import CHAMPION, JUDGED_TAG, REASON_TAG, VERDICT_TAG, Version
 
 if TYPE_CHECKING:
     from facesent.evaluation.gaps import ColumnResult
@@ -36,12 +36,10 @@ if TYPE_CHECKING:
 
 # Keras's errors can be pages long.
 _ERROR_LENGTH = 300
-# What a tag holds with every store; verdict.json has all.
-_TAG_LENGTH = 1000
 
 
 @mlflow_answers()
-def judge(project: Project, candidate: Candidate, canary: CanaryReport | None) -> Verdict:
+def judge(project: Project, candidate: Candidate, canary: CanaryReport) -> Verdict:
     """Hold the candidate against the thresholds and the champion; the verdict is written down either way.
 
     Both are scored on the test images as they are now, by their registered files. Where these and the images are, by
@@ -50,15 +48,16 @@ def judge(project: Project, candidate: Candidate, canary: CanaryReport | None) -
     Args:
         project: whose test images and settings count.
         candidate: what asks to be served.
-        canary: what the real server with the candidate gave; None where it was not tried.
+        canary: what the real server with the candidate gave.
 
     Raises:
         FacesentError: if there are test images of a class that the candidate does not know.
     """
     params = load_params(project.params)
-    champion = versions.version_with_alias(CHAMPION)
-    if why := retraining.reason(versions.tags_of(candidate.version)):
-        verdict = Verdict("REJECTED", f"Version {candidate.version} {why}", candidate.version, champion, ())
+    number = versions.version_with_alias(CHAMPION)
+    champion = None if number is None else versions.get(number)
+    if why := versions.get(candidate.version).retrain_reason:
+        verdict = Verdict("REJECTED", f"Version {candidate.version} {why}", candidate.version, number, ())
         _write(project, candidate, verdict)
         return verdict
     path = project.split("test")
@@ -109,23 +108,23 @@ class _Answers:
         return np.asarray(self.scores.argmax(axis=1) == self.targets)
 
 
-def _judge(test: _Test, candidate: Candidate, champion: int | None, canary: CanaryReport | None) -> Verdict:
+def _judge(test: _Test, candidate: Candidate, champion: Version | None, canary: CanaryReport) -> Verdict:
     from facesent.evaluation.metrics import measure
 
     gate, version = test.params.gate, candidate.version
     rival: Rival = None
-    if champion is not None and versions.model_sha256_of(champion) == candidate.model_sha256:
-        rival = Twin(champion)
+    if champion and champion.model_sha256 == candidate.model_sha256:
+        rival = SameWeights(champion.number)
     if test.split.empty:
-        if champion is not None and rival is None:
-            rival = Incomparable(champion, "there are no test images.")
-        return judge_measures(version, None, rival, canary, gate)
+        if champion and rival is None:
+            rival = Incomparable(champion.number, "there are no test images.")
+        return verdict_of(version, None, rival, canary, gate)
     answers = _answers(test, candidate)
-    if champion is not None and rival is None:
+    if champion and rival is None:
         rival = _compare(test, answers, version, champion)
     groups = list(test.split["group"])
     measures = measure(answers.targets, answers.scores, groups, answers.labels, test.params.evaluate)
-    return judge_measures(version, measures, rival, canary, gate, _columns(test, answers.right))
+    return verdict_of(version, measures, rival, canary, gate, _columns(test, answers.right))
 
 
 def _answers(test: _Test, candidate: Candidate) -> _Answers:
@@ -136,7 +135,7 @@ def _answers(test: _Test, candidate: Candidate) -> _Answers:
                 f"Expected test images of the candidate's classes, {', '.join(classes)}. "
                 f"Received: also {', '.join(unknown)}. Run: dvc repro"
             )
-        scores = answers_of(test.project, test.split, classes, candidate.model_sha256)
+        scores = stored_probabilities(test.project, test.split, classes, candidate.model_sha256)
         if scores is not None:
             return _Answers(classes, targets_of(list(test.split["label"]), classes), scores)
         from facesent.prediction.classifier import Classifier
@@ -157,22 +156,22 @@ def _columns(test: _Test, right: NDArray[np.bool_]) -> list["ColumnResult"]:
     return compare_values(columns, test.split, right, test.params.gate.confidence_level)
 
 
-def _compare(test: _Test, answers: _Answers, candidate: int, champion: int) -> Champion | Incomparable:
+def _compare(test: _Test, answers: _Answers, candidate: int, champion: Version) -> ComparedChampion | Incomparable:
     """Score the champion on the same images, at its own size, and compare on those that neither has seen in training.
 
     Args:
         test: the images.
         answers: the candidate's.
         candidate: its version.
-        champion: the champion's version.
+        champion: the version that is served.
     """
     from facesent.evaluation.metrics import measure
     from facesent.promotion.comparison import compare
 
-    classifier = _loaded(champion, answers.labels)
+    classifier = _loaded(champion.number, answers.labels)
     if isinstance(classifier, Incomparable):
         return classifier
-    new = _seen_by_neither(test, candidate, champion)
+    new = _seen_by_neither(test, candidate, champion.number)
     if isinstance(new, Incomparable):
         return new
     theirs = _answers_of_champion(test, answers, classifier)
@@ -183,15 +182,15 @@ def _compare(test: _Test, answers: _Answers, candidate: int, champion: int) -> C
         chosen = (answers.targets[rows], answers.right[rows], theirs.right[rows], list(groups[rows]))
         return compare(*chosen, answers.labels, test.params.gate, seen=int((~new).sum()))
 
-    shifted = _shifted(test, champion)
+    shifted = _shifted(test, champion.number)
     after, before = new & shifted, new & ~shifted
     measures = measure(theirs.targets[new], theirs.scores[new], list(groups[new]), theirs.labels, test.params.evaluate)
-    return Champion(
-        champion,
+    return ComparedChampion(
+        champion.number,
         compared(new),
         measures.accuracy_estimate,
-        retrain=bool(retraining.reason(versions.tags_of(champion))),
-        cure=Cure(compared(after), compared(before)) if after.any() and before.any() else None,
+        retrain=bool(champion.retrain_reason),
+        drift=DriftComparison(compared(after), compared(before)) if after.any() and before.any() else None,
     )
 
 
@@ -221,7 +220,7 @@ def _answers_of_champion(test: _Test, answers: _Answers, classifier: "Classifier
 
 def _shifted(test: _Test, champion: int) -> NDArray[np.bool_]:
     """Which test images are from after a change of what the champion is asked, and were labelled for its successor."""
-    contents = runs.read_text(versions.run_of(champion), runs.SHIFTED_ARTIFACT) or ""
+    contents = runs.read_text(versions.run_of(champion), artifacts.SHIFTED) or ""
     return test.split["sha256"].isin(contents.split()).to_numpy(dtype=bool)
 
 
@@ -230,10 +229,10 @@ def _seen_by_neither(test: _Test, candidate: int, champion: int) -> NDArray[np.b
     images = rows_of(test.project.assignment, test.split["sha256"])
     new = np.full(len(test.split), True)
     for version in (candidate, champion):
-        text = runs.read_text(versions.run_of(version), runs.SEEN_ARTIFACT)
+        text = runs.read_text(versions.run_of(version), artifacts.SEEN)
         if text is None:
             return Incomparable(champion, f"version {version} does not record which images it was trained on.")
-        seen = table_of(text, f"{runs.SEEN_ARTIFACT} of version {version}")
+        seen = table_of(text, f"{artifacts.SEEN} of version {version}")
         new &= unseen(test.split["sha256"], images, seen, test.params.split.near_duplicate_distance)
     # A group is kept together by what a table of the training does not have, such as pictures as mirrors show them.
     new &= ~test.split["group"].isin(test.split["group"][~new]).to_numpy(dtype=bool)
@@ -257,10 +256,10 @@ def _write(project: Project, candidate: Candidate, verdict: Verdict) -> None:
     with replaced(project.verdict) as file:
         file.write_text(verdict.to_json(), encoding="utf-8")
     tags = {
-        REASON_TAG: shorten(verdict.reason, _TAG_LENGTH, placeholder=" …"),
+        REASON_TAG: verdict.reason,
         JUDGED_TAG: datetime.now(UTC).isoformat(timespec="seconds"),
         VERDICT_TAG: verdict.outcome,
     }
-    runs.log_bytes(candidate.run_id, "gate/verdict.json", verdict.to_json().encode())
+    runs.log_bytes(candidate.run_id, artifacts.VERDICT, verdict.to_json().encode())
     runs.tag_run(candidate.run_id, tags)
     versions.tag_version(candidate.version, tags)

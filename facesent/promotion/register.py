@@ -8,14 +8,21 @@ from facesent.evaluation.card import description
 from facesent.evaluation.measures import Measures, read_measures
 from facesent.model.storage import load_labels, model_sha256
 from facesent.params import load_params
-from facesent.promotion.evaluated import says
+from facesent.promotion.evaluated import holds_hash
 from facesent.registry import runs, versions
 from facesent.registry.client import mlflow_answers
 from facesent.registry.known_images import unlike_of
 from facesent.registry.lock import alone_with_registry
 from facesent.registry.packaging import served_code_sha256
 from facesent.registry.recorder import record
-from facesent.registry.versions import CHALLENGER, JUDGED_TAG, REASON_TAG, VERDICT_TAG
+from facesent.registry.versions import (
+    ACCURACY_INTERVAL_TAG,
+    ACCURACY_TAG,
+    CHALLENGER,
+    JUDGED_TAG,
+    REASON_TAG,
+    VERDICT_TAG,
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,7 @@ def register(project: Project) -> Candidate:
 
 
 def _check_evaluated(project: Project, sha256: str) -> None:
-    if not says(project.evaluated_model, sha256):
+    if not holds_hash(project.evaluated_model, sha256):
         raise FacesentError(
             f"Expected in {project.evaluate} what was measured of the model in {project.train}. Received: measures of "
             "another model. Run: dvc repro"
@@ -84,8 +91,8 @@ def _version_tags(project: Project, run_id: str) -> dict[str, str]:
         **{name: value for name, value in tags.items() if name not in (VERDICT_TAG, REASON_TAG, JUDGED_TAG)},
         "run_id": run_id,
         "classes": ",".join(load_labels(project.labels)),
-        "test_accuracy": f"{measures.accuracy:.4f}",
-        "test_accuracy_interval": f"{measures.accuracy_low:.4f} to {measures.accuracy_high:.4f}",
+        ACCURACY_TAG: f"{measures.accuracy:.4f}",
+        ACCURACY_INTERVAL_TAG: f"{measures.accuracy_low:.4f} to {measures.accuracy_high:.4f}",
         "test_macro_recall": f"{measures.macro_recall:.4f}",
         "test_macro_f1": f"{measures.macro_f1:.4f}",
         "test_worst_recall": f"{measures.worst_recall:.4f}",

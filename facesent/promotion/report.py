@@ -1,6 +1,6 @@
 """The report with the verdict: what ``evaluate`` stored, and what the gate and the canary found after it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -16,70 +16,36 @@ from facesent.promotion.comparison import Comparison
 from facesent.promotion.register import Candidate
 from facesent.promotion.verdict import Check, Verdict
 from facesent.registry import runs
+from facesent.registry.artifacts import GATE
 from facesent.registry.client import mlflow_answers
+from facesent.registry.lineage import CHANGES_TAG, COMMIT_TAG, DATA_TAG, FLOW_RUN_TAG, PRESET_TAG
 
 # Tags of a run, as people read them.
 _LINEAGE = {
-    "preset": "Settings",
-    "git_commit": "Commit",
-    "git_changes": "Code changed since that commit",
-    "data_md5": "Data (DVC)",
-    "flow_run": "Prefect flow run",
+    PRESET_TAG: "Settings",
+    COMMIT_TAG: "Commit",
+    CHANGES_TAG: "Code changed since that commit",
+    DATA_TAG: "Data (DVC)",
+    FLOW_RUN_TAG: "Prefect flow run",
 }
 
 
 @mlflow_answers()
 def report(
-    project: Project, candidate: Candidate, verdict: Verdict, promotion: Promotion, canary: CanaryReport | None = None
+    project: Project, candidate: Candidate, verdict: Verdict, promotion: Promotion, canary: CanaryReport
 ) -> Path:
     """Write the judged report and add it to the candidate's run as ``gate/report.html``; returns the file.
 
-    Raises:
-        FacesentError: the stage ``evaluate`` has not run.
-    """
-    tags = runs.run_tags(candidate.run_id)
-    known = {name: tags[tag] for tag, name in _LINEAGE.items() if tags.get(tag)}
-    trained = runs.when(candidate.run_id)
-    lineage = {
-        "Version": str(candidate.version),
-        "Trained": f"{trained:%Y-%m-%d %H:%M} UTC",
-        "MLflow run": candidate.run_id,
-        **known,
-    }
-    settings = runs.params_of(candidate.run_id)
-    page = write_judged_report(project, verdict, promotion, canary, lineage, settings=settings)
-    runs.log_files(candidate.run_id, [page], "gate")
-    return page
-
-
-def write_judged_report(
-    project: Project,
-    verdict: Verdict,
-    promotion: Promotion,
-    canary: CanaryReport | None,
-    lineage: Mapping[str, str],
-    *,
-    settings: Mapping[str, str] | None = None,
-) -> Path:
-    """Write ``report.html`` beside the verdict.
-
     Args:
         project: whose stage ``evaluate`` ran.
+        candidate: what the report is about.
         verdict: the gate's.
         promotion: what is served now.
-        canary: what the real server gave; None where it was not tried.
-        lineage: names and values that lead back to version, run, flow run, commit and data.
-        settings: of the run, ``section.key`` to value.
-
-    Returns:
-        The file.
+        canary: what the real server gave.
 
     Raises:
         FacesentError: the stage ``evaluate`` has not run.
     """
-    stored = project.evaluate / "report.json"
-    if not stored.is_file():
-        raise FacesentError(f"Expected the report of the stage evaluate. Received: no {stored}. Run: dvc repro")
     judgement = Judgement(
         outcome=verdict.outcome,
         reason=verdict.reason,
@@ -90,10 +56,31 @@ def write_judged_report(
         differences=list(_differences(verdict.comparison)) if verdict.comparison else [],
         checks=[_row(check) for check in verdict.checks],
         cost=dict(_cost(canary)),
-        problems=list(canary.problems) if canary else [],
-        lineage=dict(lineage),
-        settings=dict(settings or {}),
+        problems=list(canary.problems),
+        lineage=_lineage(candidate),
+        settings=runs.params_of(candidate.run_id),
     )
+    page = _write_page(project, judgement)
+    runs.log_files(candidate.run_id, [page], GATE)
+    return page
+
+
+def _lineage(candidate: Candidate) -> dict[str, str]:
+    """Names and values that lead back to version, run, flow run, commit and data."""
+    tags, trained = runs.run_tags(candidate.run_id), runs.when(candidate.run_id)
+    return {
+        "Version": str(candidate.version),
+        "Trained": f"{trained:%Y-%m-%d %H:%M} UTC",
+        "MLflow run": candidate.run_id,
+        **{name: tags[tag] for tag, name in _LINEAGE.items() if tags.get(tag)},
+    }
+
+
+def _write_page(project: Project, judgement: Judgement) -> Path:
+    """Beside the verdict."""
+    stored = project.evaluate / "report.json"
+    if not stored.is_file():
+        raise FacesentError(f"Expected the report of the stage evaluate. Received: no {stored}. Run: dvc repro")
     page = project.verdict.with_name("report.html")
     page.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -118,9 +105,9 @@ def _row(check: Check) -> Row:
     return Row(metric, value, threshold, check.passed, note)
 
 
-def _cost(canary: CanaryReport | None) -> Iterator[tuple[str, str]]:
+def _cost(canary: CanaryReport) -> Iterator[tuple[str, str]]:
     # What a server that cannot serve measures says nothing.
-    if canary and canary.passed:
+    if canary.passed:
         yield "Time for one photo over HTTP, 95th percentile", f"{canary.latency_p95_ms:.0f} ms"
         yield "Memory of the server", f"{canary.memory_mb:,.0f} MB"
         yield "Size of the version’s files", f"{canary.size_mb:,.1f} MB"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Cure:
+class DriftComparison:
     """How the candidate differs from a champion that is asked about other photos than before, on those and on the rest.
 
     Attributes:
@@ -27,7 +27,7 @@ class Cure:
 
 
 @dataclass(frozen=True)
-class Champion:
+class ComparedChampion:
     """The served version, how the candidate differs from it on the same test images, and its accuracy on them.
 
     Attributes:
@@ -35,14 +35,14 @@ class Champion:
         comparison: the candidate less the champion.
         accuracy: of the champion.
         retrain: whether it has to be replaced, since it was trained on a person who was forgotten.
-        cure: the same comparison in two parts, where an alarm of the watch has led to the candidate.
+        drift: the same comparison in two parts, where an alarm of the watch has led to the candidate.
     """
 
     version: int
     comparison: "Comparison"
     accuracy: "Estimate"
     retrain: bool = False
-    cure: Cure | None = None
+    drift: DriftComparison | None = None
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,13 @@ class Incomparable:
 
 
 @dataclass(frozen=True)
-class Twin:
+class SameWeights:
     """A served version that has the candidate's weights, and perhaps another ``min_confidence``: nothing to beat."""
 
     version: int
 
 
-Rival = Champion | Incomparable | Twin | None
+Rival = ComparedChampion | Incomparable | SameWeights | None
 
 
 class Criterion(Protocol):
@@ -76,22 +76,22 @@ class Criterion(Protocol):
 
 
 def criterion_for(rival: Rival, settings: Gate) -> Criterion:
-    """By what to judge: a gain on all images where that suffices, or the cure of an alarm, or less than a loss.
+    """By what to judge: a gain on all images where that suffices, or on the photos of an alarm, or less than a loss.
 
     Args:
         rival: the served version; of one that cannot be compared nothing is asked here.
         settings: section ``gate``.
     """
-    if isinstance(rival, Twin):
+    if isinstance(rival, SameWeights):
         return _NothingToBeat(f"it has the same weights as the champion, version {rival.version}")
-    if not isinstance(rival, Champion):
+    if not isinstance(rival, ComparedChampion):
         return _NothingToBeat("there is no other champion")
     if rival.retrain:
         return _Replacement(rival, settings)
     gain = _Gain(rival, settings)
-    if rival.cure is None or all(check.passed is not False for check in gain.checks()):
+    if rival.drift is None or all(check.passed is not False for check in gain.checks()):
         return gain
-    return _Cured(rival.version, rival.cure, settings)
+    return _DriftCriterion(rival.version, rival.drift, settings)
 
 
 @dataclass(frozen=True)
@@ -109,43 +109,43 @@ class _NothingToBeat:
 class _Replacement:
     """Of a champion that must not stay: not worse by more than the margin."""
 
-    champion: Champion
+    champion: ComparedChampion
     settings: Gate
 
     def checks(self) -> Iterator[Check]:
         gain, margin = self.champion.comparison.macro_recall, -self.settings.retrain_margin
         name = f"gain in macro recall over version {self.champion.version}, lower end"
         note = f"{interval_of(gain, self.settings)}; it has to be replaced"
-        yield Check.of(name, gain.low, "above", margin, note)
+        yield Check.of(name, "points", gain.low, "above", margin, note)
 
     def sentence(self) -> str:
         return f"champion version {self.champion.version} has to be replaced"
 
 
 @dataclass(frozen=True)
-class _Cured:
+class _DriftCriterion:
     """Better on what the champion is asked about now, and elsewhere not worse by more than the margin."""
 
     version: int
-    cure: Cure
+    drift: DriftComparison
     settings: Gate
 
     def checks(self) -> Iterator[Check]:
         settings, than = self.settings, f"over version {self.version}, lower end"
-        after, before = self.cure.after.macro_recall, self.cure.before.macro_recall
+        after, before = self.drift.after.macro_recall, self.drift.before.macro_recall
         least, margin = max(settings.min_gain or 0.0, 0.0), -settings.retrain_margin
         name = "gain in macro recall"
         interval = interval_of(after, settings)
-        yield Check.of(f"{name} from after the change {than}", after.low, "above", least, interval)
-        yield Check.of(f"{name} elsewhere {than}", before.low, "above", margin, interval_of(before, settings))
-        yield from _no_class_worse(self.cure.before, settings)
+        yield Check.of(f"{name} from after the change {than}", "points", after.low, "above", least, interval)
+        yield Check.of(f"{name} elsewhere {than}", "points", before.low, "above", margin, interval_of(before, settings))
+        yield from _no_class_worse(self.drift.before, settings)
 
     def sentence(self) -> str:
-        after, settings = self.cure.after, self.settings
+        after, settings = self.drift.after, self.settings
         return (
             f"on {after.images} photos from after the change its macro recall is "
             f"{_better(after, self.version, settings)}, and on the others it loses less than "
-            f"{100 * settings.retrain_margin:g} points{_unknown(self.cure.before)}"
+            f"{100 * settings.retrain_margin:g} points{_unknown(self.drift.before)}"
         )
 
 
@@ -153,16 +153,16 @@ class _Cured:
 class _Gain:
     """Equal is not enough: a champion stays until something is better, even where a loss would be tolerated."""
 
-    champion: Champion
+    champion: ComparedChampion
     settings: Gate
 
     def checks(self) -> Iterator[Check]:
         comparison, least = self.champion.comparison, self.settings.min_gain
         gain, name = comparison.macro_recall, f"gain in macro recall over version {self.champion.version}"
         interval = interval_of(gain, self.settings)
-        yield Check.of(name, gain.estimate, "above", 0.0, interval)
+        yield Check.of(name, "points", gain.estimate, "above", 0.0, interval)
         if least is not None:
-            yield Check.of(f"{name}, lower end", gain.low, "above", least, interval)
+            yield Check.of(f"{name}, lower end", "points", gain.low, "above", least, interval)
         yield from _no_class_worse(comparison, self.settings)
 
     def sentence(self) -> str:
@@ -183,9 +183,9 @@ def _no_class_worse(comparison: "Comparison", settings: Gate) -> Iterator[Check]
     for label, change in comparison.classes.items():
         name, estimate = f"change in recall of {label}, upper end", f"{100 * change.estimate:+.1f}"
         if change.known:
-            yield Check.of(name, change.high, "at least", 0.0, f"{estimate}, {interval_of(change, settings)}")
+            yield Check.of(name, "points", change.high, "at least", 0.0, f"{estimate}, {interval_of(change, settings)}")
         else:
-            yield Check(name, None, "at least", 0.0, None, f"{estimate}; too few people to tell")
+            yield Check(name, "points", None, "at least", 0.0, None, f"{estimate}; too few people to tell")
 
 
 def _unknown(comparison: "Comparison") -> str:

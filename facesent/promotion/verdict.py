@@ -18,12 +18,11 @@ if TYPE_CHECKING:
 
 Outcome = Literal["VALIDATED", "REJECTED", "UNKNOWN"]
 Bound = Literal["at least", "above", "at most"]
+Unit = Literal["share", "points", "whole"]
+"""``points``: a difference of shares; ``whole``: a number without decimals, such as a count or milliseconds."""
 
-CANARY = "problems of the canary"
 HEADERS = ("metric", "value", "threshold", "passed", "note")
 _PASSED = {True: "yes", False: "no", None: "not known"}
-_WHOLE = (" in ms", " in MB", CANARY)
-_DIFFERENCES = ("gain in ", "change in ")
 _HOLDS = {"at least": operator.ge, "above": operator.gt, "at most": operator.le}
 
 
@@ -33,6 +32,7 @@ class Check:
 
     Attributes:
         metric: what was measured.
+        unit: of value and threshold.
         value: None where the measurement gave no number.
         bound: how the value has to stand to the threshold.
         threshold: what was asked for.
@@ -41,6 +41,7 @@ class Check:
     """
 
     metric: str
+    unit: Unit
     value: float | None
     bound: Bound
     threshold: float
@@ -48,16 +49,16 @@ class Check:
     note: str = ""
 
     @classmethod
-    def of(cls, metric: str, value: float, bound: Bound, threshold: float, note: str = "") -> "Check":
+    def of(cls, metric: str, unit: Unit, value: float, bound: Bound, threshold: float, note: str = "") -> "Check":
         """Compare; NaN and infinity are no numbers and never pass."""
         if not math.isfinite(value):
-            return cls(metric, None, bound, threshold, False, note)
-        return cls(metric, value, bound, threshold, _HOLDS[bound](value, threshold), note)
+            return cls(metric, unit, None, bound, threshold, False, note)
+        return cls(metric, unit, value, bound, threshold, _HOLDS[bound](value, threshold), note)
 
     def row(self) -> tuple[str, str, str, str, str]:
         """The check under ``HEADERS``."""
-        limit = f"{self.bound} {_shown(self.metric, self.threshold)}"
-        return self.metric, _shown(self.metric, self.value), limit, _PASSED[self.passed], self.note
+        limit = f"{self.bound} {_shown(self.unit, self.threshold)}"
+        return self.metric, _shown(self.unit, self.value), limit, _PASSED[self.passed], self.note
 
     def sentence(self) -> str:
         """The check in words, without a full stop."""
@@ -112,12 +113,13 @@ def interval_of(difference: "Difference | Gap", settings: Gate) -> str:
     return f"{100 * settings.confidence_level:g}% interval {low} to {high} points"
 
 
-def _shown(metric: str, value: float | None) -> str:
-    """A measurement with the digits that it deserves: counts, milliseconds and megabytes have no decimals."""
+def _shown(unit: Unit, value: float | None) -> str:
     if value is None:
         return "not measured"
-    if metric.endswith(_WHOLE):
-        return f"{value:,.0f}"
-    if metric.startswith(_DIFFERENCES):
-        return f"{100 * value:+.1f} points" if value else "0"
-    return f"{value:.1%}"
+    match unit:
+        case "share":
+            return f"{value:.1%}"
+        case "points":
+            return f"{100 * value:+.1f} points" if value else "0"
+        case "whole":
+            return f"{value:,.0f}"

@@ -8,22 +8,28 @@ from contextlib import contextmanager
 from functools import wraps
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 from urllib.parse import quote
 
+from facesent.core import certificates, object_storage
+from facesent.core.environment import settle
 from facesent.core.errors import TrackingError
+from facesent.core.surroundings import Trouble
+from facesent.registry.addresses import check_folder, make_relative
 from facesent.registry.credentials import encoding_troubles, move_credentials, without_credentials
+from facesent.registry.postgres import check_reachable, driver_troubles, name_driver, other_driver_troubles
+from facesent.registry.store import create_store, file_troubles
+from facesent.registry.tracking_server import server_troubles
 
 # MLflow's codes for what is not there.
 _MISSING = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
-
-if TYPE_CHECKING:
-    from facesent.core.surroundings import Trouble
 
 # MLflow's own default is the same file by its absolute path, percent-encoded: with a space in it, in another folder.
 LOCAL_STORE = "sqlite:///mlflow.db"
 # What SQLite, PostgreSQL and MySQL say of a row that somebody else wrote first.
 _TAKEN = re.compile(r"UNIQUE constraint|UniqueViolation|Duplicate entry")
+# Characters that a tag of a run or a version holds with every store.
+_LONGEST_TAG = 1000
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -42,9 +48,6 @@ _SETTINGS = {
 
 def prepare() -> None:
     """Set what MLflow reads when it is imported, where the user has not; for a process's entry point."""
-    # Not above: with the code that serves a version comes what it imports.
-    from facesent.core.environment import settle
-
     settle()
     os.environ["MLFLOW_TRACKING_URI"] = os.environ.get("MLFLOW_TRACKING_URI") or LOCAL_STORE
     move_credentials(os.environ)
@@ -53,10 +56,6 @@ def prepare() -> None:
     # They would print a traceback of each error, and a line of each try; what comes of all of them is told.
     for name in ("mlflow.store.db.utils", "urllib3.connectionpool"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    # Not by the served code, which imports this module too.
-    from facesent.registry.addresses import make_relative
-    from facesent.registry.postgres import name_driver
-
     name_driver(os.environ)
     make_relative()
 
@@ -72,15 +71,12 @@ def encoded_letters(folder: Path) -> list[str]:
     return [letter for letter in dict.fromkeys(str(folder.absolute())) if quote(letter) != letter]
 
 
-def address_troubles() -> Iterator["Trouble"]:
+def address_troubles() -> Iterator[Trouble]:
     """What is wrong with MLFLOW_TRACKING_URI: MLflow takes HOST:PORT, and http with one slash, for a folder.
 
     In a folder itself it keeps no more runs, unless MLFLOW_ALLOW_FILE_STORE says so. And what is wrong with the
     certificates by which it trusts a server.
     """
-    from facesent.core.surroundings import Trouble
-    from facesent.registry.postgres import driver_troubles, other_driver_troubles
-
     yield from encoding_troubles("MLFLOW_TRACKING_URI", named_store() or "")
     shown = without_credentials(named_store() or "")
     yield from driver_troubles(shown)
@@ -102,10 +98,8 @@ def address_troubles() -> Iterator["Trouble"]:
         yield Trouble("MLFLOW_TRACKING_URI", what, advice)
 
 
-def _certificate_troubles(address: str) -> Iterator["Trouble"]:
+def _certificate_troubles(address: str) -> Iterator[Trouble]:
     if address.startswith("https:") and os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() not in ("true", "1"):
-        from facesent.core import certificates
-
         yield from certificates.troubles_of_first(certificates.OF_MLFLOW)
 
 
@@ -124,11 +118,6 @@ def mlflow_answers(*, makes_store: bool = True) -> Iterator[None]:
     from requests import RequestException
     from sqlalchemy.exc import SQLAlchemyError
 
-    from facesent.registry.addresses import check_folder
-    from facesent.registry.postgres import check_reachable
-    from facesent.registry.store import create_store, file_troubles
-    from facesent.registry.tracking_server import server_troubles
-
     check_folder()
     for trouble in chain(file_troubles(), server_troubles()):
         raise TrackingError(f"{trouble.subject}: {trouble.what}. {trouble.advice}")
@@ -139,19 +128,18 @@ def mlflow_answers(*, makes_store: bool = True) -> Iterator[None]:
         yield
     # MLflow lets errors of its database, of uploads and of an object storage through as they are.
     except Exception as error:
-        from facesent.core import object_storage
-
         is_own = isinstance(error, MlflowException | SQLAlchemyError | RequestException) or object_storage.is_own(error)
         # A database's driver that is not installed.
         if not is_own and not (isinstance(error, ModuleNotFoundError) and any(address_troubles())):
             raise
+        # That module imports this one.
         from facesent.registry.troubles import message_of
 
         hidden = without_credentials(str(error)) != str(error)
         raise TrackingError(message_of(error)) from (None if hidden else error)
 
 
-def found(ask: Callable[[], _T]) -> _T | None:
+def none_if_missing(ask: Callable[[], _T]) -> _T | None:
     """What MLflow answers; None where the run, the model, the version or the alias that is asked for is not there."""
     from mlflow.exceptions import MlflowException
 
@@ -161,6 +149,11 @@ def found(ask: Callable[[], _T]) -> _T | None:
         if error.error_code in _MISSING:
             return None
         raise
+
+
+def fitting_tag(text: str) -> str:
+    """The text, or as much of it as every store takes in a tag."""
+    return text if len(text) <= _LONGEST_TAG else f"{text[: _LONGEST_TAG - 2]} …"
 
 
 def repeated_when_taken(write: Callable[_P, _T]) -> Callable[_P, _T]:

@@ -2,11 +2,9 @@
 
 import re
 from collections.abc import Iterator, MutableMapping
-from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-if TYPE_CHECKING:
-    from facesent.core.surroundings import Trouble
+from facesent.core.surroundings import Trouble
 
 _USER_AND_PASSWORD = re.compile(r"(?<=://)[^/\s]*@")
 # A database's may hold a slash, by which an address of the web ends its host.
@@ -31,15 +29,13 @@ def move_credentials(environ: MutableMapping[str, str]) -> None:
     environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password or "")
 
 
-def encoding_troubles(name: str, address: str) -> Iterator["Trouble"]:
+def encoding_troubles(name: str, address: str) -> Iterator[Trouble]:
     """Whether nobody can tell the parts of an address; it is not shown, as its password could be anywhere in it.
 
     Args:
         name: of the variable that has it.
         address: its value.
     """
-    from facesent.core.surroundings import Trouble
-
     if not _can_be_split(address):
         what = "expected an address. Received: one whose host cannot be told from its user and password"
         yield Trouble(name, what, "Percent-encode the signs in these, for instance [ as %5B, ] as %5D")

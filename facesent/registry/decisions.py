@@ -17,7 +17,7 @@ from typing import Literal
 
 from mlflow.tracking import MlflowClient
 
-from facesent.registry.client import mlflow_answers, repeated_when_taken
+from facesent.registry.client import fitting_tag, mlflow_answers, repeated_when_taken
 from facesent.registry.versions import (
     CHAMPION,
     NAME,
@@ -25,9 +25,9 @@ from facesent.registry.versions import (
     VERDICT_TAG,
     RegistryError,
     aliases,
+    all_versions,
+    get,
     make_registered_model,
-    tags_of,
-    versions,
 )
 
 # The registered model of the entries, and the tags of its versions: the entry, and how it ended.
@@ -36,7 +36,6 @@ _ABOUT = f"Each change of the champion of {NAME} is a version of this. Do not de
 _ENTRY, _ENDED, _DONE, _GIVEN_UP = "entry", "ended", "done", "given up"
 # Each version has to name a source, and these have no files.
 _SOURCE = "facesent:/promotions"
-_LONGEST_TEXT = 1000
 # A tag of a version.
 _APPROVAL = "facesent.approval"
 
@@ -185,7 +184,7 @@ def append(record: Record, action: Action, after: Aliases, *, by: str, why: str)
     Raises:
         OvertakenError: it is void.
     """
-    return write(Entry(0, action, record.aliases, after, now(), by[:_LONGEST_TEXT], why[:_LONGEST_TEXT], closed=False))
+    return write(Entry(0, action, record.aliases, after, now(), fitting_tag(by), fitting_tag(why), closed=False))
 
 
 def write(entry: Entry) -> Entry:
@@ -248,8 +247,12 @@ def approval_in(tags: Mapping[str, str]) -> Approval | None:
 
 @mlflow_answers()
 def approval_of(version: int) -> Approval | None:
-    """The question about a version and its answer, if one was asked."""
-    return approval_in(tags_of(version))
+    """The question about a version and its answer, if one was asked.
+
+    Raises:
+        RegistryError: there is no such version.
+    """
+    return approval_in(get(version).tags)
 
 
 @repeated_when_taken
@@ -262,7 +265,7 @@ def keep(approval: Approval) -> Approval:
 def waiting() -> list[int]:
     """The versions that wait for an answer, the newest first."""
     # One that was judged again may have been rejected since.
-    open_ = [version for version in versions() if version.tags.get(VERDICT_TAG) != "REJECTED"]
+    open_ = [version for version in all_versions() if version.tags.get(VERDICT_TAG) != "REJECTED"]
     asked = {version.number: approval_in(version.tags) for version in open_}
     return [number for number, approval in asked.items() if approval and approval.state == "waiting"]
 

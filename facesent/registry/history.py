@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from mlflow.entities import Dataset, Run
 from mlflow.tracking import MlflowClient
 
-from facesent.registry.client import found, mlflow_answers
+from facesent.registry.client import mlflow_answers, none_if_missing
+from facesent.registry.lineage import COMMIT_TAG
 from facesent.registry.runs import search
 
 
@@ -51,7 +52,7 @@ class RunRecord:
 @mlflow_answers()
 def run_with_id(run_id: str) -> RunRecord | None:
     """The run with this whole id, if MLflow still has it."""
-    return found(lambda: _record(MlflowClient().get_run(run_id)))
+    return none_if_missing(lambda: _record(MlflowClient().get_run(run_id)))
 
 
 @mlflow_answers()
@@ -63,7 +64,7 @@ def runs_with_id_starting(prefix: str) -> list[RunRecord]:
 @mlflow_answers()
 def runs_at_commit(prefix: str) -> list[RunRecord]:
     """Runs that were started at a commit whose hash starts with these hex digits, the newest first."""
-    return _records(f"tags.git_commit LIKE '{prefix}%'")
+    return _records(f"tags.{COMMIT_TAG} LIKE '{prefix}%'")
 
 
 @mlflow_answers()

@@ -9,7 +9,8 @@ from facesent.evaluation.settings import Serve
 from facesent.images.batches import read_examples
 from facesent.images.rows import read_split
 from facesent.model.storage import load_labels, load_model
-from facesent.registry.packaging import UNLIKES, Unlike
+from facesent.registry.contract import UNLIKES
+from facesent.registry.packaging import Unlike
 
 if TYPE_CHECKING:
     from facesent.prediction.unlike import Known

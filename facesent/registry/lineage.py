@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 FLOW_RUN_VARIABLE = "FACESENT_FLOW_RUN"
 
-# Value of the tag git_changes where there are none.
+PRESET_TAG, DATA_TAG, FLOW_RUN_TAG = "preset", "data_md5", "flow_run"
+COMMIT_TAG, CHANGES_TAG = "git_commit", "git_changes"
+DIRTY_TAG, UNTRACKED_TAG = "git_dirty", "git_untracked"
+RECORDED_TAG = "recorded"
+"""Of a run that was written after its training: what is known is of then."""
+
+# Value of CHANGES_TAG where there are none.
 NO_CHANGES = "none"
 
 _NAMED_DIFFERENCES = 3
@@ -33,9 +39,9 @@ _MOST_PATCH = 1_000_000  # bytes
 def lineage_tags(project: Project) -> dict[str, str]:
     """Tags of a training's run; what is not known is left out."""
     known = {
-        "preset": preset_of(project),
-        "data_md5": data_md5(project),
-        "flow_run": os.environ.get(FLOW_RUN_VARIABLE),
+        PRESET_TAG: preset_of(project),
+        DATA_TAG: data_md5(project),
+        FLOW_RUN_TAG: os.environ.get(FLOW_RUN_VARIABLE),
         **_git_state(project.root),
         **_computed_with(),
     }
@@ -89,11 +95,11 @@ def _git_state(root: Path) -> dict[str, str]:
     changed = repository.git.diff("HEAD", "--name-only", "--no-renames", "-z", "--", *paths)
     untracked = repository.git.ls_files("--others", "--exclude-standard", "-z", "--", *paths)
     return {
-        "git_commit": repository.head.commit.hexsha,
+        COMMIT_TAG: repository.head.commit.hexsha,
         # Of the whole repository, and so nearly always: DVC rewrites dvc.lock before it trains.
-        "git_dirty": str(repository.is_dirty()).lower(),
-        "git_changes": _names(changed) or NO_CHANGES,
-        "git_untracked": _names(untracked),
+        DIRTY_TAG: str(repository.is_dirty()).lower(),
+        CHANGES_TAG: _names(changed) or NO_CHANGES,
+        UNTRACKED_TAG: _names(untracked),
     }
 
 

@@ -4,11 +4,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from facesent.registry import decisions, retraining
+from facesent.registry import decisions
 from facesent.registry.client import mlflow_answers
 from facesent.registry.decisions import Approval, Entry, Record
-from facesent.registry.retraining import RETRAIN_TAG
-from facesent.registry.versions import REASON_TAG, VERDICT_TAG, Version, versions
+from facesent.registry.versions import REASON_TAG, RETRAIN_TAG, VERDICT_TAG, Version, all_versions
 
 
 @dataclass(frozen=True)
@@ -40,14 +39,16 @@ class Listed:
     @property
     def accuracy(self) -> str:
         """On the test split, with its interval."""
-        low, _, high = self.version.tags.get("test_accuracy_interval", "").partition(" to ")
-        interval = f" ({float(low):.1%} to {float(high):.1%})" if high else ""
-        return _percent(self.version.tags.get("test_accuracy")) + interval
+        accuracy, interval = self.version.accuracy, self.version.accuracy_interval
+        if accuracy is None:
+            return ""
+        return f"{accuracy:.1%}" + (f" ({interval[0]:.1%} to {interval[1]:.1%})" if interval else "")
 
     @property
     def macro_recall(self) -> str:
         """On the test split; empty for versions that are older than the tag."""
-        return _percent(self.version.tags.get("test_macro_recall"))
+        share = self.version.tags.get("test_macro_recall")
+        return f"{float(share):.1%}" if share else ""
 
     @property
     def verdict(self) -> str:
@@ -62,8 +63,8 @@ class Listed:
     @property
     def why(self) -> str:
         """What explains its present state, as a sentence."""
-        if self.retrain:
-            return f"{RETRAIN_TAG}: {self.retrain}"
+        if reason := self.version.retrain_reason:
+            return f"{RETRAIN_TAG}: {reason}"
         if self.approval and self.approval.state != "approved":
             return self.approval.sentence
         if self._last is None:
@@ -72,11 +73,6 @@ class Listed:
         to = " to" if self._last.action == "rollback" and self._last.after.champion == self.number else ""
         by = f" by {self._last.by}" if self._last.by else ""
         return f"{did}{to}{by}: {self._last.why}"
-
-    @property
-    def retrain(self) -> str:
-        """Why it has to be trained again; empty where it need not."""
-        return retraining.reason(self.version.tags)
 
     @property
     def _last(self) -> Entry | None:
@@ -102,14 +98,10 @@ def listed() -> list[Listed]:
     record = decisions.read()
     if entry := record.moved_by_hand:
         record = Record(record.aliases, (*record.entries, entry))
-    return [_listed(version, record) for version in versions()]
+    return [_listed(version, record) for version in all_versions()]
 
 
 def _listed(version: Version, record: Record) -> Listed:
     number = version.number
     entries = [entry for entry in record.entries if number in (entry.before.champion, entry.after.champion)]
     return Listed(version, decisions.approval_in(version.tags), tuple(entries), record.withdrawal_of(number))
-
-
-def _percent(share: str | None) -> str:
-    return f"{float(share):.1%}" if share else ""

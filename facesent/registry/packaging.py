@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import mlflow
 from mlflow.entities import LoggedModel, LoggedModelStatus
@@ -21,10 +21,10 @@ from mlflow.types.schema import ColSpec, DataType, Map, ParamSchema, ParamSpec, 
 from PIL import Image
 
 import facesent
-from facesent.core.cropping import CROPS as CUTS
-from facesent.core.cropping import DEFAULT_CROP, Crop
+from facesent.core.cropping import DEFAULT_CROP
 from facesent.model.storage import model_sha256
-from facesent.registry.client import found, mlflow_answers
+from facesent.registry.client import mlflow_answers, none_if_missing
+from facesent.registry.contract import COLUMN, CROP, MIN_CONFIDENCE, TOP_K, UNLIKE, UNLIKES
 
 if TYPE_CHECKING:
     from facesent.prediction.unlike import Known
@@ -38,20 +38,14 @@ REQUIREMENTS = (
     "keras", "mlflow", "mtcnn", "numpy", "opencv-python-headless", "pandas", "pillow", "simplejpeg", "tensorflow",
 )  # fmt: skip
 
-# What a request may ask for. A version from before one of them knows nothing of it.
-MIN_CONFIDENCE, TOP_K, CROP, UNLIKE = "min_confidence", "top_k", "crop", "unlike"
-Crops = Crop | Literal["all"]
-CROPS: tuple[Crops, ...] = (*CUTS, "all")
-UNLIKES = ("none", "mark", "uncertain")
-
 # The code of ours that the served file loads, with packages for all that is in them; a test compares.
 SERVED_CODE = (
     "core/console.py", "core/cropping.py", "core/errors.py", "core/imports.py", "images/kinds.py", "images/limits.py",
     "images/plain_jpeg.py", "images/reading.py", "images/rows.py", "images/spill.py", "images/threads.py",
     "model/backend.py", "model/calibration.py", "model/inference.py", "model/layers.py", "model/processor.py",
     "model/settings.py", "model/storage.py", "prediction/batching.py", "prediction/classifier.py",
-    "prediction/faces.py", "prediction/light.py", "prediction/unlike.py", "registry/client.py",
-    "registry/credentials.py", "registry/packaging.py", "registry/served.py", "section.py",
+    "prediction/faces.py", "prediction/light.py", "prediction/unlike.py", "registry/contract.py",
+    "registry/served.py", "section.py",
 )  # fmt: skip
 _CODE_KEY, _UNLIKE_KEY = "facesent_code_sha256", "facesent_unlike"
 
@@ -87,7 +81,7 @@ def signature(min_confidence: float, unlike: str = UNLIKES[0]) -> ModelSignature
     if unlike == UNLIKES[0]:
         said, asked = [], []
     return ModelSignature(
-        inputs=Schema([ColSpec(DataType.string, "image")]),
+        inputs=Schema([ColSpec(DataType.string, COLUMN)]),
         outputs=Schema(
             [
                 ColSpec(DataType.string, "label"),
@@ -149,7 +143,7 @@ def log_model(
             artifacts=artifacts,
             code_paths=[str(package)],
             signature=signature(min_confidence, unlike.mode),
-            input_example={"image": [_example_photo()]},
+            input_example={COLUMN: [_example_photo()]},
             metadata={_CODE_KEY: served_code_sha256(), _UNLIKE_KEY: unlike.name},
             pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
         )
@@ -219,7 +213,7 @@ def _logged_model(run_id: str, min_confidence: float, unlike: str, sha256: str) 
 
 def logged_model(model_id: str) -> LoggedModel | None:
     """A model that a run made; None where somebody deleted it, which its run does not tell."""
-    return found(lambda: MlflowClient().get_logged_model(model_id))
+    return none_if_missing(lambda: MlflowClient().get_logged_model(model_id))
 
 
 def _is_served_alike(uri: str, min_confidence: float, unlike: str, sha256: str) -> bool:

@@ -5,10 +5,8 @@ import re
 from collections.abc import Iterator, MutableMapping
 from functools import cache
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from facesent.core.surroundings import Trouble
+from facesent.core.surroundings import Trouble
 
 _ADDRESS = re.compile(r"postgres(?:ql)?(?:\+(?P<driver>\w+))?://")
 # What MLflow takes too.
@@ -31,10 +29,8 @@ def name_driver(environ: MutableMapping[str, str]) -> None:
         environ["MLFLOW_TRACKING_URI"] = with_driver(environ["MLFLOW_TRACKING_URI"])
 
 
-def driver_troubles(address: str) -> Iterator["Trouble"]:
+def driver_troubles(address: str) -> Iterator[Trouble]:
     """Whether the driver that a database's address names is missing."""
-    from facesent.core.surroundings import Trouble
-
     found = _ADDRESS.match(address)
     driver = found and (found["driver"] or _USUAL_DRIVER)
     if driver in (_DRIVER, _USUAL_DRIVER) and not find_spec(driver):
@@ -43,14 +39,12 @@ def driver_troubles(address: str) -> Iterator["Trouble"]:
         yield Trouble("MLFLOW_TRACKING_URI", what, advice)
 
 
-def other_driver_troubles(address: str) -> Iterator["Trouble"]:
+def other_driver_troubles(address: str) -> Iterator[Trouble]:
     """The same for the other databases that MLflow takes."""
     if not _OTHERS.match(address):
         return
     from sqlalchemy import make_url
     from sqlalchemy.exc import SQLAlchemyError
-
-    from facesent.core.surroundings import Trouble
 
     try:
         make_url(address).get_dialect().import_dbapi()

@@ -26,16 +26,14 @@ from facesent.images.batches import training_examples
 from facesent.images.rows import read_split
 from facesent.model.storage import load_labels, model_sha256
 from facesent.params import Params
-from facesent.registry import packaging, runs
+from facesent.registry import artifacts, packaging, runs
 from facesent.registry.client import mlflow_answers
 from facesent.registry.known_images import unlike_of
-from facesent.registry.lineage import changes, lineage_tags, run_name
+from facesent.registry.lineage import RECORDED_TAG, changes, lineage_tags, run_name
 from facesent.registry.notes import training_note
 
-RECORDED_TAG = "recorded"
 # What of evaluate's outputs the run holds: their hash.
 EVALUATION_TAG = "facesent.evaluation_sha256"
-_SHEETS = "augmentation"
 # Under outputs, and no output of a stage: which run waits for the end of its training.
 _UNFINISHED = "unfinished_run.json"
 
@@ -158,7 +156,7 @@ def begin_training(
     # Last its images: a run that has them was begun whole, before a kill or on another machine.
     if not runs.has_images(run_id):
         if patch := changes(project):
-            runs.log_bytes(run_id, runs.CHANGES_ARTIFACT, patch)
+            runs.log_bytes(run_id, artifacts.CHANGES, patch)
         runs.log_images(run_id, frames)
     return run_id
 
@@ -210,9 +208,9 @@ def _record_training(project: Project, params: Params) -> str:
 def _record_evaluation(run_id: str, project: Project, params: Params) -> None:
     metrics = json.loads(project.metrics.read_text(encoding="utf-8"))
     runs.log_images(run_id, {"test": read_split(project.split("test"))})
-    runs.log_bytes(run_id, runs.SEEN_ARTIFACT, _seen(project).encode())
+    runs.log_bytes(run_id, artifacts.SEEN, _seen(project).encode())
     runs.log_metrics(run_id, _evaluation_metrics(metrics))
-    runs.log_files(run_id, sorted(project.evaluate.iterdir()), "evaluation")
+    runs.log_files(run_id, sorted(project.evaluate.iterdir()), artifacts.EVALUATION)
     trained = json.loads(project.training_metrics.read_text(encoding="utf-8"))
     epochs = len(pd.read_csv(project.history))
     runs.tag_run(run_id, training_note(params.model, epochs, trained["best_epoch"], read_measures(project.metrics)))
@@ -231,7 +229,7 @@ def _replace_sheets(run_id: str, project: Project, params: Params) -> None:
     frame, labels = read_split(project.split("train")), load_labels(project.labels)
     examples = training_examples(project.data, frame, labels, params.model.image_size, spill=project.outputs)
     with TemporaryDirectory() as folder, images_in_use(project.data):
-        runs.remove_files(run_id, _SHEETS)
+        runs.remove_files(run_id, artifacts.SHEETS)
         try:
             sheets = save_augmentation_sheets(
                 examples, labels, params.train.augment, params.train.seed, Path(folder), params.report.no_thumbnails
@@ -240,7 +238,7 @@ def _replace_sheets(run_id: str, project: Project, params: Params) -> None:
             # A pulled model may have no images beside it.
             say(f"MLflow shows no augmented images. {error}")
             return
-        runs.log_files(run_id, sheets, _SHEETS)
+        runs.log_files(run_id, sheets, artifacts.SHEETS)
 
 
 def _sha256_of(folder: Path) -> str:

@@ -23,7 +23,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from facesent.core.errors import TrackingError
 from facesent.registry.addresses import make_relative
-from facesent.registry.client import found, mlflow_answers
+from facesent.registry.client import fitting_tag, mlflow_answers, none_if_missing
 from facesent.registry.notes import experiment_tags
 from facesent.registry.processes import host, is_alive, this_process
 
@@ -33,11 +33,6 @@ FINGERPRINT_TAG = "facesent.fingerprint"
 PROCESS_TAG = "facesent.process"
 # MLflow's pages sort sections by what stands before the slash: the learning curves come first.
 EPOCH = "epoch/"
-SEEN_ARTIFACT = "images/seen.csv"
-"""What the model was trained and tuned on, as in assignment.csv."""
-SHIFTED_ARTIFACT = "watch/shifted.txt"
-"""Of a champion: the contents of the labelled photos from after the change at which its successor is trained."""
-CHANGES_ARTIFACT = "lineage/changes.patch"
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -203,7 +198,7 @@ def read_bytes(run_id: str, artifact: str) -> bytes | None:
     if not run_id:
         return None
     client = MlflowClient()
-    listed = found(lambda: client.list_artifacts(run_id, artifact.rpartition("/")[0] or None))
+    listed = none_if_missing(lambda: client.list_artifacts(run_id, artifact.rpartition("/")[0] or None))
     if artifact not in [entry.path for entry in listed or ()]:
         return None
     with TemporaryDirectory() as scratch:
@@ -220,9 +215,9 @@ def read_text(run_id: str, artifact: str) -> str | None:
 
 
 def tag_run(run_id: str, tags: Mapping[str, str]) -> None:
-    """Add tags to a run."""
+    """Add tags to a run; of a long one the beginning."""
     for name, value in tags.items():
-        MlflowClient().set_tag(run_id, name, value)
+        MlflowClient().set_tag(run_id, name, fitting_tag(value))
 
 
 def when(run_id: str) -> datetime:
@@ -248,7 +243,7 @@ def is_finished(run_id: str) -> bool:
 
 def exists(run_id: str) -> bool:
     """Whether MLflow has this run, and nobody deleted it."""
-    run = found(lambda: MlflowClient().get_run(run_id))
+    run = none_if_missing(lambda: MlflowClient().get_run(run_id))
     return bool(run and run.info.lifecycle_stage == "active")
 
 

@@ -25,9 +25,8 @@ from facesent.images.threads import image_threads
 from facesent.prediction.classifier import Classifier
 from facesent.prediction.faces import Box, read_cropped, read_faces
 from facesent.prediction.light import brightness_and_sharpness
-from facesent.registry.packaging import CROP, CROPS, MIN_CONFIDENCE, TOP_K, UNLIKE, UNLIKES, Crops
+from facesent.registry.contract import COLUMN, CROP, CROPS, MIN_CONFIDENCE, TOP_K, UNLIKE, UNLIKES, Crops
 
-COLUMN = "image"
 MAX_BYTES = 20 * 1024 * 1024
 
 # Of any media type: what an image is, its own bytes say.

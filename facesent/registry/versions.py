@@ -1,6 +1,6 @@
 """The registered model: its versions, its aliases, and the files of a version."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import mlflow
 from mlflow.entities import LoggedModel
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
@@ -17,7 +18,7 @@ from mlflow.tracking import MlflowClient
 from facesent.core.errors import FacesentError
 from facesent.model.storage import model_sha256
 from facesent.registry import runs
-from facesent.registry.client import found, mlflow_answers, repeated_when_taken
+from facesent.registry.client import fitting_tag, mlflow_answers, none_if_missing, repeated_when_taken
 from facesent.registry.packaging import FILES, folder_of, is_whole
 from facesent.registry.runs import MODEL_TAG
 from facesent.registry.troubles import is_of_store
@@ -26,11 +27,14 @@ if TYPE_CHECKING:
     from facesent.prediction.classifier import Classifier
 
 NAME = "facesent"
+# The challenger, registered last, is for people: no code reads it, but facesent serve --version challenger serves it.
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 MIN_CONFIDENCE_TAG = "facesent.min_confidence"
 UNLIKE_TAG = "facesent.unlike"
 CODE_TAG = "facesent.code_sha256"
 VERDICT_TAG, REASON_TAG, JUDGED_TAG = "verdict", "verdict_reason", "judged_at"
+RETRAIN_TAG = "retrain-required"
+ACCURACY_TAG, ACCURACY_INTERVAL_TAG = "test_accuracy", "test_accuracy_interval"
 
 
 class RegistryError(FacesentError):
@@ -39,7 +43,15 @@ class RegistryError(FacesentError):
 
 @dataclass(frozen=True)
 class Version:
-    """One version of the registered model."""
+    """One version of the registered model.
+
+    Attributes:
+        number: counts from 1.
+        run_id: of the run that made it, which somebody may have deleted since; empty where it has none.
+        created: when it was registered.
+        aliases: sorted.
+        tags: what was written down about it.
+    """
 
     number: int
     run_id: str
@@ -47,22 +59,74 @@ class Version:
     aliases: tuple[str, ...]
     tags: Mapping[str, str]
 
+    @property
+    def model_sha256(self) -> str:
+        """The hash of its weights and labels, by which ``version_of`` finds it; empty where it is not known."""
+        return self.tags.get(MODEL_TAG, "")
+
+    @property
+    def accuracy(self) -> float | None:
+        """On the test split; None where it is not known."""
+        share = self.tags.get(ACCURACY_TAG)
+        return float(share) if share else None
+
+    @property
+    def accuracy_interval(self) -> tuple[float, float] | None:
+        """Its lower and upper end; None for versions that are older than the tag."""
+        low, _, high = self.tags.get(ACCURACY_INTERVAL_TAG, "").partition(" to ")
+        return (float(low), float(high)) if high else None
+
+    @property
+    def retrain_reason(self) -> str:
+        """Why it has to be trained again, as a sentence; empty where it need not."""
+        when = self.tags.get(RETRAIN_TAG)
+        if not when:
+            return ""
+        return f"must be trained again, since one whom it may know was forgotten on {when[:10]}: dvc repro"
+
 
 @mlflow_answers()
-def versions() -> list[Version]:
-    """All versions, the newest first."""
+def all_versions() -> list[Version]:
+    """The newest first."""
     named = aliases()
-    known = [
-        Version(
-            number=int(version.version),
-            run_id=version.run_id or "",
-            created=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC),
-            aliases=tuple(sorted(alias for alias, number in named.items() if number == int(version.version))),
-            tags=dict(version.tags),
-        )
-        for version in MlflowClient().search_model_versions(f"name='{NAME}'")
-    ]
+    known = []
+    for version in MlflowClient().search_model_versions(f"name='{NAME}'"):
+        theirs = [alias for alias, number in named.items() if number == int(version.version)]
+        known.append(_version(version, theirs))
     return sorted(known, key=lambda version: version.number, reverse=True)
+
+
+@mlflow_answers()
+def get(number: int) -> Version:
+    """The version with this number.
+
+    Raises:
+        RegistryError: there is none.
+        TrackingError: if MLflow cannot be reached.
+    """
+    if version := _find(number):
+        return version
+    raise RegistryError(f"Expected a version of {NAME}. Received: {number}, which does not exist. See: facesent models")
+
+
+def exists(number: int) -> bool:
+    """Whether the registry holds this version."""
+    return _find(number) is not None
+
+
+def _find(number: int) -> Version | None:
+    version = none_if_missing(lambda: MlflowClient().get_model_version(NAME, str(number)))
+    return _version(version, version.aliases) if version else None
+
+
+def _version(version: ModelVersion, named: Iterable[str]) -> Version:
+    return Version(
+        number=int(version.version),
+        run_id=version.run_id or "",
+        created=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC),
+        aliases=tuple(sorted(named)),
+        tags=dict(version.tags),
+    )
 
 
 def version_named(name: str | None = None) -> Version:
@@ -72,7 +136,7 @@ def version_named(name: str | None = None) -> Version:
         RegistryError: if there is none.
         TrackingError: if MLflow cannot be reached.
     """
-    known = versions()
+    known = all_versions()
     for version in known:
         if (name or CHAMPION) in (str(version.number), *version.aliases):
             return version
@@ -108,7 +172,7 @@ def _number_named(name: str) -> int | None:
 
 def version_with_alias(alias: str) -> int | None:
     """The version that bears ``alias``, if one does."""
-    version = found(lambda: MlflowClient().get_model_version_by_alias(NAME, alias))
+    version = none_if_missing(lambda: MlflowClient().get_model_version_by_alias(NAME, alias))
     return int(version.version) if version else None
 
 
@@ -127,7 +191,7 @@ def version_of(identity: Mapping[str, str]) -> int | None:
 
 def sharing_model_of(version: int) -> set[int]:
     """The versions with the same weights and labels, itself included; itself alone where they are not known."""
-    sha256 = model_sha256_of(version)
+    sha256 = get(version).model_sha256
     return {version, *(_with_model(sha256) if sha256 else ())}
 
 
@@ -135,33 +199,6 @@ def _with_model(sha256: str) -> dict[int, dict[str, str]]:
     """The versions with these weights and labels, each with its tags."""
     alike = MlflowClient().search_model_versions(f"name='{NAME}' and tags.`{MODEL_TAG}` = '{sha256}'")
     return {int(version.version): version.tags for version in alike}
-
-
-def model_sha256_of(version: int) -> str:
-    """The hash that ``version_of`` finds a version by."""
-    return tags_of(version).get(MODEL_TAG, "")
-
-
-def tags_of(version: int) -> dict[str, str]:
-    """The tags of a version."""
-    return dict(MlflowClient().get_model_version(NAME, str(version)).tags)
-
-
-def exists(version: int) -> bool:
-    """Whether the registry holds this version."""
-    return found(lambda: MlflowClient().get_model_version(NAME, str(version))) is not None
-
-
-def check_exists(version: int) -> None:
-    """Refuse a version that the registry does not hold.
-
-    Raises:
-        RegistryError: if so.
-    """
-    if not exists(version):
-        raise RegistryError(
-            f"Expected a version of {NAME}. Received: {version}, which does not exist. See: facesent models"
-        )
 
 
 def create_version(logged: LoggedModel, identity: Mapping[str, str], tags: Mapping[str, str]) -> int:
@@ -192,8 +229,7 @@ def run_of(version: int) -> str:
     Raises:
         RegistryError: there is no such version.
     """
-    check_exists(version)
-    run_id = str(MlflowClient().get_model_version(NAME, str(version)).run_id or "")
+    run_id = get(version).run_id
     return run_id if run_id and runs.exists(run_id) else ""
 
 
@@ -222,10 +258,10 @@ def show_description_of(version: int) -> None:
 
 @repeated_when_taken
 def tag_version(version: int, tags: Mapping[str, str]) -> None:
-    """Add tags to a version."""
+    """Add tags to a version; of a long one the beginning."""
     client = MlflowClient()
     for name, value in tags.items():
-        client.set_model_version_tag(NAME, str(version), name, value)
+        client.set_model_version_tag(NAME, str(version), name, fitting_tag(value))
 
 
 def model_uri(version: int) -> str:
@@ -274,7 +310,7 @@ def fetch(version: int, target: Path) -> Path:
 
 def _registered_files(version: int, folder: Path) -> tuple[Path, Path]:
     model, labels = (folder / name for name in FILES)
-    if model_sha256_of(version) not in ("", model_sha256(model, labels)):
+    if get(version).model_sha256 not in ("", model_sha256(model, labels)):
         raise OSError(f"weights or labels in {folder} that differ from those registered")
     return model, labels
 
@@ -317,5 +353,5 @@ def _bytes_under(uri: str) -> int:
 
 def aliases() -> dict[str, int]:
     """All aliases, as they are at one moment, each with the version that bears it."""
-    model = found(lambda: MlflowClient().get_registered_model(NAME))
+    model = none_if_missing(lambda: MlflowClient().get_registered_model(NAME))
     return {alias: int(version) for alias, version in model.aliases.items()} if model else {}

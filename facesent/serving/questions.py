@@ -11,12 +11,11 @@ from http.client import HTTPConnection, HTTPException
 from PIL import Image
 
 from facesent.registry import runs, versions
+from facesent.registry.artifacts import QUESTIONS, of_version
 from facesent.registry.client import mlflow_answers
 from facesent.registry.versions import RegistryError
 from facesent.serving.tolerance import TOLERANCE
 
-# Several versions may share a run.
-_ARTIFACT = "canary/questions-{version}.json"
 _SECONDS = 60.0
 
 
@@ -48,7 +47,7 @@ class Questions:
 def keep_questions(version: int, questions: Questions) -> None:
     """Keep with the run of a version what it has to answer wherever it is served."""
     if run_id := versions.run_of(version):
-        runs.log_bytes(run_id, _ARTIFACT.format(version=version), questions.to_json().encode())
+        runs.log_bytes(run_id, of_version(QUESTIONS, version), questions.to_json().encode())
 
 
 @mlflow_answers()
@@ -59,7 +58,7 @@ def questions_of(version: int) -> Questions:
         RegistryError: there is no such version, or what it answered is damaged.
     """
     run_id = versions.run_of(version)
-    text = runs.read_text(run_id, _ARTIFACT.format(version=version)) if run_id else None
+    text = runs.read_text(run_id, of_version(QUESTIONS, version)) if run_id else None
     if not text:
         return Questions([as_png(Image.new("RGB", (64, 64), "grey"))], [{}])
     try:

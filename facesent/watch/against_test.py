@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from facesent.registry import runs, versions
+from facesent.registry.artifacts import AGAINST_TEST, AS_WATCHED, of_version
 from facesent.registry.client import mlflow_answers
 from facesent.watch.hours import features
 
 LEAST = 30
 """Photos of as many people, and of as many clients, that such a look needs."""
 
-_TESTED, _LOOK = "evaluation/as_watched.csv", "watch/against_test-{version}.json"
 _MOST = 500
 _PERMUTATIONS, _LEVEL = 99, 0.05
 _PARTS = 5
@@ -63,10 +63,11 @@ def against_test(rows: pd.DataFrame, version: int, labels: Sequence[str], seed: 
         seed: of what is drawn.
     """
     run_id = versions.run_of(version)
-    if known := run_id and runs.read_text(run_id, _LOOK.format(version=version)):
+    look = of_version(AGAINST_TEST, version)
+    if known := run_id and runs.read_text(run_id, look):
         return AgainstTest(**json.loads(known))
     # Versions from before evaluate wrote it have none.
-    stored = run_id and runs.read_text(run_id, _TESTED)
+    stored = run_id and runs.read_text(run_id, AS_WATCHED)
     if not stored:
         return None
     tested = _one_of_each(pd.read_csv(StringIO(stored), dtype={"label": str}, keep_default_na=False), "person", seed)
@@ -74,7 +75,7 @@ def against_test(rows: pd.DataFrame, version: int, labels: Sequence[str], seed: 
     if min(len(served), len(tested)) < LEAST:
         return None
     found = _told_apart(features(served, labels), features(tested, labels), seed)
-    runs.log_bytes(run_id, _LOOK.format(version=version), json.dumps(asdict(found)).encode())
+    runs.log_bytes(run_id, look, json.dumps(asdict(found)).encode())
     return found
 
 

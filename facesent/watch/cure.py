@@ -12,7 +12,7 @@ from sqlalchemy import select
 from facesent.core.files import sha256
 from facesent.dataset.files import METADATA
 from facesent.dataset.metadata import Metadata, parse
-from facesent.registry import runs, versions
+from facesent.registry import artifacts, runs, versions
 from facesent.registry.client import mlflow_answers
 from facesent.serving.answers.deciding import AUDIT_LABEL
 from facesent.serving.gateway.answers.store import Store
@@ -119,7 +119,7 @@ def hand_over(found: Labelled, version: int) -> None:
     ]
     Metadata(tuple(dict.fromkeys([*columns, "split"]))).write(FOLDER / METADATA, rows)
     contents = sorted(sha256(FOLDER / name) for name in found.groups)
-    runs.log_bytes(versions.run_of(version), runs.SHIFTED_ARTIFACT, "\n".join(contents).encode())
+    runs.log_bytes(versions.run_of(version), artifacts.SHIFTED, "\n".join(contents).encode())
 
 
 def _rows(metadata: Path) -> list[Mapping[str, str]]:

@@ -14,6 +14,7 @@ import numpy as np
 from facesent.core.errors import FacesentError
 from facesent.core.files import replaced
 from facesent.registry import runs, versions
+from facesent.registry.artifacts import ALARM, BASELINE, of_version
 from facesent.registry.client import mlflow_answers
 from facesent.serving.gateway.answers.store import WATCHED, Store
 from facesent.watch.alarm import Alarm, Normal, learn
@@ -24,9 +25,6 @@ from facesent.watch.settings import Watch
 State = Literal["collecting", "ready", "quiet", "alarm"]
 Answered = Literal["told", "retrained", "unheard"]
 """What was done about an alarm; unheard: people were told that nothing starts the pipeline."""
-
-# Several versions may share a run.
-_BASELINE, _NOTE = "watch/baseline-{version}.json", "watch/alarm-{version}.json"
 
 
 class WatchError(FacesentError):
@@ -115,7 +113,7 @@ def look(store: Store, version: int, labels: Sequence[str], settings: Watch) -> 
         TrackingError: MLflow cannot be reached.
     """
     hours = hours_of(finished(answers_of(store, version)), labels)
-    text = runs.read_text(versions.run_of(version), _BASELINE.format(version=version))
+    text = runs.read_text(versions.run_of(version), of_version(BASELINE, version))
     if text is None:
         return _without_baseline(version, hours, settings)
     baseline = Baseline.from_json(text)
@@ -181,8 +179,8 @@ def accept(seen: Look, settings: Watch) -> Baseline:
         seed=settings.seed,
     )
     baseline = Baseline(seen.hours.starts[0], seen.hours.starts[-1], seen.hours.names, alarm)
-    runs.log_bytes(run_id, _BASELINE.format(version=seen.version), baseline.to_json().encode())
-    runs.log_bytes(run_id, _NOTE.format(version=seen.version), b"{}")
+    runs.log_bytes(run_id, of_version(BASELINE, seen.version), baseline.to_json().encode())
+    runs.log_bytes(run_id, of_version(ALARM, seen.version), b"{}")
     return baseline
 
 
@@ -223,7 +221,7 @@ def once(seen: Look, what: Answered) -> Iterator[Done]:
     """Do something about an alarm in a block, and note it with the version's run; yields whether it was done before."""
     with mlflow_answers():
         run_id = versions.run_of(seen.version)
-        note_file = _NOTE.format(version=seen.version)
+        note_file = of_version(ALARM, seen.version)
         before = json.loads(runs.read_text(run_id, note_file) or "{}")
     done = Done(bool(before.get(what)))
     yield done

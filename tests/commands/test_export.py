@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("mlflow_store")]
 
 
 def tag(name: str) -> dict[str, object]:
-    [version] = versions.versions()
+    [version] = versions.all_versions()
     parsed: dict[str, object] = json.loads(version.tags[f"export.{name}"])
     return parsed
 
@@ -30,7 +30,7 @@ def test_all_formats_are_compared_attached_and_usable(project: Path, monkeypatch
     register.register(make_project(project))
     result = CliRunner().invoke(main, ["export", "challenger", "--to", "given"])
     assert result.exit_code == 0, result.output
-    [version] = versions.versions()
+    [version] = versions.all_versions()
     attached = Path(mlflow.artifacts.download_artifacts(run_id=version.run_id, artifact_path="export", dst_path="down"))
     for name, entry in FORMATS.items():
         folder = project / "given" / name
@@ -63,7 +63,7 @@ def test_a_format_that_answers_otherwise_is_not_attached(project: Path, monkeypa
     assert "onnx: refused. Expected probabilities within 1e-05" in result.output
     assert "no_such_module" in result.output
     assert "pip install -e '.[export]'" in result.output
-    [version] = versions.versions()
+    [version] = versions.all_versions()
     assert {name for name in version.tags if name.startswith("export.")} == {"export.savedmodel"}
     assert {file.path for file in mlflow.tracking.MlflowClient().list_artifacts(version.run_id, "export")} == {
         "export/savedmodel"

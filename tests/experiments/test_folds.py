@@ -3,9 +3,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from facesent.core.errors import CrossValidationError
 from facesent.core.paths import Project
-from facesent.experiments.folds import Folder, assign, images_of, read_folds, round_of, write_folds
+from facesent.experiments.folds import (
+    CrossValidationError,
+    Folder,
+    assign,
+    images_of,
+    read_folds,
+    round_of,
+    write_folds,
+)
 from tests.helpers.folds_project import LABELS, images, make_project
 
 

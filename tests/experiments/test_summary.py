@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facesent.core.errors import CrossValidationError
 from facesent.experiments import fold_result, summary
 from facesent.experiments.fold_result import FoldResult, measures_of, prediction_table
-from facesent.experiments.folds import Folder, assign, round_of
+from facesent.experiments.folds import CrossValidationError, Folder, assign, round_of
 from facesent.params import Params, load_params
 from tests.helpers.folds_project import LABELS, REPOSITORY, images
 from tests.helpers.tables import cells

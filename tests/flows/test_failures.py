@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from prefect import flow, task
 from prefect.client.schemas.objects import State
+from prefect.states import Failed
 
-from facesent.core.errors import FacesentError, TrackingError
+from facesent.core.errors import FacesentError, TemporaryError, TrackingError
 from facesent.core.paths import Project
+from flows import tasks
 from flows.dvc_stages import DvcBusyError, StageError, StageKilledError
 from flows.failures import failed, failure_of
 from flows.summary import Step, Steps
@@ -50,6 +52,21 @@ def test_each_kind_of_failure_says_what_to_do(error: Exception, words: str) -> N
     failure = failure_of(error, FAILED, Project())
     assert words in failure.message.splitlines()[-1]
     assert "train" in failure.message.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [
+        (TemporaryError("Expected the server to keep running."), True),
+        (TrackingError("Expected MLflow to answer."), True),
+        (KeyError("oops"), True),
+        (FacesentError("Expected a face."), False),
+    ],
+)
+def test_what_a_person_has_to_put_right_is_not_tried_again(error: Exception, again: bool) -> None:
+    decide = tasks.canary.retry_condition_fn
+    assert decide
+    assert decide(tasks.canary, None, Failed(data=error)) is again  # type: ignore[arg-type]
 
 
 def test_a_failure_before_the_first_step_names_none() -> None:

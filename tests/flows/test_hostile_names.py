@@ -111,7 +111,7 @@ WRITERS: dict[str, Callable[[], str]] = {
     "an export's README": lambda: usage(FORMATS["onnx"], 1, 64, NAMES, Parity(4, 0.0, 0)),
     "canary": lambda: replace(passed_canary(1), problems=tuple(NAMES)).to_markdown(),
     "verdict": lambda: replace(
-        verdict_on(1, None), reason=WORDS, checks=tuple(Check.of(name, 1, "above", 0, WORDS) for name in NAMES)
+        verdict_on(1, None), reason=WORDS, checks=tuple(Check.of(name, "whole", 1, "above", 0, WORDS) for name in NAMES)
     ).to_markdown(),
     "promotion": lambda: pages.promoted(1, Promotion(2, None, changed=False, note=WORDS, approved_by=WORDS)),
     "the flow's summary": summary,

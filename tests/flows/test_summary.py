@@ -48,7 +48,7 @@ def summary_of(project: Project, promotion: Promotion = PROMOTED, **verdict: obj
 
 def test_one_screen_tells_the_whole_run(measured: Project) -> None:
     # Whatever it was judged by: a champion that has to be replaced is one that may be better.
-    judged = Check.of("gain in macro recall over version 1, lower end", 0.001, "above", -0.02)
+    judged = Check.of("gain in macro recall over version 1, lower end", "points", 0.001, "above", -0.02)
     gain = Comparison(Difference(0.021, 0.001, 0.04), {}, images=200, seen=0)
     summary = summary_of(measured, checks=(judged,), comparison=gain)
     assert summary.rows == {

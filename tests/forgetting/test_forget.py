@@ -29,10 +29,9 @@ from facesent.labels.queue import write_queue
 from facesent.people import cache
 from facesent.promotion import aliases, judge
 from facesent.promotion.register import Candidate, register
-from facesent.registry import versions
-from facesent.registry.retraining import RETRAIN_TAG
-from facesent.registry.runs import MODEL_TAG, SEEN_ARTIFACT
-from facesent.registry.versions import CHAMPION, RegistryError
+from facesent.registry import artifacts, versions
+from facesent.registry.runs import MODEL_TAG
+from facesent.registry.versions import CHAMPION, RETRAIN_TAG, RegistryError
 from facesent.serving.gateway.answers.log import AnswerLog
 from facesent.serving.gateway.answers.rows import Answered
 from facesent.serving.gateway.answers.store import DEFAULT_ADDRESS, Store
@@ -112,7 +111,7 @@ def leave_a_run_of_others(image: pd.DataFrame) -> None:
     """Of which only the gate's page is of an earlier evaluation, whose images nobody knows."""
     client = mlflow.MlflowClient()
     run_id = client.create_run("1", run_name="others", tags={MODEL_TAG: "1"}).info.run_id
-    client.log_text(run_id, text_of(identities(image).assign(split="train")), SEEN_ARTIFACT)
+    client.log_text(run_id, text_of(identities(image).assign(split="train")), artifacts.SEEN)
     client.log_text(run_id, image[["file_name"]].to_csv(index=False), "evaluation/predictions.csv")
     client.log_text(run_id, "<img src='data:image/jpeg;base64,AAAA'>", "evaluation/report.html")
     client.log_text(run_id, "<img src='data:image/jpeg;base64,BBBB'>", "gate/report.html")
@@ -189,7 +188,7 @@ def test_nothing_that_anybody_can_look_at_is_left_though_it_was_killed(place: Pa
     with cache.opened(Project().people_cache, "network") as embeddings:
         known = {content for content, _ in embeddings.known({sha256(Path("data", name)) for name in others} | gone)}
     assert known == {sha256(Path("data", name)) for name in others}
-    assert artifacts_of("others") == {SEEN_ARTIFACT, "evaluation/predictions.csv", "evaluation/report.html"}
+    assert artifacts_of("others") == {artifacts.SEEN, "evaluation/predictions.csv", "evaluation/report.html"}
     assert not journal.path_of(Path()).exists()
     [record] = pd.read_csv("forgotten.csv").to_dict("records")
     assert (record["images"], record["versions"]) == (len(set(photos)), 1)
@@ -208,7 +207,7 @@ def refused_to_serve(project: Project, candidate: Candidate) -> None:
     with pytest.raises(FacesentError, match="Run: dvc repro"):
         register(project)
     # What is made of the same run later is marked too.
-    assert versions.tags_of(candidate.version)[RETRAIN_TAG] == mlflow.get_run(candidate.run_id).data.tags[RETRAIN_TAG]
+    assert versions.get(candidate.version).tags[RETRAIN_TAG] == mlflow.get_run(candidate.run_id).data.tags[RETRAIN_TAG]
 
 
 @pytest.mark.long
@@ -236,7 +235,7 @@ def test_ended_in_any_step_the_next_call_ends_it(place: Path, monkeypatch: pytes
     assert run()[0] == 0
     assert files_that_show([place], photos) == []
     assert len(pd.read_csv("forgotten.csv")) == 1
-    assert [version.tags[RETRAIN_TAG][:2] for version in versions.versions()] == ["20"]
+    assert [version.tags[RETRAIN_TAG][:2] for version in versions.all_versions()] == ["20"]
 
 
 ORDER = steps.STEPS
@@ -396,14 +395,14 @@ def test_versions_are_marked_though_the_images_are_gone_from_everywhere() -> Non
     code, output = run(person)
     assert code == 0, output
     assert "the remote store is not there" in output
-    assert RETRAIN_TAG in versions.tags_of(1)
+    assert RETRAIN_TAG in versions.get(1).tags
     assert person not in Path("data/metadata.csv").read_text()
     assert run(person)[0] == 1
     # Another, of a run that says nothing of use: it may know anybody.
-    mlflow.MlflowClient().log_text(run_id, "damaged", SEEN_ARTIFACT)
+    mlflow.MlflowClient().log_text(run_id, "damaged", artifacts.SEEN)
     versions.tag_version(1, {RETRAIN_TAG: ""})
     assert run(first_in("val"), "--others-stay")[0] == 0
-    assert versions.tags_of(1)[RETRAIN_TAG]
+    assert versions.get(1).tags[RETRAIN_TAG]
     for folder in ("data", ".dvc/cache"):
         shutil.rmtree(folder)
     code, output = run("nobody")

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from facesent.core.errors import LineageError
 from facesent.lineage.asked import answering_version
+from facesent.lineage.git import LineageError
 
 
 def answer(version: object) -> dict[str, object]:

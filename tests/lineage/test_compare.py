@@ -91,7 +91,7 @@ def test_a_commit_beside_the_folder(trained: Path) -> None:
     assert "The gate has not judged here yet" in result.output
     assert not any(word in result.output for word in ("uncommitted", "Out of date", "images differ"))
 
-    check = Check.of("accuracy", 0.9, "at least", 0.6)
+    check = Check.of("accuracy", "share", 0.9, "at least", 0.6)
     trained.joinpath("outputs", "gate").mkdir()
     Path("outputs/gate/verdict.json").write_text(
         Verdict("VALIDATED", "All checks passed.", 3, None, (check,)).to_json()

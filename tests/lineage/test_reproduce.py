@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
-from facesent.core.errors import ReproductionError
 from facesent.core.paths import Project
-from facesent.lineage.git import worktree
+from facesent.lineage.git import ReproductionError, worktree
 from facesent.lineage.images import provide, share_cache
 from facesent.lineage.reproduce import reproduce
 from facesent.model.storage import model_sha256

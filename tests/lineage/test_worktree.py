@@ -3,8 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from facesent.core.errors import ReproductionError
-from facesent.lineage.git import worktree
+from facesent.lineage.git import ReproductionError, worktree
 
 
 def worktrees() -> int:

@@ -17,7 +17,7 @@ from facesent.core.errors import FacesentError, TrackingError
 from facesent.core.paths import Project
 from facesent.promotion import aliases, judge, register
 from facesent.promotion.verdict import Verdict
-from facesent.registry import retraining, versions
+from facesent.registry import forgetting, versions
 from facesent.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, RegistryError
 from facesent.serving.gateway.app import Gateway
 from tests.helpers.answering import SETTINGS
@@ -47,7 +47,7 @@ def test_the_first_model_that_passes_the_floors_is_champion(project: Path) -> No
     assert verdict.outcome == "VALIDATED"
     assert result == aliases.Promotion(champion=1, previous=None, changed=True)
     assert json.loads(Project(project).verdict.read_text())["outcome"] == "VALIDATED"
-    [version] = versions.versions()
+    [version] = versions.all_versions()
     assert set(version.aliases) == {CHALLENGER, CHAMPION}
     assert version.tags["verdict"] == "VALIDATED"
     assert version.tags["run_id"] == version.run_id
@@ -62,7 +62,7 @@ def test_the_same_model_again_is_the_same_version(project: Path) -> None:
     assert (candidate.version, candidate.created) == (1, False)
     assert verdict.outcome == "VALIDATED"
     assert not result.changed
-    assert len(versions.versions()) == 1
+    assert len(versions.all_versions()) == 1
 
 
 def test_a_worse_model_is_rejected_and_a_better_one_replaces_the_champion(project: Path) -> None:
@@ -101,7 +101,7 @@ def test_another_version_of_the_same_run_is_not_judged_yet(project: Path) -> Non
     decide(made)
     made.params.write_text(made.params.read_text().replace("min_confidence: 0.0", "min_confidence: 0.9"))
     candidate = register.register(made)
-    second, first = versions.versions()
+    second, first = versions.all_versions()
     assert (candidate.version, candidate.created, second.run_id) == (2, True, first.run_id)
     judged = {"verdict", "verdict_reason", "judged_at"}
     assert (judged & set(first.tags), judged & set(second.tags)) == (judged, set())
@@ -134,8 +134,8 @@ def test_another_min_confidence_is_another_version_of_the_same_weights(project: 
     assert candidate.created
     assert verdict.outcome == "VALIDATED"
     assert result == aliases.Promotion(champion=2, previous=1, changed=True)
-    assert versions.versions()[0].tags["facesent.min_confidence"] == "0.9"
-    assert len({version.run_id for version in versions.versions()}) == 1
+    assert versions.all_versions()[0].tags["facesent.min_confidence"] == "0.9"
+    assert len({version.run_id for version in versions.all_versions()}) == 1
     assert not decide(made)[0].created
 
     served = mlflow.pyfunc.load_model("models:/facesent@champion")
@@ -182,7 +182,7 @@ def test_a_version_that_knows_its_training_images_marks_what_is_unlike_them(proj
     with np.load(kept) as known:
         assert (known["embeddings"].dtype, known["embeddings"].shape) == (np.float16, (20, 3))
         forgotten = known["contents"][0]
-    assert retraining.remove_embeddings(lambda images: images["content"] == forgotten) == 1
+    assert forgetting.remove_embeddings(lambda images: images["content"] == forgotten) == 1
     with np.load(kept) as known:
         assert known["embeddings"].shape == (19, 3)
         assert forgotten not in known["contents"]

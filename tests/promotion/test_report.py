@@ -48,7 +48,8 @@ def test_a_version_that_cannot_be_served_says_why(project: Path) -> None:
 def test_without_evaluate_there_is_no_report(project: Path) -> None:
     made = make_project(project)
     candidate = register.register(made)
-    verdict = judge.judge(made, candidate, passed_canary(candidate.version))
+    canary = passed_canary(candidate.version)
+    verdict = judge.judge(made, candidate, canary)
     (made.evaluate / "report.json").unlink()
     with pytest.raises(FacesentError, match="Run: dvc repro"):
-        report.report(made, candidate, verdict, aliases.promote(verdict))
+        report.report(made, candidate, verdict, aliases.promote(verdict), canary)

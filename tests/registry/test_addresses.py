@@ -148,7 +148,7 @@ def test_options_of_the_driver_are_no_part_of_the_file(tmp_path: Path, monkeypat
     assert sqlite_file("sqlite:///mlflow.db?timeout=60") == Path("mlflow.db")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db?timeout=60")
-    assert versions.versions() == []
+    assert versions.all_versions() == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mlflow.db", "mlflow.db.lock"]
 
 

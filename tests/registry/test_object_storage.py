@@ -152,7 +152,7 @@ def test_what_a_refusal_leaves_a_rerun_repairs(project: Path, bucket: Storage) -
     made = make_project(Path(), recorded=False)
     with pytest.raises(TrackingError, match=r"bucket does not exist. Make the bucket, or correct its name"):
         register.register(made)
-    assert versions.versions() == []
+    assert versions.all_versions() == []
     bucket.bucket(BUCKET)
     assert versions.load_classifier(register.register(made).version)
 

@@ -8,7 +8,7 @@ from mlflow.tracking import MlflowClient
 
 import facesent
 from facesent.registry import packaging, runs
-from facesent.registry.retraining import remove_embeddings
+from facesent.registry.forgetting import remove_embeddings
 
 ROOT = Path(facesent.__file__).parent
 

@@ -59,7 +59,7 @@ def test_a_tag_that_somebody_else_set_first_is_set() -> None:
     promoters.make_versions(1)
     with somebody_quicker(lambda: MlflowClient().set_model_version_tag(versions.NAME, "1", "color", "red")):
         versions.tag_version(1, {"color": "blue"})
-    assert versions.tags_of(1)["color"] == "blue"
+    assert versions.get(1).tags["color"] == "blue"
 
 
 def test_an_answer_that_somebody_else_gave_first_is_kept() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from facesent.core.paths import Project
 from facesent.doctor import reachable
-from facesent.registry import retraining, runs
+from facesent.registry import forgetting, runs
 from facesent.registry.troubles import is_of_store
 from tests.helpers.stubs import make_certificate, stub
 
@@ -79,7 +79,7 @@ def test_a_disk_that_fills_while_the_store_is_made_leaves_none(default: Path) ->
 
 def test_who_only_looks_makes_no_store(default: Path) -> None:
     default.unlink()
-    assert retraining.trained_on(lambda rows: rows["content"] == "") == retraining.Trained((), ())
+    assert forgetting.trained_on(lambda rows: rows["content"] == "") == forgetting.Affected((), ())
     assert not default.exists()
 
 

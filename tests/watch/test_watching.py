@@ -19,7 +19,7 @@ from facesent.cli import main
 from facesent.core.files import sha256
 from facesent.dataset.metadata import parse
 from facesent.params import load_params
-from facesent.registry import runs, versions
+from facesent.registry import artifacts, runs, versions
 from facesent.registry.versions import CHAMPION, NAME, set_alias
 from facesent.serving.gateway.answers.correcting import Correction, correct
 from facesent.serving.gateway.answers.rows import know_version
@@ -183,7 +183,7 @@ def test_an_alarm_says_how_many_labels_the_gate_needs_and_half_of_them_are_for_i
             assert done.already is not due
             if error:
                 raise error
-    contents = runs.read_text(versions.run_of(1), runs.SHIFTED_ARTIFACT).split()
+    contents = runs.read_text(versions.run_of(1), artifacts.SHIFTED).split()
     assert {sha256(FOLDER / name) for name in alarm.labels.groups} == set(contents)
 
 

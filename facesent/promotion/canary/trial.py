@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from facesent.core.errors import FacesentError, TrackingError, in_words
+from facesent.core.errors import FacesentError, TemporaryError, in_words
 from facesent.core.files import images_in_use
 from facesent.core.paths import Project
 from facesent.core.programs import Standby
@@ -20,9 +20,9 @@ from facesent.images.rows import read_split
 from facesent.model.storage import load_labels
 from facesent.promotion.canary.interview import Findings, Question, interview
 from facesent.promotion.canary.report import CanaryReport
-from facesent.promotion.evaluated import answers_of
+from facesent.promotion.evaluated import stored_probabilities
 from facesent.promotion.register import Candidate
-from facesent.registry import runs, versions
+from facesent.registry import artifacts, runs, versions
 from facesent.registry.client import mlflow_answers
 from facesent.registry.troubles import of_server
 from facesent.registry.versions import CHAMPION
@@ -38,13 +38,10 @@ if TYPE_CHECKING:
 PHOTOS_A_CLASS = 4
 TAG = "canary"
 PASSED = "passed"
-REPORT = "gate/canary.json"
 
 _MEGA = 1e6
 _DRAWN = 11
 _DRAWN_SIDE = 96
-# What a run's or a version's tag holds with every store.
-_TAG_CHARACTERS = 1000
 
 
 @mlflow_answers()
@@ -65,7 +62,7 @@ def canary(project: Project, candidate: Candidate, waiting: Standby[ModelServer]
     paths = [project.data / name for name in chosen["file_name"]]
     with images_in_use(project.data):
         photos = [_content(path) for path in paths]
-        evaluated = answers_of(project, chosen, labels, candidate.model_sha256)
+        evaluated = stored_probabilities(project, chosen, labels, candidate.model_sha256)
     expected = _expected(project, paths, photos) if evaluated is None else evaluated
     question = Question(photos, expected, labels, _drawn())
     report = try_version(candidate.version, question, waiting)
@@ -89,7 +86,7 @@ def try_version(version: int, question: Question, waiting: Standby[ModelServer] 
 
     Raises:
         RegistryError: there is no such version.
-        TrackingError: MLflow cannot be reached.
+        TemporaryError: MLflow cannot be reached, or nothing can be said of the version now.
     """
     run_id = versions.run_of(version)
     size = versions.bytes_of(version) / _MEGA
@@ -98,9 +95,9 @@ def try_version(version: int, question: Question, waiting: Standby[ModelServer] 
     if report.passed and further is not None:
         answers = [dict(zip(question.labels, row, strict=True)) for row in further.tolist()]
         keep_questions(version, Questions(question.further, answers))
-    versions.tag_version(version, {TAG: PASSED if report.passed else report.problems[0][:_TAG_CHARACTERS]})
+    versions.tag_version(version, {TAG: PASSED if report.passed else report.problems[0]})
     if run_id:
-        runs.log_bytes(run_id, REPORT, report.to_json().encode())
+        runs.log_bytes(run_id, artifacts.CANARY, report.to_json().encode())
     return report
 
 
@@ -112,8 +109,8 @@ def recorded(version: int) -> CanaryReport | None:
         RegistryError: there is no such version.
         TrackingError: MLflow cannot be reached.
     """
-    run_id = versions.run_of(version)
-    if versions.tags_of(version).get(TAG) != PASSED or (text := runs.read_text(run_id, REPORT)) is None:
+    passed = versions.get(version).tags.get(TAG) == PASSED
+    if not passed or (text := runs.read_text(versions.run_of(version), artifacts.CANARY)) is None:
         return None
     try:
         report = CanaryReport.from_json(text)
@@ -129,7 +126,7 @@ def tried(
     """Serve a version, ask it and stop it; also the probabilities of the further photos.
 
     Raises:
-        TrackingError: the server was killed, its store is away or a disk is full, which says nothing of the version.
+        TemporaryError: the server was killed, its store is away or a disk is full: that says nothing of the version.
     """
     findings, memory = Findings(), math.nan
     try:
@@ -141,14 +138,14 @@ def tried(
                     raise ServerKilledError(f"Expected the server to keep running. Received: {why}")
                 findings.problems.append(_of_version(f"Expected the server to keep running. Received: {why}"))
     except ServerKilledError as error:
-        raise TrackingError(
+        raise TemporaryError(
             f"{str(error).partition(chr(10))[0]}. It was killed, which says nothing about the version. Free memory if "
             "that ran out, then run this again."
         ) from None
     except ServerError as error:
         findings.problems.append(_of_version(str(error).partition("\n")[0]))
     except OSError as error:
-        raise TrackingError(
+        raise TemporaryError(
             f"Expected the server to start. Received: {in_words(error)}. Fix it, then run this again."
         ) from None
     report = CanaryReport(

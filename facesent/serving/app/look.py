@@ -97,11 +97,11 @@ def look_at(asked: Asked, content: bytes, *, crop: Crop, min_confidence: float) 
 
 def _description(version: versions.Version) -> str:
     name = f"version {version.number}" + (f" ({', '.join(version.aliases)})" if version.aliases else "")
-    if "test_accuracy" not in version.tags:
+    if version.accuracy is None:
         return name
-    accuracy = float(version.tags["test_accuracy"])
-    low, high = (float(end) for end in version.tags["test_accuracy_interval"].split(" to "))
-    return f"{name}: {accuracy:.0%} accuracy on its test images (95% interval {low:.0%} to {high:.0%})"
+    ends = version.accuracy_interval
+    interval = f" (95% interval {ends[0]:.0%} to {ends[1]:.0%})" if ends else ""
+    return f"{name}: {version.accuracy:.0%} accuracy on its test images{interval}"
 
 
 def _framed(photo: Pixels, box: Box | None) -> Pixels:

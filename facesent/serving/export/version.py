@@ -15,13 +15,12 @@ from facesent.images.rows import read_split
 from facesent.model.storage import load_model, save_labels
 from facesent.prediction.classifier import Classifier
 from facesent.registry import runs, versions
+from facesent.registry.artifacts import EXPORTS
 from facesent.registry.client import mlflow_answers
 from facesent.registry.versions import Version
 from facesent.serving.export.check import Parity, Written, refusal, write
 from facesent.serving.export.formats import FORMATS, ExportError, serving_module
 from facesent.serving.export.usage import usage
-
-FOLDER = "export"
 
 
 @dataclass(frozen=True)
@@ -85,13 +84,13 @@ def export(project: Project, version: Version, formats: Sequence[str], to: Path 
 @mlflow_answers()
 def _attach(version: Version, name: str, written: Written) -> None:
     """The tag comes last: where it is, the files are whole."""
-    runs.log_files(version.run_id, sorted(written.path.parent.iterdir()), f"{FOLDER}/{name}")
+    runs.log_files(version.run_id, sorted(written.path.parent.iterdir()), f"{EXPORTS}/{name}")
     described = {
         "sha256": written.sha256,
         "largest_difference": float(f"{written.parity.largest_difference:.2e}"),
         "images": written.parity.images,
     }
-    versions.tag_version(version.number, {f"{FOLDER}.{name}": json.dumps(described)})
+    versions.tag_version(version.number, {f"{EXPORTS}.{name}": json.dumps(described)})
 
 
 def _test_images(project: Project, size: int) -> Pixels:

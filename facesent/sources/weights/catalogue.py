@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from facesent.core.errors import PackageError
+from facesent.core.errors import FacesentError
 from facesent.model.settings import Model
+
+
+class PackageError(FacesentError):
+    """A package cannot be had, or is not the one that was pinned."""
 
 
 @dataclass(frozen=True)

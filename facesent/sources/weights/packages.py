@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from facesent.core.errors import PackageError
-from facesent.sources.weights.catalogue import Member, Package, Source
+from facesent.sources.weights.catalogue import Member, Package, PackageError, Source
 
 _SECONDS = 900
 _LINES, _WIDTH = 8, 200

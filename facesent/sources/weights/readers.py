@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facesent.core.errors import PackageError
+from facesent.sources.weights.catalogue import PackageError
 
 _DTYPES: Mapping[str, np.dtype[Any]] = {
     "float32": np.dtype("<f4"), "float16": np.dtype("<f2"), "int32": np.dtype("<i4"), "uint16": np.dtype("<u2"),

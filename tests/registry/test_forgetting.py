@@ -1,7 +1,7 @@
 import pytest
 from mlflow.tracking import MlflowClient
 
-from facesent.registry import retraining, runs
+from facesent.registry import forgetting, runs
 
 CURVE = "plots/curve.png"
 
@@ -15,6 +15,6 @@ def test_the_runs_of_other_projects_keep_their_pictures() -> None:
     theirs = client.create_run(client.create_experiment("theirs")).info.run_id
     for run_id in (moved, by_hand, theirs):
         client.log_text(run_id, "a picture", CURVE)
-    removed = retraining.remove_pictures(lambda rows: rows["content"] != "", lambda name: True, lambda name: False)
+    removed = forgetting.remove_pictures(lambda rows: rows["content"] != "", lambda name: True, lambda name: False)
     assert [runs.read_text(run_id, CURVE) for run_id in (moved, by_hand, theirs)] == [None, None, "a picture"]
     assert removed == 2

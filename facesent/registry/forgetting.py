@@ -1,7 +1,7 @@
 """Versions that were trained on images of somebody who has been forgotten since, and what shows these images."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
@@ -16,13 +16,13 @@ from facesent.core.errors import DataError
 from facesent.dataset.assignment import table_of
 from facesent.registry import runs, versions
 from facesent.registry.addresses import sqlite_file
+from facesent.registry.artifacts import EVALUATION, GATE, PAGE, PREDICTIONS, SEEN, SHEETS
 from facesent.registry.client import mlflow_answers
 from facesent.registry.packaging import UNLIKE_FILE, logged_model
-from facesent.registry.runs import EXPERIMENT, MODEL_TAG, PROCESS_TAG, SEEN_ARTIFACT
+from facesent.registry.runs import EXPERIMENT, MODEL_TAG, PROCESS_TAG
+from facesent.registry.versions import RETRAIN_TAG
 
-RETRAIN_TAG = "retrain-required"
-_EVALUATION, _SHEETS, _PREDICTIONS = "evaluation", "augmentation", "predictions.csv"
-_PAGE, _JUDGED_PAGE = "evaluation/report.html", "gate/report.html"
+_PAGE, _JUDGED_PAGE = f"{EVALUATION}/{PAGE}", f"{GATE}/{PAGE}"
 _OURS = f"tags.`{PROCESS_TAG}` LIKE '%'"
 _PHOTO = re.compile(r"data:image/[^\"')]+")
 
@@ -35,7 +35,7 @@ IsChart = Callable[[str], bool]
 
 
 @dataclass(frozen=True)
-class Trained:
+class Affected:
     """What was trained on images, or does not say on what.
 
     Attributes:
@@ -47,29 +47,21 @@ class Trained:
     versions: tuple[int, ...]
 
 
-def reason(tags: Mapping[str, str]) -> str:
-    """Why a version with these tags has to be trained again, as a sentence; empty where it need not."""
-    when = tags.get(RETRAIN_TAG)
-    if not when:
-        return ""
-    return f"must be trained again, since one whom it may know was forgotten on {when[:10]}: dvc repro"
-
-
 @mlflow_answers(makes_store=False)
-def trained_on(knows: Knows) -> Trained:
+def trained_on(knows: Knows) -> Affected:
     """The runs and versions that have seen such images, as far as they say, and those that do not say."""
     if not _has_store():
-        return Trained((), ())
+        return Affected((), ())
     all_runs = list(_all_runs())
     found = {str(run.info.run_id) for run in all_runs if _has_seen(run, knows)}
-    known = versions.versions()
+    known = versions.all_versions()
     lost = {version.run_id for version in known} - {str(run.info.run_id) for run in all_runs}
     marked = [version.number for version in known if version.run_id in found | lost]
-    return Trained(tuple(sorted(found)), tuple(sorted(marked)))
+    return Affected(tuple(sorted(found)), tuple(sorted(marked)))
 
 
 @mlflow_answers(makes_store=False)
-def mark(trained: Trained, when: str) -> None:
+def mark(trained: Affected, when: str) -> None:
     """Let them say that they have to be trained again; a version that is made of such a run later says so too."""
     for run_id in trained.runs:
         runs.tag_run(run_id, {RETRAIN_TAG: when})
@@ -93,7 +85,7 @@ def remove_pictures(knows: Knows, shows: Shows, is_chart: IsChart) -> int:
         removed += len(pictures)
         # Last: whoever comes after a kill tells by them whose pages these are.
         for path in paths:
-            if path.endswith(_PREDICTIONS):
+            if path.endswith(PREDICTIONS):
                 _remove_rows(run.info.run_id, path, shows)
     return removed
 
@@ -126,11 +118,11 @@ def _showing(run: Run, pictures: list[str], knows: Knows, shows: Shows) -> list[
     """Sheets are of images that were trained on, pages of those that were tested."""
     if not pictures:
         return []
-    predictions = _predictions(run.info.run_id, f"{_EVALUATION}/{_PREDICTIONS}")
+    predictions = _predictions(run.info.run_id, f"{EVALUATION}/{PREDICTIONS}")
     tested = predictions is None or bool(predictions["file_name"].map(shows).any())
     # The gate's page may be of an earlier evaluation, of which nothing else is left.
     stale = _JUDGED_PAGE in pictures and not _is_of_this_evaluation(run)
-    sheets = [path for path in pictures if path.startswith(f"{_SHEETS}/")]
+    sheets = [path for path in pictures if path.startswith(f"{SHEETS}/")]
     pages = [path for path in pictures if path not in sheets and (tested or (stale and path == _JUDGED_PAGE))]
     return [*pages, *(sheets if _has_seen(run, knows, unless_known=True) else [])]
 
@@ -195,9 +187,9 @@ def _has_seen(run: Run, knows: Knows, *, unless_known: bool = False) -> bool:
     # No fold and no trial has a model that is registered, nor says what it has seen.
     if MODEL_TAG not in run.data.tags:
         return unless_known
-    text = runs.read_text(run.info.run_id, SEEN_ARTIFACT)
+    text = runs.read_text(run.info.run_id, SEEN)
     try:
-        return text is None or bool(knows(table_of(text, SEEN_ARTIFACT)).any())
+        return text is None or bool(knows(table_of(text, SEEN)).any())
     except (DataError, ValueError):
         # Damaged: it does not say.
         return True

@@ -14,7 +14,7 @@ _VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKIN
 
 
 @contextmanager
-def asked_store(address: str | None) -> Iterator[str]:
+def tracking_store(address: str | None) -> Iterator[str]:
     """Let a block ask MLflow's store at ``address``; afterwards MLflow is set as it was.
 
     Args:
