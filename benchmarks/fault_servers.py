@@ -10,7 +10,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from threading import Event, Thread
 
-from facesent.core.programs import environment, process_group, python, tied
+from facesent.core.programs import child_environment, process_group, python, tied
 
 _HOST = "127.0.0.1"
 _START_SECONDS = 180.0
@@ -36,7 +36,7 @@ class Server:
         self.address, self.database = f"http://{_HOST}:{self._port}", database
         self._command = tied(python(*arguments, "--host", _HOST, "--port", str(self._port)))
         self._folder, self._health = folder, health
-        self._variables = environment(variables, without=("MLFLOW_", "PREFECT_"))
+        self._variables = child_environment(variables, without=("MLFLOW_", "PREFECT_"))
         self._group, self._returns, self._over = ExitStack(), Thread(), Event()
 
     def start(self) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facesent.core.console import run_main, say
-from facesent.core.environment import settle
+from facesent.core.environment import prepare_process
 from facesent.core.errors import FacesentError
 from facesent.core.files import images_in_use
 from facesent.core.imports import importing
@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"--data belongs to validate. Received: {options.stage}")
 
     def act() -> None:
-        settle()
+        prepare_process()
         refuse(chain(git_troubles(Path()), conflicts(Path()), keras_troubles()))
         run(options.stage, Project(), options.data)
 

@@ -26,7 +26,7 @@ from prefect.settings import (
 )
 
 from facesent.core.errors import FacesentError
-from facesent.core.programs import Process, end_all, environment, process_group, python, tied
+from facesent.core.programs import Process, end_all, child_environment, process_group, python, tied
 from facesent.core.surroundings import refuse
 from facesent.doctor import prefect_home
 
@@ -62,7 +62,7 @@ def prefect_api() -> Iterator[Callable[[], None]]:
     refuse(prefect_home.troubles(Path()))
     port = _free_port()
     url = f"http://127.0.0.1:{port}/api"
-    env = environment({**_TEMPORARY, **get_current_settings().to_environment_variables(exclude_unset=True)})
+    env = child_environment({**_TEMPORARY, **get_current_settings().to_environment_variables(exclude_unset=True)})
     with ExitStack() as begun:
         log = begun.enter_context(TemporaryFile())
         group = process_group(tied(_command(port)), Path(), env, lifeline=True, stdout=log, grace_seconds=1)

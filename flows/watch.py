@@ -18,7 +18,7 @@ from prefect.states import Completed
 from facesent.core.errors import to_put_right
 from facesent.core.markdown import code, escaped
 from facesent.core.paths import Project
-from facesent.core.programs import environment, python, run
+from facesent.core.programs import child_environment, python, run
 from facesent.params import load_params
 from facesent.registry.client import prepare
 from flows import artifacts, notifications
@@ -90,7 +90,7 @@ def take(project: Project, seen: "Look") -> None:
     if seen.labels:
         hand_over(seen.labels, seen.version)
     command = python("facesent.cli", "data", "add", str(FOLDER))
-    run(command, project.root, environment(), get_run_logger().info)
+    run(command, project.root, child_environment(), get_run_logger().info)
 
 
 def _answer(project: Project, seen: "Look", found: str) -> None:

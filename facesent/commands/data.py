@@ -218,9 +218,9 @@ def status(data_dir: Path, as_json: bool) -> None:
     """
     from facesent.dataset.files import describe
     from facesent.sources.dvc import tracking
-    from facesent.sources.store import settle
+    from facesent.sources.store import recover_after_kill
 
-    settle(data_dir)
+    recover_after_kill(data_dir)
     contents, state = describe(data_dir), tracking(data_dir)
     if as_json:
         click.echo(json.dumps(as_dict(data_dir, contents, state), indent=2))

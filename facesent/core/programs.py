@@ -136,7 +136,7 @@ def tied(command: list[str]) -> list[str]:
     return [sys.executable, "-P", lifelines.__file__, *command[len(_PYTHON) :]]
 
 
-def environment(further: Mapping[str, str] | None = None, *, without: tuple[str, ...] = ()) -> dict[str, str]:
+def child_environment(further: Mapping[str, str] | None = None, *, without: tuple[str, ...] = ()) -> dict[str, str]:
     """This process's variables for another one, without those that begin like one of ``without``, and ``further``."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(without)}
     # dvc.yaml says `python`: that has to be this one, also where its environment was not activated.

@@ -22,7 +22,7 @@ from facesent.labels.review import (
     recorded,
     was_applied,
 )
-from facesent.sources.store import Installed, by_size, carry_over, free_name, install, settle, staging
+from facesent.sources.store import Installed, by_size, carry_over, free_name, install, recover_after_kill, staging
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def preview(queue: Path, data_dir: Path) -> Plan:
         DataError: as `relabel`.
         FilesError: the images are being changed.
     """
-    settle(data_dir)
+    recover_after_kill(data_dir)
     with images_in_use(data_dir):
         return plan(data_dir, expanded(read_decisions(queue), data_dir), read_record(record_of(queue)))
 

@@ -10,7 +10,7 @@ import yaml
 from facesent.core.errors import ReproductionError
 from facesent.core.nested import flatten, with_values
 from facesent.core.paths import Project
-from facesent.core.programs import Log, dvc, environment, run
+from facesent.core.programs import Log, dvc, child_environment, run
 from facesent.lineage.git import apply, worktree
 from facesent.lineage.images import provide, share_cache
 from facesent.model.storage import model_sha256
@@ -168,7 +168,7 @@ def _link_pretrained_weights(project: Project, copy: Project) -> None:
 def _environment(project: Path, store: str) -> dict[str, str]:
     """Variables for programs that use the code in ``project``, and MLflow's tracking store at ``store``."""
     own = {"PYTHONPATH": str(project), "MLFLOW_TRACKING_URI": store, "MLFLOW_DISABLE_TELEMETRY": "true"}
-    return environment(own, without=_FOREIGN)
+    return child_environment(own, without=_FOREIGN)
 
 
 def _train(copy: Project, env: Mapping[str, str], report: Log) -> None:

@@ -43,9 +43,9 @@ _SETTINGS = {
 def prepare() -> None:
     """Set what MLflow reads when it is imported, where the user has not; for a process's entry point."""
     # Not above: with the code that serves a version comes what it imports.
-    from facesent.core.environment import settle
+    from facesent.core.environment import prepare_process
 
-    settle()
+    prepare_process()
     os.environ["MLFLOW_TRACKING_URI"] = os.environ.get("MLFLOW_TRACKING_URI") or LOCAL_STORE
     move_credentials(os.environ)
     for name, value in _SETTINGS.items():

@@ -16,7 +16,7 @@ from typing import IO
 import psutil
 
 from facesent.core.errors import FacesentError
-from facesent.core.programs import Process, Standby, environment, members, process_group, tell
+from facesent.core.programs import Process, Standby, child_environment, members, process_group, tell
 from facesent.serving import server_log
 
 HOST = "127.0.0.1"
@@ -129,7 +129,7 @@ def _begun() -> Iterator[ModelServer]:
     with (
         tempfile.TemporaryFile() as log,
         process_group(
-            [sys.executable, "-P", str(PROGRAM)], Path(), environment(), lifeline=True, stdout=log
+            [sys.executable, "-P", str(PROGRAM)], Path(), child_environment(), lifeline=True, stdout=log
         ) as process,
     ):
         yield ModelServer(0, process, log)

@@ -15,7 +15,7 @@ import yaml
 
 from facesent.core import object_storage
 from facesent.core.errors import DataError
-from facesent.core.programs import ProgramError, dvc, environment, run
+from facesent.core.programs import ProgramError, dvc, child_environment, run
 from facesent.dataset.files import check_names
 
 _ERROR = "ERROR:"
@@ -130,7 +130,7 @@ def pull(data_dir: Path) -> None:
     """
     printed: list[str] = []
     try:
-        run(dvc("pull", pointer(data_dir).name), data_dir.parent, environment(), printed.append)
+        run(dvc("pull", pointer(data_dir).name), data_dir.parent, child_environment(), printed.append)
     except ProgramError:
         # The first one says why, the others what came of it.
         said = next((line for line in printed if line.startswith(_ERROR)), printed[-1] if printed else "nothing")

@@ -152,8 +152,12 @@ def recover(data_dir: Path) -> None:
     outgoing.rename(data_dir)
 
 
-def settle(data_dir: Path) -> None:
-    """Put right what a kill left, unless another process is at work there; for those who only look."""
+def recover_after_kill(data_dir: Path) -> None:
+    """`recover`, if something is left to be recovered; for those who only look.
+
+    Raises:
+        FilesError: another process is at work there.
+    """
     if _beside(data_dir, "outgoing").exists():
         with alone(data_dir):
             pass
