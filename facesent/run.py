@@ -16,8 +16,9 @@ from facesent.core.files import images_in_use
 from facesent.core.imports import importing
 from facesent.core.lifeline import exit_when_told
 from facesent.core.paths import Project
+from facesent.core.preflight import conflicts, git_troubles, keras_troubles
 from facesent.core.scratch import own_temporary_folder
-from facesent.core.surroundings import conflicts, git_troubles, keras_troubles, refuse
+from facesent.core.trouble import refuse
 
 if TYPE_CHECKING:
     from facesent.params import Params

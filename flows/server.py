@@ -27,7 +27,7 @@ from prefect.settings import (
 
 from facesent.core.errors import FacesentError
 from facesent.core.programs import Process, end_all, child_environment, process_group, python, tied
-from facesent.core.surroundings import refuse
+from facesent.core.trouble import refuse
 from facesent.doctor import prefect_home
 
 _SECONDS_WITHOUT_A_SIGN = 30.0

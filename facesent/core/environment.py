@@ -9,8 +9,10 @@ from tempfile import gettempdir
 from urllib.parse import urlsplit
 
 from facesent.core.paths import Project
-from facesent.core.surroundings import BACKENDS, is_project
+from facesent.core.project import is_project
 
+# Of Keras; the first is the default.
+BACKENDS = ("tensorflow", "jax", "torch")
 _CACHE = Project().outputs / "cache"
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 _PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from facesent.core.errors import LineageError, ReproductionError
-from facesent.core.surroundings import git_troubles
+from facesent.core.preflight import git_troubles
 from facesent.presets import presets, whole
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from facesent.registry.credentials import encoding_troubles, move_credentials, w
 _MISSING = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
 if TYPE_CHECKING:
-    from facesent.core.surroundings import Trouble
+    from facesent.core.trouble import Trouble
 
 # MLflow's own default is the same file by its absolute path, percent-encoded: with a space in it, in another folder.
 LOCAL_STORE = "sqlite:///mlflow.db"
@@ -78,7 +78,7 @@ def address_troubles() -> Iterator["Trouble"]:
     In a folder itself it keeps no more runs, unless MLFLOW_ALLOW_FILE_STORE says so. And what is wrong with the
     certificates by which it trusts a server.
     """
-    from facesent.core.surroundings import Trouble
+    from facesent.core.trouble import Trouble
     from facesent.registry.postgres import driver_troubles, other_driver_troubles
 
     yield from encoding_troubles("MLFLOW_TRACKING_URI", named_store() or "")
@@ -124,14 +124,14 @@ def mlflow_answers(*, makes_store: bool = True) -> Iterator[None]:
     from requests import RequestException
     from sqlalchemy.exc import SQLAlchemyError
 
+    from facesent.core.trouble import refuse
     from facesent.registry.addresses import check_folder
     from facesent.registry.postgres import check_reachable
     from facesent.registry.store import create_store, file_troubles
     from facesent.registry.tracking_server import server_troubles
 
     check_folder()
-    for trouble in chain(file_troubles(), server_troubles()):
-        raise TrackingError(f"{trouble.subject}: {trouble.what}. {trouble.advice}")
+    refuse(chain(file_troubles(), server_troubles()), TrackingError)
     try:
         check_reachable()
         if makes_store:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
-    from facesent.core.surroundings import Trouble
+    from facesent.core.trouble import Trouble
 
 _USER_AND_PASSWORD = re.compile(r"(?<=://)[^/\s]*@")
 # A database's may hold a slash, by which an address of the web ends its host.
@@ -38,7 +38,7 @@ def encoding_troubles(name: str, address: str) -> Iterator["Trouble"]:
         name: of the variable that has it.
         address: its value.
     """
-    from facesent.core.surroundings import Trouble
+    from facesent.core.trouble import Trouble
 
     if not _can_be_split(address):
         what = "expected an address. Received: one whose host cannot be told from its user and password"

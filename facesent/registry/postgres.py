@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from facesent.core.surroundings import Trouble
+    from facesent.core.trouble import Trouble
 
 _ADDRESS = re.compile(r"postgres(?:ql)?(?:\+(?P<driver>\w+))?://")
 # What MLflow takes too.
@@ -33,7 +33,7 @@ def name_driver(environ: MutableMapping[str, str]) -> None:
 
 def driver_troubles(address: str) -> Iterator["Trouble"]:
     """Whether the driver that a database's address names is missing."""
-    from facesent.core.surroundings import Trouble
+    from facesent.core.trouble import Trouble
 
     found = _ADDRESS.match(address)
     driver = found and (found["driver"] or _USUAL_DRIVER)
@@ -50,7 +50,7 @@ def other_driver_troubles(address: str) -> Iterator["Trouble"]:
     from sqlalchemy import make_url
     from sqlalchemy.exc import SQLAlchemyError
 
-    from facesent.core.surroundings import Trouble
+    from facesent.core.trouble import Trouble
 
     try:
         make_url(address).get_dialect().import_dbapi()

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from facesent.core.errors import TrackingError
 from facesent.core.files import locked, replaced
-from facesent.core.surroundings import Trouble
+from facesent.core.trouble import Trouble
 from facesent.registry.addresses import sqlite_file
 
 # Another process makes its tables in seconds.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from facesent.core import certificates
 from facesent.core.console import Progress
 from facesent.core.errors import DataError
-from facesent.core.surroundings import refuse
+from facesent.core.trouble import refuse
 
 if TYPE_CHECKING:
     import requests
