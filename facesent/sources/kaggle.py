@@ -6,7 +6,6 @@ archive unchecked, and refuses to resume into a folder of ours.
 
 import hashlib
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 from facesent.core import certificates
 from facesent.core.console import Progress
 from facesent.core.errors import DataError
+from facesent.core.files import require_room
 from facesent.core.trouble import refuse
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def fetch_archive(handle: str, downloads: Path, *, progress: Progress | None = N
         progress: called with (bytes done, bytes in all; 0 if not known).
 
     Raises:
-        DataError: no network, no or refused credentials, no such dataset, a full disk, a broken connection.
+        DataError: no network, no or refused credentials, no such dataset, a broken connection.
+        FilesError: the archive is too large for the disk.
         FacesentError: a variable names certificates that are gone.
     """
     import requests
@@ -126,9 +127,7 @@ def _receive(answer: "requests.Response", partial: Path, total: int, progress: P
     if total and have == total:
         return
     have = have if have < total else 0
-    free = shutil.disk_usage(partial.parent).free
-    if total - have > free:
-        raise DataError(f"Expected {(total - have) / 1e6:.0f} MB of free disk space. Received: {free / 1e6:.0f} MB.")
+    require_room(partial.parent, total - have, "the download")
     if answer.history:
         # Kaggle redirects to a file store, which, unlike its API, can begin anywhere and be asked with a timeout.
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
