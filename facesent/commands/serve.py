@@ -47,7 +47,7 @@ def serve(host: str, port: int, hosts: tuple[str, ...], workers: int, version: s
     from facesent.params import load_params
     from facesent.serving import follow
     from facesent.serving.address import Address
-    from facesent.serving.answers.opening import UnreachableError, kept, opened
+    from facesent.serving.answers.log import UnreachableError, kept, opened
 
     # Between two looks at the registry it looks after its processes: one that never answers must not hold it long.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
@@ -64,7 +64,7 @@ def _registry(params: "Params", version: str | None) -> "Registry":
     from facesent.promotion.aliases import rollback
     from facesent.registry.versions import CHAMPION, RegistryError, fetch, number_named
     from facesent.serving.answers.accuracy import audited_since
-    from facesent.serving.answers.opening import opened
+    from facesent.serving.answers.log import opened
     from facesent.serving.questions import questions_of
     from facesent.serving.releases import Registry, Release
 

@@ -14,7 +14,7 @@ from facesent.dataset.files import METADATA
 from facesent.dataset.metadata import Metadata, parse
 from facesent.registry import runs, versions
 from facesent.registry.client import mlflow_answers
-from facesent.serving.answers.deciding import AUDIT_LABEL
+from facesent.serving.answers.corrections import AUDIT_LABEL
 from facesent.serving.gateway.answers.store import Store
 from facesent.serving.gateway.answers.tables import ACCEPTED, answers, corrections
 

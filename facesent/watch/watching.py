@@ -10,7 +10,7 @@ from sqlalchemy import select
 from facesent.core.files import replaced
 from facesent.registry.versions import version_named
 from facesent.serving.answers.accuracy import in_service
-from facesent.serving.answers.opening import opened
+from facesent.serving.answers.log import opened
 from facesent.serving.gateway.answers.store import Store
 from facesent.serving.gateway.answers.tables import versions
 from facesent.watch.against_test import against_test

@@ -18,7 +18,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import select, text
 
 from facesent.serving.answers.accuracy import in_service
-from facesent.serving.answers.deciding import decide, waiting
+from facesent.serving.answers.corrections import accept, waiting
 from facesent.serving.gateway.answers.log import AnswerLog
 from facesent.serving.gateway.answers.rows import Answered, is_audited
 from facesent.serving.gateway.answers.store import DEFAULT_ADDRESS, AnswersError, Store
@@ -240,5 +240,5 @@ def test_a_team_logs_into_postgresql(postgres: str) -> None:
     [found] = waiting(store)
     assert (found.answer_id, found.label) == (ids[0], "Sad")
     assert [one.version for one in in_service(store, 0.95)] == [3]
-    assert len(decide(store, None, accept=True)) == 1
+    assert len(accept(store, None)) == 1
     assert store.forget_older(0) == 4

@@ -20,7 +20,7 @@ from facesent.cli import main
 from facesent.dataset.metadata import read_metadata
 from facesent.params import load_params
 from facesent.serving.answers.accuracy import expected_accuracy, in_service
-from facesent.serving.answers.deciding import decide, waiting
+from facesent.serving.answers.corrections import accept, waiting
 from facesent.serving.gateway.answers.correcting import Correction, correct
 from facesent.serving.gateway.answers.log import AnswerLog
 from facesent.serving.gateway.answers.rows import Answered
@@ -192,12 +192,12 @@ def test_a_command_says_what_it_expected(arguments: list[str]) -> None:
     assert result.exception is None or isinstance(result.exception, SystemExit)
 
 
-def accept(ids: Sequence[str], label: str, source: Any) -> None:
+def label_as_right(ids: Sequence[str], label: str, source: Any) -> None:
     store = Store(DEFAULT_ADDRESS)
     with store.writing() as connection:
         for id_ in ids:
             correct(connection, Correction(id_, label), source)
-    decide(store, None, accept=True)
+    accept(store, None)
 
 
 def test_accuracy_in_service_comes_from_the_audit_alone() -> None:
@@ -208,11 +208,11 @@ def test_accuracy_in_service_comes_from_the_audit_alone() -> None:
     assert (before.version, before.answers, before.marked, before.accuracy) == (3, 60, 40, None)
     assert before.expected.value == pytest.approx(0.75)
     # What clients call wrong is a count, of audited answers too.
-    accept([*others, *audited[30:]], "Sad", "client")
+    label_as_right([*others, *audited[30:]], "Sad", "client")
     [counted] = in_service(store, 0.95)
     assert (counted.accuracy, counted.corrections) == (None, 30)
-    accept(audited[:24], "Happy", "cli")
-    accept(audited[24:30], "Sad", "cli")
+    label_as_right(audited[:24], "Happy", "cli")
+    label_as_right(audited[24:30], "Sad", "cli")
     store.folder.mkdir()
     (store.folder / WATCHED).write_text(json.dumps({"version": 3, "alarm": 1}))
     [after] = in_service(store, 0.95)
@@ -235,14 +235,14 @@ def test_an_answer_of_the_audit_stands_for_those_that_were_not_drawn() -> None:
             for row in _marked(logged(*[Answered([ANSWER], subject=str(n)) for n in range(100)], audit_share=0.25))
         ]
     often = logged(*[Answered([ANSWER], subject=f"x-{number}") for number in range(30)], audit_share=1.0)
-    accept(rare, "Happy", "cli")
-    accept(often, "Sad", "cli")
+    label_as_right(rare, "Happy", "cli")
+    label_as_right(often, "Sad", "cli")
     [found] = in_service(Store(DEFAULT_ADDRESS), 0.95)
     assert found.accuracy.value == pytest.approx(4 * len(rare) / (4 * len(rare) + 30))
 
 
 def _marked(ids: Sequence[str]) -> list[Any]:
-    from facesent.serving.answers.deciding import to_audit
+    from facesent.serving.answers.corrections import to_audit
 
     return [row for row in to_audit(Store(DEFAULT_ADDRESS)) if row.id in ids]
 

@@ -33,7 +33,7 @@ from facesent.promotion import register
 from facesent.registry import decisions, versions
 from facesent.registry.versions import CHAMPION, NAME, PREVIOUS
 from facesent.run import run as run_stage
-from facesent.serving.answers.deciding import decide, to_audit
+from facesent.serving.answers.corrections import accept, to_audit
 from facesent.serving.gateway.answers.correcting import Correction, correct
 from facesent.serving.gateway.answers.store import Store
 from facesent.serving.questions import Questions, keep_questions
@@ -386,7 +386,7 @@ def test_a_version_that_audited_answers_show_to_be_wrong_is_rolled_back(
             with store.writing() as connection:
                 for answer in ids:
                     correct(connection, Correction(answer, "Light"), "cli")
-            decide(store, None, accept=True)
+            accept(store, None)
             server.wait_for_version(1)
             assert "audited answers are right" in server.get("/health").json()["rolled_back"]["why"]
     finally:

@@ -16,7 +16,7 @@ from facesent.cli import main
 from facesent.core.errors import FacesentError
 from facesent.registry import decisions, runs
 from facesent.registry.decisions import Aliases
-from facesent.serving.answers.deciding import decide, waiting
+from facesent.serving.answers.corrections import accept, waiting
 from facesent.serving.gateway.answers.store import Store
 from facesent.stores import rows
 from facesent.stores.addresses import at, configured
@@ -69,7 +69,7 @@ def test_everything_goes_on_in_postgresql(folder: Path, postgres: str, monkeypat
     log = Store(postgres)
     [found] = waiting(log)
     assert (found.label, found.note, found.answered) == ("Sad", "weint", "Happy")
-    assert len(decide(log, None, accept=True)) == 1
+    assert len(accept(log, None)) == 1
     log.close()
 
 

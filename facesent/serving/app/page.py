@@ -15,7 +15,7 @@ from facesent.core.errors import FacesentError
 from facesent.core.markdown import escaped
 from facesent.images.rows import UNCERTAIN
 from facesent.params import load_params
-from facesent.serving.answers.wrong import note_wrong
+from facesent.serving.answers.app_feedback import note_wrong
 from facesent.serving.app.look import Asked, Look, load, look_at
 from facesent.serving.settings import Log
 

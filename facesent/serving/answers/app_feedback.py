@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from sqlalchemy import insert
 
-from facesent.serving.answers.opening import kept, opened
+from facesent.serving.answers.log import kept, opened
 from facesent.serving.gateway.answers.correcting import Correction, correct
 from facesent.serving.gateway.answers.rows import Answered, know_version, rows_of
 from facesent.serving.gateway.answers.tables import answers
