@@ -9,7 +9,7 @@ from pathlib import Path
 from socket import create_server
 
 from facesent.serving.gateway.settings import GatewaySettings, LogSettings
-from facesent.serving.server import HOST
+from facesent.core.ports import HOST
 from facesent.serving.workers import worker_command, worker_environment
 
 _BOUNDS = GatewaySettings(

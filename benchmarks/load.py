@@ -15,7 +15,8 @@ from threading import Lock, local
 
 from benchmarks.bad_requests import Expected, Request, bad_requests
 from facesent.promotion.canary.interview import photos_body
-from facesent.serving.server import HOST, ModelServer
+from facesent.core.ports import HOST
+from facesent.serving.server import ModelServer
 
 CLIENTS = 16
 GOOD = "good"

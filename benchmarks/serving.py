@@ -33,7 +33,8 @@ from benchmarks.reference import LABELS, log_reference
 from benchmarks.results import Result, bounded, compared, noted
 from benchmarks.sizes import Size
 from facesent.promotion.canary.interview import photos_body
-from facesent.serving.server import HOST, served
+from facesent.core.ports import HOST
+from facesent.serving.server import served
 
 if TYPE_CHECKING:
     from facesent.model.backend import keras

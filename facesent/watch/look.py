@@ -25,6 +25,8 @@ State = Literal["collecting", "ready", "quiet", "alarm"]
 Answered = Literal["told", "retrained", "unheard"]
 """What was done about an alarm; unheard: people were told that nothing starts the pipeline."""
 
+# Features that an alarm names.
+_NAMED = 3
 # Several versions may share a run.
 _BASELINE, _NOTE = "watch/baseline-{version}.json", "watch/alarm-{version}.json"
 
@@ -148,13 +150,13 @@ def _without_baseline(version: int, hours: Hours, settings: Watch) -> Look:
     return Look(version, "ready", sentence, hours)
 
 
-def _changed(hours: Hours, baseline: Baseline, most: int = 3) -> list[str]:
+def _changed(hours: Hours, baseline: Baseline) -> list[str]:
     """The features that moved most in the last day, in units of what they do by themselves."""
     recent = hours.means[-24:].mean(axis=0) - baseline.alarm.normal.mean
     # Of uncorrelated differences, back in each feature's own direction.
     usual = np.sqrt(np.diag(np.linalg.pinv(baseline.alarm.normal.whitening @ baseline.alarm.normal.whitening.T)))
     moved = np.abs(recent / np.maximum(usual, 1e-9))
-    order = [place for place in np.argsort(-moved)[:most] if moved[place] >= min(1.0, moved.max())]
+    order = [place for place in np.argsort(-moved)[:_NAMED] if moved[place] >= min(1.0, moved.max())]
     return [f"{baseline.names[place]} {'up' if recent[place] > 0 else 'down'}" for place in order]
 
 

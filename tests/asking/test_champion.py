@@ -11,13 +11,14 @@ from click.testing import CliRunner
 from PIL import Image
 
 import facesent
+from facesent.core.ports import free_port
 from facesent import load_champion, predict
 from facesent.cli import main
 from facesent.core.errors import FacesentError, TrackingError
 from facesent.images.reading import ImageError
 from facesent.registry.versions import RegistryError
 from tests.helpers.documents import blocks
-from tests.helpers.tracking_server import free_port, tracking_server
+from tests.helpers.tracking_server import tracking_server
 from tests.helpers.trained_project import make_project
 
 

@@ -1,7 +1,6 @@
 """Ctrl-C on a real terminal, and programs that end with who started them."""
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from facesent.core.ports import free_port
 from facesent.core.programs import child_environment
 from tests.helpers.processes import survivors
 from tests.helpers.terminals import interrupt
@@ -75,9 +75,7 @@ def test_a_program_that_knows_nothing_of_it_ends_when_its_starter_is_killed(tmp_
 
 @pytest.mark.slow
 def test_the_page_ends_with_the_command_that_serves_it(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     code = f"from facesent.serving.app.running import run; run({port}, None, browser=False)"
     command = [sys.executable, "-c", code]
     with subprocess.Popen(command, cwd=tmp_path, env=variables(), stdout=subprocess.PIPE, text=True) as starter:

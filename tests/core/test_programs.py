@@ -172,7 +172,9 @@ def ready_for(folder: Path, code: str, times: int) -> Standby["subprocess.Popen[
     """Processes that wait for a command of ``python``, one of which is this code."""
     (folder / "code_of_the_test.py").write_text(code)
     variables = child_environment({"PYTHONPATH": os.pathsep.join([str(folder), *sys.path])})
-    return Standby(lambda: ready(["json", "decimal"], folder, variables), lambda process: process, times)
+    standby = Standby(lambda: ready(["json", "decimal"], folder, variables), lambda process: process)
+    standby.allow(times)
+    return standby
 
 
 SAYS = "import os, sys; print(os.getpid(), sys.argv[1:], repr(sys.stdin.read()))"

@@ -29,6 +29,7 @@ import yaml
 from mlflow.tracking import MlflowClient
 from PIL import Image
 
+from facesent.core.ports import free_port
 from facesent.promotion import register
 from facesent.registry import decisions, versions
 from facesent.registry.versions import CHAMPION, NAME, PREVIOUS
@@ -38,7 +39,6 @@ from facesent.serving.gateway.answers.correcting import Correction, correct
 from facesent.serving.gateway.answers.store import Store
 from facesent.serving.questions import Questions, keep_questions
 from tests.helpers.processes import survivors
-from tests.helpers.tracking_server import free_port
 from tests.helpers.trained_project import REPOSITORY, make_project, write_model
 
 pytestmark = pytest.mark.slow

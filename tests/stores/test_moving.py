@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from mlflow.tracking import MlflowClient
 from sqlalchemy import create_engine, text
 
+from facesent.core.ports import free_port
 from facesent.cli import main
 from facesent.core.errors import FacesentError
 from facesent.registry import decisions, runs
@@ -24,7 +25,7 @@ from facesent.stores.copying import copy
 from tests.helpers import promoters
 from tests.helpers.postgres import Cluster, running_cluster
 from tests.helpers.stores import rows_in
-from tests.helpers.tracking_server import free_port, tracking_server
+from tests.helpers.tracking_server import tracking_server
 
 pytestmark = pytest.mark.slow
 

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from facesent.core.ports import HOST
 from facesent.images.limits import MAX_PIXELS
 from facesent.images.rows import UNCERTAIN
-from facesent.serving.server import HOST
 from facesent.serving.tolerance import TOLERANCE
 
 _ANSWER_SECONDS = 60.0
