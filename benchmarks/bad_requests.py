@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from facesent.promotion.canary.interview import photos_body
+from facesent.serving.client import photos_body
 
 JSON = "application/json"
 # Characters of base64, for a photo over the server's 20 MiB.

@@ -32,7 +32,7 @@ from benchmarks.live import Live, live
 from benchmarks.reference import LABELS, log_reference
 from benchmarks.results import Result, bounded, compared, noted
 from benchmarks.sizes import Size
-from facesent.promotion.canary.interview import photos_body
+from facesent.serving.client import photos_body
 from facesent.core.ports import HOST
 from facesent.serving.server import served
 

@@ -6,18 +6,17 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
 
 from PIL import Image
 
 from facesent.registry import runs, versions
 from facesent.registry.client import mlflow_answers
 from facesent.registry.versions import RegistryError
+from facesent.serving.client import Client, SilenceError, photos_body
 from facesent.serving.tolerance import TOLERANCE
 
 # Several versions may share a run.
 _ARTIFACT = "canary/questions-{version}.json"
-_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -88,28 +87,23 @@ def wrong_answer(port: int, questions: Questions, headers: Mapping[str, str]) ->
         questions: what to ask.
         headers: to send along, such as a token.
     """
-    with closing(HTTPConnection("127.0.0.1", port, timeout=_SECONDS)) as connection:
+    with closing(Client(port, headers)) as client:
         for photo, expected in zip(questions.photos, questions.probabilities, strict=True):
-            if wrong := _wrong(connection, photo, expected, headers):
+            if wrong := _wrong(client, photo, expected):
                 return wrong
     return None
 
 
-def _wrong(
-    connection: HTTPConnection, photo: bytes, expected: Mapping[str, float], headers: Mapping[str, str]
-) -> str | None:
-    body = json.dumps({"inputs": {"image": [base64.b64encode(photo).decode()]}})
+def _wrong(client: Client, photo: bytes, expected: Mapping[str, float]) -> str | None:
     try:
-        connection.request("POST", "/invocations", body, {"Content-Type": "application/json", **headers})
-        response = connection.getresponse()
-        text = response.read()
-    except (OSError, HTTPException) as error:
-        return f"Expected an answer for a photo. Received: {type(error).__name__}: {error}"
+        reply = client.ask(photos_body([photo]))
+    except SilenceError as silence:
+        return f"Expected an answer for a photo. Received: {silence}"
     try:
-        (answer,) = json.loads(text)["predictions"]
+        (answer,) = reply.predictions()
         differences = [abs(answer["probabilities"][label] - value) for label, value in expected.items()]
     except (ValueError, KeyError, TypeError):
-        return f"Expected an answer for a photo. Received: {response.status} {text[:300]!r}"
+        return f"Expected an answer for a photo. Received: {reply}"
     if not all(difference <= TOLERANCE for difference in differences):
         return f"Expected the probabilities from its canary. Received: a difference of {max(differences):.3g}."
     return None
