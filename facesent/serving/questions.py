@@ -1,7 +1,6 @@
 """What a version answered when it was tried: it has to answer the same wherever it is served."""
 
 import base64
-import io
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from facesent.core.pictures import encoded
 from facesent.registry import runs, versions
 from facesent.registry.client import mlflow_answers
 from facesent.registry.versions import RegistryError
@@ -60,7 +60,7 @@ def questions_of(version: int) -> Questions:
     run_id = versions.run_of(version)
     text = runs.read_text(run_id, _ARTIFACT.format(version=version)) if run_id else None
     if not text:
-        return Questions([as_png(Image.new("RGB", (64, 64), "grey"))], [{}])
+        return Questions([encoded(Image.new("RGB", (64, 64), "grey"))], [{}])
     try:
         return Questions.from_json(text)
     except (ValueError, KeyError, TypeError) as error:
@@ -68,13 +68,6 @@ def questions_of(version: int) -> Questions:
             f"Expected version {version}'s answers to its canary. Received: a damaged file ({error}). Try it again: "
             "facesent promote"
         ) from None
-
-
-def as_png(image: Image.Image) -> bytes:
-    """The file of a picture."""
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def wrong_answer(port: int, questions: Questions, headers: Mapping[str, str]) -> str | None:

@@ -1,7 +1,6 @@
 """Asks a server over HTTP, and compares what it says with what the training's code says."""
 
 import base64
-import io
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from facesent.core.pictures import encoded
 from facesent.images.limits import MAX_PIXELS
 from facesent.images.rows import UNCERTAIN
 from facesent.serving.client import Client, Reply, SilenceError, photos_body, table_body
@@ -190,8 +190,8 @@ def _agrees(answer: dict[str, Any], labels: Sequence[str]) -> bool:
 
 def bad_bodies() -> Mapping[str, bytes]:
     """What no server may answer, by what is wrong with it."""
-    photo = _file(Image.radial_gradient("L"), "JPEG")
-    over_limit = _file(Image.new("1", (MAX_PIXELS // 1000 + 1, 1000)), "PNG")
+    photo = encoded(Image.radial_gradient("L"), "JPEG")
+    over_limit = encoded(Image.new("1", (MAX_PIXELS // 1000 + 1, 1000)))
     return {
         "A request without an image": photos_body([b""]),
         "A truncated photo": photos_body([photo[: len(photo) // 2]]),
@@ -202,9 +202,3 @@ def bad_bodies() -> Mapping[str, bytes]:
         "A photo over the pixel limit": photos_body([over_limit]),
         "Broken JSON": photos_body([photo])[:-2],
     }
-
-
-def _file(image: Image.Image, image_format: str) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, image_format)
-    return buffer.getvalue()

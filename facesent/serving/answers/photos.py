@@ -1,17 +1,17 @@
 """Photos of accepted corrections as a folder that `facesent data add` takes."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
 
 from facesent.core.files import replaced, sha256
+from facesent.core.pictures import encoded
 from facesent.dataset.files import METADATA
 from facesent.dataset.measure import photo_hashes
 from facesent.dataset.metadata import SOURCE, SOURCE_PHASH, Metadata, Row, read_metadata
 from facesent.images.kinds import kind_of
-from facesent.images.reading import ImageError, Pixels, decode
+from facesent.images.reading import ImageError, decode
 from facesent.prediction.faces import Box, crop_to
 from facesent.serving.answers.corrections import PendingCorrection
 
@@ -56,16 +56,10 @@ def _copied(found: PendingCorrection, photo: Path, output: Path) -> str | None:
             pixels = decode(content, None)
         except ImageError:
             return None
-        content = _as_png(crop_to(pixels, Box(**found.box)) if found.box else pixels)
+        content = encoded(Image.fromarray(crop_to(pixels, Box(**found.box)) if found.box else pixels))
     with replaced(output / name) as draft:
         draft.write_bytes(content)
     return name
-
-
-def _as_png(pixels: Pixels) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def _source(photo: Path) -> Row:
