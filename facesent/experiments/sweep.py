@@ -216,7 +216,5 @@ def _bytes(path: Path) -> bytes:
 
 
 def _alone(folder: Path) -> AbstractContextManager[None]:
-    def refuse() -> None:
-        raise FacesentError(f"Expected no other sweep in {folder.absolute()}. Received: one that is running.")
-
-    return locked(folder / "lock", refuse)
+    busy = FacesentError(f"Expected no other sweep in {folder.absolute()}. Received: one that is running.")
+    return locked(folder / "lock", busy)

@@ -224,14 +224,11 @@ def alone(target: Path) -> Iterator[None]:
     """
     if plan_of(target) is None:
         _require_empty(target)
-
-    def refuse() -> None:
-        raise ScoringError(
-            f"Expected {target} for this run alone. Received: another run writes to it. Wait until it has ended."
-        )
-
+    busy = ScoringError(
+        f"Expected {target} for this run alone. Received: another run writes to it. Wait until it has ended."
+    )
     # One that was killed a moment ago may take another to be gone.
-    with locked(target / _FOLDER / ".lock", refuse, seconds=_SECONDS_TO_BE_GONE):
+    with locked(target / _FOLDER / ".lock", busy, seconds=_SECONDS_TO_BE_GONE):
         for folder in (target, target / _FOLDER):
             for draft in folder.glob(f"{DRAFT}*"):
                 shutil.rmtree(draft, ignore_errors=True)
