@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from facesent.commands.errors import reading
+from facesent.core.paths import Project
 
 if TYPE_CHECKING:
     from facesent.evaluation.intervals import Estimate
@@ -200,7 +201,6 @@ def _share(estimate: "Estimate | None") -> str:
 
 def _add(photos: Path) -> str:
     """The next commands, where there are images to add them to."""
-    from facesent.core.paths import Project
     from facesent.dataset.files import describe
 
     folder = quote(str(photos))
@@ -218,4 +218,4 @@ def _chosen(numbers: tuple[int, ...], all_: bool) -> tuple[int, ...] | None:
 def _params() -> "Params":
     from facesent.params import load_params
 
-    return load_params(Path("params.yaml"))
+    return load_params(Project().params)

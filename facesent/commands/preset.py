@@ -30,5 +30,5 @@ def preset(name: str | None) -> None:
         for known, text in presets.presets(Path()).items():
             click.echo(f"{known}: {presets.description(known, text)}")
         return
-    presets.save(presets.preset(Path(), name), Path("params.yaml"))
+    presets.save(presets.preset(Path(), name), Project().params)
     click.echo(f"params.yaml is now the preset {name}. Next: {following.to_train(Project())}")

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from facesent.commands.errors import reading
+from facesent.core.paths import Project
 
 _ALARM = 3
 
@@ -28,7 +29,7 @@ def watch(accept: bool, target: Path) -> None:
     from facesent.params import load_params
     from facesent.watch.watching import watching
 
-    seen = watching(load_params(Path("params.yaml")), target, accepting=accept)
+    seen = watching(load_params(Project().params), target, accepting=accept)
     click.echo(seen.sentence)
     if seen.labels:
         click.echo(seen.labels.sentence)

@@ -5,7 +5,6 @@
 
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from threading import Lock
 
 import streamlit as st
@@ -13,6 +12,7 @@ import streamlit as st
 from facesent.core.cropping import DEFAULT_CROP, Crop
 from facesent.core.errors import FacesentError
 from facesent.core.markdown import escaped
+from facesent.core.paths import Project
 from facesent.images.rows import UNCERTAIN
 from facesent.params import load_params
 from facesent.serving.answers.app_feedback import note_wrong
@@ -42,7 +42,7 @@ def main() -> None:
     st.title("Which expression is this?")
     try:
         asked = _asked(sys.argv[1] if len(sys.argv) > 1 else None)
-        log = load_params(Path("params.yaml")).log
+        log = load_params(Project().params).log
     except FacesentError as error:
         st.error(escaped(str(error)))
         st.stop()
