@@ -71,7 +71,7 @@ def link(text: str, address: str) -> Markdown:
 
 def _training(project: Project) -> str:
     """What was trained and how far it came; the curves are on the page of ``evaluate``, which draws them."""
-    path = project.train / "metrics.json"
+    path = project.training_metrics
     if not path.is_file():
         return ""
     metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -90,24 +90,20 @@ def _training(project: Project) -> str:
     )
 
 
-# The gate's page has the verdict too; the folders of MLflow's artifacts beside those of the project.
-_REPORTS = {"gate": "gate", "evaluate": "evaluation"}
-
-
 def of_run(project: Project, candidate: "Candidate") -> dict[str, str]:
     """Names, and addresses, paths or ids."""
     from facesent.registry.pages import run_page, version_page
 
     run = run_page(candidate.run_id)
     found = {"MLflow run": run or candidate.run_id, "model version": version_page(candidate.version)}
-    for folder, artifact_folder in _REPORTS.items():
-        path = project.outputs / folder / "report.html"
-        if path.is_file():
-            found["report"] = path.as_posix()
+    # The gate's page has the verdict too.
+    for page, artifact in ((project.judged_page, "gate"), (project.report_page, "evaluation")):
+        if page.is_file():
+            found["report"] = page.as_posix()
             if run:
-                found["report in MLflow"] = run_page(candidate.run_id, f"{artifact_folder}/report.html")
+                found["report in MLflow"] = run_page(candidate.run_id, f"{artifact}/{page.name}")
             break
-    docs = project.outputs / "validate" / "data_docs" / "index.html"
+    docs = project.data_docs
     return {**found, "data docs": docs.as_posix()} if docs.is_file() else found
 
 

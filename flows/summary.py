@@ -158,7 +158,7 @@ def _accuracy(verdict: "Verdict", level: float) -> str:
 
 
 def _quarantined(project: Project) -> str:
-    path = project.outputs / "validate" / "summary.json"
+    path = project.validation_summary
     if not path.is_file():
         return ""
     classes = json.loads(path.read_text(encoding="utf-8"))["classes"].values()

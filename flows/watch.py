@@ -5,7 +5,6 @@
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from prefect import flow, get_run_logger, task
@@ -36,7 +35,6 @@ _UNHEARD = (
     f"No deployment waits for the event {RETRAIN}, so no run begins by itself. Deploy the pipeline: "
     "prefect --no-prompt deploy --all"
 )
-PAGE = Path("outputs/watch/watch.html")
 
 
 @flow(name=NAME)
@@ -58,7 +56,7 @@ def watch() -> "State[Any]":
         return _failed(project, error)
     try:
         found = f"{seen.sentence} {seen.labels.sentence}" if seen.labels else seen.sentence
-        page = f"## {seen.state.capitalize()}\n\n{escaped(found)}\n\nThe page: {code(str(PAGE))}"
+        page = f"## {seen.state.capitalize()}\n\n{escaped(found)}\n\nThe page: {code(str(project.watch_page))}"
         artifacts.publish("watch", page)
         if seen.state == "alarm":
             _answer(project, seen, found)
@@ -79,7 +77,7 @@ def look(project: Project) -> "Look":
     """Compare the answers with the baseline."""
     from facesent.watch.watching import watching
 
-    return watching(load_params(project.params), project.root / PAGE)
+    return watching(load_params(project.params), project.watch_page)
 
 
 @task(cache_policy=NO_CACHE)

@@ -103,7 +103,7 @@ def correct(id_: str, label: str, note: str | None) -> None:
 @click.argument("numbers", metavar="[NO.]...", type=int, nargs=-1)
 @click.option("--all", "all_", is_flag=True, help="All waiting corrections.")
 @click.option(
-    "--output", type=click.Path(path_type=Path, file_okay=False), default=Path("outputs/feedback"), show_default=True,
+    "--output", type=click.Path(path_type=Path, file_okay=False), default=Project().feedback, show_default=True,
     help="Folder for the photos of accepted corrections.",
 )  # fmt: skip
 @reading

@@ -8,6 +8,7 @@ import click
 
 from facesent.commands.contents import data_option, show_outcome
 from facesent.commands.errors import readable_errors
+from facesent.core.paths import Project
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +21,7 @@ _SHOWN = 20
 @click.command("label-issues")
 @data_option
 @click.option(
-    "--predictions", type=click.Path(path_type=Path), default=Path("outputs/cross_validation/predictions.csv"),
+    "--predictions", type=click.Path(path_type=Path), default=Project().cross_validation / "predictions.csv",
     show_default=True, help="Out-of-fold predictions.",
 )  # fmt: skip
 @click.option("--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Images in the queue.")
@@ -38,7 +39,6 @@ def label_issues(data_dir: Path, predictions: Path, limit: int, output: Path) ->
     Example: python -m flows.cross_validation && facesent data label-issues
     """
     from facesent.core.files import images_in_use
-    from facesent.core.paths import Project
     from facesent.labels.issues import find_label_issues, read_predictions, summarise
     from facesent.labels.queue import write_queue
     from facesent.params import load_params
@@ -82,7 +82,6 @@ def conflicts(data_dir: Path, where: str | None, label: str | None, output: Path
     from facesent.core.console import progress_of
     from facesent.core.errors import DataError
     from facesent.core.files import images_in_use
-    from facesent.core.paths import Project
     from facesent.dataset.scan_cache import ScanCache
     from facesent.labels.conflicts import Rule, decided, find_conflicts, write_conflicts
     from facesent.params import load_params

@@ -13,7 +13,7 @@ _ALARM = 3
 @click.command()
 @click.option("--accept", is_flag=True, help="Accept the hours so far as the baseline.")
 @click.option(
-    "--to", "target", type=click.Path(path_type=Path, dir_okay=False), default=Path("outputs/watch/watch.html"),
+    "--to", "target", type=click.Path(path_type=Path, dir_okay=False), default=Project().watch_page,
     show_default=True, help="The page.",
 )  # fmt: skip
 @reading

@@ -13,7 +13,7 @@ from facesent.core.project import is_project
 
 # Of Keras; the first is the default.
 BACKENDS = ("tensorflow", "jax", "torch")
-_CACHE = Project().outputs / "cache"
+_CACHE = Project().cache
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 _PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")

@@ -77,7 +77,7 @@ def write_judged_report(
     Raises:
         FacesentError: the stage ``evaluate`` has not run.
     """
-    stored = project.evaluate / "report.json"
+    stored = project.report
     if not stored.is_file():
         raise FacesentError(f"Expected the report of the stage evaluate. Received: no {stored}. Run: dvc repro")
     judgement = Judgement(
@@ -94,7 +94,7 @@ def write_judged_report(
         lineage=dict(lineage),
         settings=dict(settings or {}),
     )
-    page = project.verdict.with_name("report.html")
+    page = project.judged_page
     page.parent.mkdir(parents=True, exist_ok=True)
     try:
         written = Report.from_json(stored.read_bytes())
