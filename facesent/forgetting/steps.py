@@ -41,7 +41,7 @@ def remove_images(project: Project, person: Person, log: Log) -> None:
     sizes = {content.size for content in person.contents}
     files_there = dict(walk_files(project.data))
     near = [name for name, size in files_there.items() if size in sizes]
-    theirs = {name for name in near if _content(project.data / name) in person.sha256s}
+    theirs = {name for name in near if _sha256_of(project.data / name) in person.sha256s}
     theirs |= {name for name, size in files_there.items() if size == NOTHING.size and person.shows(name)}
     _rewrite_metadata(project.data / METADATA, set(files_there) - {METADATA}, theirs, person)
     for name in theirs:
@@ -182,7 +182,7 @@ def _trained(project: Project) -> list[Path]:
     return [path for name in ("train", "val") if (path := project.split(name)).is_file()]
 
 
-def _content(path: Path) -> str:
+def _sha256_of(path: Path) -> str:
     return sha256(path) if path.is_file() else ""
 
 

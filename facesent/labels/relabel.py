@@ -206,15 +206,15 @@ def _problems(decisions: Sequence[Decision], images: Mapping[str, ImageFile], cl
             yield f"row {row.row}: {row.file_name} {trouble}"
 
 
-def _trouble(image: ImageFile | None, content: str) -> str | None:
+def _trouble(image: ImageFile | None, expected: str) -> str | None:
     # Only names that were found in the data folder are ever opened: the file's could lead anywhere.
     if image is None:
         return "is not an image in the data folder"
     if image.refusal or image.stamp is None or Path(image.path).parent.is_symlink():
         return f"must not be changed: {image.refusal or 'a link'}"
-    if not content:
+    if not expected:
         return "has no sha256 to identify its content"
-    if sha256(Path(image.path)) != content:
+    if sha256(Path(image.path)) != expected:
         return "has changed since the queue was written"
     return None
 
