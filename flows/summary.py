@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from facesent.promotion.settings import Gate
     from facesent.promotion.verdict import Verdict
 
+_Result = TypeVar("_Result")
+
+_MINUTES_WITH_SECONDS = 10
+
 
 @dataclass(frozen=True)
 class Step:
@@ -180,11 +184,6 @@ def _canary(report: "CanaryReport") -> str:
     if not report.passed:
         return f"failed: {report.problems[0]}"
     return f"passed (a photo in {report.latency_p95_ms:.0f} ms, 95th percentile)"
-
-
-_Result = TypeVar("_Result")
-
-_MINUTES_WITH_SECONDS = 10
 
 
 @dataclass

@@ -24,6 +24,8 @@ SHORT_HASH = re.compile(r"[0-9a-f]{4,40}")
 # As many as one command line takes.
 _AT_ONCE = 10_000
 _DIGITS = 8
+# Of the folders that checkouts are in.
+_PREFIX = "reproduce-"
 
 
 @dataclass(frozen=True)
@@ -146,9 +148,6 @@ def changed_files(root: Path) -> list[str]:
     """Files that git knows, in the whole repository, and that have changed since the last commit."""
     repository = open_repository(root)
     return repository.git.diff("HEAD", "--name-only").splitlines() if repository else []
-
-
-_PREFIX = "reproduce-"
 
 
 @dataclass(frozen=True)

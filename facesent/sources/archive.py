@@ -19,6 +19,8 @@ _UTF8 = 0x800
 _WINDOWS = 0
 # The field with a name in Unicode.
 _NAME = 0x7075
+# What zipfile and its decompressors raise on a file that is none, or no longer whole.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, UnicodeDecodeError)
 
 
 class DamagedArchiveError(DataError):
@@ -32,10 +34,6 @@ class Limits:
     members: int = 1_000_000
     bytes: int = 200 * 2**30
     ratio: int = 100
-
-
-# What zipfile and its decompressors raise on a file that is none, or no longer whole.
-_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, UnicodeDecodeError)
 
 
 def unpack(archive: Path, directory: Path, *, limits: Limits | None = None) -> list[str]:
