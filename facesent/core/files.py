@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
+from facesent.core.dvc_files import repository_root
 from facesent.core.errors import FacesentError
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def _of_images(data: Path, kind: Literal["read", "write"], busy: str) -> Iterato
 def _lock_of_images(data: Path) -> Path:
     """In DVC's folder for such files where there is one, as nobody has to wonder there what it is."""
     folder = data.parent.resolve()
-    root = next((place for place in (folder, *folder.parents) if (place / ".dvc").is_dir()), None)
+    root = repository_root(folder)
     path = root / ".dvc" / "tmp" / "facesent-images.lock" if root else folder / f".{data.name}-lock"
     path.parent.mkdir(exist_ok=True)
     return path
