@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from facesent.core.console import Progress
+from facesent.core.console import NO_PROGRESS, Progress
 from facesent.core.errors import FacesentError
 from facesent.images.reading import Pixels, read_images
 from facesent.model.architectures.build import build
@@ -63,7 +63,7 @@ def embeddings(
     files: Mapping[str, Path],
     weights: Path,
     cache: Path | None,
-    progress: Progress | None = None,
+    progress: Progress = NO_PROGRESS,
 ) -> NDArray[np.float32]:
     """The embeddings of faces, ``(n, d)``; those that the cache knows are not computed again.
 
@@ -87,8 +87,7 @@ def embeddings(
             made = embed(read_images([files[sha256] for sha256 in chunk], SIDE))
             store.add(chunk, made)
             found |= zip(chunk, made, strict=True)
-            if progress:
-                progress(len(found), len(sha256s))
+            progress(len(found), len(sha256s))
     matrix = np.empty((len(sha256s), len(found[sha256s[0]])), np.float32)
     for row, sha256 in enumerate(sha256s):
         matrix[row] = found[sha256]

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from facesent.core.console import Progress
+from facesent.core.console import NO_PROGRESS, Progress
 from facesent.scoring.errors import ScoringError
 from facesent.scoring.photos import is_remote
 from facesent.scoring.plan import Plan, Version, Wanted, check, make_plan, plan_of
@@ -25,7 +25,7 @@ def target_folder(target: str) -> Path:
     return Path(target).absolute()
 
 
-def open_answers(target: Path, wanted: Wanted, version: str | None, progress: Progress | None = None) -> Plan:
+def open_answers(target: Path, wanted: Wanted, version: str | None, progress: Progress = NO_PROGRESS) -> Plan:
     """Read the plan of a folder of answers, or make it.
 
     Args:

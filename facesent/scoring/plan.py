@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from facesent.asking.answers import Wish
-from facesent.core.console import Progress
+from facesent.core.console import NO_PROGRESS, Progress
 from facesent.core.cropping import DEFAULT_CROP, Crop
 from facesent.core.files import DRAFT, locked, replaced
 from facesent.model.storage import load_labels, model_sha256
@@ -153,7 +153,7 @@ def check(planned: Plan, wanted: Wanted, target: Path) -> None:
             )
 
 
-def make_plan(target: Path, wanted: Wanted, version: Version, progress: Progress | None = None) -> Plan:
+def make_plan(target: Path, wanted: Wanted, version: Version, progress: Progress = NO_PROGRESS) -> Plan:
     """List the photos, copy the version, and write down what is decided.
 
     Args:
@@ -244,7 +244,7 @@ def _require_empty(target: Path) -> None:
         )
 
 
-def _write_list(names: Iterable[str], path: Path, size: int, progress: Progress | None) -> tuple[int, str]:
+def _write_list(names: Iterable[str], path: Path, size: int, progress: Progress) -> tuple[int, str]:
     """Write a row group a shard, and give how many photos there are and the hash of their names."""
     count, digest, left = 0, hashlib.sha256(), iter(names)
     with (
@@ -256,6 +256,5 @@ def _write_list(names: Iterable[str], path: Path, size: int, progress: Progress 
             writer.write_table(pa.table({"name": shard}, _LIST), row_group_size=size)
             digest.update(b"\0".join([*shard, b""]))
             count += len(shard)
-            if progress:
-                progress(count, 0)
+            progress(count, 0)
     return count, digest.hexdigest()

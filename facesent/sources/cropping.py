@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from facesent.core.console import Progress
+from facesent.core.console import NO_PROGRESS, Progress
 from facesent.core.pictures import encoded
 from facesent.dataset.measure import photo_hashes
 from facesent.images.reading import ImageError, read_content
@@ -36,7 +36,7 @@ def name_of_crop(name: str) -> str:
     return name if PurePosixPath(name).suffix.lower() in _JPEG else f"{name}.jpg"
 
 
-def cut_photos(photos: Mapping[str, Path], incoming: Path, progress: Progress | None = None) -> dict[str, Cut]:
+def cut_photos(photos: Mapping[str, Path], incoming: Path, progress: Progress = NO_PROGRESS) -> dict[str, Cut]:
     """Write the largest face of each photo below ``incoming``; the same bytes each time on one machine.
 
     Args:
@@ -55,8 +55,7 @@ def cut_photos(photos: Mapping[str, Path], incoming: Path, progress: Progress | 
     with closing(map_ahead(cut, photos.items())) as cuts:
         for name, each in zip(photos, cuts, strict=True):
             found[name] = each
-            if progress:
-                progress(len(found), len(photos))
+            progress(len(found), len(photos))
     return found
 
 

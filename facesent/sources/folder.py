@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from facesent.core.console import Progress
+from facesent.core.console import NO_PROGRESS, Progress
 from facesent.core.cropping import DEFAULT_CROP, Crop
 from facesent.core.errors import DataError
 from facesent.dataset.files import METADATA, check_class_names, label_of
@@ -45,7 +45,7 @@ def import_folder(
     crop: Crop = DEFAULT_CROP,
     without: Collection[str] = (),
     least_classes: int = 2,
-    progress: Progress | None = None,
+    progress: Progress = NO_PROGRESS,
 ) -> Imported:
     """Take the images of ``source/<Class>/`` and its ``metadata.csv`` into the new folder ``incoming``.
 
@@ -85,19 +85,18 @@ def import_folder(
     return replace(imported, skipped=tuple(sorted([*found.skipped, *named])))
 
 
-def _copy(places: Mapping[str, Place], known: Known, incoming: Path, link: bool, progress: Progress | None) -> Imported:
+def _copy(places: Mapping[str, Place], known: Known, incoming: Path, link: bool, progress: Progress) -> Imported:
     linked = 0
     for done, (name, place) in enumerate(places.items(), 1):
         linked += carry(place.file.resolve(), incoming / name, link=link)
-        if progress:
-            progress(done, len(places))
+        progress(done, len(places))
     if known.columns:
         # Never a hard link: people edit this file in place.
         (incoming / METADATA).write_bytes(known.content())
     return Imported(len(places), linked, unmatched=known.unmatched)
 
 
-def _cut(places: Mapping[str, Place], known: Known, incoming: Path, progress: Progress | None) -> Imported:
+def _cut(places: Mapping[str, Place], known: Known, incoming: Path, progress: Progress) -> Imported:
     """Take the faces; what is skipped is called by the name that its crop would have."""
     cuts = cut_photos({name: place.file for name, place in places.items()}, incoming, progress)
     faces = {name: cut for name, cut in cuts.items() if cut.sha256}
@@ -119,7 +118,7 @@ def _refuse_to_lose_class(faces: Collection[str], skipped: Sequence[tuple[str, s
 
 
 def import_source(
-    source: Path, incoming: Path, laid_out: Path, *, progress: Progress | None = None, **options: Any
+    source: Path, incoming: Path, laid_out: Path, *, progress: Progress = NO_PROGRESS, **options: Any
 ) -> Imported:
     """As `import_folder`, also of a dataset whose classes stand in a list, which lies in ``laid_out`` meanwhile.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facesent.core import certificates
-from facesent.core.console import Progress
+from facesent.core.console import NO_PROGRESS, Progress
 from facesent.core.errors import DataError
 from facesent.core.files import require_room
 from facesent.core.trouble import refuse
@@ -33,7 +33,7 @@ _CREDENTIALS = (
 _ALTERNATIVES = "Without Kaggle: `facesent data draw` draws faces, `facesent data import DIR` takes images you have."
 
 
-def fetch_archive(handle: str, downloads: Path, *, progress: Progress | None = None) -> Path:
+def fetch_archive(handle: str, downloads: Path, *, progress: Progress = NO_PROGRESS) -> Path:
     """Download the archive of a dataset's current version, or of the version that ``handle`` names.
 
     Args:
@@ -103,7 +103,7 @@ def _ask(client: "KaggleClient", dataset: "DatasetHandle") -> "requests.Response
     return answer
 
 
-def _save(answer: "requests.Response", dataset: "DatasetHandle", downloads: Path, progress: Progress | None) -> Path:
+def _save(answer: "requests.Response", dataset: "DatasetHandle", downloads: Path, progress: Progress) -> Path:
     """Store the archive under a name made of its identity, so that two archives are never mixed."""
     total = int(answer.headers.get("Content-Length", 0))
     identity = f"{dataset} {total} {answer.headers.get('ETag')}"
@@ -120,7 +120,7 @@ def _save(answer: "requests.Response", dataset: "DatasetHandle", downloads: Path
     return archive
 
 
-def _receive(answer: "requests.Response", partial: Path, total: int, progress: Progress | None) -> None:
+def _receive(answer: "requests.Response", partial: Path, total: int, progress: Progress) -> None:
     import requests
 
     have = partial.stat().st_size if partial.exists() else 0
@@ -140,8 +140,7 @@ def _receive(answer: "requests.Response", partial: Path, total: int, progress: P
             for chunk in answer.iter_content(_CHUNK):
                 sink.write(chunk)
                 done += len(chunk)
-                if progress:
-                    progress(done, total)
+                progress(done, total)
         except requests.ConnectionError as error:
             # As requests calls it where nothing comes for too long.
             raise requests.ReadTimeout(type(error).__name__) from None
