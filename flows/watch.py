@@ -26,7 +26,7 @@ from flows.failures import failed
 from flows.killed import mark_crashed
 
 if TYPE_CHECKING:
-    from facesent.watch.look import Answered, Look
+    from facesent.watch.look import AlarmResponse, DriftStatus
 
 NAME = "facesent-watch"
 RETRAIN = "facesent.retrain"
@@ -73,7 +73,7 @@ def _failed(project: Project, error: Exception) -> "State[Any]":
 
 
 @task(cache_policy=NO_CACHE)
-def look(project: Project) -> "Look":
+def look(project: Project) -> "DriftStatus":
     """Compare the answers with the baseline."""
     from facesent.watch.watching import watching
 
@@ -81,7 +81,7 @@ def look(project: Project) -> "Look":
 
 
 @task(cache_policy=NO_CACHE)
-def take(project: Project, seen: "Look") -> None:
+def take(project: Project, seen: "DriftStatus") -> None:
     """Add the photos of accepted corrections to the data, half of those from after the change to the test set."""
     from facesent.watch.cure import FOLDER, hand_over
 
@@ -91,7 +91,7 @@ def take(project: Project, seen: "Look") -> None:
     run(command, project.root, child_environment(), get_run_logger().info)
 
 
-def _answer(project: Project, seen: "Look", found: str) -> None:
+def _answer(project: Project, seen: "DriftStatus", found: str) -> None:
     """Once an alarm: retrain where people have labelled enough photos for the gate, else ask them to."""
     from facesent.watch.look import once
 
@@ -107,7 +107,7 @@ def _answer(project: Project, seen: "Look", found: str) -> None:
                 emit_event(RETRAIN, resource, payload={"why": seen.sentence})
 
 
-def _tell_once(project: Project, seen: "Look", what: "Answered", text: str) -> None:
+def _tell_once(project: Project, seen: "DriftStatus", what: "AlarmResponse", text: str) -> None:
     from facesent.watch.look import once
 
     with once(seen, what) as done:

@@ -13,7 +13,7 @@ from facesent.core.paths import Project
 if TYPE_CHECKING:
     import pandas as pd
 
-    from facesent.labels.relabel import Plan
+    from facesent.labels.relabel import RelabelPlan
 
 _SHOWN = 20
 
@@ -148,7 +148,7 @@ def _show_issues(summary: "pd.DataFrame", issues: int, images: int) -> None:
     click.echo(f"{issues} issues in {images} images ({issues / images:.1%}).")
 
 
-def _show_plan(intended: "Plan", *, dry_run: bool) -> None:
+def _show_plan(intended: "RelabelPlan", *, dry_run: bool) -> None:
     changes = [f"{old} -> {new}" for old, new in intended.moves.items()]
     changes += [f"{name} dropped" for name in intended.drops]
     for line in changes[:_SHOWN]:

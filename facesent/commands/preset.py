@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from facesent.commands import following
+from facesent.commands import next_steps
 from facesent.commands.errors import reading
 from facesent.core.paths import Project
 
@@ -31,4 +31,4 @@ def preset(name: str | None) -> None:
             click.echo(f"{known}: {presets.description(known, text)}")
         return
     presets.save(presets.preset(Path(), name), Project().params)
-    click.echo(f"params.yaml is now the preset {name}. Next: {following.to_train(Project())}")
+    click.echo(f"params.yaml is now the preset {name}. Next: {next_steps.to_train(Project())}")

@@ -9,6 +9,7 @@ import pandas as pd
 
 from facesent.core.files import replaced, sha256
 from facesent.core.paths import Project
+from facesent.core.programs import Log
 from facesent.dataset.assignment import read_assignment, write_assignment
 from facesent.dataset.files import METADATA, walk_files
 from facesent.dataset.metadata import Metadata, read_metadata
@@ -21,8 +22,6 @@ from facesent.sources import dvc
 
 _RECORD = ("id", "when", "images", "versions")
 _REPORT, _PREDICTIONS = "report.html", "predictions.csv"
-# Says what was done, a line each.
-Log = Callable[[str], None]
 
 
 def mark_versions(project: Project, person: Person, log: Log) -> Person:

@@ -56,7 +56,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Version:
+class PlannedVersion:
     """A version of the model.
 
     Attributes:
@@ -73,7 +73,7 @@ class Version:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ScoringPlan:
     """What is decided for a folder of answers.
 
     Attributes:
@@ -120,7 +120,7 @@ class Plan:
         return json.dumps(asdict(self), ensure_ascii=False, indent=1) + "\n"
 
 
-def plan_of(target: Path) -> Plan | None:
+def plan_of(target: Path) -> ScoringPlan | None:
     """The plan of a folder of answers; None where there is none yet.
 
     Raises:
@@ -128,7 +128,7 @@ def plan_of(target: Path) -> Plan | None:
     """
     path = target / _FOLDER / _PLAN
     try:
-        return Plan(**json.loads(path.read_text(encoding="utf-8")))
+        return ScoringPlan(**json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
     except (ValueError, TypeError):
@@ -137,7 +137,7 @@ def plan_of(target: Path) -> Plan | None:
         ) from None
 
 
-def check(planned: Plan, wanted: Wanted, target: Path) -> None:
+def check(planned: ScoringPlan, wanted: Wanted, target: Path) -> None:
     """Refuse a run that wants anything else than was planned.
 
     Raises:
@@ -153,7 +153,7 @@ def check(planned: Plan, wanted: Wanted, target: Path) -> None:
             )
 
 
-def make_plan(target: Path, wanted: Wanted, version: Version, progress: Progress = NO_PROGRESS) -> Plan:
+def make_plan(target: Path, wanted: Wanted, version: PlannedVersion, progress: Progress = NO_PROGRESS) -> ScoringPlan:
     """List the photos, copy the version, and write down what is decided.
 
     Args:
@@ -174,7 +174,7 @@ def make_plan(target: Path, wanted: Wanted, version: Version, progress: Progress
         with replaced(folder / name) as draft:
             shutil.copyfile(source, draft)
     confidence = version.min_confidence if wanted.min_confidence is None else wanted.min_confidence
-    plan = Plan(
+    plan = ScoringPlan(
         source=wanted.source,
         version=version.number,
         crop=wanted.crop or DEFAULT_CROP,
@@ -200,7 +200,7 @@ def labels_of(target: Path) -> list[str]:
     return load_labels(target / _FOLDER / _LABELS)
 
 
-def model_of(target: Path, plan: Plan) -> tuple[Path, Path]:
+def model_of(target: Path, plan: ScoringPlan) -> tuple[Path, Path]:
     """Weights and labels of the version that answers.
 
     Raises:

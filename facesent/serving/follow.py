@@ -37,7 +37,7 @@ def serve(
         # Read when the library is imported, which these two do.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
         from facesent.serving.fleet import Fleet
-        from facesent.serving.follower import Follower
+        from facesent.serving.rollout import RolloutController
         from facesent.serving.state import StateFile
 
         settings = GatewaySettings(
@@ -51,4 +51,4 @@ def serve(
         )
         fleet = Fleet(listener, settings, workers, releases.fetch, folder, log)
         state = StateFile(Path(settings.state_file), log)
-        return asyncio.run(Follower(url_of(listener), fleet, releases, bounds, state, log).run())
+        return asyncio.run(RolloutController(url_of(listener), fleet, releases, bounds, state, log).run())

@@ -12,7 +12,7 @@ from facesent.core.errors import DataError
 from facesent.dataset.files import METADATA, check_class_names, label_of
 from facesent.sources.archive import DamagedArchiveError, unpack
 from facesent.sources.cropping import cut_photos
-from facesent.sources.known import Known, read_known
+from facesent.sources.metadata import SourceMetadata, read_source_metadata
 from facesent.sources.lists import find_list, lay_out
 from facesent.sources.store import carry
 from facesent.sources.survey import Place, survey
@@ -76,34 +76,34 @@ def import_folder(
     found = survey(source, crop, without)
     found.require_classes(least_classes)
     check_class_names(dict.fromkeys(map(label_of, found.places)))
-    known = read_known(found.folders, found.places)
+    metadata = read_source_metadata(found.folders, found.places)
     if crop == "none":
-        imported = _copy(found.places, known, incoming, link, progress)
+        imported = _copy(found.places, metadata, incoming, link, progress)
         return replace(imported, skipped=tuple(found.skipped))
-    imported = _cut(found.places, known, incoming, progress)
+    imported = _cut(found.places, metadata, incoming, progress)
     named = [(found.places[name].file.relative_to(source).as_posix(), reason) for name, reason in imported.skipped]
     return replace(imported, skipped=tuple(sorted([*found.skipped, *named])))
 
 
-def _copy(places: Mapping[str, Place], known: Known, incoming: Path, link: bool, progress: Progress) -> Imported:
+def _copy(places: Mapping[str, Place], metadata: SourceMetadata, incoming: Path, link: bool, progress: Progress) -> Imported:
     linked = 0
     for done, (name, place) in enumerate(places.items(), 1):
         linked += carry(place.file.resolve(), incoming / name, link=link)
         progress(done, len(places))
-    if known.columns:
+    if metadata.columns:
         # Never a hard link: people edit this file in place.
-        (incoming / METADATA).write_bytes(known.content())
-    return Imported(len(places), linked, unmatched=known.unmatched)
+        (incoming / METADATA).write_bytes(metadata.content())
+    return Imported(len(places), linked, unmatched=metadata.unmatched)
 
 
-def _cut(places: Mapping[str, Place], known: Known, incoming: Path, progress: Progress) -> Imported:
+def _cut(places: Mapping[str, Place], metadata: SourceMetadata, incoming: Path, progress: Progress) -> Imported:
     """Take the faces; what is skipped is called by the name that its crop would have."""
     cuts = cut_photos({name: place.file for name, place in places.items()}, incoming, progress)
     faces = {name: cut for name, cut in cuts.items() if cut.sha256}
     skipped = tuple((name, cut.reason) for name, cut in cuts.items() if not cut.sha256)
     _refuse_to_lose_class(faces, skipped)
-    (incoming / METADATA).write_bytes(known.of_crops(faces).content())
-    return Imported(len(faces), 0, len(faces), skipped, known.unmatched)
+    (incoming / METADATA).write_bytes(metadata.of_crops(faces).content())
+    return Imported(len(faces), 0, len(faces), skipped, metadata.unmatched)
 
 
 def _refuse_to_lose_class(faces: Collection[str], skipped: Sequence[tuple[str, str]]) -> None:

@@ -22,7 +22,7 @@ from facesent.watch.hours import Hours, answers_of, finished, hours_of
 from facesent.watch.settings import Watch
 
 State = Literal["collecting", "ready", "quiet", "alarm"]
-Answered = Literal["told", "retrained", "unheard"]
+AlarmResponse = Literal["told", "retrained", "unheard"]
 """What was done about an alarm; unheard: people were told that nothing starts the pipeline."""
 
 # Features that an alarm names.
@@ -78,7 +78,7 @@ class Baseline:
 
 
 @dataclass(frozen=True)
-class Look:
+class DriftStatus:
     """What was seen.
 
     Attributes:
@@ -103,7 +103,7 @@ class Look:
 
 
 @mlflow_answers()
-def look(store: Store, version: int, labels: Sequence[str], settings: Watch) -> Look:
+def look(store: Store, version: int, labels: Sequence[str], settings: Watch) -> DriftStatus:
     """Compare the answers of a version with its baseline.
 
     Args:
@@ -125,29 +125,29 @@ def look(store: Store, version: int, labels: Sequence[str], settings: Watch) -> 
         sentence = (
             f"Version {version} logs different values than its baseline. Accept a new one: facesent watch --accept"
         )
-        return Look(version, "ready", sentence, hours, baseline)
+        return DriftStatus(version, "ready", sentence, hours, baseline)
     sums = baseline.alarm.sums(hours.after(baseline.until).means).tolist()
     over = [place for place, total in enumerate(sums) if total > baseline.alarm.threshold]
     if not over:
-        return Look(version, "quiet", f"Version {version} gets requests as usual.", hours, baseline, sums)
+        return DriftStatus(version, "quiet", f"Version {version} gets requests as usual.", hours, baseline, sums)
     since = hours.after(baseline.until).starts[over[0]]
     names = ", ".join(_changed(hours.after(baseline.until), baseline))
     sentence = (
         f"Since {since:%Y-%m-%d %H:%M} UTC, version {version} has been getting different photos: {names}. If that is "
         "expected: facesent watch --accept. Otherwise label some: facesent feedback audit"
     )
-    return Look(version, "alarm", sentence, hours, baseline, sums, since)
+    return DriftStatus(version, "alarm", sentence, hours, baseline, sums, since)
 
 
-def _without_baseline(version: int, hours: Hours, settings: Watch) -> Look:
+def _without_baseline(version: int, hours: Hours, settings: Watch) -> DriftStatus:
     count = len(hours.starts)
     if count < settings.baseline_hours:
         sentence = (
             f"Version {version} has {count} hours with enough answers; a baseline needs {settings.baseline_hours}."
         )
-        return Look(version, "collecting", sentence, hours)
+        return DriftStatus(version, "collecting", sentence, hours)
     sentence = f"Version {version} has {count} hours. If they were typical: facesent watch --accept"
-    return Look(version, "ready", sentence, hours)
+    return DriftStatus(version, "ready", sentence, hours)
 
 
 def _changed(hours: Hours, baseline: Baseline) -> list[str]:
@@ -161,7 +161,7 @@ def _changed(hours: Hours, baseline: Baseline) -> list[str]:
 
 
 @mlflow_answers()
-def accept(seen: Look, settings: Watch) -> Baseline:
+def accept(seen: DriftStatus, settings: Watch) -> Baseline:
     """Take all hours so far as usual, from now on.
 
     Raises:
@@ -188,7 +188,7 @@ def accept(seen: Look, settings: Watch) -> Baseline:
     return baseline
 
 
-def note(seen: Look, folder: Path) -> None:
+def note(seen: DriftStatus, folder: Path) -> None:
     """Leave the state where the server's ``/metrics`` finds it.
 
     Args:
@@ -221,7 +221,7 @@ class Done:
 
 
 @contextmanager
-def once(seen: Look, what: Answered) -> Iterator[Done]:
+def once(seen: DriftStatus, what: AlarmResponse) -> Iterator[Done]:
     """Do something about an alarm in a block, and note it with the version's run; yields whether it was done before."""
     with mlflow_answers():
         run_id = versions.run_of(seen.version)

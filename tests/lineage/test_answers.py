@@ -3,7 +3,7 @@ import json
 import pytest
 
 from facesent.core.errors import LineageError
-from facesent.lineage.asked import answering_version
+from facesent.lineage.resolve import answering_version
 
 
 def answer(version: object) -> dict[str, object]:

@@ -17,7 +17,7 @@ from facesent.core.errors import FacesentError
 from facesent.serving.address import Address
 from facesent.serving.changes import RolledBack
 from facesent.serving.fleet import Fleet
-from facesent.serving.follower import Follower
+from facesent.serving.rollout import RolloutController
 from facesent.serving.gateway.settings import GatewaySettings
 from facesent.serving.questions import Questions
 from facesent.serving.releases import Release
@@ -76,7 +76,7 @@ def test_an_alias_that_could_not_be_moved_is_moved_later(tmp_path: Path) -> None
 
     processes = fleet(tmp_path, said)
     processes.version = 1
-    server = Follower("", processes, Away(), BOUNDS, StateFile(tmp_path / "state", said.append), said.append)
+    server = RolloutController("", processes, Away(), BOUNDS, StateFile(tmp_path / "state", said.append), said.append)
     server._rolled_back = RolledBack(2, 1, "slow")
     asyncio.run(server._move_alias(server._rolled_back))
     assert server._rolled_back.alias == "not moved: MLflow is away"

@@ -10,11 +10,11 @@ from facesent.lineage.git import SHORT_HASH, Commit, commit_with_hash, commits_s
 from facesent.registry.history import RunRecord, runs_at_commit, runs_with_id_starting
 from facesent.registry.versions import RegistryError, Version, version_named
 
-Asked = Version | RunRecord | Commit
+Resolved = Version | RunRecord | Commit
 _EXPECTED = "Expected what `facesent predict --json` or the server answered, with the key version."
 
 
-def find(root: Path, argument: str, read_stdin: Callable[[], str]) -> Asked:
+def resolve(root: Path, argument: str, read_stdin: Callable[[], str]) -> Resolved:
     """What ``argument`` names.
 
     Tried in this order: ``-``, an answer as JSON; a version's number or alias; the start of a run's id or of a commit's

@@ -24,7 +24,7 @@ from facesent.serving.workers import Worker, WorkerError
 _AUDIT_SECONDS = 60.0
 
 
-class Follower:
+class RolloutController:
     """Keeps processes of the wanted version at an address.
 
     Args:
