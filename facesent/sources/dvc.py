@@ -162,7 +162,8 @@ def way_back(data_dir: Path) -> str:
     root = repository(data_dir)
     if root is None:
         raise DataError(f"Expected {data_dir} inside a DVC repository. Received: none around it. Run `dvc init` first.")
-    kept = root / ".dvc" / "tmp" / "replaced" / f"{data_dir.name}-{(md5_of(source) or "unreadable")[:8]}.dvc"
+    digest = md5_of(source) or "unreadable"
+    kept = root / ".dvc" / "tmp" / "replaced" / f"{data_dir.name}-{digest[:8]}.dvc"
     kept.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, kept)
     return f"cp {os.path.relpath(kept)} {source} && {checkout}"
