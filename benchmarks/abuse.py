@@ -21,7 +21,7 @@ from benchmarks.load import CLIENTS, GOOD, MEMORY_EVERY, TIMEOUT_SECONDS, Load, 
 from benchmarks.reference import log_reference
 from benchmarks.results import Result, noted
 from benchmarks.sizes import Size
-from facesent.promotion.canary.interview import photos_body
+from facesent.serving.client import photos_body
 from facesent.serving.server import ModelServer, pings, served
 
 _THOUSAND = 1000

@@ -14,7 +14,8 @@ from typing import Any
 
 from PIL import Image
 
-from facesent.promotion.canary.interview import photos_body
+from facesent.core.pictures import encoded
+from facesent.serving.client import photos_body
 
 JSON = "application/json"
 # Characters of base64, for a photo over the server's 20 MiB.
@@ -68,9 +69,7 @@ def bad_requests(photos: Sequence[bytes], count: int, seed: int) -> list[Request
 
 def _in_format(photo: bytes, name: str) -> bytes:
     """A small copy, so that mutations also hit the heads of files, not only their pixels."""
-    buffer = io.BytesIO()
-    Image.open(io.BytesIO(photo)).resize((96, 80)).save(buffer, name)
-    return buffer.getvalue()
+    return encoded(Image.open(io.BytesIO(photo)).resize((96, 80)), name)
 
 
 def _mutated(content: bytes, random: Random) -> bytes:

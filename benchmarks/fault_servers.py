@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -10,9 +9,9 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from threading import Event, Thread
 
-from facesent.core.programs import environment, process_group, python, tied
+from facesent.core.ports import HOST, free_port
+from facesent.core.programs import child_environment, process_group, python, tied
 
-_HOST = "127.0.0.1"
 _START_SECONDS = 180.0
 
 
@@ -30,13 +29,11 @@ class Server:
     def __init__(
         self, arguments: Sequence[str], folder: Path, health: str, database: Path, variables: Mapping[str, str]
     ) -> None:
-        with socket.socket() as probe:
-            probe.bind((_HOST, 0))
-            self._port = int(probe.getsockname()[1])
-        self.address, self.database = f"http://{_HOST}:{self._port}", database
-        self._command = tied(python(*arguments, "--host", _HOST, "--port", str(self._port)))
+        self._port = free_port()
+        self.address, self.database = f"http://{HOST}:{self._port}", database
+        self._command = tied(python(*arguments, "--host", HOST, "--port", str(self._port)))
         self._folder, self._health = folder, health
-        self._variables = environment(variables, without=("MLFLOW_", "PREFECT_"))
+        self._variables = child_environment(variables, without=("MLFLOW_", "PREFECT_"))
         self._group, self._returns, self._over = ExitStack(), Thread(), Event()
 
     def start(self) -> None:
@@ -81,7 +78,7 @@ class Server:
         self._returns.start()
 
     def _answers(self) -> bool:
-        connection = HTTPConnection(_HOST, self._port, timeout=5)
+        connection = HTTPConnection(HOST, self._port, timeout=5)
         try:
             connection.request("GET", self._health)
             return connection.getresponse().status == 200

@@ -51,7 +51,7 @@ def environment(project: Path, code: Path | None = None) -> dict[str, str]:
     """
     site = str(project / ".dvc" / "tmp" / "site")
     further = {"PYTHONPATH": str(code or project), "DVC_SITE_CACHE_DIR": site}
-    return programs.environment(further, without=_FOREIGN)
+    return programs.child_environment(further, without=_FOREIGN)
 
 
 def python(project: Path, arguments: Sequence[str], code: Path | None = None) -> str:

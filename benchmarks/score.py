@@ -26,7 +26,7 @@ from benchmarks.scale import growth
 from benchmarks.sizes import Size
 
 if TYPE_CHECKING:
-    from facesent.scoring.plan import Plan, Version
+    from facesent.scoring.plan import PlannedVersion, ScoringPlan
 
 _UNIT = "photos/s"
 _MIB = 2**20
@@ -110,20 +110,20 @@ def _apart(job: Callable[..., Found], *arguments: object) -> Found:
         return pool.submit(job, *arguments).result()
 
 
-def _reference(folder: Path, side: int) -> "Version":
+def _reference(folder: Path, side: int) -> "PlannedVersion":
     from facesent.model.architectures.build import build
     from facesent.model.settings import Model
     from facesent.model.storage import save_labels, save_model
-    from facesent.scoring.plan import Version
+    from facesent.scoring.plan import PlannedVersion
 
     network = build(Model(name="reference_cnn", image_size=side, dropout=0.5, batch_norm_momentum=0.99), len(LABELS))
-    version = Version(1, folder / "model.keras", folder / "labels.json", 0.0)
+    version = PlannedVersion(1, folder / "model.keras", folder / "labels.json", 0.0)
     save_model(network, version.model)
     save_labels(LABELS, version.labels)
     return version
 
 
-def _bare(photos: Path, version: "Version") -> Work:
+def _bare(photos: Path, version: "PlannedVersion") -> Work:
     from facesent.asking.answers import BATCH
     from facesent.images.reading import read_image
     from facesent.images.threads import map_ahead
@@ -142,7 +142,7 @@ def _bare(photos: Path, version: "Version") -> Work:
     return work
 
 
-def _flow(folder: Path, photos: Path, version: "Version", shard_size: int) -> Work:
+def _flow(folder: Path, photos: Path, version: "PlannedVersion", shard_size: int) -> Work:
     """The flow from its first moment to its last; Prefect's server runs, and the network is loaded."""
     from facesent.scoring.plan import Wanted, alone, make_plan
 
@@ -181,7 +181,7 @@ def _prefect(folder: Path) -> Callable[[str, str], None]:
     return start
 
 
-def _flow_over_links(folder: Path, photos: Path, version: "Version", count: int) -> _Taken:
+def _flow_over_links(folder: Path, photos: Path, version: "PlannedVersion", count: int) -> _Taken:
     """A run with listing, planning, and loading the network, after one of few photos, for which all is imported."""
     from facesent.scoring.plan import Wanted, alone, make_plan
 
@@ -229,11 +229,11 @@ def _sort(folder: Path, count: int) -> _Taken:
 
 def _plan(folder: Path, count: int) -> _Taken:
     """Of a version that is two small files: what counts is the list."""
-    from facesent.scoring.plan import Version, Wanted, alone, make_plan
+    from facesent.scoring.plan import PlannedVersion, Wanted, alone, make_plan
 
     for name in ("model.keras", "labels.json"):
         (folder / name).write_text('["Happy"]', encoding="utf-8")
-    version = Version(1, folder / "model.keras", folder / "labels.json", 0.0)
+    version = PlannedVersion(1, folder / "model.keras", folder / "labels.json", 0.0)
 
     def plan() -> None:
         with alone(folder / "answers"):
@@ -259,7 +259,7 @@ def _resume(folder: Path, count: int) -> _Taken:
     return _timed(lambda: _require_finished(shards_of(target, plan), plan), count)
 
 
-def _require_finished(shards: "Iterator[object]", plan: "Plan") -> None:
+def _require_finished(shards: "Iterator[object]", plan: "ScoringPlan") -> None:
     from facesent.scoring.shards import Shard
 
     done = sum(isinstance(shard, Shard) and shard.counts is not None for shard in shards)

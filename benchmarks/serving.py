@@ -18,7 +18,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from http.client import HTTPConnection
-from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -32,8 +31,10 @@ from benchmarks.live import Live, live
 from benchmarks.reference import LABELS, log_reference
 from benchmarks.results import Result, bounded, compared, noted
 from benchmarks.sizes import Size
-from facesent.promotion.canary.interview import photos_body
-from facesent.serving.server import HOST, served
+from facesent.core.pictures import encoded
+from facesent.core.ports import HOST
+from facesent.serving.client import photos_body
+from facesent.serving.server import served
 
 if TYPE_CHECKING:
     from facesent.model.backend import keras
@@ -179,9 +180,8 @@ def _largest(server: Live, crop: str) -> Result:
 
 
 def _jpeg_body(sides: tuple[int, int], crop: str) -> bytes:
-    content = BytesIO()
-    Image.effect_noise(sides, 40).convert("RGB").save(content, "JPEG", quality=60)
-    rows = [base64.b64encode(content.getvalue()).decode()]
+    content = encoded(Image.effect_noise(sides, 40).convert("RGB"), "JPEG", quality=60)
+    rows = [base64.b64encode(content).decode()]
     return json.dumps({"inputs": {"image": rows}, "params": {"crop": crop}}).encode()
 
 

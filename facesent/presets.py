@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # Never the params.yaml of the moment: what a preset says must not depend on the one before.
 BASE = "quick"
+_ABSENT = object()
 
 
 def presets(root: Path) -> dict[str, str]:
@@ -134,9 +135,6 @@ def _flat_preset(text: str, params: Mapping[str, Any]) -> dict[str, Any]:
         return given
     # A run of a release that did not know a key differs in nothing from one that leaves it at its default.
     return {key: value for key, value in known.items() if key in given or key in params}
-
-
-_ABSENT = object()
 
 
 def _value(settings: Mapping[str, Any], key: str) -> Any:

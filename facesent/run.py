@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facesent.core.console import run_main, say
-from facesent.core.environment import settle
+from facesent.core.environment import prepare_process
 from facesent.core.errors import FacesentError
 from facesent.core.files import images_in_use
 from facesent.core.imports import importing
 from facesent.core.lifeline import exit_when_told
 from facesent.core.paths import Project
+from facesent.core.preflight import conflicts, git_troubles, keras_troubles
 from facesent.core.scratch import own_temporary_folder
-from facesent.core.surroundings import conflicts, git_troubles, keras_troubles, refuse
+from facesent.core.trouble import refuse
 
 if TYPE_CHECKING:
     from facesent.params import Params
@@ -101,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"--data belongs to validate. Received: {options.stage}")
 
     def act() -> None:
-        settle()
+        prepare_process()
         refuse(chain(git_troubles(Path()), conflicts(Path()), keras_troubles()))
         run(options.stage, Project(), options.data)
 

@@ -15,6 +15,6 @@ if sys.argv[0] == "-m":
     # Prefect reads these when it is imported, and would end with a traceback.
     address = encoding_troubles("PREFECT_API_URL", os.environ.get("PREFECT_API_URL", ""))
     for trouble in chain(address, certificates.troubles(certificates.OF_PREFECT)):
-        sys.exit(f"Error: {trouble.subject}: {trouble.what}. {trouble.advice}")
+        sys.exit(f"Error: {trouble}")
 # Prefect asks for a home when it is imported.
 name_user()

@@ -10,13 +10,14 @@ from typing import Any
 
 from prefect.client.schemas.objects import State
 
-from facesent.core import surroundings
+from facesent.core import preflight
 from facesent.core.console import leave_at_once
 from facesent.core.environment import leave_unusable_proxies_out
 from facesent.core.errors import in_a_line, to_put_right
 from facesent.core.lifeline import exit_when_told
 from facesent.core.paths import Project
 from facesent.core.scratch import own_temporary_folder
+from facesent.core.trouble import refuse
 from facesent.dataset.files import check_names
 from facesent.registry.client import address_troubles, prepare
 from facesent.registry.tracking_server import server_troubles
@@ -52,11 +53,11 @@ def run_flow(name: str, flow: Callable[[Ready], "State[Any]"], *, again: str) ->
     exit_when_told(again)
     own_temporary_folder()
     try:
-        surroundings.require(Path())
+        preflight.require(Path())
         if Project().data.is_dir():
             check_names(Project().data)
         prepare()
-        surroundings.refuse(chain(address_troubles(), server_troubles()))
+        refuse(chain(address_troubles(), server_troubles()))
         leave_unusable_proxies_out()
         with prefect_api() as ready, says_its_process():
             state = flow(ready)

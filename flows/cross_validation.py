@@ -64,7 +64,7 @@ def cross_validation(folds: int | None = None) -> "State[Any]":
             summary = cross_validation.conclude(project, planned)
     except Exception as error:
         return failed(error)
-    artifacts.publish("cross-validation", artifacts.stage_report(project.outputs / "cross_validation"))
+    artifacts.publish("cross-validation", artifacts.stage_report(project.cross_validation))
     return Completed(message=summary.sentence, data=summary)
 
 

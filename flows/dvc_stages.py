@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from facesent.core.errors import FacesentError
-from facesent.core.programs import Process, ProgramError, Standby, dvc, environment, ready, run
+from facesent.core.programs import Process, ProgramError, Standby, child_environment, dvc, ready, run
 
 # As facesent.core.console.run_main prints it.
 _SAID = "Error: "
@@ -74,7 +74,7 @@ def pipeline_stages(root: Path) -> list[str]:
 
 def standby(root: Path) -> Standby[Process]:
     """Room for DVC's processes: each imports its parts while the one before it runs a stage."""
-    return Standby(lambda: ready(_PARTS, root, environment()), lambda process: process)
+    return Standby(lambda: ready(_PARTS, root, child_environment()), lambda process: process)
 
 
 def repro(stage: str, root: Path, log: Callable[[str], None], waiting: Standby[Process] | None = None) -> StageResult:
@@ -102,7 +102,7 @@ def repro(stage: str, root: Path, log: Callable[[str], None], waiting: Standby[P
             outcome = StageResult.RAN
 
     try:
-        run(dvc("repro", stage), root, environment(), follow, waiting)
+        run(dvc("repro", stage), root, child_environment(), follow, waiting)
     except ProgramError as error:
         raise _error(stage, error) from None
     return outcome

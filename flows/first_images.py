@@ -5,7 +5,7 @@ import subprocess
 from facesent.core.console import say
 from facesent.core.errors import FacesentError
 from facesent.core.paths import Project
-from facesent.core.programs import dvc, environment, process_group, python, tied
+from facesent.core.programs import child_environment, dvc, process_group, python, tied
 from facesent.sources.dvc import has_remote, pull
 
 
@@ -33,6 +33,6 @@ def bring(project: Project) -> None:
 
 
 def _status(command: list[str], project: Project, output: int | None) -> int:
-    group = process_group(tied(command), project.root, environment(), lifeline=True, stdout=output, stderr=output)
+    group = process_group(tied(command), project.root, child_environment(), lifeline=True, stdout=output, stderr=output)
     with group as process:
         return process.wait()

@@ -15,7 +15,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
 from facesent.core.paths import Project
-from facesent.core.programs import Process, ProgramError, end, environment, follow, process_group, python
+from facesent.core.programs import Process, ProgramError, child_environment, end, follow, process_group, python
 from facesent.registry.credentials import without_credentials
 from facesent.registry.postgres import with_driver
 from flows.clusters import cancelled_in_dask
@@ -60,7 +60,7 @@ def train_fold(root: Path, fold: int, key: str, parent_id: str, variables: Mappi
     command = python("facesent.experiments.fold", "--fold", str(fold), "--parent", parent_id)
     try:
         with (
-            process_group(command, root, environment(_seen_here(variables)), lifeline=True) as process,
+            process_group(command, root, child_environment(_seen_here(variables)), lifeline=True) as process,
             _ended_if_unwanted(process),
         ):
             follow(process, logger.info)

@@ -71,7 +71,7 @@ def link(text: str, address: str) -> Markdown:
 
 def _training(project: Project) -> str:
     """What was trained and how far it came; the curves are on the page of ``evaluate``, which draws them."""
-    path = project.train / "metrics.json"
+    path = project.training_metrics
     if not path.is_file():
         return ""
     metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -92,20 +92,19 @@ def _training(project: Project) -> str:
 
 def of_run(project: Project, candidate: "Candidate") -> dict[str, str]:
     """Names, and addresses, paths or ids."""
-    from facesent.registry.artifacts import EVALUATION, GATE, PAGE
+    from facesent.registry.artifacts import EVALUATION, GATE
     from facesent.registry.pages import run_page, version_page
 
     run = run_page(candidate.run_id)
     found = {"MLflow run": run or candidate.run_id, "model version": version_page(candidate.version)}
     # The gate's page has the verdict too.
-    for folder, in_mlflow in ((project.verdict.parent, GATE), (project.evaluate, EVALUATION)):
-        path = folder / "report.html"
-        if path.is_file():
-            found["report"] = path.as_posix()
+    for page, artifact in ((project.judged_page, GATE), (project.report_page, EVALUATION)):
+        if page.is_file():
+            found["report"] = page.as_posix()
             if run:
-                found["report in MLflow"] = run_page(candidate.run_id, f"{in_mlflow}/{PAGE}")
+                found["report in MLflow"] = run_page(candidate.run_id, f"{artifact}/{page.name}")
             break
-    docs = project.outputs / "validate" / "data_docs" / "index.html"
+    docs = project.data_docs
     return {**found, "data docs": docs.as_posix()} if docs.is_file() else found
 
 

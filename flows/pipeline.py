@@ -107,7 +107,7 @@ def run_stages(
     with dvc_stages.standby(project.root) as waiting:
         waiting.start()
         stages = pipeline_stages(project.root)
-        waiting.left = len(stages) - 1
+        waiting.allow(len(stages) - 1)
         # While DVC runs the stages this process only waits.
         Thread(target=_load_last).start()
         for stage in stages:

@@ -28,7 +28,7 @@ from flows.killed import mark_crashed, tasks_without_process
 from flows.shards import Progress, submit_all
 
 if TYPE_CHECKING:
-    from facesent.scoring.plan import Plan
+    from facesent.scoring.plan import ScoringPlan
 
 NAME = "facesent-score"
 
@@ -103,7 +103,7 @@ def score(
     return Completed(message=_sentence(counts, plan, target), data=counts)
 
 
-def _score_all(target: Path, plan: "Plan", at_once: int) -> Counter[str]:
+def _score_all(target: Path, plan: "ScoringPlan", at_once: int) -> Counter[str]:
     """Do the shards that are left, and count all answers by label."""
     from facesent.scoring.shards import finished, shards_of
 
@@ -147,7 +147,7 @@ def _require_an_answer(counts: Counter[str], target: str) -> None:
         )
 
 
-def _sentence(counts: Counter[str], plan: "Plan", target: str) -> str:
+def _sentence(counts: Counter[str], plan: "ScoringPlan", target: str) -> str:
     from facesent.scoring.shards import ERRORS
 
     unread = f"; {counts[ERRORS]:,} could not be read" if counts[ERRORS] else ""

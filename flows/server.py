@@ -6,7 +6,6 @@ a flow that is killed, and is waited for in silence, also where it has died.
 
 import atexit
 import os
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -26,8 +25,9 @@ from prefect.settings import (
 )
 
 from facesent.core.errors import FacesentError
-from facesent.core.programs import Process, end_all, environment, process_group, python, tied
-from facesent.core.surroundings import refuse
+from facesent.core.ports import HOST, free_port
+from facesent.core.programs import Process, child_environment, end_all, process_group, python, tied
+from facesent.core.trouble import refuse
 from facesent.doctor import prefect_home
 
 _SECONDS_WITHOUT_A_SIGN = 30.0
@@ -60,9 +60,9 @@ def prefect_api() -> Iterator[Callable[[], None]]:
         yield lambda: None
         return
     refuse(prefect_home.troubles(Path()))
-    port = _free_port()
-    url = f"http://127.0.0.1:{port}/api"
-    env = environment({**_TEMPORARY, **get_current_settings().to_environment_variables(exclude_unset=True)})
+    port = free_port()
+    url = f"http://{HOST}:{port}/api"
+    env = child_environment({**_TEMPORARY, **get_current_settings().to_environment_variables(exclude_unset=True)})
     with ExitStack() as begun:
         log = begun.enter_context(TemporaryFile())
         group = process_group(tied(_command(port)), Path(), env, lifeline=True, stdout=log, grace_seconds=1)
@@ -83,13 +83,7 @@ def prefect_api() -> Iterator[Callable[[], None]]:
 
 def _command(port: int) -> list[str]:
     app = ("--app-dir", str(prefect.__module_path__.parent), "--factory", "prefect.server.api.server:create_app")
-    return python("uvicorn", *app, "--host", "127.0.0.1", "--port", str(port), "--log-level", "error")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return python("uvicorn", *app, "--host", HOST, "--port", str(port), "--log-level", "error")
 
 
 def _wait(server: Process, health: str, log: IO[bytes]) -> None:

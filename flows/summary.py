@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from facesent.promotion.settings import Gate
     from facesent.promotion.verdict import Verdict
 
+_Result = TypeVar("_Result")
+
+_MINUTES_WITH_SECONDS = 10
+
 
 @dataclass(frozen=True)
 class Step:
@@ -158,7 +162,7 @@ def _accuracy(verdict: "Verdict", level: float) -> str:
 
 
 def _quarantined(project: Project) -> str:
-    path = project.outputs / "validate" / "summary.json"
+    path = project.validation_summary
     if not path.is_file():
         return ""
     classes = json.loads(path.read_text(encoding="utf-8"))["classes"].values()
@@ -180,11 +184,6 @@ def _canary(report: "CanaryReport") -> str:
     if not report.passed:
         return f"failed: {report.problems[0]}"
     return f"passed (a photo in {report.latency_p95_ms:.0f} ms, 95th percentile)"
-
-
-_Result = TypeVar("_Result")
-
-_MINUTES_WITH_SECONDS = 10
 
 
 @dataclass

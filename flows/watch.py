@@ -5,7 +5,6 @@
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from prefect import flow, get_run_logger, task
@@ -18,7 +17,7 @@ from prefect.states import Completed
 from facesent.core.errors import to_put_right
 from facesent.core.markdown import code, escaped
 from facesent.core.paths import Project
-from facesent.core.programs import environment, python, run
+from facesent.core.programs import child_environment, python, run
 from facesent.params import load_params
 from facesent.registry.client import prepare
 from flows import artifacts, notifications
@@ -27,7 +26,7 @@ from flows.failures import failed
 from flows.killed import mark_crashed
 
 if TYPE_CHECKING:
-    from facesent.watch.look import Answered, Look
+    from facesent.watch.look import AlarmResponse, DriftStatus
 
 NAME = "facesent-watch"
 RETRAIN = "facesent.retrain"
@@ -36,7 +35,6 @@ _UNHEARD = (
     f"No deployment waits for the event {RETRAIN}, so no run begins by itself. Deploy the pipeline: "
     "prefect --no-prompt deploy --all"
 )
-PAGE = Path("outputs/watch/watch.html")
 
 
 @flow(name=NAME)
@@ -58,7 +56,7 @@ def watch() -> "State[Any]":
         return _failed(project, error)
     try:
         found = f"{seen.sentence} {seen.labels.sentence}" if seen.labels else seen.sentence
-        page = f"## {seen.state.capitalize()}\n\n{escaped(found)}\n\nThe page: {code(str(PAGE))}"
+        page = f"## {seen.state.capitalize()}\n\n{escaped(found)}\n\nThe page: {code(str(project.watch_page))}"
         artifacts.publish("watch", page)
         if seen.state == "alarm":
             _answer(project, seen, found)
@@ -75,25 +73,25 @@ def _failed(project: Project, error: Exception) -> "State[Any]":
 
 
 @task(cache_policy=NO_CACHE)
-def look(project: Project) -> "Look":
+def look(project: Project) -> "DriftStatus":
     """Compare the answers with the baseline."""
     from facesent.watch.watching import watching
 
-    return watching(load_params(project.params), project.root / PAGE)
+    return watching(load_params(project.params), project.watch_page)
 
 
 @task(cache_policy=NO_CACHE)
-def take(project: Project, seen: "Look") -> None:
+def take(project: Project, seen: "DriftStatus") -> None:
     """Add the photos of accepted corrections to the data, half of those from after the change to the test set."""
     from facesent.watch.cure import FOLDER, hand_over
 
     if seen.labels:
         hand_over(seen.labels, seen.version)
     command = python("facesent.cli", "data", "add", str(FOLDER))
-    run(command, project.root, environment(), get_run_logger().info)
+    run(command, project.root, child_environment(), get_run_logger().info)
 
 
-def _answer(project: Project, seen: "Look", found: str) -> None:
+def _answer(project: Project, seen: "DriftStatus", found: str) -> None:
     """Once an alarm: retrain where people have labelled enough photos for the gate, else ask them to."""
     from facesent.watch.look import once
 
@@ -109,7 +107,7 @@ def _answer(project: Project, seen: "Look", found: str) -> None:
                 emit_event(RETRAIN, resource, payload={"why": seen.sentence})
 
 
-def _tell_once(project: Project, seen: "Look", what: "Answered", text: str) -> None:
+def _tell_once(project: Project, seen: "DriftStatus", what: "AlarmResponse", text: str) -> None:
     from facesent.watch.look import once
 
     with once(seen, what) as done:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facesent.commands import following
+from facesent.commands import next_steps
 from facesent.core.console import progress_of
 from facesent.core.paths import Project
 
@@ -63,9 +63,9 @@ def show_outcome(data_dir: Path, installed: "Installed") -> None:
     if installed.way_back:
         click.echo(f"To restore the previous content: {installed.way_back}")
     if installed.tracked:
-        click.echo(f"Tracked by DVC: {pointer(data_dir)}. Next: {following.to_use(data_dir)}")
+        click.echo(f"Tracked by DVC: {pointer(data_dir)}. Next: {next_steps.to_use(data_dir)}")
     else:
-        click.echo(following.to_track(data_dir))
+        click.echo(next_steps.to_track(data_dir))
 
 
 def as_dict(data_dir: Path, contents: "Contents", state: "Tracking") -> dict[str, object]:

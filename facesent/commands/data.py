@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from facesent.commands import following
+from facesent.commands import next_steps
 from facesent.commands.contents import as_dict, data_option, show_contents, show_outcome
 from facesent.commands.errors import readable_errors
 from facesent.core.console import progress_of
@@ -218,15 +218,15 @@ def status(data_dir: Path, as_json: bool) -> None:
     """
     from facesent.dataset.files import describe
     from facesent.sources.dvc import tracking
-    from facesent.sources.store import settle
+    from facesent.sources.store import recover_after_kill
 
-    settle(data_dir)
+    recover_after_kill(data_dir)
     contents, state = describe(data_dir), tracking(data_dir)
     if as_json:
         click.echo(json.dumps(as_dict(data_dir, contents, state), indent=2))
     else:
         show_contents(data_dir, contents)
-        click.echo(following.about(data_dir, contents, state))
+        click.echo(next_steps.about(data_dir, contents, state))
 
 
 @data.command()
@@ -245,7 +245,7 @@ def resplit() -> None:
 
     project = Project()
     click.echo(redraw(project) or "No splits were recorded.")
-    click.echo(f"Next: {following.to_train(project)}, then facesent promote --replace-incomparable")
+    click.echo(f"Next: {next_steps.to_train(project)}, then facesent promote --replace-incomparable")
 
 
 def _bring_in(data_dir: Path, replace: bool, fill: Fill) -> None:

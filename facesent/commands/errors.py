@@ -7,8 +7,10 @@ from typing import ParamSpec
 
 import click
 
-from facesent.core import surroundings
+from facesent.core import preflight
 from facesent.core.errors import in_a_line
+from facesent.core.project import require_project
+from facesent.core.trouble import refuse
 from facesent.registry.client import address_troubles
 
 P = ParamSpec("P")
@@ -16,12 +18,12 @@ P = ParamSpec("P")
 
 def readable_errors(command: Callable[P, None]) -> Callable[P, None]:
     """Let a command that works with git and DVC end with the message of what a person can put right."""
-    return _told(command, surroundings.require)
+    return _told(command, preflight.require)
 
 
 def reading(command: Callable[P, None]) -> Callable[P, None]:
     """The same for a command that asks MLflow alone: what is wrong with git or DVC does not concern it."""
-    return _told(command, surroundings.require_project)
+    return _told(command, require_project)
 
 
 def anywhere(command: Callable[P, None]) -> Callable[P, None]:
@@ -35,7 +37,7 @@ def _told(command: Callable[P, None], require: Callable[[Path], None] | None) ->
         try:
             if require:
                 require(Path())
-                surroundings.refuse(address_troubles())
+                refuse(address_troubles())
             command(*args, **kwargs)
         except BrokenPipeError:
             # Whoever read the output has seen enough: click ends quietly.

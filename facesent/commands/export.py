@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING
 import click
 
 from facesent.commands.errors import reading
+from facesent.serving.export.formats import FORMATS
 
 if TYPE_CHECKING:
     from facesent.serving.export.version import Exported
 
-_FORMATS = ("savedmodel", "onnx", "litert")
-
 
 @click.command()
 @click.argument("version", metavar="VERSION|ALIAS")
-@click.option("--format", "chosen", type=click.Choice([*_FORMATS, "all"]), default="all", show_default=True)
+@click.option("--format", "chosen", type=click.Choice([*FORMATS, "all"]), default="all", show_default=True)
 @click.option(
     "--to",
     type=click.Path(file_okay=False, path_type=Path),
@@ -36,7 +35,7 @@ def export(version: str, chosen: str, to: Path | None) -> None:
     from facesent.registry.versions import version_named
     from facesent.serving.export.version import export as export_version
 
-    formats = _FORMATS if chosen == "all" else (chosen,)
+    formats = tuple(FORMATS) if chosen == "all" else (chosen,)
     found = version_named(version)
     results = list(export_version(Project(), found, formats, to))
     _show(results)

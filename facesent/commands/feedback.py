@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from facesent.commands.errors import reading
+from facesent.core.paths import Project
 
 if TYPE_CHECKING:
     from facesent.evaluation.intervals import Estimate
@@ -45,8 +46,8 @@ def _list() -> None:
     from rich.console import Console
     from rich.table import Column, Table
 
-    from facesent.serving.answers.deciding import waiting
-    from facesent.serving.answers.opening import opened
+    from facesent.serving.answers.corrections import waiting
+    from facesent.serving.answers.log import opened
 
     with opened(_params().log) as store:
         found = waiting(store)
@@ -86,8 +87,8 @@ def correct(id_: str, label: str, note: str | None) -> None:
     \b
     Example: facesent feedback 9f86d081 Happy
     """
-    from facesent.serving.answers.deciding import full_id
-    from facesent.serving.answers.opening import opened
+    from facesent.serving.answers.corrections import full_id
+    from facesent.serving.answers.log import opened
     from facesent.serving.gateway.answers.correcting import Correction
     from facesent.serving.gateway.answers.correcting import correct as note_correction
 
@@ -102,7 +103,7 @@ def correct(id_: str, label: str, note: str | None) -> None:
 @click.argument("numbers", metavar="[NO.]...", type=int, nargs=-1)
 @click.option("--all", "all_", is_flag=True, help="All waiting corrections.")
 @click.option(
-    "--output", type=click.Path(path_type=Path, file_okay=False), default=Path("outputs/feedback"), show_default=True,
+    "--output", type=click.Path(path_type=Path, file_okay=False), default=Project().feedback, show_default=True,
     help="Folder for the photos of accepted corrections.",
 )  # fmt: skip
 @reading
@@ -114,12 +115,12 @@ def accept(numbers: tuple[int, ...], all_: bool, output: Path) -> None:
     \b
     Example: facesent feedback accept 3 5
     """
-    from facesent.serving.answers.deciding import decide
-    from facesent.serving.answers.opening import opened
-    from facesent.serving.answers.taking import take_photos
+    from facesent.serving.answers import corrections
+    from facesent.serving.answers.log import opened
+    from facesent.serving.answers.photos import take_photos
 
     with opened(_params().log) as store:
-        chosen = decide(store, _chosen(numbers, all_), accept=True, first=lambda found: take_photos(found, output))
+        chosen = corrections.accept(store, _chosen(numbers, all_), before=lambda found: take_photos(found, output))
     click.echo(f"Accepted {len(chosen)}.")
     if any(found.photo for found in chosen):
         click.echo(f"Their photos are in {output}.{_add(output)}")
@@ -135,11 +136,11 @@ def reject(numbers: tuple[int, ...], all_: bool) -> None:
     \b
     Example: facesent feedback reject 4
     """
-    from facesent.serving.answers.deciding import decide
-    from facesent.serving.answers.opening import opened
+    from facesent.serving.answers import corrections
+    from facesent.serving.answers.log import opened
 
     with opened(_params().log) as store:
-        click.echo(f"Rejected {len(decide(store, _chosen(numbers, all_), accept=False))}.")
+        click.echo(f"Rejected {len(corrections.reject(store, _chosen(numbers, all_)))}.")
 
 
 @feedback.command()
@@ -150,8 +151,8 @@ def audit() -> None:
     \b
     Example: facesent feedback audit
     """
-    from facesent.serving.answers.deciding import to_audit
-    from facesent.serving.answers.opening import opened
+    from facesent.serving.answers.corrections import to_audit
+    from facesent.serving.answers.log import opened
 
     with opened(_params().log) as store:
         found = to_audit(store)
@@ -175,7 +176,7 @@ def report() -> None:
     from rich.table import Table
 
     from facesent.serving.answers.accuracy import SOURCE, in_service
-    from facesent.serving.answers.opening import opened
+    from facesent.serving.answers.log import opened
 
     params = _params()
     with opened(params.log) as store:
@@ -198,7 +199,6 @@ def _share(estimate: "Estimate | None") -> str:
 
 def _add(photos: Path) -> str:
     """The next commands, where there are images to add them to."""
-    from facesent.core.paths import Project
     from facesent.dataset.files import describe
 
     folder = quote(str(photos))
@@ -216,4 +216,4 @@ def _chosen(numbers: tuple[int, ...], all_: bool) -> tuple[int, ...] | None:
 def _params() -> "Params":
     from facesent.params import load_params
 
-    return load_params(Path("params.yaml"))
+    return load_params(Project().params)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from facesent.core.errors import DataError
     from facesent.core.paths import Project
     from facesent.forgetting.person import Person
-    from facesent.forgetting.search import Asked, Found
+    from facesent.forgetting.search import Found, Request
 
 _SHOWN = 20
 _DIGITS = 8
@@ -51,21 +51,21 @@ def forget(
     from facesent.core.paths import Project
     from facesent.forgetting.answers import full_ids
     from facesent.forgetting.person import kept
-    from facesent.forgetting.search import Asked
+    from facesent.forgetting.search import Request
     from facesent.sources.store import alone
 
     project = Project()
     left = kept(project.root)
     answers = full_ids(project, answers, left.answers if left else ())
     named = [f"subject-{one}" for one in subjects] + [f"answer-{one}" for one in answers]
-    asked = Asked((*filter(None, [group]), *named), also, answers, subjects, purge_history)
+    request = Request((*filter(None, [group]), *named), also, answers, subjects, purge_history)
     if dry_run:
         if not left:
-            _check_named(asked)
+            _check_named(request)
         with images_in_use(project.data):
-            found = _found(project, asked)
+            found = _found(project, request)
             if found.nothing and not left:
-                raise _nobody(asked)
+                raise _nobody(request)
             _show(project, found)
             if left:
                 click.echo("An earlier one was interrupted: the next call without --dry-run goes on with it.")
@@ -76,21 +76,21 @@ def forget(
         if left:
             click.echo("Going on with what was interrupted.")
             _carry_out(project, left)
-        if not left or asked.groups or also:
-            _forget(project, asked, others_stay=others_stay, again=bool(left))
+        if not left or request.groups or also:
+            _forget(project, request, others_stay=others_stay, again=bool(left))
 
 
-def _forget(project: "Project", asked: "Asked", *, others_stay: bool, again: bool) -> None:
+def _forget(project: "Project", request: "Request", *, others_stay: bool, again: bool) -> None:
     from facesent.core.errors import DataError
     from facesent.core.text import some
     from facesent.forgetting.person import keep
 
-    _check_named(asked)
-    found = _found(project, asked)
+    _check_named(request)
+    found = _found(project, request)
     if found.nothing:
         if again:
             return
-        raise _nobody(asked)
+        raise _nobody(request)
     _show(project, found)
     if found.alike and not others_stay:
         raise DataError(
@@ -100,22 +100,22 @@ def _forget(project: "Project", asked: "Asked", *, others_stay: bool, again: boo
     _carry_out(project, keep(project.root, found.person))
 
 
-def _check_named(asked: "Asked") -> None:
-    if not asked.groups and not asked.also:
+def _check_named(request: "Request") -> None:
+    if not request.groups and not request.also:
         raise click.UsageError("Expected a GROUP of data/metadata.csv, --also, --subject or --answer. Received: none.")
 
 
-def _nobody(asked: "Asked") -> "DataError":
+def _nobody(request: "Request") -> "DataError":
     from facesent.core.errors import DataError
     from facesent.core.text import some
 
     return DataError(
-        f"Expected images or answers of {some(asked.groups)}. Received: none in data/, in DVC's cache and remotes, "
+        f"Expected images or answers of {some(request.groups)}. Received: none in data/, in DVC's cache and remotes, "
         "nor in the log. Its name is in the column group of data/metadata.csv."
     )
 
 
-def _found(project: "Project", asked: "Asked") -> "Found":
+def _found(project: "Project", request: "Request") -> "Found":
     import pandas as pd
 
     from facesent.dataset.files import describe
@@ -128,7 +128,7 @@ def _found(project: "Project", asked: "Asked") -> "Found":
         manifest = scanned(project.data, params.validate_.max_pixels)
     else:
         manifest = pd.DataFrame(columns=list(COLUMNS), dtype=str)
-    return search(project, asked, manifest, params)
+    return search(project, request, manifest, params)
 
 
 def _show(project: "Project", found: "Found") -> None:

@@ -8,11 +8,12 @@ import click
 
 from facesent.commands.contents import data_option, show_outcome
 from facesent.commands.errors import readable_errors
+from facesent.core.paths import Project
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from facesent.labels.relabel import Plan
+    from facesent.labels.relabel import RelabelPlan
 
 _SHOWN = 20
 
@@ -20,7 +21,7 @@ _SHOWN = 20
 @click.command("label-issues")
 @data_option
 @click.option(
-    "--predictions", type=click.Path(path_type=Path), default=Path("outputs/cross_validation/predictions.csv"),
+    "--predictions", type=click.Path(path_type=Path), default=Project().cross_validation / "predictions.csv",
     show_default=True, help="Out-of-fold predictions.",
 )  # fmt: skip
 @click.option("--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Images in the queue.")
@@ -38,7 +39,6 @@ def label_issues(data_dir: Path, predictions: Path, limit: int, output: Path) ->
     Example: python -m flows.cross_validation && facesent data label-issues
     """
     from facesent.core.files import images_in_use
-    from facesent.core.paths import Project
     from facesent.labels.issues import find_label_issues, read_predictions, summarise
     from facesent.labels.queue import write_queue
     from facesent.params import load_params
@@ -82,7 +82,6 @@ def conflicts(data_dir: Path, where: str | None, label: str | None, output: Path
     from facesent.core.console import progress_of
     from facesent.core.errors import DataError
     from facesent.core.files import images_in_use
-    from facesent.core.paths import Project
     from facesent.dataset.scan_cache import ScanCache
     from facesent.labels.conflicts import Rule, decided, find_conflicts, write_conflicts
     from facesent.params import load_params
@@ -149,7 +148,7 @@ def _show_issues(summary: "pd.DataFrame", issues: int, images: int) -> None:
     click.echo(f"{issues} issues in {images} images ({issues / images:.1%}).")
 
 
-def _show_plan(intended: "Plan", *, dry_run: bool) -> None:
+def _show_plan(intended: "RelabelPlan", *, dry_run: bool) -> None:
     changes = [f"{old} -> {new}" for old, new in intended.moves.items()]
     changes += [f"{name} dropped" for name in intended.drops]
     for line in changes[:_SHOWN]:

@@ -33,10 +33,11 @@ def lineage(what: str, as_json: bool) -> None:
              facesent predict portrait.jpg --json | facesent lineage -
     """
     from facesent.core.paths import Project
-    from facesent.lineage import asked, chain
+    from facesent.lineage import chain
+    from facesent.lineage.resolve import resolve
 
     root = Project().root
-    traced = chain.trace(root, asked.find(root, what, _stdin))
+    traced = chain.trace(root, resolve(root, what, _stdin))
     if as_json:
         click.echo(json.dumps(traced.as_dict(), indent=1, ensure_ascii=False))
     elif isinstance(traced, chain.Made):

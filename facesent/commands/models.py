@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from facesent.commands import following
+from facesent.commands import next_steps
 from facesent.commands.errors import readable_errors, reading
 from facesent.core.paths import Project
 
@@ -102,7 +102,7 @@ def models(as_json: bool) -> None:
     elif known:
         _show_versions(known)
     else:
-        click.echo(f"No version is registered yet. Next: {following.to_promote(Project())}")
+        click.echo(f"No version is registered yet. Next: {next_steps.to_promote(Project())}")
 
 
 def show_aliases(result: "Promotion") -> None:

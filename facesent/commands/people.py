@@ -7,10 +7,12 @@ import click
 
 from facesent.commands.contents import data_option, scanned, show_outcome
 from facesent.commands.errors import readable_errors
+from facesent.core.paths import Project
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from facesent.params import Params
     from facesent.people.grouping import Faces
     from facesent.people.proposal import Embeddings, Proposal
 
@@ -51,15 +53,8 @@ def people(
     Example: facesent weights vggface2_mobilenet
              facesent data people --dry-run
     """
-    from facesent.commands.redraw import redraw
     from facesent.core.errors import DataError
-    from facesent.core.files import images_in_use
-    from facesent.core.paths import Project
-    from facesent.dataset.assignment import read_assignment
     from facesent.params import load_params
-    from facesent.people.cache import forget_others
-    from facesent.people.pages import save_pages
-    from facesent.people.proposal import apply, propose
     from facesent.sources.store import require_replaceable
 
     if resplit and keep_splits:
@@ -68,35 +63,26 @@ def people(
     params = load_params(project.params)
     if not (dry_run or measuring):
         require_replaceable(data_dir)
+    embeddings = _embeddings(weights, _cache(project, no_cache))
+    if measuring:
+        _measure(project, params, data_dir, embeddings)
+    elif (proposal := _proposed(project, params, data_dir, embeddings, output)) is None:
+        if resplit:
+            click.echo("The splits stay as they are. To forget them: facesent data resplit")
+    else:
+        torn = _torn(project, proposal)
+        if dry_run:
+            click.echo("Dry run: nothing was changed.")
+        elif torn and not (resplit or keep_splits):
+            raise DataError("Expected one of --resplit and --keep-splits. Received: none. Nothing was changed.")
+        else:
+            _apply(project, proposal, data_dir, forgetting=torn and resplit)
+
+
+def _cache(project: Project, no_cache: bool) -> Path | None:
     if no_cache:
         project.people_cache.unlink(missing_ok=True)
-    embeddings = _embeddings(weights, None if no_cache else project.people_cache)
-    with images_in_use(data_dir):
-        manifest = scanned(data_dir, params.validate_.max_pixels)
-        forget_others(project.people_cache, set(manifest["sha256"].dropna()))
-        if measuring:
-            _measure(manifest, data_dir, embeddings)
-            return
-        proposal = propose(manifest, data_dir, embeddings)
-        _show(proposal)
-        if proposal.new.empty:
-            if resplit:
-                click.echo("The splits stay as they are. To forget them: facesent data resplit")
-            return
-        table, pages = save_pages(proposal, data_dir, output, hidden=params.report.no_thumbnails)
-    click.echo(f"All groups: {table}. The largest are in {', '.join(map(str, pages))}")
-    torn = proposal.torn(read_assignment(project.assignment))
-    if len(torn):
-        _show_torn(torn)
-    if dry_run:
-        click.echo("Dry run: nothing was changed.")
-        return
-    if len(torn) and not (resplit or keep_splits):
-        raise DataError("Expected one of --resplit and --keep-splits. Received: none. Nothing was changed.")
-    installed = apply(proposal, data_dir)
-    if len(torn) and resplit:
-        click.echo(f"{redraw(project)} After dvc repro: facesent promote --replace-incomparable")
-    show_outcome(data_dir, installed)
+    return None if no_cache else project.people_cache
 
 
 def _embeddings(weights: Path, cache: Path | None) -> "Embeddings":
@@ -113,12 +99,23 @@ def _embeddings(weights: Path, cache: Path | None) -> "Embeddings":
     return embed
 
 
-def _measure(manifest: "pd.DataFrame", data_dir: Path, embeddings: "Embeddings") -> None:
+def _looked_at(project: Project, params: "Params", data_dir: Path) -> "pd.DataFrame":
+    """The manifest of the images; faces that are not among them any more are forgotten."""
+    from facesent.people.cache import forget_others
+
+    manifest = scanned(data_dir, params.validate_.max_pixels)
+    forget_others(project.people_cache, set(manifest["sha256"].dropna()))
+    return manifest
+
+
+def _measure(project: Project, params: "Params", data_dir: Path, embeddings: "Embeddings") -> None:
+    from facesent.core.files import images_in_use
     from facesent.people.proposal import LARGEST_SHARE, THRESHOLD, known_people
     from facesent.people.quality import measure
 
-    files, numbers = known_people(manifest, data_dir)
-    found = measure(embeddings(files), numbers, threshold=THRESHOLD, largest_share=LARGEST_SHARE)
+    with images_in_use(data_dir):
+        files, numbers = known_people(_looked_at(project, params, data_dir), data_dir)
+        found = measure(embeddings(files), numbers, threshold=THRESHOLD, largest_share=LARGEST_SHARE)
     click.echo(
         f"{found.images:,} images of known people, {found.people:,} of them with several photos.\n"
         f"Recall of pairs: {found.recall:.0%} (each person counts the same).\n"
@@ -126,6 +123,48 @@ def _measure(manifest: "pd.DataFrame", data_dir: Path, embeddings: "Embeddings")
         f"Precision of pairs: {found.precision(found.images):.0%}; {found.found:.2f} right and {found.wrong:.2f} wrong "
         f"pairs per image. Wrong ones grow with the number of images to the power of {found.growth:.2f}."
     )
+
+
+def _proposed(
+    project: Project, params: "Params", data_dir: Path, embeddings: "Embeddings", output: Path
+) -> "Proposal | None":
+    """What is proposed, after it was shown; None where that is nothing."""
+    from facesent.core.files import images_in_use
+    from facesent.people.pages import save_pages
+    from facesent.people.proposal import propose
+
+    with images_in_use(data_dir):
+        proposal = propose(_looked_at(project, params, data_dir), data_dir, embeddings)
+        _show(proposal)
+        if proposal.new.empty:
+            return None
+        table, pages = save_pages(proposal, data_dir, output, hidden=params.report.no_thumbnails)
+    click.echo(f"All groups: {table}. The largest are in {', '.join(map(str, pages))}")
+    return proposal
+
+
+def _torn(project: Project, proposal: "Proposal") -> bool:
+    """Whether groups would be in several splits, after that was shown."""
+    from facesent.dataset.assignment import read_assignment
+
+    torn = proposal.torn(read_assignment(project.assignment))
+    if len(torn):
+        click.echo(
+            f"{len(torn):,} groups have images in several splits, {torn.sum():,} images in total. --resplit draws new "
+            "splits, on which no earlier model can be compared; with --keep-splits, those that tie two splits together "
+            "are left out, which suits a few new images."
+        )
+    return bool(len(torn))
+
+
+def _apply(project: Project, proposal: "Proposal", data_dir: Path, *, forgetting: bool) -> None:
+    from facesent.commands.redraw import redraw
+    from facesent.people.proposal import apply
+
+    installed = apply(proposal, data_dir)
+    if forgetting:
+        click.echo(f"{redraw(project)} After dvc repro: facesent promote --replace-incomparable")
+    show_outcome(data_dir, installed)
 
 
 def _show(proposal: "Proposal") -> None:
@@ -160,12 +199,4 @@ def _show(proposal: "Proposal") -> None:
         f"{MEASURED.false_match_rate:.1%}, precision {MEASURED.precision(MEASURED.images):.0%}; with {len(images):,} "
         f"images the precision is about {MEASURED.precision(len(images)):.0%}, extrapolated. Wrong pairs cost balance, "
         "missed ones leak."
-    )
-
-
-def _show_torn(torn: "pd.Series") -> None:
-    click.echo(
-        f"{len(torn):,} groups have images in several splits, {torn.sum():,} images in total. --resplit draws new "
-        "splits, on which no earlier model can be compared; with --keep-splits, those that tie two splits together are "
-        "left out, which suits a few new images."
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from facesent.commands import following
+from facesent.commands import next_steps
 from facesent.commands.errors import reading
 from facesent.core.paths import Project
 
@@ -30,5 +30,5 @@ def preset(name: str | None) -> None:
         for known, text in presets.presets(Path()).items():
             click.echo(f"{known}: {presets.description(known, text)}")
         return
-    presets.save(presets.preset(Path(), name), Path("params.yaml"))
-    click.echo(f"params.yaml is now the preset {name}. Next: {following.to_train(Project())}")
+    presets.save(presets.preset(Path(), name), Project().params)
+    click.echo(f"params.yaml is now the preset {name}. Next: {next_steps.to_train(Project())}")

@@ -2,18 +2,11 @@
 
 import os
 from contextlib import suppress
-from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from facesent.commands.errors import reading
-
-if TYPE_CHECKING:
-    from facesent.evaluation.intervals import Estimate
-    from facesent.params import Params
-    from facesent.serving.releases import Registry
+from facesent.core.paths import Project
 
 
 @click.command()
@@ -45,43 +38,17 @@ def serve(host: str, port: int, hosts: tuple[str, ...], workers: int, version: s
     Example: facesent serve --workers 2
     """
     from facesent.params import load_params
+    from facesent.promotion.releases import RegistryReleases
     from facesent.serving import follow
     from facesent.serving.address import Address
-    from facesent.serving.answers.opening import UnreachableError, kept, opened
+    from facesent.serving.answers.log import UnreachableError, kept, opened
 
     # Between two looks at the registry it looks after its processes: one that never answers must not hold it long.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-    params = load_params(Path("params.yaml"))
+    params = load_params(Project().params)
     if params.log.enabled:
         # A wrong address is told before anything starts; a database that comes back is waited for by the server.
         with suppress(UnreachableError), opened(params.log):
             pass
-    registry, address = _registry(params, version), Address(host, port, hosts)
-    raise SystemExit(follow.serve(address, workers, params.server, registry, click.echo, kept(params.log)))
-
-
-def _registry(params: "Params", version: str | None) -> "Registry":
-    from facesent.promotion.aliases import rollback
-    from facesent.registry.versions import CHAMPION, RegistryError, fetch, number_named
-    from facesent.serving.answers.accuracy import audited_since
-    from facesent.serving.answers.opening import opened
-    from facesent.serving.questions import questions_of
-    from facesent.serving.releases import Registry, Release
-
-    def audited(number: int, since: datetime) -> "Estimate | None":
-        if not params.log.enabled:
-            return None
-        with opened(params.log) as store:
-            return audited_since(store, number, since, params.evaluate.confidence_level)
-
-    def roll_back(number: int, to: int, why: str) -> None:
-        if version not in (None, CHAMPION):
-            raise RegistryError(f"Expected the alias {CHAMPION}, to move it. Received: {version}. Move it by hand.")
-        rollback(to, by="facesent serve", why=why, instead_of=number)
-
-    return Registry(
-        wanted=lambda: number_named(version),
-        fetch=lambda number, folder: Release(fetch(number, folder), questions_of(number)),
-        audited=audited,
-        roll_back=roll_back,
-    )
+    releases, address = RegistryReleases(version, params), Address(host, port, hosts)
+    raise SystemExit(follow.serve(address, workers, params.server, releases, click.echo, kept(params.log)))

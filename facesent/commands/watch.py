@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from facesent.commands.errors import reading
+from facesent.core.paths import Project
 
 _ALARM = 3
 
@@ -12,7 +13,7 @@ _ALARM = 3
 @click.command()
 @click.option("--accept", is_flag=True, help="Accept the hours so far as the baseline.")
 @click.option(
-    "--to", "target", type=click.Path(path_type=Path, dir_okay=False), default=Path("outputs/watch/watch.html"),
+    "--to", "target", type=click.Path(path_type=Path, dir_okay=False), default=Project().watch_page,
     show_default=True, help="The page.",
 )  # fmt: skip
 @reading
@@ -28,7 +29,7 @@ def watch(accept: bool, target: Path) -> None:
     from facesent.params import load_params
     from facesent.watch.watching import watching
 
-    seen = watching(load_params(Path("params.yaml")), target, accepting=accept)
+    seen = watching(load_params(Project().params), target, accepting=accept)
     click.echo(seen.sentence)
     if seen.labels:
         click.echo(seen.labels.sentence)

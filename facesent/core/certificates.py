@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from facesent.core.surroundings import Trouble
+from facesent.core.trouble import Trouble
 
 # Of these two and of MLflow's the first one that is set counts.
 OF_REQUESTS = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")

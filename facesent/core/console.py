@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from facesent.core.errors import in_a_line
 
 Progress = Callable[[int, int], None]
+NO_PROGRESS: Progress = lambda done, total: None  # noqa: E731
 
 _SECONDS_BETWEEN_LINES = 5
 
@@ -70,7 +71,7 @@ def bar_of(what: str) -> Iterator[Progress]:
         with _bar(what, "") as report:
             yield report
     else:
-        yield lambda done, total: None
+        yield NO_PROGRESS
 
 
 @contextmanager

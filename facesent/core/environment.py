@@ -9,32 +9,50 @@ from tempfile import gettempdir
 from urllib.parse import urlsplit
 
 from facesent.core.paths import Project
-from facesent.core.surroundings import BACKENDS, is_project
+from facesent.core.project import is_project
 
-_CACHE = Project().outputs / "cache"
+# Of Keras; the first is the default.
+BACKENDS = ("tensorflow", "jax", "torch")
+_CACHE = Project().cache
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 _PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
-def settle() -> None:
-    """Let this process and those that it starts ask this machine without a proxy, and read no other project's Keras.
+def prepare_process() -> None:
+    """Put right what the libraries of this process and of those that it starts read.
 
     For a process's entry point, before it speaks to anyone.
     """
     name_user()
+    _bypass_proxy_for_this_machine()
+    _choose_keras_backend()
+    _keep_modern_keras()
+    _print_what_terminal_can()
+
+
+def _bypass_proxy_for_this_machine() -> None:
     for name in ("NO_PROXY", "no_proxy"):
         given = os.environ.get(name) or os.environ.get(name.swapcase()) or ""
         hosts = [host.strip() for host in given.split(",") if host.strip()]
         missing = [host for host in _THIS_MACHINE if host not in hosts]
         # It means every host only where it stands alone.
         os.environ[name] = "*" if "*" in hosts else ",".join([*hosts, *missing])
+
+
+def _choose_keras_backend() -> None:
     # Its keras.json in the home may say another backend, data format or precision.
     os.environ.setdefault("KERAS_HOME", str((_CACHE / "keras").absolute()))
     os.environ.setdefault("KERAS_BACKEND", BACKENDS[0])
+
+
+def _keep_modern_keras() -> None:
     # Without that package it leaves TensorFlow no Keras at all, by which faces are found.
     if os.environ.get("TF_USE_LEGACY_KERAS") and not find_spec("tf_keras"):
         os.environ["TF_USE_LEGACY_KERAS"] = "0"
+
+
+def _print_what_terminal_can() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             # A terminal that knows ASCII alone shows what it can.

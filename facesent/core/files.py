@@ -7,9 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from facesent.core.dvc_files import repository_root
 from facesent.core.errors import FacesentError
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 DRAFT = ".draft-"
 """What the names of folders begin with in which new content is written; a kill leaves one behind."""
@@ -65,21 +69,40 @@ def _megabytes(size: int) -> str:
 
 
 @contextmanager
-def locked(path: Path, on_busy: Callable[[], None], *, seconds: float = 0) -> Iterator[None]:
+def locked(path: Path, busy: Exception, *, seconds: float = 0) -> Iterator[None]:
     """Keep other processes out of this block; the system frees the lock of one that is killed.
 
     Args:
         path: of the lock's file.
-        on_busy: called once if another process is still inside after ``seconds``; it may raise, or else its turn is
-            waited for.
+        busy: raised if another process is still inside after ``seconds``.
         seconds: to wait before that.
     """
-    from filelock import FileLock, Timeout
+    from filelock import Timeout
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path)
+    lock = _lock(path)
     try:
         lock.acquire(timeout=seconds)
+    except Timeout:
+        raise busy from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def locked_in_turn(path: Path, on_busy: Callable[[], object]) -> Iterator[None]:
+    """The same, and wait for as long as another process is inside.
+
+    Args:
+        path: of the lock's file.
+        on_busy: called once before it is waited for.
+    """
+    from filelock import Timeout
+
+    lock = _lock(path)
+    try:
+        lock.acquire(timeout=0)
     except Timeout:
         on_busy()
         lock.acquire()
@@ -87,6 +110,13 @@ def locked(path: Path, on_busy: Callable[[], None], *, seconds: float = 0) -> It
         yield
     finally:
         lock.release()
+
+
+def _lock(path: Path) -> "FileLock":
+    from filelock import FileLock
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(path)
 
 
 @contextmanager
@@ -138,7 +168,7 @@ def _of_images(data: Path, kind: Literal["read", "write"], busy: str) -> Iterato
 def _lock_of_images(data: Path) -> Path:
     """In DVC's folder for such files where there is one, as nobody has to wonder there what it is."""
     folder = data.parent.resolve()
-    root = next((place for place in (folder, *folder.parents) if (place / ".dvc").is_dir()), None)
+    root = repository_root(folder)
     path = root / ".dvc" / "tmp" / "facesent-images.lock" if root else folder / f".{data.name}-lock"
     path.parent.mkdir(exist_ok=True)
     return path

@@ -40,9 +40,24 @@ class Project:
         return self.root / "outputs"
 
     @property
+    def cache(self) -> Path:
+        """What may be deleted at any time; no output of a stage, so that DVC leaves it to the next run."""
+        return self.outputs / "cache"
+
+    @property
     def manifest(self) -> Path:
         """One row an image, written by ``validate``."""
         return self.outputs / "validate" / "manifest.parquet"
+
+    @property
+    def validation_summary(self) -> Path:
+        """How many images of each class there are, and may be used."""
+        return self.outputs / "validate" / "summary.json"
+
+    @property
+    def data_docs(self) -> Path:
+        """Great Expectations' page."""
+        return self.outputs / "validate" / "data_docs" / "index.html"
 
     @property
     def splits(self) -> Path:
@@ -95,13 +110,13 @@ class Project:
 
     @property
     def scan_cache(self) -> Path:
-        """What earlier scans measured; no output of a stage, so that DVC leaves it to the next run."""
-        return self.outputs / "cache" / "scan.parquet"
+        """What earlier scans measured."""
+        return self.cache / "scan.parquet"
 
     @property
     def people_cache(self) -> Path:
-        """Embeddings of faces, of this machine alone: no output of a stage."""
-        return self.outputs / "cache" / "people.db"
+        """Embeddings of faces, of this machine alone."""
+        return self.cache / "people.db"
 
     @property
     def checkpoint(self) -> Path:
@@ -134,6 +149,46 @@ class Project:
         return self.evaluate / "model_sha256.txt"
 
     @property
+    def report(self) -> Path:
+        """What ``evaluate`` reports, for the gate to add its verdict."""
+        return self.evaluate / "report.json"
+
+    @property
+    def report_page(self) -> Path:
+        """The same, for people."""
+        return self.evaluate / "report.html"
+
+    @property
+    def model_card(self) -> Path:
+        """What the model is for and how good it is, written by ``evaluate``."""
+        return self.evaluate / "model_card.md"
+
+    @property
     def verdict(self) -> Path:
         """The gate's last verdict."""
         return self.outputs / "gate" / "verdict.json"
+
+    @property
+    def judged_page(self) -> Path:
+        """The report with the verdict, for people."""
+        return self.verdict.with_name("report.html")
+
+    @property
+    def cross_validation(self) -> Path:
+        """The folds and what became of them; no output of a stage, so that DVC leaves it to a restart."""
+        return self.outputs / "cross_validation"
+
+    @property
+    def sweep(self) -> Path:
+        """The study, the trials and the results of a sweep."""
+        return self.outputs / "sweep"
+
+    @property
+    def watch_page(self) -> Path:
+        """Whether the answers in service have changed."""
+        return self.outputs / "watch" / "watch.html"
+
+    @property
+    def feedback(self) -> Path:
+        """Photos of accepted corrections."""
+        return self.outputs / "feedback"

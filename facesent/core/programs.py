@@ -136,7 +136,7 @@ def tied(command: list[str]) -> list[str]:
     return [sys.executable, "-P", lifelines.__file__, *command[len(_PYTHON) :]]
 
 
-def environment(further: Mapping[str, str] | None = None, *, without: tuple[str, ...] = ()) -> dict[str, str]:
+def child_environment(further: Mapping[str, str] | None = None, *, without: tuple[str, ...] = ()) -> dict[str, str]:
     """This process's variables for another one, without those that begin like one of ``without``, and ``further``."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(without)}
     # dvc.yaml says `python`: that has to be this one, also where its environment was not activated.
@@ -245,16 +245,14 @@ class Standby(Generic[_Waiting]):
     Args:
         begin: starts one, for the length of a block.
         process: which of what ``begin`` gives is the process.
-        left: how many may get ready from now on, the next one while the one before it works; may be set later.
     """
 
     def __init__(
         self,
         begin: Callable[[], AbstractContextManager[_Waiting]],
         process: Callable[[_Waiting], Process],
-        left: int = 1,
     ) -> None:
-        self._begin, self._process, self.left = begin, process, left
+        self._begin, self._process, self._left = begin, process, 1
         self._begun = ExitStack()
         self._waiting: _Waiting | None = None
 
@@ -264,10 +262,14 @@ class Standby(Generic[_Waiting]):
     def __exit__(self, *_: object) -> None:
         self._begun.close()
 
+    def allow(self, count: int) -> None:
+        """Let so many get ready from now on, instead of one, the next one while the one before it works."""
+        self._left = count
+
     def start(self) -> _Waiting | None:
         """Let one get ready, if none does and one is left; the one that waits."""
-        if self._waiting is None and self.left:
-            self.left -= 1
+        if self._waiting is None and self._left:
+            self._left -= 1
             self._waiting = self._begun.enter_context(self._begin())
         return self._waiting
 

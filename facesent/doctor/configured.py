@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from facesent.core import surroundings
+from facesent.core import preflight
 from facesent.core.errors import DataError, FacesentError
 from facesent.core.paths import Project
 from facesent.core.programs import dvc
+from facesent.core.project import require_project
 from facesent.dataset.files import describe
 from facesent.dataset.glance import check_folders
 from facesent.dataset.settings import Validate
@@ -31,7 +32,7 @@ _SECONDS = 120
 
 def findings(project: Project) -> Iterator[Finding]:
     """Look at git, ``params.yaml``, ``data/``, the stages and Kaggle's credentials."""
-    troubles = list(surroundings.troubles(project.root))
+    troubles = list(preflight.troubles(project.root))
     yield _folder(project)
     yield from _code(project)
     yield from map(problem, troubles)
@@ -49,7 +50,7 @@ def findings(project: Project) -> Iterator[Finding]:
 
 def _folder(project: Project) -> Finding:
     try:
-        surroundings.require_project(project.root)
+        require_project(project.root)
     except FacesentError as error:
         return Finding("project", "problem", str(error), "facesent commands and flows only work there")
     folder = str(project.root.absolute())

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from facesent.core.surroundings import Trouble
+from facesent.core.trouble import Trouble
 
 State = Literal["ok", "note", "problem"]
 

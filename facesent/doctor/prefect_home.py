@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from facesent.core.surroundings import Trouble
+from facesent.core.trouble import Trouble
 from facesent.registry.credentials import without_credentials
 
 _DATABASE = "prefect.db"

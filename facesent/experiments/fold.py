@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from facesent.core.console import run_main, say
-from facesent.core.files import images_in_use, locked
+from facesent.core.files import images_in_use, locked_in_turn
 from facesent.core.lifeline import end_with_stdin
 from facesent.core.paths import Project
 from facesent.core.watching import Epoch, Terminal, Watcher, watched
@@ -35,7 +35,7 @@ def train_fold(project: Project, fold: int, parent_id: str) -> None:
     params = load_params(project.params)
     planned = round_of(read_folds(folder.folds), fold)
     known = fold_result.fingerprint_of(params, planned)
-    with locked(folder.lock(fold), lambda: say("waiting for another process that is training this fold")):
+    with locked_in_turn(folder.lock(fold), lambda: say("waiting for another process that is training this fold")):
         if fold_result.holds(folder.fold(fold), known):
             return
         with images_in_use(project.data):

@@ -21,6 +21,8 @@ from facesent.training.fingerprint import CODE, fingerprint
 
 # What scores a fold, beside what trains it.
 _SCORING = ("prediction", "evaluation", "experiments/fold.py", "experiments/fold_result.py")
+# What is measured on each fold; none of it depends on a setting that could change after the training.
+MEASURES = ("accuracy", "macro_recall", "macro_f1", "log_loss")
 
 
 @dataclass(frozen=True)
@@ -112,10 +114,6 @@ def _sha256(metrics: dict[str, Any], folder: Path) -> str:
         *((folder / name).read_bytes() for name in ("history.csv", "predictions.csv")),
     ]
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
-
-
-# What is measured on each fold; none of it depends on a setting that could change after the training.
-MEASURES = ("accuracy", "macro_recall", "macro_f1", "log_loss")
 
 
 def prediction_table(

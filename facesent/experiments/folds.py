@@ -91,14 +91,14 @@ def _require_each_class(assigned: pd.DataFrame) -> None:
 
 @dataclass(frozen=True)
 class Folder:
-    """``outputs/cross_validation``: no output of a DVC stage, so that DVC leaves it to a restart."""
+    """The files of a project's cross-validation."""
 
     root: Path
 
     @classmethod
     def of(cls, project: Project) -> "Folder":
         """The folder of a project's cross-validation."""
-        return cls(project.outputs / "cross_validation")
+        return cls(project.cross_validation)
 
     @property
     def folds(self) -> Path:

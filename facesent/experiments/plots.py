@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from facesent.evaluation.plots import TRAIN, VALIDATION, save_figure
 
 _COLOURS = matplotlib.colormaps["tab10"]
+_PRUNED = "#999999"
 
 
 def save_fold_curves(histories: Sequence[pd.DataFrame], best_epochs: Sequence[int], path: Path) -> None:
@@ -42,9 +43,6 @@ def _draw(axes: Axes, history: pd.DataFrame, name: str, fold: int, best: int) ->
     axes.plot(history.index, history[name], color=colour, alpha=0.35, linestyle="--", linewidth=1)
     axes.plot(history.index, history[f"val_{name}"], color=colour, label=f"fold {fold}")
     axes.plot([best], [history[f"val_{name}"].to_numpy()[best - 1]], color=colour, marker="o")
-
-
-_PRUNED = "#999999"
 
 
 def save_importances(shares: Mapping[str, float], trials: int, metric: str, path: Path) -> None:

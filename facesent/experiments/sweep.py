@@ -81,7 +81,7 @@ class OpenSweep:
 
     def folder(self, number: int) -> Path:
         """Where a trial's settings, log and checkpoint lie."""
-        return sweep_folder(self.project) / f"trial-{number}"
+        return self.project.sweep / f"trial-{number}"
 
     def values(self, trial: Trial) -> Values:
         """What the trial's keys are set to."""
@@ -182,8 +182,8 @@ def sweeping(project: Project, params: Params, metric: Metric, tags: dict[str, s
     """
     check_space(params)
     name = _name(project, params, metric)
-    database = sweep_folder(project) / "study.db"
-    with _alone(sweep_folder(project)), kept_in(database):
+    database = project.sweep / "study.db"
+    with _alone(project.sweep), kept_in(database):
         study = open_study(database, name, params, metric)
         title = f"sweep {run_name(project, params)}"
         run_id = runs.begin(title, params.flat(), fingerprint=name, tags={**lineage_tags(project), **tags})
@@ -192,11 +192,6 @@ def sweeping(project: Project, params: Params, metric: Metric, tags: dict[str, s
         except BaseException:
             runs.give_up(run_id, "KILLED")
             raise
-
-
-def sweep_folder(project: Project) -> Path:
-    """The study, the trials and the results."""
-    return project.outputs / "sweep"
 
 
 def _name(project: Project, params: Params, metric: Metric) -> str:
@@ -216,7 +211,5 @@ def _bytes(path: Path) -> bytes:
 
 
 def _alone(folder: Path) -> AbstractContextManager[None]:
-    def refuse() -> None:
-        raise FacesentError(f"Expected no other sweep in {folder.absolute()}. Received: one that is running.")
-
-    return locked(folder / "lock", refuse)
+    busy = FacesentError(f"Expected no other sweep in {folder.absolute()}. Received: one that is running.")
+    return locked(folder / "lock", busy)

@@ -17,7 +17,7 @@ from facesent.core.markdown import table
 from facesent.experiments.plots import save_history, save_importances
 from facesent.experiments.space import Values, rounded
 from facesent.experiments.study import best_value
-from facesent.experiments.sweep import OpenSweep, sweep_folder
+from facesent.experiments.sweep import OpenSweep
 from facesent.presets import rewritten, save
 from facesent.registry import runs
 
@@ -76,7 +76,7 @@ def finish(sweep: OpenSweep) -> SweepResults:
     if trials.empty or trials.iloc[0]["state"] != "complete":
         raise FacesentError("Expected at least one complete trial. Received: none.")
     best = rounded(sweep.params, sweep.study.best_trial.params)
-    folder = sweep_folder(sweep.project)
+    folder = sweep.project.sweep
     write_best(sweep.project.params, best, folder / "best.yaml")
     trials.to_csv(folder / "trials.csv", index=False)
     files = (folder / "best.yaml", folder / "trials.csv", *_pictures(sweep, trials, folder))

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from facesent.core.errors import FacesentError
-from facesent.core.programs import Ending, Process, environment, process_group, python
+from facesent.core.programs import Ending, Process, child_environment, process_group, python
 
 Row = dict[str, float]
 
@@ -34,7 +34,7 @@ def training_process(root: Path, folder: Path) -> Iterator[Iterator[tuple[int, R
     with (
         log.open("wb") as stderr,
         # Its checkpoint outlives any kill.
-        process_group(command, root, environment(), lifeline=True, stderr=stderr, grace_seconds=0) as process,
+        process_group(command, root, child_environment(), lifeline=True, stderr=stderr, grace_seconds=0) as process,
     ):
         yield _rows(process, log)
 

@@ -9,8 +9,8 @@ from facesent.core.text import some
 from facesent.forgetting.person import Person
 from facesent.params import load_params
 from facesent.serving.answers import forgetting
-from facesent.serving.answers.deciding import full_id
-from facesent.serving.answers.opening import LogError, opened
+from facesent.serving.answers.corrections import full_id
+from facesent.serving.answers.log import LogError, opened
 from facesent.serving.gateway.answers.keys import content_of, has_content_key
 from facesent.serving.gateway.answers.store import ADDRESS_VARIABLE, DEFAULT_ADDRESS, FOLDER, Store
 

@@ -37,7 +37,7 @@ _ID_BYTES = 4
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """What a person asks to forget.
 
     Attributes:
@@ -94,12 +94,12 @@ class _Earlier(NamedTuple):
     source_phash: str
 
 
-def search(project: Project, asked: Asked, manifest: pd.DataFrame, params: Params) -> Found:
+def search(project: Project, request: Request, manifest: pd.DataFrame, params: Params) -> Found:
     """Find a person's images, and what was made of them.
 
     Args:
         project: where.
-        asked: whose.
+        request: whose.
         manifest: of the images now, as ``scan`` gives it.
         params: the project's.
 
@@ -108,12 +108,12 @@ def search(project: Project, asked: Asked, manifest: pd.DataFrame, params: Param
     """
     data = project.data
     with opened(project.root) as objects:
-        earlier = _earlier(objects, asked.groups, project, params.validate_.max_pixels)
+        earlier = _earlier(objects, request.groups, project, params.validate_.max_pixels)
         images = pd.concat([_present(manifest, data), earlier], ignore_index=True)
-        kept = photos_of(project, asked.answers, asked.subjects)
-        theirs = _theirs(images, asked, data, {Content.of(photo).sha256 for photo in kept})
+        kept = photos_of(project, request.answers, request.subjects)
+        theirs = _theirs(images, request, data, {Content.of(photo).sha256 for photo in kept})
         photos = kept + [photo for name, md5 in _places(images[theirs]) if (photo := _photo(name, md5, data, objects))]
-        person = _person(asked, photos, images[theirs], objects)
+        person = _person(request, photos, images[theirs], objects)
         commits = commits_naming(project.root, affected(objects, person), ("data.dvc", "dvc.lock"))
     present, others = images["md5"] == "", images[~theirs]
     similar = others[alike(others, images[theirs], params.split.near_duplicate_distance)]
@@ -129,29 +129,29 @@ def search(project: Project, asked: Asked, manifest: pd.DataFrame, params: Param
     )
 
 
-def _theirs(images: pd.DataFrame, asked: Asked, data: Path, kept: set[str]) -> "pd.Series[bool]":
+def _theirs(images: pd.DataFrame, request: Request, data: Path, kept: set[str]) -> "pd.Series[bool]":
     """Those that are named so, and those that are the same photo as these or one of the log's, whole or cut.
 
     Photos are known by the SHA-256 of their bytes.
     """
-    also = [name.removeprefix(f"{data.name}/") for name in asked.also]
+    also = [name.removeprefix(f"{data.name}/") for name in request.also]
     if unknown := sorted(set(also) - set(images["file_name"])):
         raise DataError(f"Expected images of {data} or of an earlier commit. Received: {some(unknown)}")
-    named = images["group"].isin(asked.groups) | images["file_name"].isin(also)
-    named |= images["file_name"].map(lambda name: PurePosixPath(name).stem).isin(asked.answers)
+    named = images["group"].isin(request.groups) | images["file_name"].isin(also)
+    named |= images["file_name"].map(lambda name: PurePosixPath(name).stem).isin(request.answers)
     photos = {*images["sha256"][named], *images[SOURCE][named], *kept} - {"", NOTHING.sha256}
     return named | images["sha256"].isin(photos) | images[SOURCE].isin(photos)
 
 
-def _person(asked: Asked, photos: Sequence[bytes], images: pd.DataFrame, objects: Objects) -> Person:
+def _person(request: Request, photos: Sequence[bytes], images: pd.DataFrame, objects: Objects) -> Person:
     contents = frozenset(map(Content.of, photos)) - {NOTHING}
     md5s = {content.md5 for content in contents}
     earlier = {name for listing in objects.listings for name, md5 in listing.files.items() if md5 in md5s}
     return Person(
-        id=secrets.token_hex(_ID_BYTES), when=now(), groups=keys_of(asked.groups), contents=contents,
+        id=secrets.token_hex(_ID_BYTES), when=now(), groups=keys_of(request.groups), contents=contents,
         sources=frozenset(images[SOURCE]) - {""}, names=frozenset(map(hashed, {*images["file_name"], *earlier})),
-        answers=frozenset(asked.answers),
-        subjects=frozenset(map(hashed, asked.subjects)), photos=photo_keys(photos), purge_history=asked.purge_history,
+        answers=frozenset(request.answers), subjects=frozenset(map(hashed, request.subjects)),
+        photos=photo_keys(photos), purge_history=request.purge_history,
     )  # fmt: skip
 
 

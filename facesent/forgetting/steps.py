@@ -9,6 +9,7 @@ import pandas as pd
 
 from facesent.core.files import replaced, sha256
 from facesent.core.paths import Project
+from facesent.core.programs import Log
 from facesent.dataset.assignment import read_assignment, write_assignment
 from facesent.dataset.files import METADATA, walk_files
 from facesent.dataset.metadata import Metadata, read_metadata
@@ -21,8 +22,6 @@ from facesent.sources import dvc
 
 _RECORD = ("id", "when", "images", "versions")
 _REPORT, _PREDICTIONS = "report.html", "predictions.csv"
-# Says what was done, a line each.
-Log = Callable[[str], None]
 
 
 def mark_versions(project: Project, person: Person, log: Log) -> Person:
@@ -41,7 +40,7 @@ def remove_images(project: Project, person: Person, log: Log) -> None:
     sizes = {content.size for content in person.contents}
     files_there = dict(walk_files(project.data))
     near = [name for name, size in files_there.items() if size in sizes]
-    theirs = {name for name in near if _content(project.data / name) in person.sha256s}
+    theirs = {name for name in near if _sha256_of(project.data / name) in person.sha256s}
     theirs |= {name for name, size in files_there.items() if size == NOTHING.size and person.shows(name)}
     _rewrite_metadata(project.data / METADATA, set(files_there) - {METADATA}, theirs, person)
     for name in theirs:
@@ -182,7 +181,7 @@ def _trained(project: Project) -> list[Path]:
     return [path for name in ("train", "val") if (path := project.split(name)).is_file()]
 
 
-def _content(path: Path) -> str:
+def _sha256_of(path: Path) -> str:
     return sha256(path) if path.is_file() else ""
 
 

@@ -49,9 +49,9 @@ def find_conflicts(
             "file_name": rows["file_name"].iloc[0],
             "given": ", ".join(sorted(rows["label"].unique())),
             "places": "\n".join(rows["file_name"]),
-            "sha256": content,
+            "sha256": sha256,
         }
-        for content, rows in torn.groupby("sha256")
+        for sha256, rows in torn.groupby("sha256")
     ]
     return pd.DataFrame(rows, columns=["file_name", "given", "places", "sha256"]).sort_values(
         "file_name", ignore_index=True

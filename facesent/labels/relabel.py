@@ -22,11 +22,11 @@ from facesent.labels.review import (
     recorded,
     was_applied,
 )
-from facesent.sources.store import Installed, by_size, carry_over, free_name, install, settle, staging
+from facesent.sources.store import Installed, by_size, carry_over, free_name, install, recover_after_kill, staging
 
 
 @dataclass(frozen=True)
-class Plan:
+class RelabelPlan:
     """What decisions come to; names are relative to the data folder."""
 
     moves: Mapping[str, str]
@@ -48,19 +48,19 @@ class Plan:
         return bool(self.moves or self.drops)
 
 
-def preview(queue: Path, data_dir: Path) -> Plan:
+def preview(queue: Path, data_dir: Path) -> RelabelPlan:
     """What `relabel` would do; nothing is changed.
 
     Raises:
         DataError: as `relabel`.
         FilesError: the images are being changed.
     """
-    settle(data_dir)
+    recover_after_kill(data_dir)
     with images_in_use(data_dir):
         return plan(data_dir, expanded(read_decisions(queue), data_dir), read_record(record_of(queue)))
 
 
-def relabel(queue: Path, data_dir: Path) -> tuple[Plan, Installed | None]:
+def relabel(queue: Path, data_dir: Path) -> tuple[RelabelPlan, Installed | None]:
     """Move and drop images as ``queue`` says, bring ``metadata.csv`` in line, and put the result under DVC.
 
     What was applied is added to the record beside ``queue``.
@@ -134,7 +134,7 @@ def _is_to_do(row: Decision, image: ImageFile | None) -> bool:
     return row.choice not in (KEEP, label_of(row.file_name)) and _trouble(image, row.sha256) is None
 
 
-def plan(data_dir: Path, decisions: Sequence[Decision], applied: Iterable[Applied] = ()) -> Plan:
+def plan(data_dir: Path, decisions: Sequence[Decision], applied: Iterable[Applied] = ()) -> RelabelPlan:
     """Check every decision and work out the names.
 
     A decision that ``applied`` holds is done if the image is no longer there as it was; after an undo it is, and the
@@ -157,7 +157,7 @@ def plan(data_dir: Path, decisions: Sequence[Decision], applied: Iterable[Applie
     drops = tuple(sorted(row.file_name for row in open_ if row.choice == DROP))
     staying = {row.sha256: row.file_name for row in open_ if row.choice != DROP}
     names = {row.file_name: moves.get(row.file_name, row.file_name) for row in open_} | dict.fromkeys(drops, "")
-    return Plan(
+    return RelabelPlan(
         moves=moves,
         drops=drops,
         heirs={row.file_name: staying[row.sha256] for row in open_ if row.choice == DROP and row.sha256 in staying},
@@ -183,7 +183,7 @@ def _not_done(
     return [row for row in decisions if not is_done(row)]
 
 
-def build(intended: Plan, data_dir: Path, incoming: Path) -> None:
+def build(intended: RelabelPlan, data_dir: Path, incoming: Path) -> None:
     """Make the new content of ``data_dir`` in the new folder ``incoming``, from links to its files where possible."""
     carry_over(data_dir, incoming, names=intended.moves, without=set(intended.drops))
     if (data_dir / METADATA).exists():
@@ -206,15 +206,15 @@ def _problems(decisions: Sequence[Decision], images: Mapping[str, ImageFile], cl
             yield f"row {row.row}: {row.file_name} {trouble}"
 
 
-def _trouble(image: ImageFile | None, content: str) -> str | None:
+def _trouble(image: ImageFile | None, expected: str) -> str | None:
     # Only names that were found in the data folder are ever opened: the file's could lead anywhere.
     if image is None:
         return "is not an image in the data folder"
     if image.refusal or image.stamp is None or Path(image.path).parent.is_symlink():
         return f"must not be changed: {image.refusal or 'a link'}"
-    if not content:
+    if not expected:
         return "has no sha256 to identify its content"
-    if sha256(Path(image.path)) != content:
+    if sha256(Path(image.path)) != expected:
         return "has changed since the queue was written"
     return None
 
@@ -253,7 +253,7 @@ def _conflicts(
                     yield new, place
 
 
-def _rewrite_metadata(intended: Plan, data_dir: Path, target: Path) -> None:
+def _rewrite_metadata(intended: RelabelPlan, data_dir: Path, target: Path) -> None:
     metadata = read_metadata(data_dir / METADATA, [image.name for image in image_files(data_dir)])
     kept = _inherited(intended, metadata)
     if kept != list(metadata.rows) or any(row["file_name"] in intended.moves for row in kept):
@@ -261,7 +261,7 @@ def _rewrite_metadata(intended: Plan, data_dir: Path, target: Path) -> None:
         metadata.write(target, [*renamed, *metadata.unmatched])
 
 
-def _inherited(intended: Plan, metadata: Metadata) -> list[Row]:
+def _inherited(intended: RelabelPlan, metadata: Metadata) -> list[Row]:
     """The rows of images that stay, with what only their dropped copies had: a group, a split, a source.
 
     Raises:

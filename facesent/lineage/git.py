@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from facesent.core.errors import FacesentError
-from facesent.core.surroundings import git_troubles
+from facesent.core.preflight import git_troubles
 from facesent.presets import presets, whole
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ SHORT_HASH = re.compile(r"[0-9a-f]{4,40}")
 # As many as one command line takes.
 _AT_ONCE = 10_000
 _DIGITS = 8
+# Of the folders that checkouts are in.
+_PREFIX = "reproduce-"
 
 
 class LineageError(FacesentError):
@@ -154,9 +156,6 @@ def changed_files(root: Path) -> list[str]:
     """Files that git knows, in the whole repository, and that have changed since the last commit."""
     repository = open_repository(root)
     return repository.git.diff("HEAD", "--name-only").splitlines() if repository else []
-
-
-_PREFIX = "reproduce-"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import yaml
 
 from facesent.core.nested import flatten, with_values
 from facesent.core.paths import Project
-from facesent.core.programs import Log, dvc, environment, run
+from facesent.core.programs import Log, child_environment, dvc, run
 from facesent.lineage.git import ReproductionError, apply, worktree
 from facesent.lineage.images import provide, share_cache
 from facesent.model.storage import model_sha256
@@ -28,6 +28,16 @@ _LEFT_ALONE = "sweep.space."
 # What would lead a command out of its folder: another repository, stage, store or flow.
 _FOREIGN = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "DVC_ROOT", "DVC_STAGE", "DVC_EXP_", "MLFLOW_", "FACESENT_")
 _COMMIT_FIRST = "Commit everything, then train and register it again: dvc repro --force && facesent promote"
+# Upstream of the weights; the tags in the order in which they come to bear.
+_SPLITS = ("train", "val")
+_SECTIONS = ("validate.", "split.", "model.", "train.")
+_TAGS = {
+    "weights_sha256": "pretrained weights",
+    "backend": "Keras backend",
+    "precision": "precision",
+    "packages": "packages",
+    "machine": "machine",
+}
 
 
 @dataclass(frozen=True)
@@ -168,7 +178,7 @@ def _link_pretrained_weights(project: Project, copy: Project) -> None:
 def _environment(project: Path, store: str) -> dict[str, str]:
     """Variables for programs that use the code in ``project``, and MLflow's tracking store at ``store``."""
     own = {"PYTHONPATH": str(project), "MLFLOW_TRACKING_URI": store, "MLFLOW_DISABLE_TELEMETRY": "true"}
-    return environment(own, without=_FOREIGN)
+    return child_environment(own, without=_FOREIGN)
 
 
 def _train(copy: Project, env: Mapping[str, str], report: Log) -> None:
@@ -185,18 +195,6 @@ def _compare(version: Version, record: RunRecord, copy: Project, store: str) -> 
     if again is None:
         return Reproduction(version.number, expected, received)
     return Reproduction(version.number, expected, received, differences(record, again), unrecorded(record, again))
-
-
-_SPLITS = ("train", "val")
-_SECTIONS = ("validate.", "split.", "model.", "train.")
-# In the order in which they come to bear.
-_TAGS = {
-    "weights_sha256": "pretrained weights",
-    "backend": "Keras backend",
-    "precision": "precision",
-    "packages": "packages",
-    "machine": "machine",
-}
 
 
 def differences(before: RunRecord, now: RunRecord) -> tuple[Mismatch, ...]:

@@ -26,15 +26,15 @@ class EmbeddingCache:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def known(self, contents: Collection[str]) -> Iterator[tuple[str, Embedding]]:
-        """Those of ``contents`` that are there."""
-        for content, stored in self._connection.execute("SELECT content, embedding FROM faces"):
-            if content in contents:
-                yield content, np.frombuffer(stored, np.float16)
+    def known(self, sha256s: Collection[str]) -> Iterator[tuple[str, Embedding]]:
+        """Those of ``sha256s`` that are there."""
+        for sha256, stored in self._connection.execute("SELECT content, embedding FROM faces"):
+            if sha256 in sha256s:
+                yield sha256, np.frombuffer(stored, np.float16)
 
-    def add(self, contents: Sequence[str], embeddings: Embedding) -> None:
+    def add(self, sha256s: Sequence[str], embeddings: Embedding) -> None:
         """Keep ``embeddings``, ``(n, d)``; what is kept stays, also if the process is killed."""
-        rows = [(content, row.tobytes()) for content, row in zip(contents, embeddings, strict=True)]
+        rows = [(sha256, row.tobytes()) for sha256, row in zip(sha256s, embeddings, strict=True)]
         with self._connection:
             self._connection.executemany("INSERT OR REPLACE INTO faces VALUES (?, ?)", rows)
 
@@ -60,14 +60,14 @@ def opened(path: Path | None, network: str) -> Iterator[EmbeddingCache]:
         yield EmbeddingCache(connection)
 
 
-def forget(path: Path, contents: Collection[str]) -> None:
-    """Forget the embeddings of these contents; a file that is damaged is removed."""
-    _forget(path, lambda content: content in contents)
+def forget(path: Path, sha256s: Collection[str]) -> None:
+    """Forget the embeddings of these images; a file that is damaged is removed."""
+    _forget(path, lambda sha256: sha256 in sha256s)
 
 
-def forget_others(path: Path, contents: Collection[str]) -> None:
-    """Forget the embeddings of all but these contents; a file that is damaged is removed."""
-    _forget(path, lambda content: content not in contents)
+def forget_others(path: Path, sha256s: Collection[str]) -> None:
+    """Forget the embeddings of all but these images; a file that is damaged is removed."""
+    _forget(path, lambda sha256: sha256 not in sha256s)
 
 
 def _forget(path: Path, gone: Callable[[str], bool]) -> None:

@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from facesent.core.console import Progress
+from facesent.core.console import NO_PROGRESS, Progress
 from facesent.core.errors import FacesentError
 from facesent.images.reading import Pixels, read_images
 from facesent.model.architectures.build import build
@@ -63,7 +63,7 @@ def embeddings(
     files: Mapping[str, Path],
     weights: Path,
     cache: Path | None,
-    progress: Progress | None = None,
+    progress: Progress = NO_PROGRESS,
 ) -> NDArray[np.float32]:
     """The embeddings of faces, ``(n, d)``; those that the cache knows are not computed again.
 
@@ -76,20 +76,19 @@ def embeddings(
     Raises:
         FacesentError: the weights are not there or others, or an image cannot be read any more.
     """
-    contents, wanted = list(files), set(files)
+    sha256s, wanted = list(files), set(files)
     with opened(cache, f"{catalogue.source_named(NETWORK).sha256} {SIDE}") as store:
         found = dict(store.known(wanted))
-        missing = [content for content in contents if content not in found]
+        missing = [sha256 for sha256 in sha256s if sha256 not in found]
         embed: Embed | None = None
         for start in range(0, len(missing), _KEPT):
             chunk = missing[start : start + _KEPT]
             embed = embed or identity_network(weights)
-            made = embed(read_images([files[content] for content in chunk], SIDE))
+            made = embed(read_images([files[sha256] for sha256 in chunk], SIDE))
             store.add(chunk, made)
             found |= zip(chunk, made, strict=True)
-            if progress:
-                progress(len(found), len(contents))
-    matrix = np.empty((len(contents), len(found[contents[0]])), np.float32)
-    for row, content in enumerate(contents):
-        matrix[row] = found[content]
+            progress(len(found), len(sha256s))
+    matrix = np.empty((len(sha256s), len(found[sha256s[0]])), np.float32)
+    for row, sha256 in enumerate(sha256s):
+        matrix[row] = found[sha256]
     return matrix

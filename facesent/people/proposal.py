@@ -85,9 +85,9 @@ def propose(manifest: pd.DataFrame, data_dir: Path, embeddings: Embeddings) -> P
     unreadable, present = len(manifest) - len(images), tuple(image_files(data_dir))
     if (images["before"] != "").all():
         return Proposal(images.assign(group=images["before"]), present, unreadable, (), 0)
-    contents = images.sort_values(["sha256", "file_name"]).groupby("sha256")
-    first = contents.agg(file_name=("file_name", "first"), images=("file_name", "size"), group=("before", "max"))
-    files = {str(content): data_dir / name for content, name in first["file_name"].items()}
+    by_sha256 = images.sort_values(["sha256", "file_name"]).groupby("sha256")
+    first = by_sha256.agg(file_name=("file_name", "first"), images=("file_name", "size"), group=("before", "max"))
+    files = {str(sha256): data_dir / name for sha256, name in first["file_name"].items()}
     names, numbers = np.unique(first["group"].to_numpy(dtype=np.str_), return_inverse=True)
     known = np.where(names[numbers] == "", -1, numbers).astype(np.int64)
     found = group_faces(
@@ -102,7 +102,7 @@ def propose(manifest: pd.DataFrame, data_dir: Path, embeddings: Embeddings) -> P
 
 
 def known_people(manifest: pd.DataFrame, data_dir: Path) -> tuple[dict[str, Path], Numbers]:
-    """The contents of people that somebody named, and the number of each one's person.
+    """The images of people that somebody named, by their SHA-256, and the number of each one's person.
 
     Raises:
         DataError: nobody has two photos.
@@ -113,18 +113,18 @@ def known_people(manifest: pd.DataFrame, data_dir: Path) -> tuple[dict[str, Path
         raise DataError(
             f"Expected people with several photos in the column group of {data_dir / METADATA}. Received: none."
         )
-    files = {content: data_dir / name for content, name in zip(named["sha256"], named["file_name"], strict=True)}
+    files = {sha256: data_dir / name for sha256, name in zip(named["sha256"], named["file_name"], strict=True)}
     return files, pd.factorize(named["group"])[0].astype(np.int64)
 
 
-def _named(contents: pd.DataFrame) -> pd.Series:
-    """The group of each content, sorted by hash: of its label's group that is there, a new one, or "" for one alone."""
-    named = contents["group"].groupby(contents["label"]).transform("max")
-    taken = set(contents["group"])
-    for _, rows in contents[named == ""].groupby("label"):
+def _named(images: pd.DataFrame) -> pd.Series:
+    """The group of each image, sorted by SHA-256: of its label's group that is there, a new one, or "" for one alone."""
+    named = images["group"].groupby(images["label"]).transform("max")
+    taken = set(images["group"])
+    for _, rows in images[named == ""].groupby("label"):
         if len(rows) > 1:
-            # Of a content, no number: two copies of a project find one name for one group, and none is given again.
-            fresh = (f"{PROPOSED}{content[:_DIGITS]}" for content in rows.index)
+            # Of a hash, no number: two copies of a project find one name for one group, and none is given again.
+            fresh = (f"{PROPOSED}{sha256[:_DIGITS]}" for sha256 in rows.index)
             named[rows.index] = next(name for name in fresh if name not in taken)
     return named
 

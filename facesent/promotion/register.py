@@ -68,9 +68,8 @@ def register(project: Project) -> Candidate:
         if version is None:
             tags = _version_tags(project, recorded.run_id)
             version = versions.create_version(recorded.model, identity, tags)
-        card = project.evaluate / "model_card.md"
-        if card.is_file():
-            versions.describe_version(version, description(card.read_text(encoding="utf-8")))
+        if project.model_card.is_file():
+            versions.describe_version(version, description(project.model_card.read_text(encoding="utf-8")))
         versions.set_alias(CHALLENGER, version)
     return Candidate(version, recorded.run_id, sha256, created)
 

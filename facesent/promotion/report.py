@@ -78,10 +78,10 @@ def _lineage(candidate: Candidate) -> dict[str, str]:
 
 def _write_page(project: Project, judgement: Judgement) -> Path:
     """Beside the verdict."""
-    stored = project.evaluate / "report.json"
+    stored = project.report
     if not stored.is_file():
         raise FacesentError(f"Expected the report of the stage evaluate. Received: no {stored}. Run: dvc repro")
-    page = project.verdict.with_name("report.html")
+    page = project.judged_page
     page.parent.mkdir(parents=True, exist_ok=True)
     try:
         written = Report.from_json(stored.read_bytes())

@@ -12,9 +12,9 @@ from typing import ParamSpec, TypeVar
 from urllib.parse import quote
 
 from facesent.core import certificates, object_storage
-from facesent.core.environment import settle
+from facesent.core.environment import prepare_process
 from facesent.core.errors import TrackingError
-from facesent.core.surroundings import Trouble
+from facesent.core.trouble import Trouble, refuse
 from facesent.registry.addresses import check_folder, make_relative
 from facesent.registry.credentials import encoding_troubles, move_credentials, without_credentials
 from facesent.registry.postgres import check_reachable, driver_troubles, name_driver, other_driver_troubles
@@ -48,7 +48,7 @@ _SETTINGS = {
 
 def prepare() -> None:
     """Set what MLflow reads when it is imported, where the user has not; for a process's entry point."""
-    settle()
+    prepare_process()
     os.environ["MLFLOW_TRACKING_URI"] = os.environ.get("MLFLOW_TRACKING_URI") or LOCAL_STORE
     move_credentials(os.environ)
     for name, value in _SETTINGS.items():
@@ -119,8 +119,7 @@ def mlflow_answers(*, makes_store: bool = True) -> Iterator[None]:
     from sqlalchemy.exc import SQLAlchemyError
 
     check_folder()
-    for trouble in chain(file_troubles(), server_troubles()):
-        raise TrackingError(f"{trouble.subject}: {trouble.what}. {trouble.advice}")
+    refuse(chain(file_troubles(), server_troubles()), TrackingError)
     try:
         check_reachable()
         if makes_store:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, MutableMapping
 from urllib.parse import unquote, urlsplit
 
-from facesent.core.surroundings import Trouble
+from facesent.core.trouble import Trouble
 
 _USER_AND_PASSWORD = re.compile(r"(?<=://)[^/\s]*@")
 # A database's may hold a slash, by which an address of the web ends its host.

@@ -6,8 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
+from facesent.core.dvc_files import md5_of
 from facesent.core.paths import Project
 from facesent.model.processor import describe_cpu
 from facesent.params import Params, load_params
@@ -80,11 +79,7 @@ def preset_of(project: Project) -> str:
 
 def data_md5(project: Project) -> str | None:
     """DVC's hash of ``data/``, from ``data.dvc``."""
-    try:
-        pointer = yaml.safe_load(project.data_pointer.read_text(encoding="utf-8"))
-        return str(pointer["outs"][0]["md5"])
-    except (FileNotFoundError, KeyError, TypeError):
-        return None
+    return md5_of(project.data_pointer)
 
 
 def _git_state(root: Path) -> dict[str, str]:

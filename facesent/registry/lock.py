@@ -27,16 +27,13 @@ def alone_with_registry() -> Iterator[None]:
         FacesentError: if another one keeps the lock for minutes.
     """
     path = _lock_file()
-
-    def refuse() -> None:
-        raise FacesentError(
-            f"Expected to be the only one to move the registry's aliases. Received: for {_MOST_SECONDS} s another "
-            f"process has held {path}. Wait until it has ended, or end it."
-        )
-
+    busy = FacesentError(
+        f"Expected to be the only one to move the registry's aliases. Received: for {_MOST_SECONDS} s another process "
+        f"has held {path}. Wait until it has ended, or end it."
+    )
     with ExitStack() as held:
         try:
-            held.enter_context(locked(path, refuse, seconds=_MOST_SECONDS))
+            held.enter_context(locked(path, busy, seconds=_MOST_SECONDS))
         except OSError as error:
             # As in a server's container, which may write its log alone: the history keeps promoters in order there.
             if error.errno not in _NOT_WRITABLE:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, MutableMapping
 from functools import cache
 from importlib.util import find_spec
 
-from facesent.core.surroundings import Trouble
+from facesent.core.trouble import Trouble
 
 _ADDRESS = re.compile(r"postgres(?:ql)?(?:\+(?P<driver>\w+))?://")
 # What MLflow takes too.

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from facesent.core.errors import TrackingError
 from facesent.core.files import locked, replaced
-from facesent.core.surroundings import Trouble
+from facesent.core.trouble import Trouble
 from facesent.registry.addresses import sqlite_file
 
 # Another process makes its tables in seconds.
@@ -42,14 +42,11 @@ def create_store() -> None:
     database = sqlite_file()
     if database is None or database.exists() or not database.parent.is_dir():
         return
-
-    def refuse() -> None:
-        raise TrackingError(
-            f"Expected to make {database}. Received: for {_MOST_SECONDS} s another process has held {database}.lock. "
-            "Wait until it has ended, or end it."
-        )
-
-    with locked(Path(f"{database}.lock"), refuse, seconds=_MOST_SECONDS):
+    busy = TrackingError(
+        f"Expected to make {database}. Received: for {_MOST_SECONDS} s another process has held {database}.lock. "
+        "Wait until it has ended, or end it."
+    )
+    with locked(Path(f"{database}.lock"), busy, seconds=_MOST_SECONDS):
         if not database.exists():
             _make(database)
 

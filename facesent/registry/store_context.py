@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from facesent.core.surroundings import is_project, refuse, require_project
+from facesent.core.project import is_project, require_project
+from facesent.core.trouble import refuse
 from facesent.registry.client import address_troubles, named_store, prepare
 
 _VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from facesent.core.surroundings import Trouble
+from facesent.core.trouble import Trouble
 
 _SECONDS = 5
 _OLDEST = 3

@@ -58,7 +58,7 @@ _NOT_OF_A_MODEL = (
 def message_of(error: Exception) -> str:
     """The whole line, without credentials."""
     for trouble in address_troubles():
-        return f"{trouble.subject}: {trouble.what}. {trouble.advice}"
+        return str(trouble)
     said = without_credentials(object_storage.in_words(error)).strip()
     if page := _PAGE.search(said):
         said = f"a web page{f' with error code {page[1]}' if page[1] else ''}, which is not an answer from MLflow"

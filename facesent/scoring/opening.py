@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from facesent.core.console import Progress
+from facesent.core.console import NO_PROGRESS, Progress
 from facesent.scoring.errors import ScoringError
 from facesent.scoring.photos import is_remote
-from facesent.scoring.plan import Plan, Version, Wanted, check, make_plan, plan_of
+from facesent.scoring.plan import PlannedVersion, ScoringPlan, Wanted, check, make_plan, plan_of
 
 
 def target_folder(target: str) -> Path:
@@ -25,7 +25,7 @@ def target_folder(target: str) -> Path:
     return Path(target).absolute()
 
 
-def open_answers(target: Path, wanted: Wanted, version: str | None, progress: Progress | None = None) -> Plan:
+def open_answers(target: Path, wanted: Wanted, version: str | None, progress: Progress = NO_PROGRESS) -> ScoringPlan:
     """Read the plan of a folder of answers, or make it.
 
     Args:
@@ -52,11 +52,11 @@ def open_answers(target: Path, wanted: Wanted, version: str | None, progress: Pr
 
 
 @contextmanager
-def _version(name: str | None) -> Iterator[Version]:
+def _version(name: str | None) -> Iterator[PlannedVersion]:
     from facesent.registry.client import mlflow_answers
     from facesent.registry.packaging import min_confidence_of
     from facesent.registry.versions import model_uri, version_files, version_named
 
     number = version_named(name).number
     with mlflow_answers(), version_files(number) as (model, labels):
-        yield Version(number, model, labels, min_confidence_of(model_uri(number)))
+        yield PlannedVersion(number, model, labels, min_confidence_of(model_uri(number)))

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from facesent.asking.answers import Wish
-from facesent.core.console import Progress
+from facesent.core.console import NO_PROGRESS, Progress
 from facesent.core.cropping import DEFAULT_CROP, Crop
 from facesent.core.files import DRAFT, locked, replaced
 from facesent.model.storage import load_labels, model_sha256
@@ -56,7 +56,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Version:
+class PlannedVersion:
     """A version of the model.
 
     Attributes:
@@ -73,7 +73,7 @@ class Version:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ScoringPlan:
     """What is decided for a folder of answers.
 
     Attributes:
@@ -120,7 +120,7 @@ class Plan:
         return json.dumps(asdict(self), ensure_ascii=False, indent=1) + "\n"
 
 
-def plan_of(target: Path) -> Plan | None:
+def plan_of(target: Path) -> ScoringPlan | None:
     """The plan of a folder of answers; None where there is none yet.
 
     Raises:
@@ -128,7 +128,7 @@ def plan_of(target: Path) -> Plan | None:
     """
     path = target / _FOLDER / _PLAN
     try:
-        return Plan(**json.loads(path.read_text(encoding="utf-8")))
+        return ScoringPlan(**json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
     except (ValueError, TypeError):
@@ -137,7 +137,7 @@ def plan_of(target: Path) -> Plan | None:
         ) from None
 
 
-def check(planned: Plan, wanted: Wanted, target: Path) -> None:
+def check(planned: ScoringPlan, wanted: Wanted, target: Path) -> None:
     """Refuse a run that wants anything else than was planned.
 
     Raises:
@@ -153,7 +153,7 @@ def check(planned: Plan, wanted: Wanted, target: Path) -> None:
             )
 
 
-def make_plan(target: Path, wanted: Wanted, version: Version, progress: Progress | None = None) -> Plan:
+def make_plan(target: Path, wanted: Wanted, version: PlannedVersion, progress: Progress = NO_PROGRESS) -> ScoringPlan:
     """List the photos, copy the version, and write down what is decided.
 
     Args:
@@ -174,7 +174,7 @@ def make_plan(target: Path, wanted: Wanted, version: Version, progress: Progress
         with replaced(folder / name) as draft:
             shutil.copyfile(source, draft)
     confidence = version.min_confidence if wanted.min_confidence is None else wanted.min_confidence
-    plan = Plan(
+    plan = ScoringPlan(
         source=wanted.source,
         version=version.number,
         crop=wanted.crop or DEFAULT_CROP,
@@ -200,7 +200,7 @@ def labels_of(target: Path) -> list[str]:
     return load_labels(target / _FOLDER / _LABELS)
 
 
-def model_of(target: Path, plan: Plan) -> tuple[Path, Path]:
+def model_of(target: Path, plan: ScoringPlan) -> tuple[Path, Path]:
     """Weights and labels of the version that answers.
 
     Raises:
@@ -224,14 +224,11 @@ def alone(target: Path) -> Iterator[None]:
     """
     if plan_of(target) is None:
         _require_empty(target)
-
-    def refuse() -> None:
-        raise ScoringError(
-            f"Expected {target} for this run alone. Received: another run writes to it. Wait until it has ended."
-        )
-
+    busy = ScoringError(
+        f"Expected {target} for this run alone. Received: another run writes to it. Wait until it has ended."
+    )
     # One that was killed a moment ago may take another to be gone.
-    with locked(target / _FOLDER / ".lock", refuse, seconds=_SECONDS_TO_BE_GONE):
+    with locked(target / _FOLDER / ".lock", busy, seconds=_SECONDS_TO_BE_GONE):
         for folder in (target, target / _FOLDER):
             for draft in folder.glob(f"{DRAFT}*"):
                 shutil.rmtree(draft, ignore_errors=True)
@@ -247,7 +244,7 @@ def _require_empty(target: Path) -> None:
         )
 
 
-def _write_list(names: Iterable[str], path: Path, size: int, progress: Progress | None) -> tuple[int, str]:
+def _write_list(names: Iterable[str], path: Path, size: int, progress: Progress) -> tuple[int, str]:
     """Write a row group a shard, and give how many photos there are and the hash of their names."""
     count, digest, left = 0, hashlib.sha256(), iter(names)
     with (
@@ -259,6 +256,5 @@ def _write_list(names: Iterable[str], path: Path, size: int, progress: Progress 
             writer.write_table(pa.table({"name": shard}, _LIST), row_group_size=size)
             digest.update(b"\0".join([*shard, b""]))
             count += len(shard)
-            if progress:
-                progress(count, 0)
+            progress(count, 0)
     return count, digest.hexdigest()

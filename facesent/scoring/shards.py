@@ -18,7 +18,7 @@ from facesent.images.reading import ImageError
 from facesent.scoring.answers import Row, named_answers
 from facesent.scoring.errors import ScoringError
 from facesent.scoring.photos import check_source
-from facesent.scoring.plan import Plan, labels_of, model_of, names_of, plan_of
+from facesent.scoring.plan import ScoringPlan, labels_of, model_of, names_of, plan_of
 from facesent.scoring.tables import Rows, write_parquet
 
 if TYPE_CHECKING:
@@ -53,12 +53,12 @@ def path_of(target: Path, number: int) -> Path:
     return target / f"shard-{number:05d}.parquet"
 
 
-def shards_of(target: Path, plan: Plan) -> Iterator[Shard]:
+def shards_of(target: Path, plan: ScoringPlan) -> Iterator[Shard]:
     """All shards, by their files' footers; what is missing, broken, or of another plan is to be done."""
     return (Shard(number, counts_of(target, plan, number)) for number in range(plan.shards))
 
 
-def counts_of(target: Path, plan: Plan, number: int) -> Counter[str] | None:
+def counts_of(target: Path, plan: ScoringPlan, number: int) -> Counter[str] | None:
     """The answers of a finished shard, counted by label; None where it is to be done."""
     try:
         footer = pq.read_metadata(path_of(target, number))
@@ -70,7 +70,7 @@ def counts_of(target: Path, plan: Plan, number: int) -> Counter[str] | None:
         return None
 
 
-def finished(target: Path, plan: Plan, number: int) -> Counter[str]:
+def finished(target: Path, plan: ScoringPlan, number: int) -> Counter[str]:
     """The answers of a shard that has just been done, counted by label.
 
     Raises:
@@ -126,7 +126,7 @@ def score(root: Path, target: Path, number: int, unwanted: Callable[[], bool] = 
     write(found, target, plan, number)
 
 
-def write(found: Rows, target: Path, plan: Plan, number: int) -> None:
+def write(found: Rows, target: Path, plan: ScoringPlan, number: int) -> None:
     """Write the file of a shard, whole or not at all; its footer says what is in it.
 
     Args:
@@ -140,14 +140,14 @@ def write(found: Rows, target: Path, plan: Plan, number: int) -> None:
     write_parquet(found, labels_of(target), plan.version, path_of(target, number), notes)
 
 
-def _classifier(target: Path, plan: Plan) -> "Classifier":
+def _classifier(target: Path, plan: ScoringPlan) -> "Classifier":
     """One a process, that its threads share; the first of them loads it."""
     with _loading:
         return _load(target, plan)
 
 
 @lru_cache(maxsize=1)
-def _load(target: Path, plan: Plan) -> "Classifier":
+def _load(target: Path, plan: ScoringPlan) -> "Classifier":
     from facesent.prediction.classifier import Classifier
 
     return Classifier.load(*model_of(target, plan))

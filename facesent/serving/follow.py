@@ -8,12 +8,12 @@ from tempfile import TemporaryDirectory
 
 from facesent.serving.address import Address, url_of
 from facesent.serving.gateway.settings import GatewaySettings, LogSettings
-from facesent.serving.releases import Registry
+from facesent.serving.releases import Releases
 from facesent.serving.settings import Server
 
 
 def serve(
-    address: Address, workers: int, bounds: Server, registry: Registry, log: Callable[[str], None],
+    address: Address, workers: int, bounds: Server, releases: Releases, log: Callable[[str], None],
     kept: LogSettings | None = None,
 ) -> int:  # fmt: skip
     """Serve until SIGTERM or Ctrl-C, which let it answer what it has; the exit status.
@@ -22,7 +22,7 @@ def serve(
         address: where.
         workers: processes for a version.
         bounds: of requests.
-        registry: what is to be served.
+        releases: what is to be served.
         log: takes a line about each change.
         kept: of the answers; None for nothing.
 
@@ -37,7 +37,7 @@ def serve(
         # Read when the library is imported, which these two do.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
         from facesent.serving.fleet import Fleet
-        from facesent.serving.follower import Follower
+        from facesent.serving.rollout import RolloutController
         from facesent.serving.state import StateFile
 
         settings = GatewaySettings(
@@ -49,6 +49,6 @@ def serve(
             log=kept,
             state_file=str(folder / "state.json"),
         )
-        fleet = Fleet(listener, settings, workers, registry.fetch, folder, log)
+        fleet = Fleet(listener, settings, workers, releases.fetch, folder, log)
         state = StateFile(Path(settings.state_file), log)
-        return asyncio.run(Follower(url_of(listener), fleet, registry, bounds, state, log).run())
+        return asyncio.run(RolloutController(url_of(listener), fleet, releases, bounds, state, log).run())

@@ -1,22 +1,20 @@
 """What a version answered when it was tried: it has to answer the same wherever it is served."""
 
 import base64
-import io
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
 
 from PIL import Image
 
+from facesent.core.pictures import encoded
 from facesent.registry import runs, versions
 from facesent.registry.artifacts import QUESTIONS, of_version
 from facesent.registry.client import mlflow_answers
 from facesent.registry.versions import RegistryError
+from facesent.serving.client import Client, SilenceError, photos_body
 from facesent.serving.tolerance import TOLERANCE
-
-_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ def questions_of(version: int) -> Questions:
     run_id = versions.run_of(version)
     text = runs.read_text(run_id, of_version(QUESTIONS, version)) if run_id else None
     if not text:
-        return Questions([as_png(Image.new("RGB", (64, 64), "grey"))], [{}])
+        return Questions([encoded(Image.new("RGB", (64, 64), "grey"))], [{}])
     try:
         return Questions.from_json(text)
     except (ValueError, KeyError, TypeError) as error:
@@ -68,13 +66,6 @@ def questions_of(version: int) -> Questions:
             f"Expected version {version}'s answers to its canary. Received: a damaged file ({error}). Try it again: "
             "facesent promote"
         ) from None
-
-
-def as_png(image: Image.Image) -> bytes:
-    """The file of a picture."""
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def wrong_answer(port: int, questions: Questions, headers: Mapping[str, str]) -> str | None:
@@ -87,28 +78,23 @@ def wrong_answer(port: int, questions: Questions, headers: Mapping[str, str]) ->
         questions: what to ask.
         headers: to send along, such as a token.
     """
-    with closing(HTTPConnection("127.0.0.1", port, timeout=_SECONDS)) as connection:
+    with closing(Client(port, headers)) as client:
         for photo, expected in zip(questions.photos, questions.probabilities, strict=True):
-            if wrong := _wrong(connection, photo, expected, headers):
+            if wrong := _wrong(client, photo, expected):
                 return wrong
     return None
 
 
-def _wrong(
-    connection: HTTPConnection, photo: bytes, expected: Mapping[str, float], headers: Mapping[str, str]
-) -> str | None:
-    body = json.dumps({"inputs": {"image": [base64.b64encode(photo).decode()]}})
+def _wrong(client: Client, photo: bytes, expected: Mapping[str, float]) -> str | None:
     try:
-        connection.request("POST", "/invocations", body, {"Content-Type": "application/json", **headers})
-        response = connection.getresponse()
-        text = response.read()
-    except (OSError, HTTPException) as error:
-        return f"Expected an answer for a photo. Received: {type(error).__name__}: {error}"
+        reply = client.ask(photos_body([photo]))
+    except SilenceError as silence:
+        return f"Expected an answer for a photo. Received: {silence}"
     try:
-        (answer,) = json.loads(text)["predictions"]
+        (answer,) = reply.predictions()
         differences = [abs(answer["probabilities"][label] - value) for label, value in expected.items()]
     except (ValueError, KeyError, TypeError):
-        return f"Expected an answer for a photo. Received: {response.status} {text[:300]!r}"
+        return f"Expected an answer for a photo. Received: {reply}"
     if not all(difference <= TOLERANCE for difference in differences):
         return f"Expected the probabilities from its canary. Received: a difference of {max(differences):.3g}."
     return None

@@ -1,9 +1,9 @@
 """What ``facesent serve`` gets from the registry, and may ask it for."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from facesent.evaluation.intervals import Estimate
 from facesent.serving.questions import Questions
@@ -22,18 +22,17 @@ class Release:
     questions: Questions
 
 
-@dataclass(frozen=True)
-class Registry:
-    """The registry, and the log of answers; all may take a while and raise ``FacesentError``.
+class Releases(Protocol):
+    """The registry, and the log of answers; all may take a while and raise ``FacesentError``."""
 
-    Attributes:
-        wanted: the number of the version to serve now.
-        fetch: gets a version into an empty folder.
-        audited: how often a version was right since a moment; None where nothing is known.
-        roll_back: moves the alias from a version to another one, and writes down why.
-    """
+    def wanted(self) -> int:
+        """The number of the version to serve now."""
 
-    wanted: Callable[[], int]
-    fetch: Callable[[int, Path], Release]
-    audited: Callable[[int, datetime], Estimate | None]
-    roll_back: Callable[[int, int, str], None]
+    def fetch(self, version: int, folder: Path) -> Release:
+        """Get a version into an empty folder."""
+
+    def audited(self, version: int, since: datetime) -> Estimate | None:
+        """How often a version was right since a moment; None where nothing is known."""
+
+    def roll_back(self, version: int, to: int, why: str) -> None:
+        """Move the alias from a version to another one, and write down why."""

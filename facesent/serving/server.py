@@ -1,7 +1,6 @@
 """The server that ``mlflow models serve`` starts, for the length of a block; it can get ready before that."""
 
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,10 +15,9 @@ from typing import IO
 import psutil
 
 from facesent.core.errors import FacesentError
-from facesent.core.programs import Process, Standby, environment, members, process_group, tell
+from facesent.core.ports import HOST, free_port
+from facesent.core.programs import Process, Standby, child_environment, members, process_group, tell
 from facesent.serving import server_log
-
-HOST = "127.0.0.1"
 
 PROGRAM = Path(__file__).with_name("mlflow_server.py")
 _START_SECONDS = 300.0
@@ -89,20 +87,17 @@ def standby() -> Standby[ModelServer]:
 
 
 @contextmanager
-def served(
-    uri: str, *, waiting: Standby[ModelServer] | None = None, start_seconds: float = _START_SECONDS
-) -> Iterator[ModelServer]:
+def served(uri: str, *, waiting: Standby[ModelServer] | None = None) -> Iterator[ModelServer]:
     """Serve a model while the block runs; nothing of the server outlives it, nor this process if that is killed.
 
     Args:
         uri: MLflow's, such as ``models:/facesent/3``.
         waiting: where one may be ready.
-        start_seconds: it has to answer within.
 
     Raises:
-        ServerError: it did not.
+        ServerError: it did not answer in time.
     """
-    deadline = time.monotonic() + start_seconds
+    deadline = time.monotonic() + _START_SECONDS
     with ExitStack() as stack:
         for start in range(_STARTS):
             try:
@@ -117,7 +112,7 @@ def served(
 @contextmanager
 def _started(uri: str, waiting: Standby[ModelServer], deadline: float) -> Iterator[ModelServer]:
     with waiting.taken() as begun:
-        server = replace(begun, port=_free_port())
+        server = replace(begun, port=free_port())
         tell(server.process, {"uri": uri, "host": HOST, "port": server.port})
         _wait_until_ready(server, uri, deadline)
         yield server
@@ -129,16 +124,10 @@ def _begun() -> Iterator[ModelServer]:
     with (
         tempfile.TemporaryFile() as log,
         process_group(
-            [sys.executable, "-P", str(PROGRAM)], Path(), environment(), lifeline=True, stdout=log
+            [sys.executable, "-P", str(PROGRAM)], Path(), child_environment(), lifeline=True, stdout=log
         ) as process,
     ):
         yield ModelServer(0, process, log)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_until_ready(server: ModelServer, uri: str, deadline: float) -> None:

@@ -11,7 +11,7 @@ from socket import socket
 from typing import Any
 
 from facesent.core.errors import FacesentError
-from facesent.core.programs import environment
+from facesent.core.programs import child_environment
 from facesent.serving.gateway.settings import GatewaySettings
 
 _GATEWAY = Path(__file__).with_name("gateway")
@@ -47,7 +47,7 @@ def worker_environment(scratch: Path, metrics: Path) -> dict[str, str]:
         metrics: where the processes of a server keep their counts.
     """
     variables = {"PROMETHEUS_MULTIPROC_DIR": str(metrics), "TMPDIR": str(scratch), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    return environment(variables)
+    return child_environment(variables)
 
 
 class WorkerError(FacesentError):

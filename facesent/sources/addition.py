@@ -67,13 +67,13 @@ def add(new: Path, data_dir: Path, incoming: Path) -> Added:
     known, conflicts = [], []
     for image in images:
         file = new / image.name
-        content, same = taken.alike(file)
-        if file.parent.name in [other.parent.name for other in same] or photos.known(image.name, content):
+        digest, same = taken.alike(file)
+        if file.parent.name in [other.parent.name for other in same] or photos.known(image.name, digest):
             known.append(image.name)
             if there := [other for other in same if other.parent == data_dir / file.parent.name]:
                 present[image.name] = _name_of(there[0])
             continue
-        renamed[image.name] = name = taken.take(file, content)
+        renamed[image.name] = name = taken.take(file, digest)
         carry(file, incoming / name, link=True)
         conflicts += [(name, _name_of(other)) for other in same[:1]]
     _join_metadata(new, data_dir, incoming, renamed, present)
@@ -89,13 +89,13 @@ class _Taken:
         self._hash_of = cache(sha256)
 
     def alike(self, file: Path) -> tuple[str, list[Path]]:
-        """The hash of a new image's content, and the files that have it too."""
-        content, others = self._hash_of(file), self._of_size.get(file.stat().st_size, ())
-        return content, [other for other in others if self._hash_of(other) == content]
+        """The SHA-256 of a new image, and the files that have it too."""
+        digest, others = self._hash_of(file), self._of_size.get(file.stat().st_size, ())
+        return digest, [other for other in others if self._hash_of(other) == digest]
 
-    def take(self, file: Path, content: str) -> str:
+    def take(self, file: Path, digest: str) -> str:
         """Count a new image in; the name that it gets."""
-        name = free_name(_name_of(file), content, self._names)
+        name = free_name(_name_of(file), digest, self._names)
         self._names.add(folded(name))
         self._of_size.setdefault(file.stat().st_size, []).append(file)
         return name
@@ -134,11 +134,11 @@ class _Photos:
         whole = [image for image in here if sources and image.name not in self._here and not image.refusal]
         self._whole = {(label_of(image.name), sha256(data_dir / image.name)) for image in whole}
 
-    def known(self, name: str, content: str) -> bool:
+    def known(self, name: str, digest: str) -> bool:
         """Whether a new image is."""
         if source := self._sources.get(name):
             return self._here.get(name) == source or (label_of(name), source) in self._whole
-        return (label_of(name), content) in self._cut
+        return (label_of(name), digest) in self._cut
 
 
 def _sources(folder: Path, images: Sequence[ImageFile]) -> dict[str, str]:

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from facesent.core.errors import DataError
+from facesent.core.files import require_room
 
 _ENCRYPTED = 0x1
 _UTF8 = 0x800
 _WINDOWS = 0
 # The field with a name in Unicode.
 _NAME = 0x7075
+# What zipfile and its decompressors raise on a file that is none, or no longer whole.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, UnicodeDecodeError)
 
 
 class DamagedArchiveError(DataError):
@@ -33,10 +36,6 @@ class Limits:
     ratio: int = 100
 
 
-# What zipfile and its decompressors raise on a file that is none, or no longer whole.
-_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, UnicodeDecodeError)
-
-
 def unpack(archive: Path, directory: Path, *, limits: Limits | None = None) -> list[str]:
     """Unpack ``archive`` into the new folder ``directory``.
 
@@ -50,8 +49,9 @@ def unpack(archive: Path, directory: Path, *, limits: Limits | None = None) -> l
 
     Raises:
         DamagedArchiveError: not a zip, or damaged.
-        DataError: too large for the disk, or with a member that is unsafe: an absolute path, a ``..``, a link, a
-            device, an encrypted one, a name in an unknown encoding, or one that occurs twice.
+        FilesError: too large for the disk.
+        DataError: a member is unsafe: an absolute path, a ``..``, a link, a device, an encrypted one, a name in an
+            unknown encoding, or one that occurs twice.
     """
     try:
         with zipfile.ZipFile(archive) as content:
@@ -59,7 +59,7 @@ def unpack(archive: Path, directory: Path, *, limits: Limits | None = None) -> l
             _correct_names(members, archive)
             _check(members, archive, limits or Limits())
             files = [member for member in members if not member.is_dir()]
-            _check_space(sum(member.file_size for member in files), directory.parent)
+            require_room(directory.parent, sum(member.file_size for member in files), "unpacking")
             directory.mkdir(parents=True)
             return [member.filename for member in files if not _write(content, member, directory)]
     except (*_DAMAGED, OSError) as error:
@@ -136,12 +136,6 @@ def _problem(member: zipfile.ZipInfo) -> str | None:
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "a link" if stat.S_ISLNK(kind) else "a device"
     return "encrypted" if member.flag_bits & _ENCRYPTED else None
-
-
-def _check_space(size: int, folder: Path) -> None:
-    free = shutil.disk_usage(folder).free
-    if size > free:
-        raise DataError(f"Expected {size / 1e6:.0f} MB of free disk space to unpack. Received: {free / 1e6:.0f} MB.")
 
 
 def _write(content: zipfile.ZipFile, member: zipfile.ZipInfo, directory: Path) -> bool:

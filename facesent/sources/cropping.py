@@ -1,7 +1,6 @@
 """Whole photos cut to their largest face on the way into ``data/``, as `facesent predict --crop largest` does it."""
 
 import hashlib
-import io
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path, PurePosixPath
@@ -9,9 +8,10 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from facesent.core.console import Progress
+from facesent.core.console import NO_PROGRESS, Progress
+from facesent.core.pictures import encoded
 from facesent.dataset.measure import photo_hashes
-from facesent.images.reading import ImageError, Pixels, read_content
+from facesent.images.reading import ImageError, read_content
 from facesent.images.threads import map_ahead
 from facesent.prediction.faces import largest_crop
 
@@ -36,7 +36,7 @@ def name_of_crop(name: str) -> str:
     return name if PurePosixPath(name).suffix.lower() in _JPEG else f"{name}.jpg"
 
 
-def cut_photos(photos: Mapping[str, Path], incoming: Path, progress: Progress | None = None) -> dict[str, Cut]:
+def cut_photos(photos: Mapping[str, Path], incoming: Path, progress: Progress = NO_PROGRESS) -> dict[str, Cut]:
     """Write the largest face of each photo below ``incoming``; the same bytes each time on one machine.
 
     Args:
@@ -55,8 +55,7 @@ def cut_photos(photos: Mapping[str, Path], incoming: Path, progress: Progress | 
     with closing(map_ahead(cut, photos.items())) as cuts:
         for name, each in zip(photos, cuts, strict=True):
             found[name] = each
-            if progress:
-                progress(len(found), len(photos))
+            progress(len(found), len(photos))
     return found
 
 
@@ -69,11 +68,5 @@ def _cut(photo: Path, target: Path) -> Cut:
     if face is None:
         return Cut("", "", NO_FACE)
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(_as_jpeg(face))
+    target.write_bytes(encoded(Image.fromarray(face), "JPEG", quality=_QUALITY, subsampling=_SUBSAMPLING))
     return Cut(hashlib.sha256(content).hexdigest(), phash, "")
-
-
-def _as_jpeg(pixels: Pixels) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=_QUALITY, subsampling=_SUBSAMPLING)
-    return buffer.getvalue()

@@ -11,11 +11,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from facesent.core import object_storage
+from facesent.core.dvc_files import md5_of, repository_root
 from facesent.core.errors import DataError
-from facesent.core.programs import ProgramError, dvc, environment, run
+from facesent.core.programs import ProgramError, child_environment, dvc, run
 from facesent.dataset.files import check_names
 
 _ERROR = "ERROR:"
@@ -38,8 +37,7 @@ def pointer(data_dir: Path) -> Path:
 
 def repository(data_dir: Path) -> Path | None:
     """The root of the DVC repository around ``data_dir``, if there is one."""
-    folder = data_dir.parent.resolve()
-    return next((place for place in (folder, *folder.parents) if (place / ".dvc").is_dir()), None)
+    return repository_root(data_dir.parent)
 
 
 def track(data_dir: Path) -> bool:
@@ -93,11 +91,10 @@ def tracking(data_dir: Path) -> Tracking:
 
 def can_check_out(data_dir: Path) -> bool:
     """Whether DVC's cache, wherever it is set to be, has all that the ``.dvc`` file of ``data_dir`` describes."""
-    root = repository(data_dir)
-    if root is None or not is_known(data_dir):
+    root, digest = repository(data_dir), md5_of(pointer(data_dir))
+    if root is None or digest is None:
         return False
     objects = Path(_settings(root)["cache"].get("dir") or root / ".dvc" / "cache") / "files" / "md5"
-    digest = _digest(pointer(data_dir))
     try:
         listed = json.loads((objects / digest[:2] / digest[2:]).read_bytes())
     except (OSError, ValueError):
@@ -130,7 +127,7 @@ def pull(data_dir: Path) -> None:
     """
     printed: list[str] = []
     try:
-        run(dvc("pull", pointer(data_dir).name), data_dir.parent, environment(), printed.append)
+        run(dvc("pull", pointer(data_dir).name), data_dir.parent, child_environment(), printed.append)
     except ProgramError:
         # The first one says why, the others what came of it.
         said = next((line for line in printed if line.startswith(_ERROR)), printed[-1] if printed else "nothing")
@@ -150,10 +147,7 @@ def matches(data_dir: Path) -> bool:
 
 def is_known(data_dir: Path) -> bool:
     """Whether there is a DVC repository, and a readable ``.dvc`` file of ``data_dir`` in it."""
-    try:
-        return repository(data_dir) is not None and bool(_digest(pointer(data_dir)))
-    except (OSError, yaml.YAMLError, KeyError, TypeError, IndexError, UnicodeDecodeError):
-        return False
+    return repository(data_dir) is not None and bool(md5_of(pointer(data_dir)))
 
 
 def way_back(data_dir: Path) -> str:
@@ -168,7 +162,8 @@ def way_back(data_dir: Path) -> str:
     root = repository(data_dir)
     if root is None:
         raise DataError(f"Expected {data_dir} inside a DVC repository. Received: none around it. Run `dvc init` first.")
-    kept = root / ".dvc" / "tmp" / "replaced" / f"{data_dir.name}-{_digest(source)[:8]}.dvc"
+    digest = md5_of(source) or "unreadable"
+    kept = root / ".dvc" / "tmp" / "replaced" / f"{data_dir.name}-{digest[:8]}.dvc"
     kept.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, kept)
     return f"cp {os.path.relpath(kept)} {source} && {checkout}"
@@ -202,10 +197,6 @@ def _settings(root: Path) -> Any:
         files = f"{folder / 'config'}, config.local beside it, or DVC's global ones"
         said = str(error).rstrip(".")
         raise DataError(f"Expected settings of DVC in {files}. Received: {said}. Correct that file.") from None
-
-
-def _digest(source: Path) -> str:
-    return str(yaml.safe_load(source.read_text(encoding="utf-8"))["outs"][0]["md5"])
 
 
 def _commit_with(source: Path) -> str | None:

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from facesent.core.console import Progress
+from facesent.core.console import NO_PROGRESS, Progress
 from facesent.core.cropping import DEFAULT_CROP, Crop
 from facesent.core.errors import DataError
 from facesent.dataset.files import METADATA, check_class_names, label_of
 from facesent.sources.archive import DamagedArchiveError, unpack
 from facesent.sources.cropping import cut_photos
-from facesent.sources.known import Known, read_known
 from facesent.sources.lists import find_list, lay_out
+from facesent.sources.metadata import SourceMetadata, read_source_metadata
 from facesent.sources.store import carry
 from facesent.sources.survey import Place, survey
 
@@ -45,7 +45,7 @@ def import_folder(
     crop: Crop = DEFAULT_CROP,
     without: Collection[str] = (),
     least_classes: int = 2,
-    progress: Progress | None = None,
+    progress: Progress = NO_PROGRESS,
 ) -> Imported:
     """Take the images of ``source/<Class>/`` and its ``metadata.csv`` into the new folder ``incoming``.
 
@@ -76,35 +76,36 @@ def import_folder(
     found = survey(source, crop, without)
     found.require_classes(least_classes)
     check_class_names(dict.fromkeys(map(label_of, found.places)))
-    known = read_known(found.folders, found.places)
+    metadata = read_source_metadata(found.folders, found.places)
     if crop == "none":
-        imported = _copy(found.places, known, incoming, link, progress)
+        imported = _copy(found.places, metadata, incoming, link, progress)
         return replace(imported, skipped=tuple(found.skipped))
-    imported = _cut(found.places, known, incoming, progress)
+    imported = _cut(found.places, metadata, incoming, progress)
     named = [(found.places[name].file.relative_to(source).as_posix(), reason) for name, reason in imported.skipped]
     return replace(imported, skipped=tuple(sorted([*found.skipped, *named])))
 
 
-def _copy(places: Mapping[str, Place], known: Known, incoming: Path, link: bool, progress: Progress | None) -> Imported:
+def _copy(
+    places: Mapping[str, Place], metadata: SourceMetadata, incoming: Path, link: bool, progress: Progress
+) -> Imported:
     linked = 0
     for done, (name, place) in enumerate(places.items(), 1):
         linked += carry(place.file.resolve(), incoming / name, link=link)
-        if progress:
-            progress(done, len(places))
-    if known.columns:
+        progress(done, len(places))
+    if metadata.columns:
         # Never a hard link: people edit this file in place.
-        (incoming / METADATA).write_bytes(known.content())
-    return Imported(len(places), linked, unmatched=known.unmatched)
+        (incoming / METADATA).write_bytes(metadata.content())
+    return Imported(len(places), linked, unmatched=metadata.unmatched)
 
 
-def _cut(places: Mapping[str, Place], known: Known, incoming: Path, progress: Progress | None) -> Imported:
+def _cut(places: Mapping[str, Place], metadata: SourceMetadata, incoming: Path, progress: Progress) -> Imported:
     """Take the faces; what is skipped is called by the name that its crop would have."""
     cuts = cut_photos({name: place.file for name, place in places.items()}, incoming, progress)
     faces = {name: cut for name, cut in cuts.items() if cut.sha256}
     skipped = tuple((name, cut.reason) for name, cut in cuts.items() if not cut.sha256)
     _refuse_to_lose_class(faces, skipped)
-    (incoming / METADATA).write_bytes(known.of_crops(faces).content())
-    return Imported(len(faces), 0, len(faces), skipped, known.unmatched)
+    (incoming / METADATA).write_bytes(metadata.of_crops(faces).content())
+    return Imported(len(faces), 0, len(faces), skipped, metadata.unmatched)
 
 
 def _refuse_to_lose_class(faces: Collection[str], skipped: Sequence[tuple[str, str]]) -> None:
@@ -119,7 +120,7 @@ def _refuse_to_lose_class(faces: Collection[str], skipped: Sequence[tuple[str, s
 
 
 def import_source(
-    source: Path, incoming: Path, laid_out: Path, *, progress: Progress | None = None, **options: Any
+    source: Path, incoming: Path, laid_out: Path, *, progress: Progress = NO_PROGRESS, **options: Any
 ) -> Imported:
     """As `import_folder`, also of a dataset whose classes stand in a list, which lies in ``laid_out`` meanwhile.
 

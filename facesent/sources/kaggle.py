@@ -6,16 +6,16 @@ archive unchecked, and refuses to resume into a folder of ours.
 
 import hashlib
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facesent.core import certificates
-from facesent.core.console import Progress
+from facesent.core.console import NO_PROGRESS, Progress
 from facesent.core.errors import DataError
-from facesent.core.surroundings import refuse
+from facesent.core.files import require_room
+from facesent.core.trouble import refuse
 
 if TYPE_CHECKING:
     import requests
@@ -33,7 +33,7 @@ _CREDENTIALS = (
 _ALTERNATIVES = "Without Kaggle: `facesent data draw` draws faces, `facesent data import DIR` takes images you have."
 
 
-def fetch_archive(handle: str, downloads: Path, *, progress: Progress | None = None) -> Path:
+def fetch_archive(handle: str, downloads: Path, *, progress: Progress = NO_PROGRESS) -> Path:
     """Download the archive of a dataset's current version, or of the version that ``handle`` names.
 
     Args:
@@ -42,7 +42,8 @@ def fetch_archive(handle: str, downloads: Path, *, progress: Progress | None = N
         progress: called with (bytes done, bytes in all; 0 if not known).
 
     Raises:
-        DataError: no network, no or refused credentials, no such dataset, a full disk, a broken connection.
+        DataError: no network, no or refused credentials, no such dataset, a broken connection.
+        FilesError: the archive is too large for the disk.
         FacesentError: a variable names certificates that are gone.
     """
     import requests
@@ -102,7 +103,7 @@ def _ask(client: "KaggleClient", dataset: "DatasetHandle") -> "requests.Response
     return answer
 
 
-def _save(answer: "requests.Response", dataset: "DatasetHandle", downloads: Path, progress: Progress | None) -> Path:
+def _save(answer: "requests.Response", dataset: "DatasetHandle", downloads: Path, progress: Progress) -> Path:
     """Store the archive under a name made of its identity, so that two archives are never mixed."""
     total = int(answer.headers.get("Content-Length", 0))
     identity = f"{dataset} {total} {answer.headers.get('ETag')}"
@@ -119,16 +120,14 @@ def _save(answer: "requests.Response", dataset: "DatasetHandle", downloads: Path
     return archive
 
 
-def _receive(answer: "requests.Response", partial: Path, total: int, progress: Progress | None) -> None:
+def _receive(answer: "requests.Response", partial: Path, total: int, progress: Progress) -> None:
     import requests
 
     have = partial.stat().st_size if partial.exists() else 0
     if total and have == total:
         return
     have = have if have < total else 0
-    free = shutil.disk_usage(partial.parent).free
-    if total - have > free:
-        raise DataError(f"Expected {(total - have) / 1e6:.0f} MB of free disk space. Received: {free / 1e6:.0f} MB.")
+    require_room(partial.parent, total - have, "the download")
     if answer.history:
         # Kaggle redirects to a file store, which, unlike its API, can begin anywhere and be asked with a timeout.
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
@@ -141,8 +140,7 @@ def _receive(answer: "requests.Response", partial: Path, total: int, progress: P
             for chunk in answer.iter_content(_CHUNK):
                 sink.write(chunk)
                 done += len(chunk)
-                if progress:
-                    progress(done, total)
+                progress(done, total)
         except requests.ConnectionError as error:
             # As requests calls it where nothing comes for too long.
             raise requests.ReadTimeout(type(error).__name__) from None

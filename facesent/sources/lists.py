@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from facesent.core.console import Progress
+from facesent.core.console import NO_PROGRESS, Progress
 from facesent.core.errors import DataError
 from facesent.core.text import some
 from facesent.dataset.files import METADATA, is_ignored, is_image_name, leaves, walk_files
@@ -49,7 +49,7 @@ def find_list(source: Path) -> Path | None:
     return tables[0] if tables else None
 
 
-def lay_out(source: Path, listed: Path, folder: Path, progress: Progress | None = None) -> Skipped:
+def lay_out(source: Path, listed: Path, folder: Path, progress: Progress = NO_PROGRESS) -> Skipped:
     """Make class folders of what a list names, in ``folder``, and in ``train``, ``val`` and ``test`` there.
 
     Args:
@@ -77,8 +77,7 @@ def lay_out(source: Path, listed: Path, folder: Path, progress: Progress | None 
             skipped.append((f"{listed.name} row {number}", trouble))
         else:
             done += 1
-            if progress:
-                progress(done, 0)
+            progress(done, 0)
     if not done:
         received = f"{len(skipped)} that are wrong, such as {': '.join(skipped[0])}" if skipped else "none"
         raise DataError(f"Expected rows of images in {listed}. Received: {received}.")

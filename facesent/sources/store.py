@@ -19,8 +19,8 @@ import psutil
 
 from facesent.core.errors import DataError
 from facesent.core.files import DRAFT, images_alone
-from facesent.core.surroundings import Trouble
 from facesent.core.text import folded
+from facesent.core.trouble import Trouble
 from facesent.dataset.files import METADATA, Contents, ImageFile, describe, walk_files
 from facesent.sources import dvc
 from facesent.sources.dvc import Tracking
@@ -152,8 +152,12 @@ def recover(data_dir: Path) -> None:
     outgoing.rename(data_dir)
 
 
-def settle(data_dir: Path) -> None:
-    """Put right what a kill left, unless another process is at work there; for those who only look."""
+def recover_after_kill(data_dir: Path) -> None:
+    """`recover`, if something is left to be recovered; for those who only look.
+
+    Raises:
+        FilesError: another process is at work there.
+    """
     if _beside(data_dir, "outgoing").exists():
         with alone(data_dir):
             pass
@@ -244,16 +248,16 @@ def carry_over(data_dir: Path, incoming: Path, *, names: Mapping[str, str], with
             carry(data_dir / name, incoming / names.get(name, name), link=link and name != METADATA)
 
 
-def free_name(name: str, content: str, taken: Collection[str]) -> str:
-    """``<Class>/<image>``, with as much of the content's hash appended as tells it from the names that are taken.
+def free_name(name: str, sha256: str, taken: Collection[str]) -> str:
+    """``<Class>/<image>``, with as much of the image's hash appended as tells it from the names that are taken.
 
     Args:
         name: as it should be.
-        content: the SHA-256 of the image, 64 hex digits.
+        sha256: of the image, 64 hex digits.
         taken: as ``folded`` gives them.
     """
     path = PurePosixPath(name)
-    longer = (f"{path.parent}/{path.stem}-{content[:digits]}{path.suffix}" for digits in range(8, len(content) + 1))
+    longer = (f"{path.parent}/{path.stem}-{sha256[:digits]}{path.suffix}" for digits in range(8, len(sha256) + 1))
     return next(each for each in chain([name], longer) if folded(each) not in taken)
 
 

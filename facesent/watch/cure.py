@@ -10,15 +10,16 @@ from scipy.stats import norm
 from sqlalchemy import select
 
 from facesent.core.files import sha256
+from facesent.core.paths import Project
 from facesent.dataset.files import METADATA
 from facesent.dataset.metadata import Metadata, parse
 from facesent.registry import artifacts, runs, versions
 from facesent.registry.client import mlflow_answers
-from facesent.serving.answers.deciding import AUDIT_LABEL
+from facesent.serving.answers.corrections import AUDIT_LABEL
 from facesent.serving.gateway.answers.store import Store
 from facesent.serving.gateway.answers.tables import ACCEPTED, answers, corrections
 
-FOLDER = Path("outputs/feedback")
+FOLDER = Project().feedback
 """Photos of accepted corrections."""
 
 # Four gains of five are seen; one photo of ten is lost for it.

@@ -23,8 +23,11 @@ from facesent.watch.hours import Hours, answers_of, finished, hours_of
 from facesent.watch.settings import Watch
 
 State = Literal["collecting", "ready", "quiet", "alarm"]
-Answered = Literal["told", "retrained", "unheard"]
+AlarmResponse = Literal["told", "retrained", "unheard"]
 """What was done about an alarm; unheard: people were told that nothing starts the pipeline."""
+
+# Features that an alarm names.
+_NAMED = 3
 
 
 class WatchError(FacesentError):
@@ -74,7 +77,7 @@ class Baseline:
 
 
 @dataclass(frozen=True)
-class Look:
+class DriftStatus:
     """What was seen.
 
     Attributes:
@@ -99,7 +102,7 @@ class Look:
 
 
 @mlflow_answers()
-def look(store: Store, version: int, labels: Sequence[str], settings: Watch) -> Look:
+def look(store: Store, version: int, labels: Sequence[str], settings: Watch) -> DriftStatus:
     """Compare the answers of a version with its baseline.
 
     Args:
@@ -121,43 +124,43 @@ def look(store: Store, version: int, labels: Sequence[str], settings: Watch) -> 
         sentence = (
             f"Version {version} logs different values than its baseline. Accept a new one: facesent watch --accept"
         )
-        return Look(version, "ready", sentence, hours, baseline)
+        return DriftStatus(version, "ready", sentence, hours, baseline)
     sums = baseline.alarm.sums(hours.after(baseline.until).means).tolist()
     over = [place for place, total in enumerate(sums) if total > baseline.alarm.threshold]
     if not over:
-        return Look(version, "quiet", f"Version {version} gets requests as usual.", hours, baseline, sums)
+        return DriftStatus(version, "quiet", f"Version {version} gets requests as usual.", hours, baseline, sums)
     since = hours.after(baseline.until).starts[over[0]]
     names = ", ".join(_changed(hours.after(baseline.until), baseline))
     sentence = (
         f"Since {since:%Y-%m-%d %H:%M} UTC, version {version} has been getting different photos: {names}. If that is "
         "expected: facesent watch --accept. Otherwise label some: facesent feedback audit"
     )
-    return Look(version, "alarm", sentence, hours, baseline, sums, since)
+    return DriftStatus(version, "alarm", sentence, hours, baseline, sums, since)
 
 
-def _without_baseline(version: int, hours: Hours, settings: Watch) -> Look:
+def _without_baseline(version: int, hours: Hours, settings: Watch) -> DriftStatus:
     count = len(hours.starts)
     if count < settings.baseline_hours:
         sentence = (
             f"Version {version} has {count} hours with enough answers; a baseline needs {settings.baseline_hours}."
         )
-        return Look(version, "collecting", sentence, hours)
+        return DriftStatus(version, "collecting", sentence, hours)
     sentence = f"Version {version} has {count} hours. If they were typical: facesent watch --accept"
-    return Look(version, "ready", sentence, hours)
+    return DriftStatus(version, "ready", sentence, hours)
 
 
-def _changed(hours: Hours, baseline: Baseline, most: int = 3) -> list[str]:
+def _changed(hours: Hours, baseline: Baseline) -> list[str]:
     """The features that moved most in the last day, in units of what they do by themselves."""
     recent = hours.means[-24:].mean(axis=0) - baseline.alarm.normal.mean
     # Of uncorrelated differences, back in each feature's own direction.
     usual = np.sqrt(np.diag(np.linalg.pinv(baseline.alarm.normal.whitening @ baseline.alarm.normal.whitening.T)))
     moved = np.abs(recent / np.maximum(usual, 1e-9))
-    order = [place for place in np.argsort(-moved)[:most] if moved[place] >= min(1.0, moved.max())]
+    order = [place for place in np.argsort(-moved)[:_NAMED] if moved[place] >= min(1.0, moved.max())]
     return [f"{baseline.names[place]} {'up' if recent[place] > 0 else 'down'}" for place in order]
 
 
 @mlflow_answers()
-def accept(seen: Look, settings: Watch) -> Baseline:
+def accept(seen: DriftStatus, settings: Watch) -> Baseline:
     """Take all hours so far as usual, from now on.
 
     Raises:
@@ -184,7 +187,7 @@ def accept(seen: Look, settings: Watch) -> Baseline:
     return baseline
 
 
-def note(seen: Look, folder: Path) -> None:
+def note(seen: DriftStatus, folder: Path) -> None:
     """Leave the state where the server's ``/metrics`` finds it.
 
     Args:
@@ -217,7 +220,7 @@ class Done:
 
 
 @contextmanager
-def once(seen: Look, what: Answered) -> Iterator[Done]:
+def once(seen: DriftStatus, what: AlarmResponse) -> Iterator[Done]:
     """Do something about an alarm in a block, and note it with the version's run; yields whether it was done before."""
     with mlflow_answers():
         run_id = versions.run_of(seen.version)

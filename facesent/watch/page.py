@@ -13,14 +13,14 @@ from facesent.evaluation.report.formats import FILTERS
 from facesent.serving.answers.accuracy import InService
 from facesent.watch.against_test import AgainstTest
 from facesent.watch.hours import features
-from facesent.watch.look import Look
+from facesent.watch.look import DriftStatus
 
 STRANGEST = 12
 _WIDTH, _HEIGHT = 480.0, 140.0
 
 
 def strangest(
-    rows: pd.DataFrame, labels: Sequence[str], look: Look, folder: Path, hidden: Sequence[str]
+    rows: pd.DataFrame, labels: Sequence[str], look: DriftStatus, folder: Path, hidden: Sequence[str]
 ) -> list[dict[str, object]]:
     """The answers farthest from the baseline since it was accepted, with their photos where they are kept.
 
@@ -53,7 +53,7 @@ def _is_hidden(label: str, labels: Sequence[str], hidden: Sequence[str]) -> bool
 
 
 def render(
-    look: Look,
+    look: DriftStatus,
     versions: Sequence[InService],
     strange: Sequence[dict[str, object]],
     tested: AgainstTest | None,

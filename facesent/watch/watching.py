@@ -10,20 +10,20 @@ from sqlalchemy import select
 from facesent.core.files import replaced
 from facesent.registry.versions import version_named
 from facesent.serving.answers.accuracy import in_service
-from facesent.serving.answers.opening import opened
+from facesent.serving.answers.log import opened
 from facesent.serving.gateway.answers.store import Store
 from facesent.serving.gateway.answers.tables import versions
 from facesent.watch.against_test import against_test
 from facesent.watch.cure import labelled
 from facesent.watch.hours import answers_of
-from facesent.watch.look import Look, WatchError, accept, look, note
+from facesent.watch.look import DriftStatus, WatchError, accept, look, note
 from facesent.watch.page import render, strangest
 
 if TYPE_CHECKING:
     from facesent.params import Params
 
 
-def watching(params: "Params", page: Path, *, accepting: bool = False) -> Look:
+def watching(params: "Params", page: Path, *, accepting: bool = False) -> DriftStatus:
     """Look at the champion's answers, and write the page.
 
     Args:

@@ -14,10 +14,11 @@ import facesent
 from facesent import load_champion, predict
 from facesent.cli import main
 from facesent.core.errors import FacesentError, TrackingError
+from facesent.core.ports import free_port
 from facesent.images.reading import ImageError
 from facesent.registry.versions import RegistryError
 from tests.helpers.documents import blocks
-from tests.helpers.tracking_server import free_port, tracking_server
+from tests.helpers.tracking_server import tracking_server
 from tests.helpers.trained_project import make_project
 
 

@@ -2,7 +2,6 @@
 
 import io
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from PIL import Image
 
 from benchmarks.bad_requests import Expected
 from benchmarks.load import GOOD, Load, difference, load
+from facesent.core.ports import free_port
 from facesent.serving.server import ModelServer, pings
 
 pytest.importorskip("pyradamsa")
@@ -68,9 +68,7 @@ def photo(width: int) -> bytes:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServer]:
     log = tmp_path_factory.mktemp("load") / "log"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     with log.open("w+b") as output:
         command = [sys.executable, "-c", SERVER, str(port)]
         process = subprocess.Popen(command, stdout=output, stderr=output, process_group=0)

@@ -11,10 +11,10 @@ import yaml
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
+from facesent.core.ports import free_port
 from facesent.promotion import register
 from facesent.registry import versions
 from tests.helpers.containers import ROOT, Container, secret, stages
-from tests.helpers.tracking_server import free_port
 from tests.helpers.trained_project import make_project
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]

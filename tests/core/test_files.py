@@ -9,7 +9,16 @@ from threading import Event, Thread
 
 import pytest
 
-from facesent.core.files import FilesError, images_alone, images_in_use, locked, replaced, require_room, sha256
+from facesent.core.files import (
+    FilesError,
+    images_alone,
+    images_in_use,
+    locked,
+    locked_in_turn,
+    replaced,
+    require_room,
+    sha256,
+)
 
 
 def test_a_hash_is_of_the_bytes(tmp_path: Path) -> None:
@@ -67,11 +76,11 @@ def test_one_that_is_locked_out_says_so_once_and_has_its_turn(tmp_path: Path) ->
     path, busy, inside = tmp_path / "new" / "lock", Event(), list[str]()
 
     def wait() -> None:
-        with locked(path, busy.set):
+        with locked_in_turn(path, busy.set):
             inside.append("other")
 
     other = Thread(target=wait)
-    with locked(path, pytest.fail):
+    with locked_in_turn(path, pytest.fail):
         other.start()
         assert busy.wait(60)
         inside.append("first")
@@ -80,13 +89,10 @@ def test_one_that_is_locked_out_says_so_once_and_has_its_turn(tmp_path: Path) ->
 
 
 def test_one_that_is_locked_out_may_refuse_to_wait(tmp_path: Path) -> None:
-    def refuse() -> None:
-        raise BlockingIOError
-
-    path = tmp_path / "lock"
-    with locked(path, pytest.fail), pytest.raises(BlockingIOError), locked(path, refuse, seconds=0.01):
+    path, busy = tmp_path / "lock", BlockingIOError()
+    with locked(path, busy), pytest.raises(BlockingIOError), locked(path, busy, seconds=0.01):
         pytest.fail("two at a time")
-    with locked(path, pytest.fail):
+    with locked(path, busy):
         pass
 
 

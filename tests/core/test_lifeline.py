@@ -1,7 +1,6 @@
 """Ctrl-C on a real terminal, and programs that end with who started them."""
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from facesent.core.programs import environment
+from facesent.core.ports import free_port
+from facesent.core.programs import child_environment
 from tests.helpers.processes import survivors
 from tests.helpers.terminals import interrupt
 
@@ -24,10 +24,10 @@ STUCK = f"""
 import ctypes, sys, threading
 from pathlib import Path
 from facesent.core.lifeline import exit_when_told
-from facesent.core.programs import environment, process_group
+from facesent.core.programs import child_environment, process_group
 
 exit_when_told("Run it again.")
-with process_group([sys.executable, "-c", {STUBBORN!r}], Path(), environment()) as process:
+with process_group([sys.executable, "-c", {STUBBORN!r}], Path(), child_environment()) as process:
     print("child:", process.stdout.readline(), flush=True)
     mutex, lock = ctypes.create_string_buffer(128), ctypes.CDLL(None).pthread_mutex_lock
     lock(mutex), lock(mutex)
@@ -35,7 +35,7 @@ with process_group([sys.executable, "-c", {STUBBORN!r}], Path(), environment()) 
 
 
 def variables() -> dict[str, str]:
-    return environment({"PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
+    return child_environment({"PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
 
 
 @pytest.mark.parametrize("times", [1, 3])
@@ -58,8 +58,8 @@ def test_a_program_that_knows_nothing_of_it_ends_when_its_starter_is_killed(tmp_
         "print(child.pid, sys.argv[1:], repr(sys.stdin.read()), flush=True); child.wait()"
     )
     starting = (
-        "import os; from pathlib import Path; from facesent.core.programs import environment, python, run\n"
-        "run(python('stubborn', 'a', '-b'), Path(), environment(), lambda line: print(line, flush=True))"
+        "import os; from pathlib import Path; from facesent.core.programs import child_environment, python, run\n"
+        "run(python('stubborn', 'a', '-b'), Path(), child_environment(), lambda line: print(line, flush=True))"
     )
     env = variables() | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])}
     command = [sys.executable, "-c", starting]
@@ -75,9 +75,7 @@ def test_a_program_that_knows_nothing_of_it_ends_when_its_starter_is_killed(tmp_
 
 @pytest.mark.slow
 def test_the_page_ends_with_the_command_that_serves_it(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     code = f"from facesent.serving.app.running import run; run({port}, None, browser=False)"
     command = [sys.executable, "-c", code]
     with subprocess.Popen(command, cwd=tmp_path, env=variables(), stdout=subprocess.PIPE, text=True) as starter:

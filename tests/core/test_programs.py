@@ -16,9 +16,9 @@ from facesent.core.programs import (
     Ending,
     ProgramError,
     Standby,
+    child_environment,
     end,
     ended_together,
-    environment,
     process_group,
     python,
     ready,
@@ -50,7 +50,12 @@ class Stopped(BaseException):
 
 def run_code(code: str, folder: Path, log: Callable[[str], None]) -> None:
     (folder / "code_of_the_test.py").write_text(code)
-    run(python("code_of_the_test"), folder, environment({"PYTHONPATH": os.pathsep.join([str(folder), *sys.path])}), log)
+    run(
+        python("code_of_the_test"),
+        folder,
+        child_environment({"PYTHONPATH": os.pathsep.join([str(folder), *sys.path])}),
+        log,
+    )
 
 
 def started(process: "subprocess.Popen[str]") -> list[psutil.Process]:
@@ -62,7 +67,7 @@ def test_an_exception_ends_a_process_and_what_it_started(tmp_path: Path) -> None
     family = list[psutil.Process]()
 
     def run() -> None:
-        with process_group([sys.executable, "-c", PARENT], tmp_path, environment()) as process:
+        with process_group([sys.executable, "-c", PARENT], tmp_path, child_environment()) as process:
             family.extend(started(process))
             raise Stopped
 
@@ -91,11 +96,11 @@ def test_of_long_advice_the_error_is_not_lost() -> None:
 
 def test_an_error_names_the_module_and_no_interpreter(tmp_path: Path) -> None:
     with pytest.raises(ProgramError, match=r"^Expected `ast missing.py` to succeed\. Received: status 2\n"):
-        run(python("ast", "missing.py"), tmp_path, environment(), print)
+        run(python("ast", "missing.py"), tmp_path, child_environment(), print)
 
 
 def test_a_program_that_fails_leaves_nothing_that_it_started(tmp_path: Path) -> None:
-    with process_group([sys.executable, "-c", LEAVING], tmp_path, environment()) as process:
+    with process_group([sys.executable, "-c", LEAVING], tmp_path, child_environment()) as process:
         family = started(process)
         assert process.wait() == 3
     assert survivors(family) == []
@@ -105,7 +110,7 @@ def test_an_exception_in_one_thread_ends_the_processes_that_others_wait_for(tmp_
     family, codes, ready = list[psutil.Process](), list[Future[int]](), threading.Barrier(3)
 
     def wait() -> int:
-        with process_group([sys.executable, "-c", PARENT], tmp_path, environment()) as process:
+        with process_group([sys.executable, "-c", PARENT], tmp_path, child_environment()) as process:
             family.extend(started(process))
             ready.wait()
             return process.wait()
@@ -132,7 +137,7 @@ def test_a_process_that_is_started_after_the_end_ends_at_once(tmp_path: Path) ->
             raise Stopped
 
     def late() -> int:
-        with process_group([sys.executable, "-c", PARENT], tmp_path, environment()) as process:
+        with process_group([sys.executable, "-c", PARENT], tmp_path, child_environment()) as process:
             return process.wait()
 
     with pytest.raises(Stopped):
@@ -144,8 +149,8 @@ def test_a_watched_standard_input_ends_with_the_starter_even_if_that_is_killed(t
     watching = "from facesent.core.lifeline import end_with_stdin; end_with_stdin(); import time\n"
     watching += "try: print('up', flush=True); time.sleep(600)\nfinally: open('last word', 'w').write('bye')"
     starting = (
-        "import os, sys; from pathlib import Path; from facesent.core.programs import environment, process_group\n"
-        f"with process_group([sys.executable, '-c', {watching!r}], Path(), environment(), lifeline=True) as process:\n"
+        "import os, sys; from pathlib import Path; from facesent.core.programs import child_environment, process_group\n"
+        f"with process_group([sys.executable, '-c', {watching!r}], Path(), child_environment(), lifeline=True) as process:\n"
         "    process.stdout.readline(); print(process.pid, flush=True); process.wait()"
     )
     with subprocess.Popen([sys.executable, "-c", starting], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as starter:
@@ -171,8 +176,10 @@ def test_a_second_signal_does_not_disturb_what_the_first_one_began(tmp_path: Pat
 def ready_for(folder: Path, code: str, times: int) -> Standby["subprocess.Popen[str]"]:
     """Processes that wait for a command of ``python``, one of which is this code."""
     (folder / "code_of_the_test.py").write_text(code)
-    variables = environment({"PYTHONPATH": os.pathsep.join([str(folder), *sys.path])})
-    return Standby(lambda: ready(["json", "decimal"], folder, variables), lambda process: process, times)
+    variables = child_environment({"PYTHONPATH": os.pathsep.join([str(folder), *sys.path])})
+    standby = Standby(lambda: ready(["json", "decimal"], folder, variables), lambda process: process)
+    standby.allow(times)
+    return standby
 
 
 SAYS = "import os, sys; print(os.getpid(), sys.argv[1:], repr(sys.stdin.read()))"
@@ -204,7 +211,7 @@ def test_one_that_was_killed_while_it_waited_leaves_its_place_to_another(tmp_pat
 
 
 def test_one_that_was_killed_before_it_was_told_is_found_by_its_end(tmp_path: Path) -> None:
-    with process_group([sys.executable, "-c", PARENT], tmp_path, environment(), lifeline=True) as process:
+    with process_group([sys.executable, "-c", PARENT], tmp_path, child_environment(), lifeline=True) as process:
         end(process, 0)
         process.wait()
         tell(process, {"uri": "models:/facesent/1"})

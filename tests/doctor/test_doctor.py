@@ -1,4 +1,3 @@
-import socket
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -7,6 +6,7 @@ from shutil import copy
 import pytest
 
 from facesent.core.paths import Project
+from facesent.core.ports import free_port
 from facesent.doctor import configured, installed, prefect_server, reachable
 from facesent.doctor.finding import Finding
 from facesent.presets import presets
@@ -17,12 +17,6 @@ REPOSITORY = Path(__file__).parents[2]
 
 def by_subject(findings: Iterator[Finding]) -> dict[str, Finding]:
     return {finding.subject: finding for finding in findings}
-
-
-def closed_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_the_environment_that_runs_the_tests_has_what_it_needs() -> None:
@@ -73,7 +67,7 @@ def test_weights_files_that_are_not_there_are_a_problem(project: Path) -> None:
 def test_servers_that_do_not_answer_are_problems_and_show_no_password(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    address = f"http://me:hidden-word@127.0.0.1:{closed_port()}"
+    address = f"http://me:hidden-word@127.0.0.1:{free_port()}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     monkeypatch.setenv("PREFECT_API_URL", f"{address}/api")
     found = by_subject(reachable.findings(Project(project)))

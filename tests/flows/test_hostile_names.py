@@ -41,7 +41,7 @@ from facesent.serving.export.formats import FORMATS
 from facesent.serving.export.usage import usage
 from facesent.watch import page as watch_page
 from facesent.watch.hours import Hours
-from facesent.watch.look import Look
+from facesent.watch.look import DriftStatus
 from flows import pages
 from flows.failures import Failure
 from flows.summary import Step, Summary
@@ -134,7 +134,7 @@ def test_names_are_words_in_markdown(writer: str) -> None:
 
 
 def test_names_are_words_on_pages() -> None:
-    look = Look(1, "quiet", WORDS, Hours([], [], np.zeros((0, len(NAMES))), tuple(NAMES)))
+    look = DriftStatus(1, "quiet", WORDS, Hours([], [], np.zeros((0, len(NAMES))), tuple(NAMES)))
     strange = [
         {"label": name, "picture": None, "confidence": 0.5, "time": datetime.now(UTC), "id": name} for name in NAMES
     ]

@@ -11,10 +11,11 @@ import pytest
 
 from facesent.core.errors import DataError
 from facesent.core.paths import Project
+from facesent.core.ports import free_port
 from facesent.model.storage import model_sha256
 from flows.first_images import bring
 from tests.helpers.object_storage import Connection, Storage, breaking_connection
-from tests.helpers.tracking_server import free_port, tracking_server
+from tests.helpers.tracking_server import tracking_server
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 

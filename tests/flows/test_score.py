@@ -19,7 +19,7 @@ from prefect.client.schemas.filters import FlowRunFilter
 from prefect.settings import PREFECT_API_URL
 
 from facesent.core.paths import Project
-from facesent.scoring.plan import Version
+from facesent.scoring.plan import PlannedVersion
 from facesent.scoring.shards import score as score_one
 from flows.score import main, score
 from flows.shards import Progress
@@ -47,12 +47,12 @@ def root(own_home: Path, tmp_path_factory: pytest.TempPathFactory, empty_mlflow_
 
 
 @pytest.fixture(scope="module")
-def version(root: Path) -> Version:
+def version(root: Path) -> PlannedVersion:
     return version_of(Project(root))
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(root: Path, version: Version) -> pd.DataFrame:
+def uninterrupted(root: Path, version: PlannedVersion) -> pd.DataFrame:
     """What one run without Prefect answers."""
     target = root / "uninterrupted"
     for number in range(plan(target, "photos", version).shards):
@@ -93,7 +93,7 @@ def read_until(process: "subprocess.Popen[str]", pattern: str) -> None:
     raise AssertionError("".join(lines))
 
 
-def test_each_shard_is_a_task_once(root: Path, version: Version, uninterrupted: pd.DataFrame) -> None:
+def test_each_shard_is_a_task_once(root: Path, version: PlannedVersion, uninterrupted: pd.DataFrame) -> None:
     plan(root / "tasks", "photos", version, shard_size=320)
     for shards in (["shard-00000", "shard-00001"], []):
         state = score("photos", "tasks", return_state=True)
@@ -105,7 +105,7 @@ def test_each_shard_is_a_task_once(root: Path, version: Version, uninterrupted: 
 
 
 def test_a_kill_loses_no_finished_shard_and_the_next_run_ends_it(
-    root: Path, version: Version, start: Start, uninterrupted: pd.DataFrame
+    root: Path, version: PlannedVersion, start: Start, uninterrupted: pd.DataFrame
 ) -> None:
     plan(root / "killed", "photos", version, shard_size=32)
     process = start("photos", "killed")
@@ -142,7 +142,7 @@ def bucket(root: Path, storage_server: Storage, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_photos_in_an_object_storage_are_answered_as_those_in_a_folder(
-    root: Path, version: Version, bucket: Storage, uninterrupted: pd.DataFrame
+    root: Path, version: PlannedVersion, bucket: Storage, uninterrupted: pd.DataFrame
 ) -> None:
     plan(root / "from-bucket", "s3://photos/some", version, shard_size=16)
     assert main(["s3://photos/some", "from-bucket"]) == 0
@@ -153,7 +153,7 @@ def test_photos_in_an_object_storage_are_answered_as_those_in_a_folder(
 
 
 def test_a_key_that_ends_is_no_fault_of_the_photos_and_the_next_run_ends_it(
-    root: Path, version: Version, bucket: Storage, capsys: pytest.CaptureFixture[str]
+    root: Path, version: PlannedVersion, bucket: Storage, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from s3fs import S3FileSystem
 
@@ -196,7 +196,7 @@ def test_what_is_missing_is_one_line(root: Path, capsys: pytest.CaptureFixture[s
 
 @pytest.mark.long
 def test_killed_ten_times_at_random_every_row_is_there_once_and_equal(
-    root: Path, version: Version, start: Start, uninterrupted: pd.DataFrame
+    root: Path, version: PlannedVersion, start: Start, uninterrupted: pd.DataFrame
 ) -> None:
     random = Random(7)  # noqa: S311
     # So many shards that ten runs do not end them, however quick the machine.
@@ -221,7 +221,7 @@ def test_killed_ten_times_at_random_every_row_is_there_once_and_equal(
     "number", [pytest.param(each, marks=pytest.mark.long, id=each.name) for each in (signal.SIGTERM, signal.SIGINT)]
 )
 def test_ended_from_outside_it_takes_everything_along(
-    root: Path, version: Version, start: Start, number: signal.Signals
+    root: Path, version: PlannedVersion, start: Start, number: signal.Signals
 ) -> None:
     target = f"ended-{number.name}"
     plan(root / target, "photos", version, shard_size=8)
@@ -237,7 +237,9 @@ def test_ended_from_outside_it_takes_everything_along(
 
 
 @pytest.mark.long
-def test_workers_of_a_cluster_give_the_same_answers(root: Path, version: Version, uninterrupted: pd.DataFrame) -> None:
+def test_workers_of_a_cluster_give_the_same_answers(
+    root: Path, version: PlannedVersion, uninterrupted: pd.DataFrame
+) -> None:
     plan(root / "cluster", "photos", version, shard_size=160)
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
         assert main(["photos", "cluster", "--dask", cluster.scheduler_address]) == 0
@@ -247,18 +249,18 @@ def test_workers_of_a_cluster_give_the_same_answers(root: Path, version: Version
 
 @pytest.mark.long
 def test_a_network_that_diverged_fails_the_run_and_leaves_no_rows(
-    root: Path, version: Version, capsys: pytest.CaptureFixture[str]
+    root: Path, version: PlannedVersion, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = Project(root / "diverged")
     write_model(other, ("Dark", "Light"), float("nan"))
-    plan(root / "no-answers", "photos", Version(1, other.model, other.labels, 0.0), shard_size=64)
+    plan(root / "no-answers", "photos", PlannedVersion(1, other.model, other.labels, 0.0), shard_size=64)
     assert main(["photos", "no-answers"]) == 1
     said = capsys.readouterr().err
     assert "Expected finite probabilities" in said
     assert not list((root / "no-answers").glob("*.parquet"))
 
 
-def test_a_list_of_wrong_paths_does_not_end_as_if_it_were_answered(root: Path, version: Version) -> None:
+def test_a_list_of_wrong_paths_does_not_end_as_if_it_were_answered(root: Path, version: PlannedVersion) -> None:
     (root / "wrong.txt").write_text("path\n/nowhere/a.jpg\n")
     plan(root / "wrong", "wrong.txt", version)
     state = score("wrong.txt", "wrong", return_state=True)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.tracking_server import free_port, tracking_server
+from facesent.core.ports import free_port
+from tests.helpers.tracking_server import tracking_server
 
 pytestmark = pytest.mark.slow
 

@@ -14,7 +14,7 @@ from facesent.registry import runs
 from facesent.registry.versions import NAME
 from facesent.watch.cure import Labelled
 from facesent.watch.hours import Hours
-from facesent.watch.look import Look
+from facesent.watch.look import DriftStatus
 from flows.watch import RETRAIN, _answer, watch
 from tests.helpers.webhook import Receiver
 
@@ -31,9 +31,9 @@ def tell_to(address: str) -> None:
     Path("params.yaml").write_text(yaml.safe_dump(settings))
 
 
-def alarm_of(version: int, labels: Labelled | None = None) -> Look:
+def alarm_of(version: int, labels: Labelled | None = None) -> DriftStatus:
     hours = Hours([], [], np.empty((0, 1)), ["brightness"])
-    return Look(version, "alarm", "brightness down", hours, labels=labels)
+    return DriftStatus(version, "alarm", "brightness down", hours, labels=labels)
 
 
 def test_an_alarm_that_reached_nobody_is_told_again_at_the_next_look(

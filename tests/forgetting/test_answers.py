@@ -6,7 +6,7 @@ import pytest
 
 from facesent.core.paths import Project
 from facesent.forgetting.answers import full_ids
-from facesent.serving.answers.opening import LogError
+from facesent.serving.answers.log import LogError
 
 
 def test_an_answer_that_an_interrupted_call_deleted_is_named_as_before(

@@ -33,7 +33,7 @@ from facesent.registry import artifacts, versions
 from facesent.registry.runs import MODEL_TAG
 from facesent.registry.versions import CHAMPION, RETRAIN_TAG, RegistryError
 from facesent.serving.gateway.answers.log import AnswerLog
-from facesent.serving.gateway.answers.rows import Answered
+from facesent.serving.gateway.answers.rows import AnsweredRequest
 from facesent.serving.gateway.answers.store import DEFAULT_ADDRESS, Store
 from tests.helpers.answering import KEPT
 from tests.helpers.looking import files_that_say, files_that_show
@@ -127,7 +127,7 @@ def artifacts_of(name: str) -> set[str]:
 def log_answers(*photos: tuple[str, str]) -> None:
     log = AnswerLog(replace(KEPT, photos=True, embeddings=True), lambda: Store(DEFAULT_ADDRESS))
     for subject, name in photos:
-        log.put(Answered([ANSWER], [Path("data", name).read_bytes()], subject=subject))
+        log.put(AnsweredRequest([ANSWER], [Path("data", name).read_bytes()], subject=subject))
     log.close(30)
 
 

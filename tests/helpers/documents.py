@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from tempfile import TemporaryFile
 
 import yaml
 
+from facesent.core.ports import HOST, free_port
 from facesent.sources.drawn_faces.dataset import draw_dataset
 from tests.helpers.small_network import SMALL_NETWORK
 
@@ -196,9 +196,7 @@ class Scratch:
     @contextmanager
     def _serving(self, server: Server, lines: list[str]) -> Iterator[str]:
         """Run a server on a free port until the block ends; its address, once it answered."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            address = f"127.0.0.1:{free.getsockname()[1]}"
+        address = f"{HOST}:{free_port()}"
         script = "\n".join(lines) + f" --port {address.partition(':')[2]} {server.options}"
         with TemporaryFile() as log:
             process = subprocess.Popen(

@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from tests.helpers.tracking_server import free_port
+from facesent.core.ports import free_port
 
 _DEBIAN = Path("/usr/lib/postgresql")
 _SECONDS = 60

@@ -1,7 +1,6 @@
 """A machine that runs Prefect's commands as the docs have them."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from prefect.client.schemas.actions import DeploymentUpdate
 from prefect.client.schemas.filters import DeploymentFilter
 from prefect.client.schemas.objects import FlowRun
 
+from facesent.core.ports import free_port
 from tests.helpers.processes import ended_with_block
 
 BIN = Path(sys.executable).parent
@@ -28,9 +28,7 @@ class Machine:
     def __init__(self, project: Path, logs: Path, **variables: str) -> None:
         self.project = project
         self.logs = logs
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.api = f"http://127.0.0.1:{self.port}/api"
         path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
         # As from a tool that sets the working folder alone.

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from facesent.core.paths import Project
-from facesent.scoring.plan import Plan, Version, Wanted, alone, make_plan
+from facesent.scoring.plan import PlannedVersion, ScoringPlan, Wanted, alone, make_plan
 from tests.helpers.trained_project import write_model
 
 LABELS = ("Dark", "Light")
@@ -24,13 +24,13 @@ def draw_photos(folder: Path, count: int) -> Path:
     return folder
 
 
-def version_of(project: Project) -> Version:
+def version_of(project: Project) -> PlannedVersion:
     """A version that was never registered."""
     write_model(project, LABELS, 0.0)
-    return Version(1, project.model, project.labels, 0.0)
+    return PlannedVersion(1, project.model, project.labels, 0.0)
 
 
-def plan(target: Path, source: str, version: Version, shard_size: int = 32) -> Plan:
+def plan(target: Path, source: str, version: PlannedVersion, shard_size: int = 32) -> ScoringPlan:
     """A folder of answers of which no shard is done."""
     with alone(target):
         return make_plan(target, Wanted(source, shard_size=shard_size), version)

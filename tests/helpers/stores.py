@@ -10,7 +10,7 @@ from facesent.registry import runs
 from facesent.registry.schema import table_names
 from facesent.serving.gateway.answers.correcting import Correction, correct
 from facesent.serving.gateway.answers.log import AnswerLog
-from facesent.serving.gateway.answers.rows import Answered
+from facesent.serving.gateway.answers.rows import AnsweredRequest
 from facesent.serving.gateway.answers.store import DEFAULT_ADDRESS, Store
 from facesent.serving.gateway.answers.tables import metadata
 from tests.helpers import promoters
@@ -44,8 +44,8 @@ def fill_answers() -> None:
     box = {"x": 1, "y": 2, "width": 3, "height": 4}
     seen = {"embedding": [0.5, -2.0], "brightness": 1.5}
     ids = [
-        *log.put(Answered([ANSWER, {**ANSWER, "box": box}], ["eA==", "eA=="], [seen, seen], subject="p-7")),
-        *log.put(Answered([ANSWER], client="10.0.0.1")),
+        *log.put(AnsweredRequest([ANSWER, {**ANSWER, "box": box}], ["eA==", "eA=="], [seen, seen], subject="p-7")),
+        *log.put(AnsweredRequest([ANSWER], client="10.0.0.1")),
     ]
     log.close(30)
     store = Store(DEFAULT_ADDRESS)

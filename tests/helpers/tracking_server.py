@@ -1,7 +1,6 @@
 """MLflow's tracking server, started and stopped."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,12 +14,6 @@ import pytest
 from tests.helpers.processes import ended_with_block
 
 _MLFLOW = Path(sys.executable).parent / "mlflow"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from facesent.core.errors import DataError
 from facesent.core.files import images_in_use
 from facesent.dataset.files import METADATA, image_files
 from facesent.dataset.metadata import read_metadata
-from facesent.labels.relabel import Plan, plan, preview, refuse_to_lose_decisions, relabel
+from facesent.labels.relabel import RelabelPlan, plan, preview, refuse_to_lose_decisions, relabel
 from facesent.labels.review import Decision, read_record, record_of
 from tests.helpers.relabelling import apply, contents, fill, go_back, queue, sha256
 
@@ -23,7 +23,7 @@ def data(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return fill(Path("data"))
 
 
-def decide(data: Path, *decisions: tuple[str, str]) -> Plan:
+def decide(data: Path, *decisions: tuple[str, str]) -> RelabelPlan:
     return plan(data, [Decision(row, name, sha256(data / name), to) for row, (name, to) in enumerate(decisions, 2)])
 
 

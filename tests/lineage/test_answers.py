@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from facesent.lineage.asked import answering_version
 from facesent.lineage.git import LineageError
+from facesent.lineage.resolve import answering_version
 
 
 def answer(version: object) -> dict[str, object]:

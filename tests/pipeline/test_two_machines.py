@@ -16,10 +16,11 @@ import requests
 from sqlalchemy import create_engine, text
 
 from facesent.core.errors import TrackingError
+from facesent.core.ports import free_port
 from facesent.registry import runs
 from tests.helpers.postgres import Cluster
 from tests.helpers.serving import serving
-from tests.helpers.tracking_server import free_port, tracking_server
+from tests.helpers.tracking_server import tracking_server
 from tests.helpers.trained_project import REPOSITORY, make_project
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]

@@ -7,11 +7,12 @@ from shutil import copy
 import pytest
 from mlflow.tracking import MlflowClient
 
+from facesent.core.ports import free_port
 from facesent.promotion import aliases
 from facesent.registry import decisions, versions
 from facesent.registry.decisions import LOG, Aliases, OvertakenError
 from tests.helpers import promoters
-from tests.helpers.tracking_server import free_port, tracking_server
+from tests.helpers.tracking_server import tracking_server
 
 pytestmark = pytest.mark.slow
 

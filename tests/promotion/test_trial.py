@@ -9,6 +9,7 @@ import pytest
 
 from facesent.core.errors import FacesentError, TrackingError
 from facesent.core.files import sha256
+from facesent.core.ports import free_port
 from facesent.prediction.classifier import Classifier
 from facesent.promotion import register
 from facesent.promotion.canary.trial import Question, canary, choose, recorded, tried
@@ -17,7 +18,7 @@ from facesent.registry.versions import CHAMPION, RegistryError
 from facesent.serving.questions import questions_of
 from facesent.serving.server import standby
 from tests.helpers.server_processes import server_processes
-from tests.helpers.tracking_server import free_port, tracking_server
+from tests.helpers.tracking_server import tracking_server
 from tests.helpers.trained_project import make_project
 
 

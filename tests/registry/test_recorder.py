@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from facesent.core.paths import Project
+from facesent.core.ports import free_port
 from facesent.core.watching import Epoch, Start
 from facesent.images.batches import training_examples
 from facesent.images.rows import read_split
@@ -16,7 +17,7 @@ from facesent.params import load_params
 from facesent.registry.recorder import Recorder, record
 from facesent.registry.sheets import save_augmentation_sheets
 from facesent.run import run
-from tests.helpers.tracking_server import free_port, tracking_server
+from tests.helpers.tracking_server import tracking_server
 from tests.helpers.trained_project import make_project
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("mlflow_store")]

@@ -18,9 +18,9 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import select, text
 
 from facesent.serving.answers.accuracy import in_service
-from facesent.serving.answers.deciding import decide, waiting
+from facesent.serving.answers.corrections import accept, waiting
 from facesent.serving.gateway.answers.log import AnswerLog
-from facesent.serving.gateway.answers.rows import Answered, is_audited
+from facesent.serving.gateway.answers.rows import AnsweredRequest, is_audited
 from facesent.serving.gateway.answers.store import DEFAULT_ADDRESS, AnswersError, Store
 from facesent.serving.gateway.answers.tables import answers, metadata
 from facesent.serving.gateway.settings import LogSettings
@@ -42,7 +42,7 @@ def rows() -> list[Any]:
         return connection.execute(select(answers).order_by(answers.c.time)).all()
 
 
-def written(settings: LogSettings, *answered: Answered) -> list[tuple[str, ...]]:
+def written(settings: LogSettings, *answered: AnsweredRequest) -> list[tuple[str, ...]]:
     log = AnswerLog(settings, lambda: Store(DEFAULT_ADDRESS))
     ids = [log.put(one) for one in answered]
     log.close(30)
@@ -110,7 +110,7 @@ def test_a_kill_loses_at_most_the_queue_and_the_table_is_whole() -> None:
     assert len(kept) % 3 == 1
     assert len(set(ids) - kept) < KEPT.queue
     assert set(ids[:3]) <= kept
-    [more] = written(KEPT, Answered([ANSWER]))
+    [more] = written(KEPT, AnsweredRequest([ANSWER]))
     assert {*more} <= {row.id for row in rows()}
 
 
@@ -139,7 +139,9 @@ def test_a_broken_database_never_fails_an_answer_and_is_written_when_it_is_back(
 def test_photos_embeddings_and_hashes_are_kept_where_that_is_asked_for(folder: Path) -> None:
     seen = {"embedding": [0.5, -2.0], "brightness": float("nan")}
     faces = [{**ANSWER, "row": 1}, {**ANSWER, "row": 1}]
-    written(ALL, Answered([ANSWER], ["data:image/png;base64,aGk"], [seen]), Answered(faces, ["eA==", "aGk="]))
+    written(
+        ALL, AnsweredRequest([ANSWER], ["data:image/png;base64,aGk"], [seen]), AnsweredRequest(faces, ["eA==", "aGk="])
+    )
     found = rows()
     assert [(folder / "answers" / row.photo).read_bytes() for row in found] == [b"hi"] * 3
     assert len({row.content_hmac for row in found}) == 1
@@ -150,12 +152,12 @@ def test_photos_embeddings_and_hashes_are_kept_where_that_is_asked_for(folder: P
 
 def test_what_is_too_old_is_deleted_with_its_photo_and_leaves_no_bytes(folder: Path) -> None:
     old = datetime.now(UTC) - timedelta(days=31)
-    written(replace(ALL, keep_days=99), Answered([ANSWER], ["b2xk"], subject="somebody-old", time=old))
+    written(replace(ALL, keep_days=99), AnsweredRequest([ANSWER], ["b2xk"], subject="somebody-old", time=old))
     [row] = rows()
     photo = folder / "answers" / row.photo
     os.utime(photo, (old.timestamp(), old.timestamp()))
     # Whoever opens the log deletes, and the writer each hour.
-    written(ALL, Answered([ANSWER], ["bmV3"]))
+    written(ALL, AnsweredRequest([ANSWER], ["bmV3"]))
     [left] = rows()
     assert (folder / "answers" / left.photo).read_bytes() == b"new"
     assert not photo.exists()
@@ -179,12 +181,12 @@ def test_a_photo_that_cannot_be_looked_at_keeps_no_other(folder: Path) -> None:
 def test_answers_are_written_once_though_what_is_too_old_cannot_be_deleted(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    old = Answered([ANSWER], ["b2xk"], time=datetime.now(UTC) - timedelta(days=31))
+    old = AnsweredRequest([ANSWER], ["b2xk"], time=datetime.now(UTC) - timedelta(days=31))
     [(kept,)] = written(replace(ALL, keep_days=99), old)
     [row] = rows()
     (folder / "answers" / row.photo).unlink()
     (folder / "answers" / row.photo).mkdir()
-    [(new,)] = written(ALL, Answered([ANSWER], ["bmV3"]))
+    [(new,)] = written(ALL, AnsweredRequest([ANSWER], ["bmV3"]))
     assert [row.id for row in rows()] == [kept, new]
     assert [message.partition(":")[0] for message in caplog.messages] == [
         "What is too old stays in the log of answers for another hour"
@@ -192,7 +194,7 @@ def test_answers_are_written_once_though_what_is_too_old_cannot_be_deleted(
 
 
 def test_an_answer_that_cannot_be_a_row_leaves_the_others(capfd: pytest.CaptureFixture[str]) -> None:
-    written(KEPT, Answered([{"surprise": 1}]), Answered([ANSWER]))
+    written(KEPT, AnsweredRequest([{"surprise": 1}]), AnsweredRequest([ANSWER]))
     assert [row.label for row in rows()] == ["Happy"]
 
 
@@ -240,5 +242,5 @@ def test_a_team_logs_into_postgresql(postgres: str) -> None:
     [found] = waiting(store)
     assert (found.answer_id, found.label) == (ids[0], "Sad")
     assert [one.version for one in in_service(store, 0.95)] == [3]
-    assert len(decide(store, None, accept=True)) == 1
+    assert len(accept(store, None)) == 1
     assert store.forget_older(0) == 4

@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 from facesent.core.paths import Project
 from facesent.params import load_params
 from facesent.promotion.register import register
-from facesent.serving.answers.deciding import waiting
-from facesent.serving.answers.opening import opened
+from facesent.serving.answers.corrections import waiting
+from facesent.serving.answers.log import opened
 from facesent.serving.app.running import PAGE, command
 from tests.helpers.trained_project import SIDE, make_project
 

@@ -20,7 +20,8 @@ from facesent.model.layers import (
 from facesent.model.settings import Model, Trunk
 from facesent.prediction.classifier import Classifier
 from facesent.serving.export.check import Written, refusal, write
-from facesent.serving.export.formats import FORMATS, serving_module
+from facesent.serving.export.formats import FORMATS
+from facesent.serving.export.network import serving_module
 
 LABELS = ["a", "b", "c"]
 

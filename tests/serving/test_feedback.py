@@ -20,10 +20,10 @@ from facesent.cli import main
 from facesent.dataset.metadata import read_metadata
 from facesent.params import load_params
 from facesent.serving.answers.accuracy import expected_accuracy, in_service
-from facesent.serving.answers.deciding import decide, waiting
+from facesent.serving.answers.corrections import accept, waiting
 from facesent.serving.gateway.answers.correcting import Correction, correct
 from facesent.serving.gateway.answers.log import AnswerLog
-from facesent.serving.gateway.answers.rows import Answered
+from facesent.serving.gateway.answers.rows import AnsweredRequest
 from facesent.serving.gateway.answers.store import DEFAULT_ADDRESS, WATCHED, Store
 from facesent.serving.gateway.app import Gateway
 from tests.helpers.answering import KEPT, SETTINGS, Faces
@@ -41,7 +41,7 @@ def folder(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return project
 
 
-def logged(*answered: Answered, **settings: Any) -> list[str]:
+def logged(*answered: AnsweredRequest, **settings: Any) -> list[str]:
     log = AnswerLog(replace(KEPT, **settings), lambda: Store(DEFAULT_ADDRESS))
     ids = [id_ for one in answered for id_ in log.put(one)]
     log.close(30)
@@ -65,7 +65,7 @@ def client_of(**settings: Any) -> TestClient:
 
 
 def test_a_client_corrects_an_answer_and_it_waits() -> None:
-    [id_] = logged(Answered([ANSWER]))
+    [id_] = logged(AnsweredRequest([ANSWER]))
     client = client_of()
     sent = client.post("/feedback", json={"id": id_, "label": "Sad", "note": "weeps"})
     assert (sent.status_code, sent.json()) == (202, {"status": "waiting"})
@@ -96,7 +96,7 @@ def test_a_client_corrects_an_answer_and_it_waits() -> None:
     ],
 )
 def test_what_is_no_correction_is_refused(body: Any, headers: dict[str, str], status: int) -> None:
-    [id_] = logged(Answered([ANSWER]))
+    [id_] = logged(AnsweredRequest([ANSWER]))
     tokens = {"ask": "ask-me", "correct": "correct-me"}
     client = client_of(hosts=("testserver",), tokens=tokens)
     sent = {"content-type": "application/json", "authorization": "Bearer correct-me", **headers}
@@ -108,7 +108,7 @@ def test_what_is_no_correction_is_refused(body: Any, headers: dict[str, str], st
 
 
 def test_a_client_has_so_many_corrections_and_no_more() -> None:
-    ids = logged(*[Answered([ANSWER]) for _ in range(5)])
+    ids = logged(*[AnsweredRequest([ANSWER]) for _ in range(5)])
     client = client_of()
     statuses = [client.post("/feedback", json={"id": id_, "label": "Sad"}).status_code for id_ in ids]
     assert statuses == [202] * KEPT.corrections + [429] * 2
@@ -127,9 +127,9 @@ def test_a_server_without_a_log_takes_no_correction_and_names_no_answer() -> Non
 def test_accepted_photos_come_into_data_with_their_person(folder: Path) -> None:
     box = {"left": 10, "top": 5, "width": 8, "height": 8}
     ids = logged(
-        Answered([ANSWER], [png(40)], subject="p-7"),
-        Answered([{**ANSWER, "box": box}], [png(50)], subject="p-7"),
-        Answered([ANSWER], [png(60)], client="10.0.0.9"),
+        AnsweredRequest([ANSWER], [png(40)], subject="p-7"),
+        AnsweredRequest([{**ANSWER, "box": box}], [png(50)], subject="p-7"),
+        AnsweredRequest([ANSWER], [png(60)], client="10.0.0.9"),
         photos=True,
     )
     for id_ in ids:
@@ -156,7 +156,9 @@ def test_accepted_photos_come_into_data_with_their_person(folder: Path) -> None:
 
 
 def test_audited_photos_may_be_tested_on_and_what_clients_correct_is_trained_on(folder: Path) -> None:
-    audited, corrected = logged(*[Answered([ANSWER], [png(side)]) for side in (40, 50)], photos=True, audit_share=1.0)
+    audited, corrected = logged(
+        *[AnsweredRequest([ANSWER], [png(side)]) for side in (40, 50)], photos=True, audit_share=1.0
+    )
     assert run(audited, "Sad").exit_code == 0
     assert client_of().post("/feedback", json={"id": corrected, "label": "Sad"}).status_code == 202
     assert run("accept", "--all").exit_code == 0
@@ -167,7 +169,7 @@ def test_audited_photos_may_be_tested_on_and_what_clients_correct_is_trained_on(
 
 
 def test_decisions_are_for_what_waits_and_for_one_label_an_answer() -> None:
-    [id_] = logged(Answered([ANSWER]))
+    [id_] = logged(AnsweredRequest([ANSWER]))
     with Store(DEFAULT_ADDRESS).writing() as connection:
         first = correct(connection, Correction(id_, "Sad"), "client", "somebody")
         second = correct(connection, Correction(id_, "Happy"), "client", "another")
@@ -183,7 +185,7 @@ def test_decisions_are_for_what_waits_and_for_one_label_an_answer() -> None:
 
 @pytest.mark.parametrize("arguments", [["9f", "Happy"], ["zz%", "Happy"], ["ID", "Angry"], ["accept"], ["ID"]])
 def test_a_command_says_what_it_expected(arguments: list[str]) -> None:
-    [id_] = logged(Answered([ANSWER]))
+    [id_] = logged(AnsweredRequest([ANSWER]))
     if arguments[0] == "9f" and id_.startswith("9f"):
         return
     result = run(*[id_ if word == "ID" else word for word in arguments])
@@ -192,27 +194,27 @@ def test_a_command_says_what_it_expected(arguments: list[str]) -> None:
     assert result.exception is None or isinstance(result.exception, SystemExit)
 
 
-def accept(ids: Sequence[str], label: str, source: Any) -> None:
+def label_as_right(ids: Sequence[str], label: str, source: Any) -> None:
     store = Store(DEFAULT_ADDRESS)
     with store.writing() as connection:
         for id_ in ids:
             correct(connection, Correction(id_, label), source)
-    decide(store, None, accept=True)
+    accept(store, None)
 
 
 def test_accuracy_in_service_comes_from_the_audit_alone() -> None:
-    audited = logged(*[Answered([ANSWER], subject=f"p-{number}") for number in range(40)], audit_share=1.0)
-    others = logged(*[Answered([ANSWER], subject=f"p-{number}") for number in range(20)], audit_share=0.0)
+    audited = logged(*[AnsweredRequest([ANSWER], subject=f"p-{number}") for number in range(40)], audit_share=1.0)
+    others = logged(*[AnsweredRequest([ANSWER], subject=f"p-{number}") for number in range(20)], audit_share=0.0)
     store = Store(DEFAULT_ADDRESS)
     [before] = in_service(store, 0.95)
     assert (before.version, before.answers, before.marked, before.accuracy) == (3, 60, 40, None)
     assert before.expected.value == pytest.approx(0.75)
     # What clients call wrong is a count, of audited answers too.
-    accept([*others, *audited[30:]], "Sad", "client")
+    label_as_right([*others, *audited[30:]], "Sad", "client")
     [counted] = in_service(store, 0.95)
     assert (counted.accuracy, counted.corrections) == (None, 30)
-    accept(audited[:24], "Happy", "cli")
-    accept(audited[24:30], "Sad", "cli")
+    label_as_right(audited[:24], "Happy", "cli")
+    label_as_right(audited[24:30], "Sad", "cli")
     store.folder.mkdir()
     (store.folder / WATCHED).write_text(json.dumps({"version": 3, "alarm": 1}))
     [after] = in_service(store, 0.95)
@@ -232,17 +234,19 @@ def test_an_answer_of_the_audit_stands_for_those_that_were_not_drawn() -> None:
     while len(rare) < 10:
         rare += [
             row.id
-            for row in _marked(logged(*[Answered([ANSWER], subject=str(n)) for n in range(100)], audit_share=0.25))
+            for row in _marked(
+                logged(*[AnsweredRequest([ANSWER], subject=str(n)) for n in range(100)], audit_share=0.25)
+            )
         ]
-    often = logged(*[Answered([ANSWER], subject=f"x-{number}") for number in range(30)], audit_share=1.0)
-    accept(rare, "Happy", "cli")
-    accept(often, "Sad", "cli")
+    often = logged(*[AnsweredRequest([ANSWER], subject=f"x-{number}") for number in range(30)], audit_share=1.0)
+    label_as_right(rare, "Happy", "cli")
+    label_as_right(often, "Sad", "cli")
     [found] = in_service(Store(DEFAULT_ADDRESS), 0.95)
     assert found.accuracy.value == pytest.approx(4 * len(rare) / (4 * len(rare) + 30))
 
 
 def _marked(ids: Sequence[str]) -> list[Any]:
-    from facesent.serving.answers.deciding import to_audit
+    from facesent.serving.answers.corrections import to_audit
 
     return [row for row in to_audit(Store(DEFAULT_ADDRESS)) if row.id in ids]
 
@@ -272,6 +276,8 @@ def test_the_expected_accuracy_is_that_of_held_back_photos() -> None:
 def test_answers_are_kept_so_long_as_the_settings_say(folder: Path) -> None:
     days = load_params(folder / "params.yaml").log.keep_days
     old, new = (datetime.now(UTC) - timedelta(days=days + delta) for delta in (1, -1))
-    ids = logged(Answered([ANSWER], time=old), Answered([ANSWER], time=new), keep_days=99, audit_share=1.0)
+    ids = logged(
+        AnsweredRequest([ANSWER], time=old), AnsweredRequest([ANSWER], time=new), keep_days=99, audit_share=1.0
+    )
     listed = run("audit").output
     assert [id_ in listed for id_ in ids] == [False, True]

@@ -6,6 +6,7 @@ import math
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import Callable
+from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from threading import Event
@@ -16,10 +17,10 @@ from facesent.core.errors import FacesentError
 from facesent.serving.address import Address
 from facesent.serving.changes import RolledBack
 from facesent.serving.fleet import Fleet
-from facesent.serving.follower import Follower
 from facesent.serving.gateway.settings import GatewaySettings
 from facesent.serving.questions import Questions
-from facesent.serving.releases import Registry, Release
+from facesent.serving.releases import Release
+from facesent.serving.rollout import RolloutController
 from facesent.serving.settings import Server
 from facesent.serving.state import StateFile
 from facesent.serving.workers import Worker
@@ -58,15 +59,24 @@ def test_an_alias_that_could_not_be_moved_is_moved_later(tmp_path: Path) -> None
     said: list[str] = []
     moved: list[int] = []
 
-    def roll_back(version: int, to: int, why: str) -> None:
-        moved.append(version)
-        if len(moved) == 1:
-            raise FacesentError("MLflow is away")
+    class Away:
+        def wanted(self) -> int:
+            return 2
+
+        def fetch(self, version: int, folder: Path) -> Release:
+            raise AssertionError(f"Nothing is loaded here. Received: {version}")
+
+        def audited(self, version: int, since: datetime) -> None:
+            return None
+
+        def roll_back(self, version: int, to: int, why: str) -> None:
+            moved.append(version)
+            if len(moved) == 1:
+                raise FacesentError("MLflow is away")
 
     processes = fleet(tmp_path, said)
     processes.version = 1
-    registry = Registry(lambda: 2, processes._fetch, lambda *_: None, roll_back)
-    server = Follower("", processes, registry, BOUNDS, StateFile(tmp_path / "state", said.append), said.append)
+    server = RolloutController("", processes, Away(), BOUNDS, StateFile(tmp_path / "state", said.append), said.append)
     server._rolled_back = RolledBack(2, 1, "slow")
     asyncio.run(server._move_alias(server._rolled_back))
     assert server._rolled_back.alias == "not moved: MLflow is away"

@@ -29,16 +29,16 @@ import yaml
 from mlflow.tracking import MlflowClient
 from PIL import Image
 
+from facesent.core.ports import free_port
 from facesent.promotion import register
 from facesent.registry import decisions, versions
 from facesent.registry.versions import CHAMPION, NAME, PREVIOUS
 from facesent.run import run as run_stage
-from facesent.serving.answers.deciding import decide, to_audit
+from facesent.serving.answers.corrections import accept, to_audit
 from facesent.serving.gateway.answers.correcting import Correction, correct
 from facesent.serving.gateway.answers.store import Store
 from facesent.serving.questions import Questions, keep_questions
 from tests.helpers.processes import survivors
-from tests.helpers.tracking_server import free_port
 from tests.helpers.trained_project import REPOSITORY, make_project, write_model
 
 pytestmark = pytest.mark.slow
@@ -386,7 +386,7 @@ def test_a_version_that_audited_answers_show_to_be_wrong_is_rolled_back(
             with store.writing() as connection:
                 for answer in ids:
                     correct(connection, Correction(answer, "Light"), "cli")
-            decide(store, None, accept=True)
+            accept(store, None)
             server.wait_for_version(1)
             assert "audited answers are right" in server.get("/health").json()["rolled_back"]["why"]
     finally:

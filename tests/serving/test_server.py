@@ -4,7 +4,6 @@ import base64
 import io
 import os
 import signal
-import socket
 import struct
 import subprocess
 import sys
@@ -21,16 +20,11 @@ from PIL import Image
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
+from facesent.core.ports import free_port
 from facesent.sources.drawn_faces.portrait import draw_portrait
 from tests.helpers.trained_project import make_project
 
 pytestmark = pytest.mark.slow
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

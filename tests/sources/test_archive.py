@@ -5,10 +5,12 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from facesent.core.errors import DataError
+from facesent.core.files import FilesError
 from facesent.sources.archive import DamagedArchiveError, Limits, unpack
 
 
@@ -79,6 +81,14 @@ def test_refuses_a_zip_bomb(tmp_path: Path) -> None:
     archive = write_zip(tmp_path / "a.zip", ("A/1.jpg", bytes(10_000_000)))
     with pytest.raises(DataError, match="zip bomb"):
         unpack(archive, tmp_path / "out")
+
+
+def test_refuses_what_the_disk_has_no_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = write_zip(tmp_path / "a.zip", ("A/1.jpg", b"1"))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+    with pytest.raises(FilesError, match="for unpacking"):
+        unpack(archive, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_refuses_more_members_than_the_limit(tmp_path: Path) -> None:

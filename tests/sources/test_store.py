@@ -13,7 +13,7 @@ from facesent.core.errors import DataError
 from facesent.core.files import FilesError, replaced
 from facesent.dataset.files import describe
 from facesent.sources import dvc, store
-from facesent.sources.store import alone, install, settle, staging
+from facesent.sources.store import alone, install, recover_after_kill, staging
 
 pytestmark = pytest.mark.slow
 
@@ -154,7 +154,7 @@ def test_a_failure_while_building_leaves_nothing(plain: Path) -> None:
 def test_a_kill_at_any_step_leaves_the_old_or_the_new(project: Path, step: str) -> None:
     bring(Path("data"), "old")
     _bring_and_die(step)
-    settle(Path("data"))
+    recover_after_kill(Path("data"))
     assert Path("data/A/1.jpg").read_text() == "A old"
     assert dvc.matches(Path("data"))
     bring(Path("data"), "new", replace=True)
@@ -165,7 +165,7 @@ def test_a_kill_at_any_step_leaves_the_old_or_the_new(project: Path, step: str) 
 def test_a_kill_after_dvc_has_it_keeps_the_new(project: Path) -> None:
     bring(Path("data"), "old")
     _bring_and_die("tracked")
-    settle(Path("data"))
+    recover_after_kill(Path("data"))
     assert Path("data/A/1.jpg").read_text() == "A new"
     assert dvc.matches(Path("data"))
     assert ".data-outgoing" not in names(project)
@@ -297,10 +297,10 @@ BRING = """
 import sys
 from pathlib import Path
 from facesent.core.errors import DataError
-from facesent.sources.store import install, settle, staging
+from facesent.sources.store import install, recover_after_kill, staging
 
 try:
-    settle(Path("data"))
+    recover_after_kill(Path("data"))
     with staging(Path("data")) as incoming:
         (incoming / "A").mkdir(parents=True)
         (incoming / "A" / "1.jpg").write_text(sys.argv[1])

@@ -20,6 +20,7 @@ DECIDES_NOTHING = {
     f"facesent/core/{name}.py"
     for name in (
         "console",
+        "dvc_files",
         "errors",
         "files",
         "imports",

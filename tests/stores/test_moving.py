@@ -14,9 +14,10 @@ from sqlalchemy import create_engine, text
 
 from facesent.cli import main
 from facesent.core.errors import FacesentError
+from facesent.core.ports import free_port
 from facesent.registry import decisions, runs
 from facesent.registry.decisions import Aliases
-from facesent.serving.answers.deciding import decide, waiting
+from facesent.serving.answers.corrections import accept, waiting
 from facesent.serving.gateway.answers.store import Store
 from facesent.stores import rows
 from facesent.stores.addresses import at, configured
@@ -24,7 +25,7 @@ from facesent.stores.copying import copy
 from tests.helpers import promoters
 from tests.helpers.postgres import Cluster, running_cluster
 from tests.helpers.stores import rows_in
-from tests.helpers.tracking_server import free_port, tracking_server
+from tests.helpers.tracking_server import tracking_server
 
 pytestmark = pytest.mark.slow
 
@@ -69,7 +70,7 @@ def test_everything_goes_on_in_postgresql(folder: Path, postgres: str, monkeypat
     log = Store(postgres)
     [found] = waiting(log)
     assert (found.label, found.note, found.answered) == ("Sad", "weint", "Happy")
-    assert len(decide(log, None, accept=True)) == 1
+    assert len(accept(log, None)) == 1
     log.close()
 
 

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from PIL import Image
 
-from tools.screenshots.servers import HOST
+from facesent.core.pictures import encoded
+from facesent.core.ports import HOST
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page, Request
@@ -92,9 +93,7 @@ def small_png(picture: bytes) -> bytes:
     image = Image.open(io.BytesIO(picture)).convert("RGB")
     small = b""
     for colours in _COLOURS:
-        file = io.BytesIO()
-        image.quantize(colours, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
-        small = file.getvalue()
+        small = encoded(image.quantize(colours, dither=Image.Dither.NONE), optimize=True)
         if len(small) <= MOST_BYTES:
             break
     return small

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.projects import environment
+from facesent.core.ports import HOST, free_port
 
-HOST = "127.0.0.1"
 _PATIENCE = 240.0  # seconds
 _GRACE = 20.0
 _QUIET = {
@@ -58,13 +57,6 @@ def app_server(root: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "facesent.cli", "app", "--no-browser", "--port", str(port)]
     with _serving(command, port, root, "/_stcore/health") as address:
         yield address
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def _program(name: str) -> str:

@@ -1,39 +1,30 @@
 """Asks a server over HTTP, and compares what it says with what the training's code says."""
 
 import base64
-import io
-import json
 import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
-from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from facesent.core.pictures import encoded
 from facesent.images.limits import MAX_PIXELS
 from facesent.images.rows import UNCERTAIN
-from facesent.serving.server import HOST
+from facesent.serving.client import Client, Reply, SilenceError, photos_body, table_body
 from facesent.serving.tolerance import TOLERANCE
 
-_ANSWER_SECONDS = 60.0
 _WARM_UP = 5
 _TIMED = 50
-_SHOWN_CHARACTERS = 400
 
 
 class _Wrong(Exception):
     """An answer that is not what it has to be; the message is a sentence."""
-
-
-class _Silence(Exception):
-    """No answer came; the message is a sentence."""
 
 
 @dataclass(frozen=True)
@@ -79,26 +70,26 @@ def interview(port: int, question: Question) -> Findings:
         question: what to ask.
     """
     findings = Findings()
-    with closing(HTTPConnection(HOST, port, timeout=_ANSWER_SECONDS)) as connection:
+    with closing(Client(port)) as client:
         try:
-            _ask_photos(connection, question, findings)
-            _ask_further(connection, question, findings)
-            _ask_bad(connection, findings)
-            _take_time(connection, question, findings)
-        except _Silence as silence:
+            _ask_photos(client, question, findings)
+            _ask_further(client, question, findings)
+            _ask_bad(client, findings)
+            _take_time(client, question, findings)
+        except SilenceError as silence:
             findings.problems.append(str(silence))
             findings.broke_off = True
     return findings
 
 
-def _ask_photos(connection: HTTPConnection, question: Question, findings: Findings) -> None:
+def _ask_photos(client: Client, question: Question, findings: Findings) -> None:
     count = len(question.photos)
     rows = {f"Photo {row + 1} of {count}": [row] for row in range(count)}
     differences = {}
     for what, chosen in {**rows, f"All {count} photos in one request": list(range(count))}.items():
         body = photos_body([question.photos[row] for row in chosen])
         try:
-            served = _probabilities(_answer(connection, what, body), what, question.labels, len(chosen))
+            served = _probabilities(_answer(client, what, body), what, question.labels, len(chosen))
         except _Wrong as wrong:
             findings.problems.append(str(wrong))
             continue
@@ -108,13 +99,13 @@ def _ask_photos(connection: HTTPConnection, question: Question, findings: Findin
         _compare(differences, question.labels, findings)
 
 
-def _ask_further(connection: HTTPConnection, question: Question, findings: Findings) -> None:
+def _ask_further(client: Client, question: Question, findings: Findings) -> None:
     what, count = "The further photos", len(question.further)
     if not count:
         return
     try:
-        answer = _answer(connection, what, photos_body(question.further))
-        findings.further = _probabilities(answer, what, question.labels, count)
+        reply = _answer(client, what, photos_body(question.further))
+        findings.further = _probabilities(reply, what, question.labels, count)
     except _Wrong as wrong:
         findings.problems.append(str(wrong))
 
@@ -132,17 +123,17 @@ def _compare(differences: dict[str, NDArray[np.float64]], labels: Sequence[str],
         )
 
 
-def _ask_bad(connection: HTTPConnection, findings: Findings) -> None:
+def _ask_bad(client: Client, findings: Findings) -> None:
     for what, body in bad_bodies().items():
-        status, text = _post(connection, what, body)
-        if 400 <= status < 500:
+        reply = _ask(client, what, body)
+        if 400 <= reply.status < 500:
             findings.refused += 1
         else:
-            findings.problems.append(f"{what}: Expected an error of the client, 4xx. Received: {status} {_shown(text)}")
+            findings.problems.append(f"{what}: Expected an error of the client, 4xx. Received: {reply}")
 
 
-def _take_time(connection: HTTPConnection, question: Question, findings: Findings) -> None:
-    ask = partial(_answer, connection, "A photo after the bad inputs")
+def _take_time(client: Client, question: Question, findings: Findings) -> None:
+    ask = partial(_answer, client, "A photo after the bad inputs")
     bodies = [photos_body([photo]) for photo in question.photos]
     seconds = []
     try:
@@ -156,26 +147,24 @@ def _take_time(connection: HTTPConnection, question: Question, findings: Finding
     findings.latency_p95_ms = float(np.percentile(seconds[_WARM_UP:], 95)) * 1e3
 
 
-def _answer(connection: HTTPConnection, what: str, body: bytes) -> bytes:
-    status, text = _post(connection, what, body)
-    if status != HTTPStatus.OK:
-        raise _Wrong(f"{what}: Expected an answer. Received: {status} {_shown(text)}")
-    return text
+def _answer(client: Client, what: str, body: bytes) -> Reply:
+    reply = _ask(client, what, body)
+    if not reply.is_answer:
+        raise _Wrong(f"{what}: Expected an answer. Received: {reply}")
+    return reply
 
 
-def _post(connection: HTTPConnection, what: str, body: bytes) -> tuple[int, bytes]:
+def _ask(client: Client, what: str, body: bytes) -> Reply:
     try:
-        connection.request("POST", "/invocations", body, {"Content-Type": "application/json"})
-        response = connection.getresponse()
-        return response.status, response.read()
-    except (OSError, HTTPException) as error:
-        raise _Silence(f"{what}: Expected an answer. Received: {type(error).__name__}: {error}") from None
+        return client.ask(body)
+    except SilenceError as silence:
+        raise SilenceError(f"{what}: Expected an answer. Received: {silence}") from None
 
 
-def _probabilities(text: bytes, what: str, labels: Sequence[str], count: int) -> NDArray[np.float64]:
+def _probabilities(reply: Reply, what: str, labels: Sequence[str], count: int) -> NDArray[np.float64]:
     """The served probabilities ``(count, labels)`` of an answer that is whole and agrees with itself."""
     try:
-        answers = json.loads(text)["predictions"]
+        answers = reply.predictions()
         rows = [[float(answer["probabilities"][label]) for label in labels] for answer in answers]
         whole = len(rows) == count and all(_agrees(answer, labels) for answer in answers)
     except (ValueError, KeyError, TypeError):
@@ -184,7 +173,7 @@ def _probabilities(text: bytes, what: str, labels: Sequence[str], count: int) ->
         classes = ", ".join(labels)
         raise _Wrong(
             f"{what}: Expected for each photo the most likely label, its confidence and probabilities of {classes}. "
-            f"Received: {_shown(text)}"
+            f"Received: {reply}"
         )
     return np.array(rows, np.float64)
 
@@ -199,36 +188,17 @@ def _agrees(answer: dict[str, Any], labels: Sequence[str]) -> bool:
     )
 
 
-def _shown(text: bytes) -> str:
-    return repr(text[:_SHOWN_CHARACTERS].decode(errors="replace"))
-
-
-def photos_body(photos: Sequence[bytes]) -> bytes:
-    """The JSON that asks about image files, a row each."""
-    return _rows("image", [base64.b64encode(photo).decode() for photo in photos])
-
-
 def bad_bodies() -> Mapping[str, bytes]:
     """What no server may answer, by what is wrong with it."""
-    photo = _file(Image.radial_gradient("L"), "JPEG")
-    over_limit = _file(Image.new("1", (MAX_PIXELS // 1000 + 1, 1000)), "PNG")
+    photo = encoded(Image.radial_gradient("L"), "JPEG")
+    over_limit = encoded(Image.new("1", (MAX_PIXELS // 1000 + 1, 1000)))
     return {
         "A request without an image": photos_body([b""]),
         "A truncated photo": photos_body([photo[: len(photo) // 2]]),
         "A text file": photos_body([b"This is no photo.\n"]),
-        "Text that is not base64": _rows("image", ["This is no base64."]),
+        "Text that is not base64": table_body("image", ["This is no base64."]),
         "A bad row beside a good one": photos_body([photo, b"This is no photo.\n"]),
-        "Another column": _rows("picture", [base64.b64encode(photo).decode()]),
+        "Another column": table_body("picture", [base64.b64encode(photo).decode()]),
         "A photo over the pixel limit": photos_body([over_limit]),
         "Broken JSON": photos_body([photo])[:-2],
     }
-
-
-def _rows(column: str, values: Sequence[str]) -> bytes:
-    return json.dumps({"dataframe_split": {"columns": [column], "data": [[value] for value in values]}}).encode()
-
-
-def _file(image: Image.Image, image_format: str) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, image_format)
-    return buffer.getvalue()

@@ -14,6 +14,7 @@ from PIL import Image
 from facesent.core.errors import FacesentError, TemporaryError, in_words
 from facesent.core.files import images_in_use
 from facesent.core.paths import Project
+from facesent.core.pictures import encoded
 from facesent.core.programs import Standby
 from facesent.images.reading import naming
 from facesent.images.rows import read_split
@@ -26,7 +27,7 @@ from facesent.registry import artifacts, runs, versions
 from facesent.registry.client import mlflow_answers
 from facesent.registry.troubles import of_server
 from facesent.registry.versions import CHAMPION
-from facesent.serving.questions import Questions, as_png, keep_questions
+from facesent.serving.questions import Questions, keep_questions
 from facesent.serving.server import ModelServer, ServerError, ServerKilledError, served
 from facesent.serving.tolerance import TOLERANCE
 from facesent.sources.drawn_faces.expression import CLASSES
@@ -204,4 +205,4 @@ def _expected(project: Project, paths: Sequence[Path], photos: Sequence[bytes]) 
 def _drawn() -> list[bytes]:
     """Drawn faces, as a server elsewhere has no images and none of a person should travel."""
     drawn = [draw_portrait(_DRAWN, person, 1, label, _DRAWN_SIDE) for person, label in enumerate(CLASSES)]
-    return [as_png(Image.fromarray(pixels)) for pixels in drawn]
+    return [encoded(Image.fromarray(pixels)) for pixels in drawn]

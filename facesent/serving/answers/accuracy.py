@@ -12,7 +12,7 @@ import numpy as np
 from sqlalchemy import Integer, cast, func, select
 
 from facesent.evaluation.intervals import Estimate, share_of, share_of_groups
-from facesent.serving.answers.deciding import AUDIT_LABEL
+from facesent.serving.answers.corrections import AUDIT_LABEL
 from facesent.serving.gateway.answers.store import WATCHED, Store
 from facesent.serving.gateway.answers.tables import ACCEPTED, answers, corrections
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 
 from sqlalchemy import ColumnElement, or_, select
 
-from facesent.serving.answers.deciding import photo_of
+from facesent.serving.answers.corrections import photo_of
 from facesent.serving.gateway.answers.store import Store
 from facesent.serving.gateway.answers.tables import answers
 

@@ -5,7 +5,6 @@
 
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from threading import Lock
 
 import streamlit as st
@@ -13,10 +12,11 @@ import streamlit as st
 from facesent.core.cropping import DEFAULT_CROP, Crop
 from facesent.core.errors import FacesentError
 from facesent.core.markdown import escaped
+from facesent.core.paths import Project
 from facesent.images.rows import UNCERTAIN
 from facesent.params import load_params
-from facesent.serving.answers.wrong import note_wrong
-from facesent.serving.app.look import Asked, Look, load, look_at
+from facesent.serving.answers.app_feedback import note_wrong
+from facesent.serving.app.explanation import Explanation, LoadedVersion, explain, load
 from facesent.serving.settings import Log
 
 _INTENT = (
@@ -26,7 +26,7 @@ _INTENT = (
 
 
 @st.cache_resource(show_spinner="Loading the model")
-def _asked(version: str | None) -> Asked:
+def _loaded(version: str | None) -> LoadedVersion:
     return load(version)
 
 
@@ -41,21 +41,21 @@ def main() -> None:
     st.set_page_config(page_title="facesent", page_icon="🙂", layout="centered")
     st.title("Which expression is this?")
     try:
-        asked = _asked(sys.argv[1] if len(sys.argv) > 1 else None)
-        log = load_params(Path("params.yaml")).log
+        loaded = _loaded(sys.argv[1] if len(sys.argv) > 1 else None)
+        log = load_params(Project().params).log
     except FacesentError as error:
         st.error(escaped(str(error)))
         st.stop()
-    st.caption(f"Answers: {asked.described}.")
+    st.caption(f"Answers: {loaded.described}.")
     content = _photo()
     whole = DEFAULT_CROP == "none"
     chosen = st.toggle("Use only the largest face", not whole, help="For photos that show more than a face.")
     crop: Crop = "largest" if chosen else "none"
-    least = st.slider("Say “uncertain” below a confidence of", 0.0, 1.0, asked.min_confidence, 0.05)
+    least = st.slider("Say “uncertain” below a confidence of", 0.0, 1.0, loaded.min_confidence, 0.05)
     if content is not None:
-        seen = _answer(asked, content, crop=crop, min_confidence=least)
-        if seen is not None and log.enabled:
-            _correction(asked, seen, content, log)
+        explanation = _answer(loaded, content, crop=crop, min_confidence=least)
+        if explanation is not None and log.enabled:
+            _correction(loaded, explanation, content, log)
     st.divider()
     kept = log.enabled and log.photos
     st.caption(_INTENT + (f", except where you correct an answer, for {log.keep_days:g} days." if kept else "."))
@@ -73,45 +73,46 @@ def _photo() -> bytes | None:
     return given.getvalue() if given else None
 
 
-def _answer(asked: Asked, content: bytes, *, crop: Crop, min_confidence: float) -> Look | None:
+def _answer(loaded: LoadedVersion, content: bytes, *, crop: Crop, min_confidence: float) -> Explanation | None:
     try:
         with st.spinner("Looking at the photo"), _one_at_a_time():
-            seen = look_at(asked, content, crop=crop, min_confidence=min_confidence)
+            explanation = explain(loaded, content, crop=crop, min_confidence=min_confidence)
     except FacesentError as error:
         st.error(f"This photo cannot be read. {escaped(str(error))}")
         return None
-    if crop == "largest" and seen.box is None:
+    if crop == "largest" and explanation.box is None:
         st.warning("No face was found: this is the answer for the whole photo.")
-    label, confidence = seen.prediction.label, seen.prediction.confidence
+    label, confidence = explanation.prediction.label, explanation.prediction.confidence
     if label == UNCERTAIN:
         st.subheader(f"Uncertain: the best guess has a confidence of {confidence:.0%}")
     else:
         st.subheader(f"{escaped(label)}, {confidence:.0%}")
-    for name, probability in sorted(seen.prediction.probabilities.items(), key=lambda item: -item[1]):
+    for name, probability in sorted(explanation.prediction.probabilities.items(), key=lambda item: -item[1]):
         st.progress(probability, text=f"{escaped(name)} {probability:.1%}")
-    _pictures(seen)
-    return seen
+    _pictures(explanation)
+    return explanation
 
 
-def _correction(asked: Asked, seen: Look, content: bytes, log: Log) -> None:
-    right = st.selectbox("Wrong? It is …", sorted(seen.prediction.probabilities), index=None)
+def _correction(loaded: LoadedVersion, explanation: Explanation, content: bytes, log: Log) -> None:
+    right = st.selectbox("Wrong? It is …", sorted(explanation.prediction.probabilities), index=None)
     if right is None or not st.button("Send"):
         return
-    box = asdict(seen.box) if seen.box else None
+    box = asdict(explanation.box) if explanation.box else None
     try:
-        note_wrong(log, {**vars(seen.prediction), "version": asked.number, "box": box}, content, right)
+        note_wrong(log, {**vars(explanation.prediction), "version": loaded.number, "box": box}, content, right)
     except FacesentError as error:
         st.error(escaped(str(error)))
         return
     st.success("Saved. It waits for your decision: facesent feedback")
 
 
-def _pictures(seen: Look) -> None:
+def _pictures(explanation: Explanation) -> None:
     photo, given, heat = st.columns(3)
-    photo.image(seen.photo, caption="the photo" if seen.box is None else "the face that was found", width="stretch")
-    given.image(seen.seen, caption="what the network saw", width="stretch")
-    if seen.heat is not None:
-        heat.image(seen.heat, caption="what supported the answer", width="stretch")
+    caption = "the photo" if explanation.box is None else "the face that was found"
+    photo.image(explanation.photo, caption=caption, width="stretch")
+    given.image(explanation.seen, caption="what the network saw", width="stretch")
+    if explanation.heat is not None:
+        heat.image(explanation.heat, caption="what supported the answer", width="stretch")
 
 
 main()

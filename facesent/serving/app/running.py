@@ -4,7 +4,7 @@ import importlib.util
 from pathlib import Path
 
 from facesent.core.errors import FacesentError
-from facesent.core.programs import environment, process_group, python, tied
+from facesent.core.programs import child_environment, process_group, python, tied
 
 PAGE = Path(__file__).with_name("page.py")
 MAX_MEGABYTES = 20
@@ -28,7 +28,7 @@ def run(port: int, version: str | None, *, browser: bool) -> int:
     if importlib.util.find_spec("streamlit") is None:
         raise AppError("Expected the package streamlit. Received: none. Run: pip install -e '.[app]'")
     shown = command(port, version, browser=browser)
-    with process_group(tied(shown), Path(), environment(), lifeline=True, stdout=None, stderr=None) as server:
+    with process_group(tied(shown), Path(), child_environment(), lifeline=True, stdout=None, stderr=None) as server:
         return server.wait()
 
 

@@ -16,6 +16,8 @@ from facesent.serving.tolerance import TOLERANCE
 if TYPE_CHECKING:
     import tensorflow as tf
 
+_BATCH = 32
+
 
 @dataclass(frozen=True)
 class Parity:
@@ -49,9 +51,6 @@ def compare(expected: Probabilities, received: Probabilities) -> Parity:
     largest = float(np.nan_to_num(np.abs(received - expected), nan=np.inf).max())
     others = int((received.argmax(axis=1) != expected.argmax(axis=1)).sum())
     return Parity(len(expected), largest, others)
-
-
-_BATCH = 32
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""The formats: how each is written, and how its own runtime answers."""
+"""The formats: how each is written, how its own runtime answers, and what its users are told.
+
+Kept light: the command asks for their names.
+"""
 
 import importlib
 import logging
@@ -8,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facesent.core.errors import FacesentError
-from facesent.model.backend import keras
-from facesent.model.inference import Forward, fold_batch_norm
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
+    from facesent.model.inference import Forward
+
+INPUT, OUTPUT = "image", "probabilities"
 # Of ONNX's operators; later ones bring nothing to such networks.
 _OPSET = 15
 
@@ -32,13 +36,19 @@ class Format:
         modules: what has to be installed, beside TensorFlow.
         write: writes a ``serving_module`` to a path.
         load: makes the function that the runtime computes from what was written.
+        batches: how many images at a time it takes, for people.
+        imports: of a program in the export's folder.
+        call: of that program, from ``images`` to ``probabilities``.
     """
 
     name: str
     file: str
     modules: tuple[str, ...]
     write: "Callable[[tf.Module, Path], None]"
-    load: Callable[[Path], Forward]
+    load: "Callable[[Path], Forward]"
+    batches: str
+    imports: str
+    call: str
 
     def require(self) -> None:
         """Raise an ``ExportError`` that says what to install, if something is missing."""
@@ -59,7 +69,7 @@ def _write_saved_model(module: "tf.Module", path: Path) -> None:
     (path / "fingerprint.pb").unlink(missing_ok=True)
 
 
-def _load_saved_model(path: Path) -> Forward:
+def _load_saved_model(path: Path) -> "Forward":
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(path))
@@ -79,7 +89,7 @@ def _write_onnx(module: "tf.Module", path: Path) -> None:
     onnx.checker.check_model(str(path), full_check=True)
 
 
-def _load_onnx(path: Path) -> Forward:
+def _load_onnx(path: Path) -> "Forward":
     import onnxruntime  # type: ignore[import-untyped]
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
@@ -94,47 +104,49 @@ def _write_litert(module: "tf.Module", path: Path) -> None:
     path.write_bytes(converter.convert())
 
 
-def _load_litert(path: Path) -> Forward:
+def _load_litert(path: Path) -> "Forward":
     from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untyped]
 
     run: Any = Interpreter(model_path=str(path)).get_signature_runner("serving_default")
     return lambda images: run(**{INPUT: images})[OUTPUT]
 
 
+_ANY_NUMBER = "any number of images at a time."
 FORMATS = {
     entry.name: entry
     for entry in (
-        Format("savedmodel", "saved_model", (), _write_saved_model, _load_saved_model),
-        Format("onnx", "model.onnx", ("onnx", "onnxruntime", "tf2onnx"), _write_onnx, _load_onnx),
-        Format("litert", "model.tflite", ("ai_edge_litert",), _write_litert, _load_litert),
+        Format(
+            name="savedmodel",
+            file="saved_model",
+            modules=(),
+            write=_write_saved_model,
+            load=_load_saved_model,
+            batches=_ANY_NUMBER,
+            imports="import tensorflow as tf",
+            call="""model = tf.saved_model.load("saved_model").signatures["serving_default"]
+probabilities = model(image=tf.constant(images))["probabilities"].numpy()""",
+        ),
+        Format(
+            name="onnx",
+            file="model.onnx",
+            modules=("onnx", "onnxruntime", "tf2onnx"),
+            write=_write_onnx,
+            load=_load_onnx,
+            batches=_ANY_NUMBER,
+            imports="import onnxruntime",
+            call="""model = onnxruntime.InferenceSession("model.onnx")
+[probabilities] = model.run(["probabilities"], {"image": images})""",
+        ),
+        Format(
+            name="litert",
+            file="model.tflite",
+            modules=("ai_edge_litert",),
+            write=_write_litert,
+            load=_load_litert,
+            batches="one image at a time, or any number with the runner\n  below or after `resize_tensor_input`.",
+            imports="from ai_edge_litert.interpreter import Interpreter",
+            call="""model = Interpreter("model.tflite").get_signature_runner("serving_default")
+probabilities = model(image=images)["probabilities"]""",
+        ),
     )
 }
-INPUT, OUTPUT = "image", "probabilities"
-
-
-def serving_module(model: keras.Model) -> "tf.Module":
-    """Make the module whose function ``serve`` is ``model`` in inference, batch normalisation folded.
-
-    ``serve`` maps uint8 ``image (n, size, size, 3)`` to float32 ``probabilities (n, classes)``.
-
-    Raises:
-        FacesentError: if Keras computes with another backend.
-    """
-    if keras.backend.backend() != "tensorflow":
-        raise FacesentError(
-            f"Expected the backend TensorFlow for an export. Received: {keras.backend.backend()}. "
-            "Set KERAS_BACKEND=tensorflow."
-        )
-    import tensorflow as tf
-
-    folded = fold_batch_norm(model)
-
-    @tf.function(input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8, name=INPUT)])  # type: ignore[untyped-decorator]
-    def serve(image: Any) -> dict[str, Any]:
-        return {OUTPUT: folded(image, training=False)}
-
-    module = tf.Module()
-    module.serve = serve
-    # A SavedModel holds the variables that its module can name; without dropout's random state, of no use in inference.
-    module.weights = [variable.value for variable in folded.weights]
-    return module

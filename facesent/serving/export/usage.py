@@ -6,31 +6,6 @@ from facesent.core.markdown import escaped
 from facesent.serving.export.check import Parity
 from facesent.serving.export.formats import Format
 
-# Imports and call, in this order, for a program in the export's folder.
-_CALLS = {
-    "savedmodel": (
-        "import tensorflow as tf",
-        """model = tf.saved_model.load("saved_model").signatures["serving_default"]
-probabilities = model(image=tf.constant(images))["probabilities"].numpy()""",
-    ),
-    "onnx": (
-        "import onnxruntime",
-        """model = onnxruntime.InferenceSession("model.onnx")
-[probabilities] = model.run(["probabilities"], {"image": images})""",
-    ),
-    "litert": (
-        "from ai_edge_litert.interpreter import Interpreter",
-        """model = Interpreter("model.tflite").get_signature_runner("serving_default")
-probabilities = model(image=images)["probabilities"]""",
-    ),
-}
-
-_BATCHES = {
-    "savedmodel": "any number of images at a time.",
-    "onnx": "any number of images at a time.",
-    "litert": "one image at a time, or any number with the runner\n  below or after `resize_tensor_input`.",
-}
-
 _TEXT = """# {file}: version {version} of facesent
 
 - Input `image`: uint8 `(n, {size}, {size}, 3)`, {batches}
@@ -67,16 +42,15 @@ def usage(exported: Format, version: int, size: int, labels: Sequence[str], pari
         labels: in the order of the outputs.
         parity: what was found on the test images.
     """
-    imports, call = _CALLS[exported.name]
     return _TEXT.format(
         file=exported.file,
         version=version,
         size=size,
-        batches=_BATCHES[exported.name],
+        batches=exported.batches,
         classes=len(labels),
         labels=", ".join(map(escaped, labels)),
         images=parity.images,
         difference=parity.largest_difference,
-        imports=imports,
-        call=call,
+        imports=exported.imports,
+        call=exported.call,
     )

@@ -19,7 +19,8 @@ from facesent.registry.artifacts import EXPORTS
 from facesent.registry.client import mlflow_answers
 from facesent.registry.versions import Version
 from facesent.serving.export.check import Parity, Written, refusal, write
-from facesent.serving.export.formats import FORMATS, ExportError, serving_module
+from facesent.serving.export.formats import FORMATS, ExportError
+from facesent.serving.export.network import serving_module
 from facesent.serving.export.usage import usage
 
 

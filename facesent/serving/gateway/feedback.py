@@ -12,7 +12,7 @@ from . import metrics
 from .answers.correcting import Correction, TooManyCorrections, UnknownAnswer, correct
 from .answers.keys import client_of
 from .answers.log import AnswerLog
-from .answers.rows import Answered
+from .answers.rows import AnsweredRequest
 from .answers.store import AnswersError, Store, address
 from .asking import Answer
 from .refusals import Refusal
@@ -44,7 +44,7 @@ class Feedback:
 
     def put(self, answer: Answer, client: str | None, subject: str | None) -> tuple[tuple[bytes, bytes], ...]:
         """Hand an answer over; the header that says its ids, where they are kept and not too many for one."""
-        answered = Answered(answer.predictions, answer.photos, answer.observed, answer.seconds, client, subject)
+        answered = AnsweredRequest(answer.predictions, answer.photos, answer.observed, answer.seconds, client, subject)
         ids = self._log.put(answered)
         return ((ID_HEADER, ",".join(ids).encode()),) if 0 < len(ids) <= _SHOWN_IDS else ()
 

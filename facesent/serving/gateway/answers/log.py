@@ -15,7 +15,7 @@ from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, Programming
 
 from .. import metrics
 from ..settings import LogSettings
-from .rows import Answered, know_version, rows_of
+from .rows import AnsweredRequest, know_version, rows_of
 from .store import AnswersError, Store, reason
 from .tables import answers
 
@@ -41,7 +41,7 @@ class AnswerLog:
 
     def __init__(self, settings: LogSettings, opened: Callable[[], Store]) -> None:
         self._settings, self._opened = settings, opened
-        self._queue: Queue[Answered] = Queue()
+        self._queue: Queue[AnsweredRequest] = Queue()
         self._lock = Lock()
         self._rows = self._photo_bytes = 0
         self._store: Store | None = None
@@ -63,7 +63,7 @@ class AnswerLog:
             if len(prediction.get("probabilities", ())) > len(self._classes):
                 self._classes = tuple(prediction["probabilities"])
 
-    def put(self, answered: Answered) -> tuple[str, ...]:
+    def put(self, answered: AnsweredRequest) -> tuple[str, ...]:
         """Hand over the answers of a request; their ids, none if they were dropped as too many wait."""
         rows = len(answered.predictions)
         wanted = self._settings.photos or self._settings.embeddings
@@ -86,13 +86,13 @@ class AnswerLog:
     def close(self, seconds: float) -> None:
         """Write what waits, for at most so long."""
         self._closing.set()
-        self._queue.put(Answered(predictions=()))
+        self._queue.put(AnsweredRequest(predictions=()))
         self._thread.join(seconds)
 
     def _work(self) -> None:
         pause = _LEAST_PAUSE_SECONDS
         # At first the database is opened, so that what is wrong with it is said before there are answers.
-        batch: list[Answered] = []
+        batch: list[AnsweredRequest] = []
         while True:
             try:
                 self._turn(batch)
@@ -109,7 +109,7 @@ class AnswerLog:
                 return
             batch = self._next_batch()
 
-    def _next_batch(self) -> list[Answered]:
+    def _next_batch(self) -> list[AnsweredRequest]:
         """What waits; nothing after a while without answers."""
         try:
             batch = [self._queue.get(timeout=_IDLE_SECONDS)]
@@ -125,7 +125,7 @@ class AnswerLog:
             rows += len(batch[-1].predictions)
         return batch
 
-    def _turn(self, batch: list[Answered]) -> None:
+    def _turn(self, batch: list[AnsweredRequest]) -> None:
         if self._store is None:
             self._store, self._known = self._opened(), set()
         if batch:
@@ -144,7 +144,7 @@ class AnswerLog:
             metrics.log_failures.inc()
             _log.error("What is too old stays in the log of answers for another hour: %s", _why(error))
 
-    def _write(self, store: Store, batch: list[Answered]) -> None:
+    def _write(self, store: Store, batch: list[AnsweredRequest]) -> None:
         """Write a batch; what can never be written is dropped, all else that fails is tried again."""
         try:
             self._insert(store, batch)
@@ -155,7 +155,7 @@ class AnswerLog:
         except Exception as error:
             self._write_apart(store, batch, error)
 
-    def _write_apart(self, store: Store, batch: list[Answered], error: Exception) -> None:
+    def _write_apart(self, store: Store, batch: list[AnsweredRequest], error: Exception) -> None:
         if len(batch) > 1:
             for answered in batch:
                 self._write(store, [answered])
@@ -166,7 +166,7 @@ class AnswerLog:
             # Without the message, which may quote the answer.
             _log.error("An answer cannot be logged and is left out, like others of its kind: %s.", type(error).__name__)
 
-    def _insert(self, store: Store, batch: list[Answered]) -> None:
+    def _insert(self, store: Store, batch: list[AnsweredRequest]) -> None:
         rows = [row for answered in batch for row in rows_of(answered, self._settings, store.folder)]
         new = {row["version"]: row["probabilities"] for row in rows if row["version"] not in self._known}
         with store.writing() as connection:
@@ -176,14 +176,14 @@ class AnswerLog:
                 connection.execute(insert(answers), rows)
         self._known.update(new)
 
-    def _release(self, batch: list[Answered]) -> None:
+    def _release(self, batch: list[AnsweredRequest]) -> None:
         with self._lock:
             for answered in batch:
                 self._rows -= len(answered.predictions)
                 self._photo_bytes -= sum(len(photo) for photo in answered.photos if isinstance(photo, str))
             self._full &= 2 * self._rows > self._settings.queue
 
-    def _drop_all(self, batch: list[Answered]) -> None:
+    def _drop_all(self, batch: list[AnsweredRequest]) -> None:
         while not self._queue.empty():
             batch.append(self._queue.get_nowait())
         metrics.log_dropped.labels("answer").inc(sum(len(answered.predictions) for answered in batch))

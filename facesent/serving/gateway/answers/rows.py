@@ -26,7 +26,7 @@ _AUDIT_ENDS = 1 << 4 * _AUDIT_DIGITS
 
 
 @dataclass(frozen=True)
-class Answered:
+class AnsweredRequest:
     """A request that was answered.
 
     Attributes:
@@ -52,7 +52,7 @@ class Answered:
     source: Literal["server", "app"] = "server"
 
 
-def rows_of(answered: Answered, settings: LogSettings, folder: Path) -> list[dict[str, Any]]:
+def rows_of(answered: AnsweredRequest, settings: LogSettings, folder: Path) -> list[dict[str, Any]]:
     """The rows of the table ``answers`` for one request; photos that are kept are written.
 
     Args:
@@ -130,7 +130,7 @@ def _keep(folder: Path, id_: str, photo: bytes) -> str:
     return f"{PHOTOS}/{id_}"
 
 
-def _photos(answered: Answered) -> list[bytes | None]:
+def _photos(answered: AnsweredRequest) -> list[bytes | None]:
     """The photo of each prediction; None where none was handed over, or it is not known which."""
     paired = len(answered.photos) == len(answered.predictions)
     places = [prediction.get("row", place if paired else -1) for place, prediction in enumerate(answered.predictions)]

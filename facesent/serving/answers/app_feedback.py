@@ -7,9 +7,9 @@ from uuid import uuid4
 
 from sqlalchemy import insert
 
-from facesent.serving.answers.opening import kept, opened
+from facesent.serving.answers.log import kept, opened
 from facesent.serving.gateway.answers.correcting import Correction, correct
-from facesent.serving.gateway.answers.rows import Answered, know_version, rows_of
+from facesent.serving.gateway.answers.rows import AnsweredRequest, know_version, rows_of
 from facesent.serving.gateway.answers.tables import answers
 from facesent.serving.settings import Log
 
@@ -31,7 +31,7 @@ def note_wrong(log: Log, answer: Mapping[str, Any], photo: bytes, label: str) ->
     settings = kept(log)
     if settings is None:
         raise ValueError("Expected the log to be on.")
-    answered = Answered([answer], [photo], client=_CLIENT, ids=[uuid4().hex], source="app")
+    answered = AnsweredRequest([answer], [photo], client=_CLIENT, ids=[uuid4().hex], source="app")
     with opened(log) as store:
         # None of them is drawn for the audit: only those that are called wrong are here.
         [row] = rows_of(answered, replace(settings, audit_share=0.0), store.folder)

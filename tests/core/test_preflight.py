@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from zc.lockfile import LockFile
 
-from facesent.core import surroundings
+from facesent.core import preflight
 from facesent.core.errors import FacesentError
 
 
@@ -77,10 +77,10 @@ def settings_of_dvc_in_latin_1(project: Path) -> None:
 def test_a_project_that_cannot_work_is_refused_with_the_way_out(
     project: Path, break_it: Callable[[Path], None], named: str
 ) -> None:
-    surroundings.require(Path())
+    preflight.require(Path())
     break_it(project)
     with pytest.raises(FacesentError) as refused:
-        surroundings.require(Path())
+        preflight.require(Path())
     assert named in str(refused.value)
     assert "\n" not in str(refused.value)
 
@@ -93,10 +93,10 @@ def test_a_broken_lock_file_is_removed_unless_a_dvc_command_runs(
     break_it(project)
     lock = LockFile(str(project / ".dvc" / "tmp" / name))
     with pytest.raises(FacesentError, match=r"rm \.dvc/tmp/rwlock"):
-        surroundings.require(Path())
+        preflight.require(Path())
     lock.close()
-    assert [trouble.subject for trouble in surroundings.troubles(Path())] == ["DVC's lock file"], "doctor sees it"
-    surroundings.require(Path())
+    assert [trouble.subject for trouble in preflight.troubles(Path())] == ["DVC's lock file"], "doctor sees it"
+    preflight.require(Path())
     assert not (project / ".dvc" / "tmp" / "rwlock").exists()
     assert capsys.readouterr().err.count("\n") == 1
 
@@ -104,13 +104,13 @@ def test_a_broken_lock_file_is_removed_unless_a_dvc_command_runs(
 def test_a_lock_file_that_dvc_wrote_is_none_of_our_business(project: Path) -> None:
     half_an_rwlock(project)
     (project / ".dvc" / "tmp" / "rwlock").write_text(json.dumps({"read": {}, "write": {}}))
-    surroundings.require(Path())
+    preflight.require(Path())
 
 
 def test_without_git_the_line_says_what_it_is_for(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(project))
     with pytest.raises(FacesentError, match="git: not on PATH"):
-        surroundings.require(Path())
+        preflight.require(Path())
 
 
 def test_git_is_understood_in_any_language(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,27 +122,27 @@ def test_git_is_understood_in_any_language(project: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("PATH", str(project / "bin"), prepend=os.pathsep)
     monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
     with pytest.raises(FacesentError, match="git init"):
-        surroundings.require(Path())
+        preflight.require(Path())
 
 
 def test_a_checkout_of_another_user_is_told_how_to_trust_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # As git's own tests do, since this process may not give files away.
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     with pytest.raises(FacesentError, match=f"safe.directory '{project}'"):
-        surroundings.require(Path())
+        preflight.require(Path())
 
 
 @pytest.mark.parametrize("backend", ["theano", "tensorflow-metal"])
 def test_a_backend_of_another_project_is_named(project: Path, monkeypatch: pytest.MonkeyPatch, backend: str) -> None:
     monkeypatch.setenv("KERAS_BACKEND", backend)
     with pytest.raises(FacesentError, match=f"KERAS_BACKEND: expected .* Received: {backend}. Unset it"):
-        surroundings.require(Path())
+        preflight.require(Path())
 
 
 def test_in_a_folder_of_the_project_its_root_is_named(project: Path) -> None:
     (project / "notebooks").mkdir()
     with pytest.raises(FacesentError, match=f"root folder: {project}$"):
-        surroundings.require(project / "notebooks")
+        preflight.require(project / "notebooks")
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from facesent.sources.survey import Place
 
 
 @dataclass(frozen=True)
-class Known:
+class SourceMetadata:
     """What is known of the images.
 
     Attributes:
@@ -34,17 +34,17 @@ class Known:
         rows = [{column: row.get(column, "") for column in self.columns} for row in self.rows.values()]
         return Metadata(self.columns).text(rows).encode()
 
-    def of_crops(self, cuts: Mapping[str, Cut]) -> "Known":
+    def of_crops(self, cuts: Mapping[str, Cut]) -> "SourceMetadata":
         """The same of crops, by name; what was cut before keeps what that was cut from."""
         columns = tuple(dict.fromkeys([*(self.columns or ["file_name"]), SOURCE, SOURCE_PHASH]))
         rows: dict[str, Row] = {}
         for name, cut in cuts.items():
             row = {"file_name": name, **self.rows.get(name, {})}
             rows[name] = row if row.get(SOURCE) else {**row, SOURCE: cut.sha256, SOURCE_PHASH: cut.phash}
-        return Known(columns, rows)
+        return SourceMetadata(columns, rows)
 
 
-def read_known(folders: Sequence[Path], places: Mapping[str, Place]) -> Known:
+def read_source_metadata(folders: Sequence[Path], places: Mapping[str, Place]) -> SourceMetadata:
     """What the ``metadata.csv`` in ``folders``, and the folders' own names, say of the images.
 
     Raises:
@@ -55,11 +55,11 @@ def read_known(folders: Sequence[Path], places: Mapping[str, Place]) -> Known:
         name: {"file_name": name, "split": place.split} for name, place in places.items() if place.split
     }
     if not files and not given:
-        return Known()
+        return SourceMetadata()
     tables = [_Table.read(file, places) for file in files]
     if len(tables) == 1 and not given and tables[0].calls_all(places):
         metadata = tables[0].metadata
-        return Known(metadata.columns, {row["file_name"]: row for row in metadata.rows}, verbatim=files[0])
+        return SourceMetadata(metadata.columns, {row["file_name"]: row for row in metadata.rows}, verbatim=files[0])
     columns = dict.fromkeys(["file_name", "split"] if given else ["file_name"])
     unmatched: list[str] = []
     for names, metadata in tables:
@@ -69,7 +69,7 @@ def read_known(folders: Sequence[Path], places: Mapping[str, Place]) -> Known:
             name = names[row["file_name"]]
             before = given.get(name, {})
             given[name] = {**before, **row, "file_name": name, "split": row.get("split") or before.get("split", "")}
-    return Known(tuple(columns), given, unmatched=tuple(sorted(unmatched)))
+    return SourceMetadata(tuple(columns), given, unmatched=tuple(sorted(unmatched)))
 
 
 class _Table(NamedTuple):

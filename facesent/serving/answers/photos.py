@@ -1,24 +1,24 @@
 """Photos of accepted corrections as a folder that `facesent data add` takes."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
 
 from facesent.core.files import replaced, sha256
+from facesent.core.pictures import encoded
 from facesent.dataset.files import METADATA
 from facesent.dataset.measure import photo_hashes
 from facesent.dataset.metadata import SOURCE, SOURCE_PHASH, Metadata, Row, read_metadata
 from facesent.images.kinds import kind_of
-from facesent.images.reading import ImageError, Pixels, decode
+from facesent.images.reading import ImageError, decode
 from facesent.prediction.faces import Box, crop_to
-from facesent.serving.answers.deciding import Waiting
+from facesent.serving.answers.corrections import PendingCorrection
 
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "BMP": ".bmp"}
 
 
-def take_photos(accepted: Sequence[Waiting], output: Path) -> int:
+def take_photos(accepted: Sequence[PendingCorrection], output: Path) -> int:
     """Copy the photos into ``output/<Class>/``, with the person of each in ``metadata.csv``; how many.
 
     A photo of which one face was answered is cut to it, and ``source_sha256`` and ``source_phash`` say which photo it
@@ -47,7 +47,7 @@ def _rows(output: Path) -> Sequence[Row]:
     return read_metadata(output / METADATA, images).rows
 
 
-def _copied(found: Waiting, photo: Path, output: Path) -> str | None:
+def _copied(found: PendingCorrection, photo: Path, output: Path) -> str | None:
     content = photo.read_bytes()
     suffix = None if found.box else _SUFFIXES.get(kind_of(content) or "")
     name = f"{found.label}/{found.answer_id}{suffix or '.png'}"
@@ -56,23 +56,17 @@ def _copied(found: Waiting, photo: Path, output: Path) -> str | None:
             pixels = decode(content, None)
         except ImageError:
             return None
-        content = _as_png(crop_to(pixels, Box(**found.box)) if found.box else pixels)
+        content = encoded(Image.fromarray(crop_to(pixels, Box(**found.box)) if found.box else pixels))
     with replaced(output / name) as draft:
         draft.write_bytes(content)
     return name
-
-
-def _as_png(pixels: Pixels) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def _source(photo: Path) -> Row:
     return {SOURCE: sha256(photo), SOURCE_PHASH: photo_hashes(photo.read_bytes())}
 
 
-def _group(found: Waiting) -> str:
+def _group(found: PendingCorrection) -> str:
     if found.subject:
         return f"subject-{found.subject}"
     return f"client-{found.client}" if found.client else f"answer-{found.answer_id}"

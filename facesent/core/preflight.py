@@ -7,53 +7,22 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from facesent.core.errors import FacesentError
+from facesent.core.environment import BACKENDS
 from facesent.core.paths import Project
+from facesent.core.project import require_project
+from facesent.core.trouble import Trouble, refuse
 
-# Of Keras; the first is the default.
-BACKENDS = ("tensorflow", "jax", "torch")
 _WRITTEN = ("dvc.yaml", "dvc.lock", "data.dvc", "params.yaml", "assignment.csv")
 # Of DVC; the second one is this machine's own.
 _SETTINGS = (".dvc/config", ".dvc/config.local")
 _MARKS = ("<<<<<<< ", ">>>>>>> ")
 _NO_REPOSITORY = "not a git repository"
 _SECONDS_OF_A_WRITE = 0.2
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """What keeps the project from working here.
-
-    Attributes:
-        subject: what was looked at.
-        what: what was found.
-        advice: what to do.
-    """
-
-    subject: str
-    what: str
-    advice: str
-
-
-def require_project(root: Path) -> None:
-    """Refuse to work outside a project.
-
-    Raises:
-        FacesentError: neither dvc.yaml nor DVC's folder is in ``root``.
-    """
-    if is_project(root):
-        return
-    above = next((str(folder) for folder in root.absolute().parents if is_project(folder)), "where dvc.yaml is")
-    raise FacesentError(
-        f"Expected a project's folder, with dvc.yaml. Received: {root.absolute()}. "
-        f"Run it in the project's root folder: {above}"
-    )
 
 
 def require(root: Path) -> None:
@@ -65,16 +34,6 @@ def require(root: Path) -> None:
     require_project(root)
     _remove_broken_rwlock(root)
     refuse(troubles(root))
-
-
-def refuse(found: Iterable[Trouble]) -> None:
-    """Refuse to begin with the first of these.
-
-    Raises:
-        FacesentError: with what it is and what to do.
-    """
-    for trouble in found:
-        raise FacesentError(f"{trouble.subject}: {trouble.what}. {trouble.advice}")
 
 
 def troubles(root: Path) -> Iterator[Trouble]:
@@ -107,11 +66,6 @@ def keras_troubles() -> Iterator[Trouble]:
     if backend not in BACKENDS or find_spec(backend) is None:
         what = f"expected {', '.join(BACKENDS[:-1])} or {BACKENDS[-1]}, installed. Received: {backend}"
         yield Trouble("KERAS_BACKEND", what, "Unset it to use tensorflow, or install that backend")
-
-
-def is_project(root: Path) -> bool:
-    """Whether a folder has dvc.yaml or DVC's folder."""
-    return (root / "dvc.yaml").is_file() or (root / ".dvc").is_dir()
 
 
 def _refusal(root: Path) -> str:

@@ -16,7 +16,7 @@ from facesent.serving.changes import Failure, Probation, RolledBack
 from facesent.serving.fleet import Fleet
 from facesent.serving.gateway import metrics
 from facesent.serving.objections import Shadow, objection
-from facesent.serving.releases import Registry
+from facesent.serving.releases import Releases
 from facesent.serving.settings import Server
 from facesent.serving.state import StateFile
 from facesent.serving.workers import Worker, WorkerError
@@ -24,22 +24,22 @@ from facesent.serving.workers import Worker, WorkerError
 _AUDIT_SECONDS = 60.0
 
 
-class Follower:
+class RolloutController:
     """Keeps processes of the wanted version at an address.
 
     Args:
         url: of the address.
         fleet: the processes.
-        registry: what is to be served.
+        releases: what is to be served.
         bounds: section ``server``.
         state: where what is served is shown.
         log: takes a line about each change.
     """
 
     def __init__(
-        self, url: str, fleet: Fleet, registry: Registry, bounds: Server, state: StateFile, log: Callable[[str], None]
+        self, url: str, fleet: Fleet, releases: Releases, bounds: Server, state: StateFile, log: Callable[[str], None]
     ) -> None:
-        self._url, self._fleet, self._registry = url, fleet, registry
+        self._url, self._fleet, self._releases = url, fleet, releases
         self._bounds, self._state, self._log = bounds, state, log
         self._since = ""
         self._failure: Failure | None = None
@@ -98,7 +98,7 @@ class Follower:
     async def _begin(self) -> None:
         # They import while the registry is asked.
         workers = await self._fleet.start()
-        version = await asyncio.to_thread(self._registry.wanted)
+        version = await asyncio.to_thread(self._releases.wanted)
         try:
             await self._fleet.load(workers, version)
         except WorkerError as error:
@@ -125,7 +125,7 @@ class Follower:
         """The version to serve now; None where nobody says."""
         named = None
         try:
-            named = await asyncio.to_thread(self._registry.wanted)
+            named = await asyncio.to_thread(self._releases.wanted)
             self._say_reachable(None)
         except FacesentError as error:
             self._say_reachable(str(error))
@@ -215,12 +215,12 @@ class Follower:
         probation.audit_due = time.monotonic() + _AUDIT_SECONDS
         # The log may be away, with the disk that it is on.
         with suppress(FacesentError, OSError, sqlite3.Error):
-            return await asyncio.to_thread(self._registry.audited, self._fleet.version, probation.since)
+            return await asyncio.to_thread(self._releases.audited, self._fleet.version, probation.since)
         return None
 
     async def _move_alias(self, given_up: RolledBack) -> None:
         try:
-            await asyncio.to_thread(self._registry.roll_back, given_up.version, given_up.to, given_up.why)
+            await asyncio.to_thread(self._releases.roll_back, given_up.version, given_up.to, given_up.why)
             given_up.alias, given_up.not_moved = "moved", None
         except (FacesentError, OSError) as error:
             given_up.alias, why = f"not moved: {error}", str(error)

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, exists, select, update
 
-from facesent.serving.answers.opening import LogError
+from facesent.serving.answers.log import LogError
 from facesent.serving.gateway.answers.store import Store
 from facesent.serving.gateway.answers.tables import ACCEPTED, REJECTED, WAITING, answers, corrections
 
@@ -16,10 +16,12 @@ _HEX_DIGITS = "0123456789abcdef"
 _ID_DIGITS = 32
 # As who works with the project's commands.
 _OWNER = "cli"
+AUDIT_LABEL = (corrections.c.source == _OWNER,)
+"""What counts as a label of the audit: clients correct what is wrong, and so say nothing of how much is right."""
 
 
 @dataclass(frozen=True)
-class Waiting:
+class PendingCorrection:
     """A correction with its answer.
 
     Attributes:
@@ -72,43 +74,50 @@ class Audited:
     photo: Path | None
 
 
-def waiting(store: Store) -> list[Waiting]:
+def waiting(store: Store) -> list[PendingCorrection]:
     """The corrections that wait, the oldest first."""
     with store.reading() as connection:
         return _waiting(connection, store.folder)
 
 
-def decide(
+def accept(
     store: Store,
     numbers: Collection[int] | None,
     *,
-    accept: bool,
-    first: Callable[[Sequence[Waiting]], object] | None = None,
-) -> list[Waiting]:
-    """Accept corrections, or reject them: all that are named, or none.
+    before: Callable[[Sequence[PendingCorrection]], object] | None = None,
+) -> list[PendingCorrection]:
+    """Accept corrections: all that are named, or none.
 
     Args:
         store: the opened log.
         numbers: of the corrections; None for all that wait.
-        accept: or reject.
-        first: what is done with them before they count as decided, so that a kill loses nothing.
+        before: what is done with them before they count as accepted, so that a kill loses nothing.
 
     Raises:
         LogError: a number is of none that waits, or two labels would be accepted for an answer.
     """
     with store.writing() as connection:
-        known = {found.number: found for found in _waiting(connection, store.folder)}
-        wanted = list(known) if numbers is None else list(dict.fromkeys(numbers))
-        if unknown := sorted(set(wanted) - set(known)):
-            listed = ", ".join(map(str, unknown))
-            raise LogError(f"Expected the numbers of waiting corrections, see `facesent feedback`. Received: {listed}")
-        chosen = [known[number] for number in wanted]
-        if accept:
-            _refuse_contradictions(connection, chosen)
-        if first:
-            first(chosen)
-        decided = update(corrections).where(corrections.c.id.in_([found.number for found in chosen]))
-        connection.execute(decided.values(status=ACCEPTED if accept else REJECTED))
+        chosen = _chosen(connection, store.folder, numbers)
+        _refuse_contradictions(connection, chosen)
+        if before:
+            before(chosen)
+        _mark(connection, chosen, ACCEPTED)
+    return chosen
+
+
+def reject(store: Store, numbers: Collection[int] | None) -> list[PendingCorrection]:
+    """Reject corrections: all that are named, or none.
+
+    Args:
+        store: the opened log.
+        numbers: of the corrections; None for all that wait.
+
+    Raises:
+        LogError: a number is of none that waits.
+    """
+    with store.writing() as connection:
+        chosen = _chosen(connection, store.folder, numbers)
+        _mark(connection, chosen, REJECTED)
     return chosen
 
 
@@ -121,10 +130,6 @@ def to_audit(store: Store) -> list[Audited]:
             Audited(row.id, row.time, row.version, row.label, photo_of(store.folder, row.photo))
             for row in connection.execute(marked)
         ]
-
-
-AUDIT_LABEL = (corrections.c.source == _OWNER,)
-"""What counts as a label of the audit: clients correct what is wrong, and so say nothing of how much is right."""
 
 
 def full_id(store: Store, start: str) -> str:
@@ -149,7 +154,7 @@ def photo_of(folder: Path, photo: str | None) -> Path | None:
     return path if photo and (path := folder / photo).is_file() else None
 
 
-def _waiting(connection: Connection, folder: Path) -> list[Waiting]:
+def _waiting(connection: Connection, folder: Path) -> list[PendingCorrection]:
     found: Select[Any] = (
         select(corrections, answers.c.label.label("answered"), answers.c.client.label("asker"))
         .add_columns(answers.c.version, answers.c.subject, answers.c.photo, answers.c.box, answers.c.audit)
@@ -158,7 +163,7 @@ def _waiting(connection: Connection, folder: Path) -> list[Waiting]:
         .order_by(corrections.c.id)
     )
     return [
-        Waiting(
+        PendingCorrection(
             number=row.id,
             time=row.time,
             answer_id=row.answer_id,
@@ -177,7 +182,21 @@ def _waiting(connection: Connection, folder: Path) -> list[Waiting]:
     ]
 
 
-def _refuse_contradictions(connection: Connection, chosen: Sequence[Waiting]) -> None:
+def _chosen(connection: Connection, folder: Path, numbers: Collection[int] | None) -> list[PendingCorrection]:
+    known = {found.number: found for found in _waiting(connection, folder)}
+    wanted = list(known) if numbers is None else list(dict.fromkeys(numbers))
+    if unknown := sorted(set(wanted) - set(known)):
+        listed = ", ".join(map(str, unknown))
+        raise LogError(f"Expected the numbers of waiting corrections, see `facesent feedback`. Received: {listed}")
+    return [known[number] for number in wanted]
+
+
+def _mark(connection: Connection, chosen: Sequence[PendingCorrection], status: str) -> None:
+    decided = update(corrections).where(corrections.c.id.in_([found.number for found in chosen]))
+    connection.execute(decided.values(status=status))
+
+
+def _refuse_contradictions(connection: Connection, chosen: Sequence[PendingCorrection]) -> None:
     ids = [found.answer_id for found in chosen]
     before = select(corrections.c.answer_id, corrections.c.label)
     accepted = before.where(corrections.c.status == ACCEPTED, corrections.c.answer_id.in_(ids))

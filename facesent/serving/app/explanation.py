@@ -1,4 +1,4 @@
-"""One photo looked at: where the face is, what the model says, and what spoke for it."""
+"""One photo explained: where the face is, what the model says, and what spoke for it."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ _BOX = (230, 159, 0)
 
 
 @dataclass(frozen=True)
-class Asked:
+class LoadedVersion:
     """The version that answers.
 
     Attributes:
@@ -39,7 +39,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Look:
+class Explanation:
     """What there is to show.
 
     Attributes:
@@ -57,7 +57,7 @@ class Look:
     heat: Pixels | None
 
 
-def load(version: str | None) -> Asked:
+def load(version: str | None) -> LoadedVersion:
     """Fetch the version of that number or alias from the registry; the champion if none is given.
 
     Raises:
@@ -67,7 +67,7 @@ def load(version: str | None) -> Asked:
     found = versions.version_named(version)
     with versions.version_files(found.number) as (model, labels):
         network, names = load_model(model), load_labels(labels)
-    return Asked(
+    return LoadedVersion(
         number=found.number,
         described=_description(found),
         min_confidence=min_confidence_of(versions.model_uri(found.number)),
@@ -76,11 +76,11 @@ def load(version: str | None) -> Asked:
     )
 
 
-def look_at(asked: Asked, content: bytes, *, crop: Crop, min_confidence: float) -> Look:
+def explain(loaded: LoadedVersion, content: bytes, *, crop: Crop, min_confidence: float) -> Explanation:
     """Answer the bytes of a photo, and say why.
 
     Args:
-        asked: the version that answers.
+        loaded: the version that answers.
         content: of an image file; it is not trusted.
         crop: "largest" to look at the largest face alone, if one is found.
         min_confidence: below it the answer is "uncertain".
@@ -89,10 +89,10 @@ def look_at(asked: Asked, content: bytes, *, crop: Crop, min_confidence: float) 
         ImageError: if it is no image that can be read.
     """
     # The pixels are those that the command line and the server look at.
-    seen, box = read_cropped(content, asked.classifier.image_size, crop)
+    seen, box = read_cropped(content, loaded.classifier.image_size, crop)
     photo = decode(content, None)
-    [prediction] = asked.classifier.predict([seen], min_confidence=min_confidence)
-    return Look(_framed(photo, box), box, seen, prediction, _under_heat(asked, seen, prediction))
+    [prediction] = loaded.classifier.predict([seen], min_confidence=min_confidence)
+    return Explanation(_framed(photo, box), box, seen, prediction, _under_heat(loaded, seen, prediction))
 
 
 def _description(version: versions.Version) -> str:
@@ -115,9 +115,9 @@ def _framed(photo: Pixels, box: Box | None) -> Pixels:
     return np.asarray(shown, dtype=np.uint8)
 
 
-def _under_heat(asked: Asked, seen: Pixels, prediction: Prediction) -> Pixels | None:
+def _under_heat(loaded: LoadedVersion, seen: Pixels, prediction: Prediction) -> Pixels | None:
     likeliest = max(prediction.probabilities, key=prediction.probabilities.__getitem__)
     try:
-        return over(seen, heat_map(asked.network, seen, asked.classifier.labels.index(likeliest)))
+        return over(seen, heat_map(loaded.network, seen, loaded.classifier.labels.index(likeliest)))
     except NoHeatMapError:
         return None

@@ -10,10 +10,11 @@ from facesent.registry.history import RunRecord, runs_at_commit, runs_with_id_st
 from facesent.registry.lineage import COMMIT_TAG
 from facesent.registry.versions import RegistryError, Version, version_named
 
-Asked = Version | RunRecord | Commit
+Resolved = Version | RunRecord | Commit
+_EXPECTED = "Expected what `facesent predict --json` or the server answered, with the key version."
 
 
-def find(root: Path, argument: str, read_stdin: Callable[[], str]) -> Asked:
+def resolve(root: Path, argument: str, read_stdin: Callable[[], str]) -> Resolved:
     """What ``argument`` names.
 
     Tried in this order: ``-``, an answer as JSON; a version's number or alias; the start of a run's id or of a commit's
@@ -58,9 +59,6 @@ def _commits(root: Path, prefix: str) -> list[Commit]:
 
 def _listed(found: Sequence[RunRecord | Commit]) -> str:
     return ", ".join(f"run {each.run_id}" if isinstance(each, RunRecord) else f"commit {each.sha}" for each in found)
-
-
-_EXPECTED = "Expected what `facesent predict --json` or the server answered, with the key version."
 
 
 def answering_version(text: str) -> int:
