@@ -16,7 +16,7 @@ from facesent.core.files import images_in_use
 from facesent.core.imports import importing
 from facesent.core.lifeline import exit_when_told
 from facesent.core.paths import Project
-from facesent.core.preflight import conflicts, git_troubles, keras_troubles
+from facesent.core.preflight import conflicts, git_troubles, index_troubles, keras_troubles
 from facesent.core.scratch import own_temporary_folder
 from facesent.core.trouble import refuse
 
@@ -103,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     def act() -> None:
         prepare_process()
-        refuse(chain(git_troubles(Path()), conflicts(Path()), keras_troubles()))
+        refuse(chain(git_troubles(Path()), index_troubles(Path()), conflicts(Path()), keras_troubles()))
         run(options.stage, Project(), options.data)
 
     exit_when_told()

@@ -1,13 +1,14 @@
 """Files that are whole or not there, their hashes, and locks that processes of this machine share."""
 
+import fcntl
 import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from facesent.core.dvc_files import repository_root
 from facesent.core.errors import FacesentError
@@ -129,7 +130,7 @@ def images_in_use(data: Path) -> Iterator[None]:
     Raises:
         FilesError: they are being changed.
     """
-    with _of_images(data, "read", "being changed by `facesent data`"):
+    with _of_images(data, fcntl.LOCK_SH, "read", "being changed by `facesent data`"):
         yield
 
 
@@ -143,26 +144,39 @@ def images_alone(data: Path) -> Iterator[None]:
     Raises:
         FilesError: somebody reads or changes them.
     """
-    with _of_images(data, "write", "in use by a stage, a fold, a trial, a promotion, or another `facesent data`"):
+    users = "a stage, a fold, a trial, a promotion, or another `facesent data`"
+    with _of_images(data, fcntl.LOCK_EX, "write", f"in use by {users}"):
         yield
 
 
 @contextmanager
-def _of_images(data: Path, kind: Literal["read", "write"], busy: str) -> Iterator[None]:
-    from filelock import ReadWriteLock, Timeout
-
-    # A lock of its own for each block: those of one object may not be both kinds, nor of two threads.
-    lock = ReadWriteLock(_lock_of_images(data), is_singleton=False)
+def _of_images(data: Path, kind: int, purpose: str, busy: str) -> Iterator[None]:
+    path = _lock_of_images(data)
+    # Opened anew for each block: only so are they apart within one process too.
+    lock = _opened_lock(path)
     try:
-        (lock.acquire_read if kind == "read" else lock.acquire_write)(blocking=False)
-    except Timeout:
-        raise FilesError(
-            f"Expected to {kind} the images in {data}. Received: they are {busy}. Wait until it has ended."
-        ) from None
-    try:
+        try:
+            fcntl.flock(lock, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FilesError(
+                f"Expected to {purpose} the images in {data}. Received: they are {busy}. Wait until it has ended."
+            ) from None
         yield
     finally:
-        lock.close()
+        os.close(lock)
+
+
+def _opened_lock(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except PermissionError:
+        # That of another user: it is locked all the same by who may read it.
+        with suppress(OSError):
+            return os.open(path, os.O_RDONLY)
+        raise FilesError(
+            f"Expected to open the lock {path}. Received: permission denied, as another user made it. While nobody "
+            f"uses the images, delete it: rm {path}"
+        ) from None
 
 
 def _lock_of_images(data: Path) -> Path:

@@ -23,6 +23,9 @@ _SETTINGS = (".dvc/config", ".dvc/config.local")
 _MARKS = ("<<<<<<< ", ">>>>>>> ")
 _NO_REPOSITORY = "not a git repository"
 _SECONDS_OF_A_WRITE = 0.2
+_SECONDS_OF_GIT = 2.0
+# Of Keras, which obeys them in each fit.
+_CUTTING = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")
 
 
 def require(root: Path) -> None:
@@ -39,6 +42,7 @@ def require(root: Path) -> None:
 def troubles(root: Path) -> Iterator[Trouble]:
     """What of git, of DVC, of Keras keeps the project in ``root`` from working."""
     yield from git_troubles(root)
+    yield from index_troubles(root)
     yield from _broken_settings(root)
     yield from _no_repository(root)
     yield from conflicts(root)
@@ -60,8 +64,31 @@ def git_troubles(root: Path) -> Iterator[Trouble]:
             yield Trouble("git", said.partition("\n")[0], "See: git status")
 
 
+def index_troubles(root: Path) -> Iterator[Trouble]:
+    """Git's index cannot be written to: DVC does that after a stage, and would fail when the work is done."""
+    asked = _git(root, "rev-parse", "--git-path", "index")
+    if asked is None or asked.returncode:
+        return
+    index = root / asked.stdout.strip()
+    lock = index.with_name("index.lock")
+    # Editors hold it for a moment, again and again.
+    until = time.monotonic() + _SECONDS_OF_GIT
+    while lock.exists() and time.monotonic() < until:
+        time.sleep(_SECONDS_OF_GIT / 20)
+    if lock.exists():
+        what = f"{lock} is there, so that DVC cannot add to the index: another git command runs, or one was killed"
+        yield Trouble("git", what, f"If none runs: rm {lock}")
+    elif not os.access(index.parent, os.W_OK):
+        what = f"{index.parent} cannot be written to by this user, so that DVC cannot add to the index"
+        yield Trouble("git", what, 'Make the checkout this user\'s: sudo chown -R "$USER" .')
+
+
 def keras_troubles() -> Iterator[Trouble]:
-    """KERAS_BACKEND, perhaps of another project, names what is not there."""
+    """Variables of Keras, perhaps of another project, that name what is not there or cut trainings short."""
+    for name in _CUTTING:
+        if os.environ.get(name):
+            what = f"cuts every training short, here to {os.environ[name]}"
+            yield Trouble(name, what, "Unset it; train.epochs in params.yaml says how long a training is")
     backend = os.environ.get("KERAS_BACKEND") or BACKENDS[0]
     if backend not in BACKENDS or find_spec(backend) is None:
         what = f"expected {', '.join(BACKENDS[:-1])} or {BACKENDS[-1]}, installed. Received: {backend}"
@@ -70,11 +97,16 @@ def keras_troubles() -> Iterator[Trouble]:
 
 def _refusal(root: Path) -> str:
     """Why git cannot read the repository; empty where it can."""
-    # Told apart by git's own words.
+    asked = _git(root, "rev-parse", "--git-dir")
+    return asked.stderr.strip() if asked and asked.returncode else ""
+
+
+def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str] | None:
+    """What git says, in its own words; None where it is not installed."""
+    if shutil.which("git") is None:
+        return None
     env = {**os.environ, "LC_ALL": "C"}
-    command = ["git", "rev-parse", "--git-dir"]
-    asked = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, check=False)
-    return asked.stderr.strip() if asked.returncode else ""
+    return subprocess.run(["git", *arguments], cwd=root, env=env, capture_output=True, text=True, check=False)
 
 
 def _no_repository(root: Path) -> Iterator[Trouble]:

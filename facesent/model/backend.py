@@ -67,6 +67,11 @@ def _without_unused() -> Iterator[None]:
 with _without_notes(), _without_unused(), importing():
     import keras as keras
 
+# A keras.json, as another project may have left one in KERAS_HOME, says otherwise.
+keras.config.set_floatx("float32")
+keras.config.set_epsilon(1e-7)
+keras.config.set_image_data_format("channels_last")
+
 
 def replicas() -> int:
     """Among how many replicas the step that is being traced or run is divided."""

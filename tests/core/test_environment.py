@@ -67,6 +67,16 @@ def test_settings_of_another_projects_keras_are_not_read(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
+def test_settings_in_a_named_keras_home_change_no_network(tmp_path: Path) -> None:
+    (tmp_path / "keras.json").write_text(
+        '{"image_data_format": "channels_first", "floatx": "float16", "epsilon": 0.1, "backend": "tensorflow"}'
+    )
+    shown = "c.floatx(), c.image_data_format(), c.epsilon()"
+    code = f"from facesent.model.backend import keras; c = keras.config; print({shown})"
+    assert settled(code, KERAS_HOME=str(tmp_path)) == "float32 channels_last 1e-07"
+
+
+@pytest.mark.slow
 def test_faces_are_found_also_where_another_project_asks_for_the_keras_of_old() -> None:
     find = "from facesent.prediction.faces import all_faces; print(all_faces(np.zeros((50, 50, 3), 'u1')))"
     assert settled(f"import numpy as np; {find}", TF_USE_LEGACY_KERAS="1") == "[]"

@@ -4,6 +4,8 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
 
@@ -129,6 +131,38 @@ def test_images_are_read_by_many_and_changed_by_one_alone_also_after_a_kill(tmp_
     with images_in_use(data):
         pass
     assert (tmp_path / ".data-lock").exists() is not under_dvc
+
+
+def test_the_lock_of_images_is_as_readable_as_any_file_here(tmp_path: Path) -> None:
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / "usual").touch()
+    with images_in_use(tmp_path / "data"):
+        (lock,) = (tmp_path / ".dvc" / "tmp").iterdir()
+    assert lock.stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may become another user")
+def test_the_lock_of_another_user_locks_too_or_says_how_to_go_on(tmp_path: Path) -> None:
+    data, lock = tmp_path / "data", tmp_path / ".data-lock"
+    lock.touch(mode=0o444)
+    with as_another_user(tmp_path), images_in_use(data):
+        pass
+    lock.chmod(0o600)
+    with as_another_user(tmp_path), pytest.raises(FilesError, match=r"another user made it.*rm .*data-lock"):
+        images_alone(data).__enter__()
+
+
+@contextmanager
+def as_another_user(folder: Path) -> Iterator[None]:
+    """Who may go through the folders on the way."""
+    for parent in (folder, *folder.parents):
+        if parent.stat().st_uid == os.getuid() and parent.name:
+            parent.chmod(parent.stat().st_mode | 0o011)
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 def test_a_disk_without_room_is_named_with_what_for(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from zc.lockfile import LockFile
@@ -61,9 +62,14 @@ def settings_of_dvc_in_latin_1(project: Path) -> None:
     (project / ".dvc" / "config.local").write_text("[core]\nremote = café\n", encoding="latin-1")
 
 
+def index_that_a_killed_git_locked(project: Path) -> None:
+    (project / ".git" / "index.lock").touch()
+
+
 @pytest.mark.parametrize(
     ("break_it", "named"),
     [
+        (index_that_a_killed_git_locked, "If none runs: rm .git/index.lock"),
         (conflict, "dvc.lock: git's conflict markers, from line 2. Take one side"),
         (links_to_the_cache, "dvc checkout --relink data.dvc"),
         (a_pipe_among_images, "'data/Happy/a.png' is a pipe"),
@@ -110,6 +116,35 @@ def test_a_lock_file_that_dvc_wrote_is_none_of_our_business(project: Path) -> No
 def test_without_git_the_line_says_what_it_is_for(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(project))
     with pytest.raises(FacesentError, match="git: not on PATH"):
+        preflight.require(Path())
+
+
+def test_a_lock_that_an_editor_holds_for_a_moment_is_waited_for(project: Path) -> None:
+    lock = project / ".git" / "index.lock"
+    lock.touch()
+    with subprocess.Popen(["sh", "-c", "read _; rm .git/index.lock"], stdin=subprocess.PIPE) as editor:
+        Timer(0.2, editor.communicate, [b"\n"]).start()
+        preflight.require(Path())
+    assert not lock.exists()
+
+
+def test_a_worktree_has_an_index_of_its_own(project: Path, tmp_path: Path) -> None:
+    subprocess.run(
+        ["git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "a", "--allow-empty"], check=True
+    )
+    subprocess.run(["git", "worktree", "add", "-q", str(tmp_path / "tree")], check=True)
+    (project / ".git" / "worktrees" / "tree" / "index.lock").touch()
+    assert not list(preflight.index_troubles(project))
+    (trouble,) = preflight.index_troubles(tmp_path / "tree")
+    assert trouble.advice.endswith("worktrees/tree/index.lock")
+
+
+@pytest.mark.parametrize("name", ["KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH"])
+def test_a_variable_that_would_cut_trainings_short_is_refused(
+    project: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "1")
+    with pytest.raises(FacesentError, match=f"{name}: cuts every training short, here to 1. Unset it"):
         preflight.require(Path())
 
 
