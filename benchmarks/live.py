@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from socket import create_server
 
-from facesent.serving.gateway.settings import GatewaySettings, LogSettings
 from facesent.core.ports import HOST
+from facesent.serving.gateway.settings import GatewaySettings, LogSettings
 from facesent.serving.workers import worker_command, worker_environment
 
 _BOUNDS = GatewaySettings(

@@ -14,8 +14,8 @@ from random import Random
 from threading import Lock, local
 
 from benchmarks.bad_requests import Expected, Request, bad_requests
-from facesent.serving.client import photos_body
 from facesent.core.ports import HOST
+from facesent.serving.client import photos_body
 from facesent.serving.server import ModelServer
 
 CLIENTS = 16

@@ -26,7 +26,7 @@ from benchmarks.scale import growth
 from benchmarks.sizes import Size
 
 if TYPE_CHECKING:
-    from facesent.scoring.plan import ScoringPlan, PlannedVersion
+    from facesent.scoring.plan import PlannedVersion, ScoringPlan
 
 _UNIT = "photos/s"
 _MIB = 2**20

@@ -31,9 +31,9 @@ from benchmarks.live import Live, live
 from benchmarks.reference import LABELS, log_reference
 from benchmarks.results import Result, bounded, compared, noted
 from benchmarks.sizes import Size
-from facesent.serving.client import photos_body
 from facesent.core.pictures import encoded
 from facesent.core.ports import HOST
+from facesent.serving.client import photos_body
 from facesent.serving.server import served
 
 if TYPE_CHECKING:

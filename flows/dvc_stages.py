@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from facesent.core.errors import FacesentError
-from facesent.core.programs import Process, ProgramError, Standby, dvc, child_environment, ready, run
+from facesent.core.programs import Process, ProgramError, Standby, child_environment, dvc, ready, run
 
 # As facesent.core.console.run_main prints it.
 _SAID = "Error: "

@@ -5,7 +5,7 @@ import subprocess
 from facesent.core.console import say
 from facesent.core.errors import FacesentError
 from facesent.core.paths import Project
-from facesent.core.programs import dvc, child_environment, process_group, python, tied
+from facesent.core.programs import child_environment, dvc, process_group, python, tied
 from facesent.sources.dvc import has_remote, pull
 
 

@@ -15,7 +15,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
 from facesent.core.paths import Project
-from facesent.core.programs import Process, ProgramError, end, child_environment, follow, process_group, python
+from facesent.core.programs import Process, ProgramError, child_environment, end, follow, process_group, python
 from facesent.registry.credentials import without_credentials
 from facesent.registry.postgres import with_driver
 from flows.clusters import cancelled_in_dask

@@ -26,7 +26,7 @@ from prefect.settings import (
 
 from facesent.core.errors import FacesentError
 from facesent.core.ports import HOST, free_port
-from facesent.core.programs import Process, end_all, child_environment, process_group, python, tied
+from facesent.core.programs import Process, child_environment, end_all, process_group, python, tied
 from facesent.core.trouble import refuse
 from facesent.doctor import prefect_home
 

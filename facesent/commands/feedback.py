@@ -120,9 +120,7 @@ def accept(numbers: tuple[int, ...], all_: bool, output: Path) -> None:
     from facesent.serving.answers.photos import take_photos
 
     with opened(_params().log) as store:
-        chosen = corrections.accept(
-            store, _chosen(numbers, all_), before=lambda found: take_photos(found, output)
-        )
+        chosen = corrections.accept(store, _chosen(numbers, all_), before=lambda found: take_photos(found, output))
     click.echo(f"Accepted {len(chosen)}.")
     if any(found.photo for found in chosen):
         click.echo(f"Their photos are in {output}.{_add(output)}")

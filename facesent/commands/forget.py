@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from facesent.core.errors import DataError
     from facesent.core.paths import Project
     from facesent.forgetting.person import Person
-    from facesent.forgetting.search import Request, Found
+    from facesent.forgetting.search import Found, Request
 
 _SHOWN = 20
 _DIGITS = 8

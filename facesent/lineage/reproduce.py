@@ -10,7 +10,7 @@ import yaml
 from facesent.core.errors import ReproductionError
 from facesent.core.nested import flatten, with_values
 from facesent.core.paths import Project
-from facesent.core.programs import Log, dvc, child_environment, run
+from facesent.core.programs import Log, child_environment, dvc, run
 from facesent.lineage.git import apply, worktree
 from facesent.lineage.images import provide, share_cache
 from facesent.model.storage import model_sha256

@@ -8,7 +8,7 @@ from pathlib import Path
 from facesent.core.console import NO_PROGRESS, Progress
 from facesent.scoring.errors import ScoringError
 from facesent.scoring.photos import is_remote
-from facesent.scoring.plan import ScoringPlan, PlannedVersion, Wanted, check, make_plan, plan_of
+from facesent.scoring.plan import PlannedVersion, ScoringPlan, Wanted, check, make_plan, plan_of
 
 
 def target_folder(target: str) -> Path:

@@ -14,7 +14,7 @@ from typing import Any
 from facesent.core import object_storage
 from facesent.core.dvc_files import md5_of, repository_root
 from facesent.core.errors import DataError
-from facesent.core.programs import ProgramError, dvc, child_environment, run
+from facesent.core.programs import ProgramError, child_environment, dvc, run
 from facesent.dataset.files import check_names
 
 _ERROR = "ERROR:"

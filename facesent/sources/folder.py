@@ -12,8 +12,8 @@ from facesent.core.errors import DataError
 from facesent.dataset.files import METADATA, check_class_names, label_of
 from facesent.sources.archive import DamagedArchiveError, unpack
 from facesent.sources.cropping import cut_photos
-from facesent.sources.metadata import SourceMetadata, read_source_metadata
 from facesent.sources.lists import find_list, lay_out
+from facesent.sources.metadata import SourceMetadata, read_source_metadata
 from facesent.sources.store import carry
 from facesent.sources.survey import Place, survey
 
@@ -85,7 +85,9 @@ def import_folder(
     return replace(imported, skipped=tuple(sorted([*found.skipped, *named])))
 
 
-def _copy(places: Mapping[str, Place], metadata: SourceMetadata, incoming: Path, link: bool, progress: Progress) -> Imported:
+def _copy(
+    places: Mapping[str, Place], metadata: SourceMetadata, incoming: Path, link: bool, progress: Progress
+) -> Imported:
     linked = 0
     for done, (name, place) in enumerate(places.items(), 1):
         linked += carry(place.file.resolve(), incoming / name, link=link)

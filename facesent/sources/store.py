@@ -19,8 +19,8 @@ import psutil
 
 from facesent.core.errors import DataError
 from facesent.core.files import DRAFT, images_alone
-from facesent.core.trouble import Trouble
 from facesent.core.text import folded
+from facesent.core.trouble import Trouble
 from facesent.dataset.files import METADATA, Contents, ImageFile, describe, walk_files
 from facesent.sources import dvc
 from facesent.sources.dvc import Tracking

@@ -11,10 +11,10 @@ from click.testing import CliRunner
 from PIL import Image
 
 import facesent
-from facesent.core.ports import free_port
 from facesent import load_champion, predict
 from facesent.cli import main
 from facesent.core.errors import FacesentError, TrackingError
+from facesent.core.ports import free_port
 from facesent.images.reading import ImageError
 from facesent.registry.versions import RegistryError
 from tests.helpers.documents import blocks

@@ -9,7 +9,16 @@ from threading import Event, Thread
 
 import pytest
 
-from facesent.core.files import FilesError, images_alone, images_in_use, locked, locked_in_turn, replaced, require_room, sha256
+from facesent.core.files import (
+    FilesError,
+    images_alone,
+    images_in_use,
+    locked,
+    locked_in_turn,
+    replaced,
+    require_room,
+    sha256,
+)
 
 
 def test_a_hash_is_of_the_bytes(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from shutil import copy
 
 import pytest
 
-from facesent.core.ports import free_port
 from facesent.core.paths import Project
+from facesent.core.ports import free_port
 from facesent.doctor import configured, installed, prefect_server, reachable
 from facesent.doctor.finding import Finding
 from facesent.presets import presets

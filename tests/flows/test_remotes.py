@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from facesent.core.ports import free_port
 from facesent.core.errors import DataError
 from facesent.core.paths import Project
+from facesent.core.ports import free_port
 from facesent.model.storage import model_sha256
 from flows.first_images import bring
 from tests.helpers.object_storage import Connection, Storage, breaking_connection

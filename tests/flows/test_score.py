@@ -237,7 +237,9 @@ def test_ended_from_outside_it_takes_everything_along(
 
 
 @pytest.mark.long
-def test_workers_of_a_cluster_give_the_same_answers(root: Path, version: PlannedVersion, uninterrupted: pd.DataFrame) -> None:
+def test_workers_of_a_cluster_give_the_same_answers(
+    root: Path, version: PlannedVersion, uninterrupted: pd.DataFrame
+) -> None:
     plan(root / "cluster", "photos", version, shard_size=160)
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
         assert main(["photos", "cluster", "--dask", cluster.scheduler_address]) == 0

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from facesent.core.paths import Project
-from facesent.scoring.plan import ScoringPlan, PlannedVersion, Wanted, alone, make_plan
+from facesent.scoring.plan import PlannedVersion, ScoringPlan, Wanted, alone, make_plan
 from tests.helpers.trained_project import write_model
 
 LABELS = ("Dark", "Light")

@@ -15,8 +15,8 @@ import pytest
 import requests
 from sqlalchemy import create_engine, text
 
-from facesent.core.ports import free_port
 from facesent.core.errors import TrackingError
+from facesent.core.ports import free_port
 from facesent.registry import runs
 from tests.helpers.postgres import Cluster
 from tests.helpers.serving import serving

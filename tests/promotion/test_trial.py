@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facesent.core.ports import free_port
 from facesent.core.errors import FacesentError, TrackingError
 from facesent.core.files import sha256
+from facesent.core.ports import free_port
 from facesent.prediction.classifier import Classifier
 from facesent.promotion import register
 from facesent.promotion.canary.trial import Question, canary, choose, recorded, tried

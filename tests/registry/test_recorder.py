@@ -8,8 +8,8 @@ import mlflow
 import pandas as pd
 import pytest
 
-from facesent.core.ports import free_port
 from facesent.core.paths import Project
+from facesent.core.ports import free_port
 from facesent.core.watching import Epoch, Start
 from facesent.images.batches import training_examples
 from facesent.images.rows import read_split

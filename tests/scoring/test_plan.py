@@ -7,7 +7,17 @@ import pytest
 
 from facesent.scoring.errors import ScoringError
 from facesent.scoring.opening import target_folder
-from facesent.scoring.plan import ScoringPlan, PlannedVersion, Wanted, alone, check, make_plan, model_of, names_of, plan_of
+from facesent.scoring.plan import (
+    PlannedVersion,
+    ScoringPlan,
+    Wanted,
+    alone,
+    check,
+    make_plan,
+    model_of,
+    names_of,
+    plan_of,
+)
 
 
 @pytest.fixture
@@ -58,7 +68,9 @@ def test_what_is_not_asked_for_is_as_planned(planned: ScoringPlan, listed: Path)
         (Wanted("", shard_size=5), "Expected shard size 4, .* Received: 5."),
     ],
 )
-def test_another_run_in_the_same_folder_is_refused(planned: ScoringPlan, listed: Path, wanted: Wanted, said: str) -> None:
+def test_another_run_in_the_same_folder_is_refused(
+    planned: ScoringPlan, listed: Path, wanted: Wanted, said: str
+) -> None:
     wanted = replace(wanted, source=wanted.source or str(listed))
     with pytest.raises(ScoringError, match=said) as raised:
         check(planned, wanted, Path("answers"))

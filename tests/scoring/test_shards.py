@@ -11,7 +11,7 @@ import pytest
 
 from facesent.core.paths import Project
 from facesent.scoring.errors import ScoringError
-from facesent.scoring.plan import ScoringPlan, PlannedVersion
+from facesent.scoring.plan import PlannedVersion, ScoringPlan
 from facesent.scoring.shards import ERRORS, StoppedError, counts_of, finished, path_of, score, shards_of
 from tests.helpers.scored import BROKEN, draw_photos, plan, version_of
 

@@ -139,7 +139,9 @@ def test_a_broken_database_never_fails_an_answer_and_is_written_when_it_is_back(
 def test_photos_embeddings_and_hashes_are_kept_where_that_is_asked_for(folder: Path) -> None:
     seen = {"embedding": [0.5, -2.0], "brightness": float("nan")}
     faces = [{**ANSWER, "row": 1}, {**ANSWER, "row": 1}]
-    written(ALL, AnsweredRequest([ANSWER], ["data:image/png;base64,aGk"], [seen]), AnsweredRequest(faces, ["eA==", "aGk="]))
+    written(
+        ALL, AnsweredRequest([ANSWER], ["data:image/png;base64,aGk"], [seen]), AnsweredRequest(faces, ["eA==", "aGk="])
+    )
     found = rows()
     assert [(folder / "answers" / row.photo).read_bytes() for row in found] == [b"hi"] * 3
     assert len({row.content_hmac for row in found}) == 1

@@ -156,7 +156,9 @@ def test_accepted_photos_come_into_data_with_their_person(folder: Path) -> None:
 
 
 def test_audited_photos_may_be_tested_on_and_what_clients_correct_is_trained_on(folder: Path) -> None:
-    audited, corrected = logged(*[AnsweredRequest([ANSWER], [png(side)]) for side in (40, 50)], photos=True, audit_share=1.0)
+    audited, corrected = logged(
+        *[AnsweredRequest([ANSWER], [png(side)]) for side in (40, 50)], photos=True, audit_share=1.0
+    )
     assert run(audited, "Sad").exit_code == 0
     assert client_of().post("/feedback", json={"id": corrected, "label": "Sad"}).status_code == 202
     assert run("accept", "--all").exit_code == 0
@@ -232,7 +234,9 @@ def test_an_answer_of_the_audit_stands_for_those_that_were_not_drawn() -> None:
     while len(rare) < 10:
         rare += [
             row.id
-            for row in _marked(logged(*[AnsweredRequest([ANSWER], subject=str(n)) for n in range(100)], audit_share=0.25))
+            for row in _marked(
+                logged(*[AnsweredRequest([ANSWER], subject=str(n)) for n in range(100)], audit_share=0.25)
+            )
         ]
     often = logged(*[AnsweredRequest([ANSWER], subject=f"x-{number}") for number in range(30)], audit_share=1.0)
     label_as_right(rare, "Happy", "cli")
@@ -272,6 +276,8 @@ def test_the_expected_accuracy_is_that_of_held_back_photos() -> None:
 def test_answers_are_kept_so_long_as_the_settings_say(folder: Path) -> None:
     days = load_params(folder / "params.yaml").log.keep_days
     old, new = (datetime.now(UTC) - timedelta(days=days + delta) for delta in (1, -1))
-    ids = logged(AnsweredRequest([ANSWER], time=old), AnsweredRequest([ANSWER], time=new), keep_days=99, audit_share=1.0)
+    ids = logged(
+        AnsweredRequest([ANSWER], time=old), AnsweredRequest([ANSWER], time=new), keep_days=99, audit_share=1.0
+    )
     listed = run("audit").output
     assert [id_ in listed for id_ in ids] == [False, True]

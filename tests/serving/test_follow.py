@@ -17,10 +17,10 @@ from facesent.core.errors import FacesentError
 from facesent.serving.address import Address
 from facesent.serving.changes import RolledBack
 from facesent.serving.fleet import Fleet
-from facesent.serving.rollout import RolloutController
 from facesent.serving.gateway.settings import GatewaySettings
 from facesent.serving.questions import Questions
 from facesent.serving.releases import Release
+from facesent.serving.rollout import RolloutController
 from facesent.serving.settings import Server
 from facesent.serving.state import StateFile
 from facesent.serving.workers import Worker

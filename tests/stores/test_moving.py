@@ -12,9 +12,9 @@ from click.testing import CliRunner, Result
 from mlflow.tracking import MlflowClient
 from sqlalchemy import create_engine, text
 
-from facesent.core.ports import free_port
 from facesent.cli import main
 from facesent.core.errors import FacesentError
+from facesent.core.ports import free_port
 from facesent.registry import decisions, runs
 from facesent.registry.decisions import Aliases
 from facesent.serving.answers.corrections import accept, waiting

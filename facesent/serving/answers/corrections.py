@@ -182,9 +182,7 @@ def _waiting(connection: Connection, folder: Path) -> list[PendingCorrection]:
     ]
 
 
-def _chosen(
-    connection: Connection, folder: Path, numbers: Collection[int] | None
-) -> list[PendingCorrection]:
+def _chosen(connection: Connection, folder: Path, numbers: Collection[int] | None) -> list[PendingCorrection]:
     known = {found.number: found for found in _waiting(connection, folder)}
     wanted = list(known) if numbers is None else list(dict.fromkeys(numbers))
     if unknown := sorted(set(wanted) - set(known)):

@@ -16,7 +16,7 @@ from facesent.core.paths import Project
 from facesent.images.rows import UNCERTAIN
 from facesent.params import load_params
 from facesent.serving.answers.app_feedback import note_wrong
-from facesent.serving.app.explanation import LoadedVersion, Explanation, load, explain
+from facesent.serving.app.explanation import Explanation, LoadedVersion, explain, load
 from facesent.serving.settings import Log
 
 _INTENT = (
