@@ -118,7 +118,7 @@ def known_people(manifest: pd.DataFrame, data_dir: Path) -> tuple[dict[str, Path
 
 
 def _named(images: pd.DataFrame) -> pd.Series:
-    """The group of each image, sorted by SHA-256: of its label's group that is there, a new one, or "" for one alone."""
+    """The group of each SHA-256, sorted: of its label's group that is there, a new one, or "" for one alone."""
     named = images["group"].groupby(images["label"]).transform("max")
     taken = set(images["group"])
     for _, rows in images[named == ""].groupby("label"):

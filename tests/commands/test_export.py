@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -13,7 +14,7 @@ from facesent.cli import main
 from facesent.promotion import register
 from facesent.registry import versions
 from facesent.serving.export.check import content_sha256
-from facesent.serving.export.formats import FORMATS, Format
+from facesent.serving.export.formats import FORMATS
 from tests.helpers.trained_project import SIDE, make_project
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("mlflow_store")]
@@ -54,8 +55,8 @@ def test_all_formats_are_compared_attached_and_usable(project: Path, monkeypatch
 def test_a_format_that_answers_otherwise_is_not_attached(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     register.register(make_project(project))
     onnx = FORMATS["onnx"]
-    tilted = Format("onnx", onnx.file, onnx.modules, onnx.write, lambda path: lambda x: onnx.load(path)(x) + 1e-3)
-    absent = Format("litert", "model.tflite", ("no_such_module",), onnx.write, onnx.load)
+    tilted = replace(onnx, load=lambda path: lambda x: onnx.load(path)(x) + 1e-3)
+    absent = replace(FORMATS["litert"], modules=("no_such_module",))
     for entry in (tilted, absent):
         monkeypatch.setitem(FORMATS, entry.name, entry)
     result = CliRunner().invoke(main, ["export", "1", "--to", "given"])

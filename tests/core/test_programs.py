@@ -149,8 +149,10 @@ def test_a_watched_standard_input_ends_with_the_starter_even_if_that_is_killed(t
     watching = "from facesent.core.lifeline import end_with_stdin; end_with_stdin(); import time\n"
     watching += "try: print('up', flush=True); time.sleep(600)\nfinally: open('last word', 'w').write('bye')"
     starting = (
-        "import os, sys; from pathlib import Path; from facesent.core.programs import child_environment, process_group\n"
-        f"with process_group([sys.executable, '-c', {watching!r}], Path(), child_environment(), lifeline=True) as process:\n"
+        "import os, sys; from pathlib import Path\n"
+        "from facesent.core.programs import child_environment, process_group\n"
+        f"command = [sys.executable, '-c', {watching!r}]\n"
+        "with process_group(command, Path(), child_environment(), lifeline=True) as process:\n"
         "    process.stdout.readline(); print(process.pid, flush=True); process.wait()"
     )
     with subprocess.Popen([sys.executable, "-c", starting], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as starter:
