@@ -92,7 +92,8 @@ def presets_at(root: Path, sha: str | None) -> dict[str, str]:
 def _texts_at(root: Path, sha: str) -> dict[str, str]:
     repository = open_repository(root)
     folder = _found_at(repository, root, sha, "presets")
-    files = [blob for blob in folder.blobs if blob.name.endswith(".yaml")] if folder else []
+    blobs = folder.blobs if folder else []
+    files = [blob for blob in blobs if blob.name.endswith(".yaml") and not blob.name.startswith(".")]
     return {Path(blob.name).stem: _text(blob) for blob in files}
 
 
