@@ -79,7 +79,7 @@ def commits_naming(root: Path, texts: Collection[str], files: Collection[str]) -
     for start in range(0, len(commits), _AT_ONCE):
         some = commits[start : start + _AT_ONCE]
         # Ends with status 1 where there is none.
-        found += here.grep("-F", "-l", *wanted, *some, "--", *files, with_exceptions=False).splitlines()
+        found += here.grep("--no-color", "-F", "-l", *wanted, *some, "--", *files, with_exceptions=False).splitlines()
     return list(dict.fromkeys(line[:_DIGITS] for line in found))
 
 
