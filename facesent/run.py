@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facesent.core.console import run_main, say
-from facesent.core.environment import settle
+from facesent.core.environment import draw_unseen, settle
 from facesent.core.errors import FacesentError
 from facesent.core.files import images_in_use
 from facesent.core.imports import importing
@@ -102,6 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     def act() -> None:
         settle()
+        draw_unseen()
         refuse(chain(git_troubles(Path()), conflicts(Path()), keras_troubles()))
         run(options.stage, Project(), options.data)
 

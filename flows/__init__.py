@@ -5,7 +5,7 @@ import sys
 from itertools import chain
 
 from facesent.core import certificates
-from facesent.core.environment import name_user
+from facesent.core.environment import draw_unseen, name_user
 from facesent.core.lifeline import exit_when_told
 from facesent.registry.credentials import encoding_troubles
 
@@ -18,3 +18,4 @@ if sys.argv[0] == "-m":
         sys.exit(f"Error: {trouble.subject}: {trouble.what}. {trouble.advice}")
 # Prefect asks for a home when it is imported.
 name_user()
+draw_unseen()

@@ -41,6 +41,11 @@ def settle() -> None:
             stream.reconfigure(errors="replace")
 
 
+def draw_unseen() -> None:
+    """Let Matplotlib need no screen, and not end where MPLBACKEND has a name that it does not know; for a command."""
+    os.environ["MPLBACKEND"] = "agg"
+
+
 def name_user() -> None:
     """Give a user id without a name, as containers have it, what libraries end without: a name, and a home."""
     try:

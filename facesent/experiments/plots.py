@@ -10,11 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from facesent.evaluation.plots import TRAIN, VALIDATION, save_figure
+from facesent.evaluation.plots import TRAIN, VALIDATION, default_style, save_figure
 
 _COLOURS = matplotlib.colormaps["tab10"]
 
 
+@default_style()
 def save_fold_curves(histories: Sequence[pd.DataFrame], best_epochs: Sequence[int], path: Path) -> None:
     """Draw loss and accuracy of every fold: validation as a line, training pale and dashed, a dot where it was kept.
 
@@ -47,6 +48,7 @@ def _draw(axes: Axes, history: pd.DataFrame, name: str, fold: int, best: int) ->
 _PRUNED = "#999999"
 
 
+@default_style()
 def save_importances(shares: Mapping[str, float], trials: int, metric: str, path: Path) -> None:
     """Draw a bar a key, the largest on top.
 
@@ -67,6 +69,7 @@ def save_importances(shares: Mapping[str, float], trials: int, metric: str, path
     save_figure(figure, path)
 
 
+@default_style()
 def save_history(
     complete: Mapping[int, float], pruned: Mapping[int, float], metric: str, path: Path, *, higher_is_better: bool
 ) -> None:
