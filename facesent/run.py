@@ -17,7 +17,7 @@ from facesent.core.imports import importing
 from facesent.core.lifeline import exit_when_told
 from facesent.core.paths import Project
 from facesent.core.scratch import own_temporary_folder
-from facesent.core.surroundings import conflicts, git_troubles, keras_troubles, refuse
+from facesent.core.surroundings import conflicts, git_troubles, keras_troubles, python_troubles, refuse
 
 if TYPE_CHECKING:
     from facesent.params import Params
@@ -103,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     def act() -> None:
         settle()
         draw_unseen()
-        refuse(chain(git_troubles(Path()), conflicts(Path()), keras_troubles()))
+        refuse(chain(git_troubles(Path()), conflicts(Path()), keras_troubles(), python_troubles()))
         run(options.stage, Project(), options.data)
 
     exit_when_told()
