@@ -26,7 +26,7 @@ from benchmarks.trainings import prepare
 from facesent.core.markdown import table
 from facesent.core.paths import Project
 from facesent.dataset.similarity import groups_of
-from facesent.evaluation.plots import save_figure
+from facesent.evaluation.plots import default_style, save_figure
 from facesent.experiments.folds import assign, round_of
 from facesent.images.batches import Examples, class_weights, read_examples, targets_of
 from facesent.images.reading import read_image
@@ -229,6 +229,7 @@ def row_of(point: Point, best: Point, rows: pd.DataFrame) -> list[str]:
     ]
 
 
+@default_style()
 def draw(points: Sequence[Point], path: Path) -> None:
     """Macro recall over milliseconds; a line joins the two answers of a network."""
     figure = Figure(figsize=(8, 4.6), layout="constrained")

@@ -22,6 +22,7 @@ from facesent.commands.stores import backup, move_database, restore
 from facesent.commands.watch import watch
 from facesent.commands.weights import weights
 from facesent.core.console import leave_at_once
+from facesent.core.environment import draw_unseen
 from facesent.core.lifeline import exit_when_told
 from facesent.core.scratch import own_temporary_folder
 from facesent.registry.client import prepare
@@ -64,6 +65,7 @@ def main() -> None:
     In doubt:         facesent doctor
     """
     prepare()
+    draw_unseen()
 
 
 for command in (conflicts, label_issues, people, relabel):

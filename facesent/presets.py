@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from io import StringIO
@@ -10,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
+from yaml import YAMLError
 
 from facesent.core.files import replaced
 from facesent.core.nested import flatten, with_values
 from facesent.core.paths import Project
 from facesent.params import Params, load_params
-from facesent.section import ParamsError, parse_yaml
+from facesent.section import ParamsError, parse_yaml, read_yaml
 
 if TYPE_CHECKING:
     from ruamel.yaml import YAML
@@ -28,21 +30,29 @@ _ABSENT = object()
 def presets(root: Path) -> dict[str, str]:
     """Name to the whole settings, as text with comments, of each preset of the project in ``root``, sorted.
 
-    A project without a folder ``presets/`` has those that came with the package.
+    A project without a folder ``presets/`` has those that came with the package. What cannot be read is left out.
     """
-    return whole({path.stem: path.read_text(encoding="utf-8") for path in Project(root).presets.glob("*.yaml")})
+    return whole({name: _text_of(path) for name, path in files(root).items()})
+
+
+def files(root: Path) -> dict[str, Path]:
+    """Name to file of each preset, readable or not, sorted; editors and macOS write hidden files beside them."""
+    return {path.stem: path for path in sorted(Project(root).presets.glob("[!.]*.yaml"))}
 
 
 def preset(root: Path, name: str) -> str:
     """One of ``presets``.
 
     Raises:
-        ParamsError: there is none of that name.
+        ParamsError: there is none of that name, or it cannot be read.
     """
     known = presets(root)
-    if name not in known:
-        raise ParamsError(f"Expected one of the presets {', '.join(known) or '(none here)'}. Received: {name}")
-    return known[name]
+    if name in known:
+        return known[name]
+    there = files(root)
+    for path in filter(None, [there.get(name), there.get(BASE)] if name in there else []):
+        _require_settings(path)
+    raise ParamsError(f"Expected one of the presets {', '.join(known) or '(none here)'}. Received: {name}")
 
 
 def description(name: str, text: str) -> str:
@@ -51,10 +61,16 @@ def description(name: str, text: str) -> str:
     return head.removeprefix(f'Preset "{name}": ').partition(". ")[0].rstrip(".") + "."
 
 
-def whole(texts: Mapping[str, str]) -> dict[str, str]:
-    """The files in ``presets/`` laid over the base; one that is whole stays what it says."""
-    base = texts.get(BASE, "")
-    return {name: text if name == BASE else _over(base, text) for name, text in sorted(texts.items())}
+def whole(texts: Mapping[str, str | None]) -> dict[str, str]:
+    """The files in ``presets/`` laid over the base; one that is whole stays what it says.
+
+    None stands for one that cannot be read; it is left out, as what is no settings. All are where the base is such.
+    """
+    known = {name: text for name, text in sorted(texts.items()) if text is not None and _is_settings(text)}
+    if BASE in texts and BASE not in known:
+        return {}
+    base = known.get(BASE, "")
+    return {name: text if name == BASE else _over(base, text) for name, text in known.items()}
 
 
 def load_preset(root: Path, name: str) -> Params:
@@ -127,7 +143,7 @@ def literal(text: str) -> Any:
 
 
 def _flat_preset(text: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    nested = parse_yaml(text)
+    nested = parse_yaml(text) or {}
     given = flatten(nested)
     try:
         known = Params.model_validate(nested).flat()
@@ -144,6 +160,25 @@ def _value(settings: Mapping[str, Any], key: str) -> Any:
 
 def _text(settings: Mapping[str, Any], key: str) -> str | None:
     return str(settings[key]) if key in settings else None
+
+
+def _text_of(path: Path) -> str | None:
+    with suppress(OSError, UnicodeDecodeError):
+        return path.read_text(encoding="utf-8")
+    return None
+
+
+@cache
+def _is_settings(text: str) -> bool:
+    try:
+        return isinstance(parse_yaml(text) or {}, Mapping)
+    except YAMLError:
+        return False
+
+
+def _require_settings(path: Path) -> None:
+    if not isinstance(read_yaml(path) or {}, Mapping):
+        raise ParamsError(f"Expected settings, KEY: VALUE in each line, in {path}. Received: something else.")
 
 
 @cache

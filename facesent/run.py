@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facesent.core.console import run_main, say
-from facesent.core.environment import prepare_process
+from facesent.core.environment import draw_unseen, prepare_process
 from facesent.core.errors import FacesentError
 from facesent.core.files import images_in_use
 from facesent.core.imports import importing
 from facesent.core.lifeline import exit_when_told
 from facesent.core.paths import Project
-from facesent.core.preflight import conflicts, git_troubles, index_troubles, keras_troubles
+from facesent.core.preflight import conflicts, git_troubles, index_troubles, keras_troubles, python_troubles
 from facesent.core.scratch import own_temporary_folder
 from facesent.core.trouble import refuse
 
@@ -103,7 +103,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     def act() -> None:
         prepare_process()
-        refuse(chain(git_troubles(Path()), index_troubles(Path()), conflicts(Path()), keras_troubles()))
+        draw_unseen()
+        here = Path()
+        refuse(chain(git_troubles(here), index_troubles(here), conflicts(here), keras_troubles(), python_troubles()))
         run(options.stage, Project(), options.data)
 
     exit_when_told()

@@ -1,12 +1,14 @@
 """What a section of ``params.yaml`` is, and how a stage reads only the sections that it declares."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from facesent.core.errors import FacesentError, in_words
 
@@ -31,21 +33,70 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_word_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        if info.field_name is not None:
+            _refuse_word(value, cls.model_fields[info.field_name].annotation)
+        return value
+
+
+def _refuse_word(value: Any, kind: Any) -> None:
+    """Refuse yes, no, on and off where a number is expected: YAML makes them true and false, and those are 1 and 0."""
+    kinds = set(_kinds(kind))
+    if not kinds & {int, float} or kinds & {bool, Any}:
+        return
+    if isinstance(value, bool) or (isinstance(value, list) and any(isinstance(each, bool) for each in value)):
+        expected = "numbers" if isinstance(value, list) else "a number"
+        or_null = " or null" if type(None) in kinds else ""
+        raise PydanticCustomError("number_expected", f"Expected {expected}{or_null}")
+
+
+def _kinds(kind: Any) -> Iterator[Any]:
+    """A type, or the types of which it is made."""
+    if isinstance(kind, type) or kind is Any:
+        yield kind
+    for inner in get_args(kind):
+        yield from _kinds(inner)
+
+
+# Octal and sexagesimal numbers of YAML 1.1.
+_OTHERWISE_ELSEWHERE = re.compile(r"[-+]?(0[0-9_]+|[0-9_]+(:[0-9]+)+)")
 
 # libyaml's parser is ten times as fast; PyYAML can be built without it.
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _EachKeyOnce(_Loader):  # type: ignore[misc,valid-type]
-    """YAML would let the last of two equal keys win without a word."""
+class _Plain(_Loader):  # type: ignore[misc,valid-type]
+    """YAML would let the last of two equal keys win without a word, and take 010 for 8, where DVC takes it for 10."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        for place, (key, _) in enumerate(node.value):
-            if key.value in keys[:place]:
-                raise yaml.constructor.ConstructorError(problem=f"{key.value} twice", problem_mark=key.start_mark)
-        made: dict[Any, Any] = super().construct_mapping(node, deep)
-        return made
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._checked = set[yaml.MappingNode]()
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        # Afterwards a node has the keys of what it merges too, which its own may replace.
+        if node not in self._checked:
+            self._checked.add(node)
+            _refuse_twice([key for key, _ in node.value])
+        super().flatten_mapping(node)
+
+    def construct_number(self, node: yaml.ScalarNode) -> int:
+        if _OTHERWISE_ELSEWHERE.fullmatch(node.value):
+            what = f"{node.value}, which readers take for different numbers: write it in decimals, or in quotes,"
+            raise yaml.constructor.ConstructorError(problem=what, problem_mark=node.start_mark)
+        return int(super().construct_yaml_int(node))
+
+
+_Plain.add_constructor("tag:yaml.org,2002:int", _Plain.construct_number)
+
+
+def _refuse_twice(keys: Iterable[yaml.Node]) -> None:
+    seen = set()
+    for key in keys:
+        if str(key.value) in seen:
+            raise yaml.constructor.ConstructorError(problem=f"{key.value} twice", problem_mark=key.start_mark)
+        seen.add(str(key.value))
 
 
 def parse_yaml(text: str) -> Any:
@@ -54,7 +105,11 @@ def parse_yaml(text: str) -> Any:
     Raises:
         yaml.YAMLError: it is no YAML, or has a key twice.
     """
-    return yaml.load(text, _EachKeyOnce)  # noqa: S506  # a safe loader
+    try:
+        return yaml.load(text, _Plain)  # noqa: S506  # a safe loader
+    except ValueError as error:
+        # Of a date such as 2026-02-30.
+        raise yaml.YAMLError(str(error)) from None
 
 
 def read_yaml(path: Path) -> Any:
@@ -115,11 +170,18 @@ def explained(error: ValidationError, kind: Any, prefix: str = "") -> str:
     for item in error.errors():
         key = ".".join([*filter(None, [prefix]), *map(str, item["loc"])]) or "(the file)"
         # What lies around a missing key is no news.
-        received = "" if item["type"] == "missing" else f" Received: {item['input']!r:.80}"
+        received = "" if item["type"] == "missing" else f" Received: {_shown(item['input'])}"
         meant = _alike(key, known) if item["type"] == "extra_forbidden" else []
         question = f". Did you mean {' or '.join(meant)}?" if meant else ""
         lines.append(f"  {key}: {item['msg']}.{received}{question}")
     return "\n".join(lines)
+
+
+def _shown(value: Any) -> str:
+    """A value as people may have written it."""
+    if isinstance(value, bool):
+        return "true, yes or on" if value else "false, no or off"
+    return f"{value!r:.80}"
 
 
 def _keys(kind: Any) -> Iterator[str]:

@@ -22,6 +22,9 @@ _PARTS = (
     "dvc.cli.parser", "dvc.lock", "dvc.repo.graph", "dvc.repo.index", "dvc.repo.reproduce", "dvc.scm",
     "dvc.utils.strictyaml", "networkx",
 )  # fmt: skip
+# What a process ends itself by, or the processor for it.
+_CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGILL, signal.SIGBUS, signal.SIGFPE, signal.SIGSYS}
+_LIBRARIES = "TensorFlow or the GPU's driver"
 _BUSY = ("Unable to acquire lock", "is busy, it is being blocked by")
 
 
@@ -42,6 +45,10 @@ class DvcBusyError(StageError):
 
 class StageKilledError(StageError):
     """A signal ended the stage: somebody, or the system for want of memory."""
+
+
+class StageCrashedError(StageError):
+    """A library that the stage uses broke down."""
 
 
 def pipeline_stages(root: Path) -> list[str]:
@@ -133,6 +140,9 @@ def _error(stage: str, error: ProgramError) -> StageError:
     said = [line for line in lines if not line.startswith(("> ", "ERROR: failed to reproduce"))]
     # Of DVC itself, or of the stage as DVC tells it.
     if number := signal.Signals(-error.status) if error.status < 0 else _signal_of(errors):
+        if number in _CRASHES:
+            crashed = f"Stage {stage} crashed with {number.name}, in a library such as {_LIBRARIES}."
+            return StageCrashedError("\n".join([crashed, *said]))
         killed = f"Stage {stage} was ended by {number.name}: by somebody, or by the system for lack of memory."
         return StageKilledError("\n".join([killed, *said]))
     # What comes before a stage's own message is in the log.

@@ -11,7 +11,7 @@ from facesent.core.errors import FacesentError, to_put_right
 from facesent.core.markdown import code
 from facesent.core.paths import Project
 from flows.artifacts import verbatim
-from flows.dvc_stages import DvcBusyError, StageError, StageKilledError
+from flows.dvc_stages import DvcBusyError, StageCrashedError, StageError, StageKilledError
 from flows.summary import Step, Steps, steps_table
 
 _FREE_SPACE = "Free disk space if the disk is full, or find out why it cannot be written."
@@ -82,6 +82,11 @@ def _advice(error: Exception, step: str | None, project: Project) -> str:
             memory = "If it ran out of memory, lower train.batch_size in params.yaml. "
             again = "Then run it again: finished stages are cached, and a training resumes at its last saved epoch."
             return memory + again
+        case StageCrashedError():
+            return (
+                "See `facesent doctor` and the log of the task for what broke, and `make setup` for the packages that "
+                "work together. A training resumes at its last saved epoch."
+            )
         case StageError() if step:
             found = sorted((project.outputs / step).glob("*.md"))
             see = f"{code(found[0].as_posix())} and " if found else ""

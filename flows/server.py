@@ -59,10 +59,11 @@ def prefect_api() -> Iterator[Callable[[], None]]:
         refuse(prefect_home.address_troubles(address))
         yield lambda: None
         return
-    refuse(prefect_home.troubles(Path()))
+    settings = get_current_settings()
+    refuse(prefect_home.troubles(Path(), settings.to_environment_variables()))
     port = free_port()
     url = f"http://{HOST}:{port}/api"
-    env = child_environment({**_TEMPORARY, **get_current_settings().to_environment_variables(exclude_unset=True)})
+    env = child_environment({**_TEMPORARY, **settings.to_environment_variables(exclude_unset=True)})
     with ExitStack() as begun:
         log = begun.enter_context(TemporaryFile())
         group = process_group(tied(_command(port)), Path(), env, lifeline=True, stdout=log, grace_seconds=1)
@@ -135,7 +136,8 @@ def _seconds_computed(server: Process) -> float:
 
 def _failed(what: str, log: IO[bytes]) -> str:
     expected = f"Expected Prefect's temporary server to start. Received: {what}."
-    return "\n".join([expected, *_said(log), prefect_home.advice()])
+    folder = prefect_home.home(Path(), get_current_settings().to_environment_variables())
+    return "\n".join([expected, *_said(log), prefect_home.advice(folder)])
 
 
 def _said(log: IO[bytes]) -> list[str]:

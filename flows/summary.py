@@ -1,7 +1,6 @@
 """The end of a run on one screen: the verdict, how good, how much data, what ran, what is served, where to look."""
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -122,6 +121,8 @@ def summarise(
 
 def _next(project: Project, verdict: "Verdict", promotion: "Promotion") -> Iterator[str]:
     """Commands that would work now."""
+    from prefect.settings import Settings
+
     if verdict.incomparable and promotion.champion != verdict.candidate:
         yield "facesent promote --replace-incomparable"
     yield "dvc dag"
@@ -130,7 +131,8 @@ def _next(project: Project, verdict: "Verdict", promotion: "Promotion") -> Itera
         folder = next((place for place in sorted(project.data.glob("[!.]*")) if place.is_dir()), None)
         yield from ([f"facesent predict {quote(folder.as_posix())}"] if folder else [])
         yield "facesent serve"
-    if not os.environ.get("PREFECT_API_URL"):
+    # As it was before the flow started a server for itself.
+    if not Settings().api.url:
         yield "prefect server start"
 
 

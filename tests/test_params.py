@@ -1,11 +1,12 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from facesent.dataset.settings import Split
 from facesent.params import load_params
-from facesent.section import ParamsError, section
+from facesent.section import ParamsError, Section, parse_yaml, read_yaml, section
 from facesent.training.settings import Train
 
 ROOT = Path(__file__).parents[1]
@@ -166,3 +167,62 @@ def test_an_empty_file_is_told_with_the_command_that_fills_it(tmp_path: Path) ->
     path.write_text("# nothing yet\n")
     with pytest.raises(ParamsError, match=r"Received: an empty file\. Write some: facesent preset quick"):
         load_params(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "word", "words"),
+    [
+        ("gate__max_ece", False, r"gate\.max_ece: Expected a number or null\. Received: false, no or off"),
+        ("train__epochs", True, r"train\.epochs: Expected a number\. Received: true, yes or on"),
+        ("split__val", True, r"split\.val: Expected a number"),
+    ],
+)
+def test_a_word_of_yaml_is_no_number(tmp_path: Path, key: str, word: bool, words: str) -> None:
+    with pytest.raises(ParamsError, match=words):
+        load_params(written(tmp_path, **{key: word}))
+
+
+def test_a_word_of_yaml_among_numbers_is_refused(tmp_path: Path) -> None:
+    class Ages(Section):
+        edges: list[float]
+        any_: list[Any]
+
+    path = tmp_path / "ages.yaml"
+    path.write_text("ages: {edges: [18, on], any_: [1, on]}")
+    with pytest.raises(ParamsError, match=r"edges: Expected numbers\. Received: \[18, True\]$"):
+        section(path, "ages", Ages)
+
+
+@pytest.mark.parametrize("number", ["010", "-010", "1:30"])
+def test_a_number_that_dvc_reads_as_another_one_is_refused(tmp_path: Path, number: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(f"train:\n  epochs: {number}\n")
+    with pytest.raises(ParamsError, match=rf"Received: {number}, which readers take for different numbers.* line 2"):
+        read_yaml(path)
+    for plain in ("0", "10", "-10", "1_000"):
+        path.write_text(f"train: {{epochs: {plain}}}")
+        assert read_yaml(path) == {"train": {"epochs": int(plain)}}
+
+
+def test_a_date_that_there_is_not_is_no_yaml(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("since: 2026-02-30\n")
+    with pytest.raises(ParamsError, match=r"Expected YAML in .*params\.yaml"):
+        read_yaml(tmp_path / "params.yaml")
+
+
+def test_what_is_merged_may_replace_keys_of_what_it_merges_itself() -> None:
+    text = """
+first: &first {epochs: 1, seed: 7}
+outer:
+  second: &second
+    <<: *first
+    epochs: 2
+third:
+  <<: *second
+  epochs: 3
+"""
+    assert parse_yaml(text) == {
+        "first": {"epochs": 1, "seed": 7},
+        "outer": {"second": {"epochs": 2, "seed": 7}},
+        "third": {"epochs": 3, "seed": 7},
+    }

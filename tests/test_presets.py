@@ -143,3 +143,39 @@ def test_nothing_to_compare_with() -> None:
 def test_the_committed_file_can_be_read(tmp_path: Path) -> None:
     save(PRESETS["reference"], tmp_path / "params.yaml")
     assert load_params(tmp_path / "params.yaml") == load_preset(ROOT, "reference")
+
+
+UNREADABLE = {
+    "mine": (b"# Mine\ntrain:\n\tepochs: 3\n", r"Expected YAML in .*mine\.yaml.* line 3"),
+    "bytes": (b"\x00\x05\x16\x07\xff", r"Expected UTF-8 in .*bytes\.yaml"),
+    "list": (b"- train\n", r"Expected settings, KEY: VALUE in each line, in .*list\.yaml"),
+    "twice": (b"train: {epochs: 3, epochs: 4}\n", r"epochs twice"),
+}
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A project with presets of its own, and what editors and macOS leave beside them."""
+    folder = tmp_path / "presets"
+    folder.mkdir()
+    (folder / "quick.yaml").write_bytes((ROOT / "presets" / "quick.yaml").read_bytes())
+    (folder / ".#quick.yaml").symlink_to("someone@host.123")
+    (folder / "._quick.yaml").write_bytes(b"\x00\x05\x16\x07\xff")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_a_preset_that_cannot_be_read_is_told_where_it_is_asked_for(own: Path, name: str) -> None:
+    content, words = UNREADABLE[name]
+    (own / "presets" / f"{name}.yaml").write_bytes(content)
+    assert [*presets(own)] == ["quick"]
+    with pytest.raises(ParamsError, match=words):
+        preset(own, name)
+
+
+def test_presets_over_a_base_that_cannot_be_read_are_none(own: Path) -> None:
+    (own / "presets" / "mine.yaml").write_text("train: {epochs: 3}\n")
+    (own / "presets" / "quick.yaml").write_text("train: [\n")
+    assert presets(own) == {}
+    with pytest.raises(ParamsError, match=r"Expected YAML in .*quick\.yaml"):
+        preset(own, "mine")

@@ -10,7 +10,7 @@ from facesent.core.paths import Project
 
 
 def _known(context: click.Context, parameter: click.Parameter, typed: str) -> list[str]:
-    return sorted(file.stem for file in Project().presets.glob(f"{typed}*.yaml"))
+    return sorted(file.stem for file in Project().presets.glob("[!.]*.yaml") if file.stem.startswith(typed))
 
 
 @click.command()
@@ -27,8 +27,14 @@ def preset(name: str | None) -> None:
     from facesent import presets
 
     if name is None:
-        for known, text in presets.presets(Path()).items():
-            click.echo(f"{known}: {presets.description(known, text)}")
+        known = presets.presets(Path())
+        for each in presets.files(Path()):
+            told = (
+                presets.description(each, known[each])
+                if each in known
+                else f"cannot be read; facesent preset {each} says why."
+            )
+            click.echo(f"{each}: {told}")
         return
     presets.save(presets.preset(Path(), name), Project().params)
     click.echo(f"params.yaml is now the preset {name}. Next: {next_steps.to_train(Project())}")

@@ -59,6 +59,11 @@ def _print_what_terminal_can() -> None:
             stream.reconfigure(errors="replace")
 
 
+def draw_unseen() -> None:
+    """Let Matplotlib need no screen, and not end where MPLBACKEND has a name that it does not know; for a command."""
+    os.environ["MPLBACKEND"] = "agg"
+
+
 def name_user() -> None:
     """Give a user id without a name, as containers have it, what libraries end without: a name, and a home."""
     try:

@@ -1,8 +1,12 @@
 """What a person can put right: shown as one message, without a traceback."""
 
 import errno
+import os
+import re
+import shutil
 import sqlite3
 
+_NUMBER = re.compile(r"\[Errno (\d+)\]")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # What is said of a disk or a network drive that is not there any more.
 DISK_AWAY = {
@@ -16,6 +20,15 @@ class FacesentError(Exception):
     """Says what was expected, what was received and what to do."""
 
 
+def _first(error: BaseException) -> BaseException:
+    """Of what ``shutil.copytree`` collects, which are a line a file and words alone, the first one."""
+    if isinstance(error, shutil.Error) and isinstance(told := error.args[0], list):
+        _, file, said = told[0]
+        if number := _NUMBER.match(str(said)):
+            return OSError(int(number[1]), os.strerror(int(number[1])), str(file))
+    return error
+
+
 def in_words(error: OSError) -> str:
     """What the system refused, and of which file."""
     return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
@@ -23,7 +36,7 @@ def in_words(error: OSError) -> str:
 
 def to_put_right(error: BaseException) -> str | None:
     """What a person can put right, also a full disk, in words; None for a fault of the program."""
-    match error:
+    match error := _first(error):
         case FacesentError() | sqlite3.OperationalError():
             return str(error)
         case OSError() if error.errno in _OF_A_DISK:
@@ -34,7 +47,7 @@ def to_put_right(error: BaseException) -> str | None:
 
 def in_a_line(error: BaseException) -> str | None:
     """The same for a command, and whatever else the system refused; None for a fault of the program."""
-    if not isinstance(error, OSError):
+    if not isinstance(error := _first(error), OSError):
         return to_put_right(error)
     advice = "Free disk space, then run it again." if error.errno in _FULL else ""
     return f"{in_words(error)}. {advice}" if advice else in_words(error)

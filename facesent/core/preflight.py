@@ -50,6 +50,7 @@ def troubles(root: Path) -> Iterator[Trouble]:
     yield from _linked_images(root)
     yield from _endless_files(root)
     yield from keras_troubles()
+    yield from python_troubles()
 
 
 def git_troubles(root: Path) -> Iterator[Trouble]:
@@ -93,6 +94,19 @@ def keras_troubles() -> Iterator[Trouble]:
     if backend not in BACKENDS or find_spec(backend) is None:
         what = f"expected {', '.join(BACKENDS[:-1])} or {BACKENDS[-1]}, installed. Received: {backend}"
         yield Trouble("KERAS_BACKEND", what, "Unset it to use tensorflow, or install that backend")
+
+
+def python_troubles() -> Iterator[Trouble]:
+    """Python is set to what libraries end at when they are imported: no docstrings, or warnings that are errors."""
+    if sys.flags.optimize > 1:
+        yield Trouble(
+            "PYTHONOPTIMIZE", "expected 0 or 1. Received: 2, without docstrings", "Unset it: unset PYTHONOPTIMIZE"
+        )
+    given = [option.strip().split(":") for option in os.environ.get("PYTHONWARNINGS", "").split(",")]
+    # Actions may be abbreviated; those of a module of one's own hinder nobody.
+    if any(action and "error".startswith(action) and not any(fields[2:]) for action, *fields in given):
+        what = "expected warnings that end nothing. Received: error, which ends libraries at their imports"
+        yield Trouble("PYTHONWARNINGS", what, "Unset it: unset PYTHONWARNINGS")
 
 
 def _refusal(root: Path) -> str:

@@ -64,6 +64,9 @@ def _folder(project: Project) -> Finding:
 
 
 def _code(project: Project) -> Iterator[Finding]:
+    if os.environ.get("PYTHONSAFEPATH"):
+        advice = "unset it for them: they lie in this folder, where Python does not look then"
+        yield Finding("PYTHONSAFEPATH", "note", "is set: python -m flows.pipeline and its like are not found", advice)
     missing = [f"{name}/" for name in ("facesent", "flows") if not (project.root / name).is_dir()]
     if missing and (project.root / "dvc.yaml").is_file():
         advice = "dvc repro and python -m flows.pipeline need a clone of facesent; predict, serve and promote do not"

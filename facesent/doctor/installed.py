@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +24,8 @@ _EXTRAS = {
 _PROGRAMS = {"npm": "facesent weights vggface2_mobilenet"}
 _FREE_GB = 5
 _MEMORY_GB = 4
+# A driver that hangs never answers; one that loads takes some.
+_SECONDS = 30
 
 
 def findings() -> Iterator[Finding]:
@@ -97,11 +100,11 @@ def _machine() -> Iterator[Finding]:
 
 
 def _gpu() -> Finding:
-    smi = shutil.which("nvidia-smi")
-    found = subprocess.run([smi, "-L"], capture_output=True, text=True, check=False) if smi else None
-    cards = (
-        [line.partition(" (UUID")[0] for line in found.stdout.splitlines()] if found and not found.returncode else []
-    )
+    try:
+        cards = _cards()
+    except subprocess.TimeoutExpired:
+        what, advice = f"nvidia-smi does not answer within {_SECONDS} s", "restart the machine, or its NVIDIA driver"
+        return Finding("GPU", "problem", what, advice)
     if not cards:
         return Finding("GPU", "ok", "no NVIDIA GPU: training runs on the CPU")
     if find_spec("nvidia") is None:
@@ -109,3 +112,23 @@ def _gpu() -> Finding:
             "GPU", "note", f"{', '.join(cards)}, not used", "install CUDA's libraries: pip install -e '.[gpu]'"
         )
     return Finding("GPU", "ok", ", ".join(cards))
+
+
+def _cards() -> list[str]:
+    """The NVIDIA GPUs.
+
+    Raises:
+        subprocess.TimeoutExpired: the driver hangs.
+    """
+    if not (smi := shutil.which("nvidia-smi")):
+        return []
+    asked = subprocess.Popen([smi, "-L"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        said, _ = asked.communicate(timeout=_SECONDS)
+    except subprocess.TimeoutExpired:
+        asked.kill()
+        # Where it hangs inside the driver, no signal ends it.
+        with suppress(subprocess.TimeoutExpired):
+            asked.communicate(timeout=1)
+        raise
+    return [] if asked.returncode else [line.partition(" (UUID")[0] for line in said.splitlines()]

@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,27 +16,38 @@ _DATABASE = "prefect.db"
 _REVISIONS = ("server", "database", "_migrations", "versions", "sqlite")
 
 
-def database(root: Path) -> Path:
-    """The history of flow runs that the temporary server writes: ``prefect.toml`` has it beside the project."""
-    return Path(os.environ.get("PREFECT_HOME", root / ".prefect")).expanduser() / _DATABASE
+def home(root: Path, settings: Mapping[str, str]) -> Path:
+    """Where the temporary server writes the history of flow runs: ``prefect.toml`` has it beside the project."""
+    return root / settings["PREFECT_HOME"]
 
 
-def advice(root: Path = Path()) -> str:
+def advice(folder: Path) -> str:
     """How to begin without that history."""
     # Not the file alone: what SQLite keeps beside it would be taken for the new one's.
-    folder = database(root).parent
-    return f"{folder} holds the history of flow runs alone. To begin a new one: mv {folder} {folder}.old"
+    return f"{folder} holds the history of flow runs, and profiles. To begin a new one: mv {folder} {folder}.old"
 
 
-def troubles(root: Path) -> Iterator[Trouble]:
-    """Why the temporary server cannot use its database."""
-    file = database(root)
-    if file.parent.exists() and not file.parent.is_dir():
-        yield Trouble(
-            "Prefect", f"expected a folder {file.parent}. Received: a file", f"Move it away: mv {file.parent} old"
-        )
-    elif "PREFECT_API_DATABASE_CONNECTION_URL" not in os.environ and file.is_file() and (wrong := _unreadable(file)):
-        yield Trouble("Prefect", f"expected a database {file} that it can use. Received: {wrong}", advice(root))
+def troubles(root: Path, settings: Mapping[str, str]) -> Iterator[Trouble]:
+    """Why the temporary server cannot use its database.
+
+    Args:
+        root: where flows run.
+        settings: Prefect's, by the names of the variables.
+    """
+    folder = home(root, settings)
+    file = folder / _DATABASE
+    used = settings["PREFECT_SERVER_DATABASE_CONNECTION_URL"].endswith(f"/{settings['PREFECT_HOME']}/{_DATABASE}")
+    if folder.exists() and not folder.is_dir():
+        yield Trouble("Prefect", f"expected a folder {folder}. Received: a file", f"Move it away: mv {folder} old")
+    elif used and file.is_file() and (wrong := _unreadable(file)):
+        yield Trouble("Prefect", f"expected a database {file} that it can use. Received: {wrong}", advice(folder))
+
+
+def without_server() -> str:
+    """How a flow runs without the server that PREFECT_API_URL names."""
+    if "PREFECT_API_URL" in os.environ:
+        return "unset PREFECT_API_URL"
+    return "remove PREFECT_API_URL from where `prefect config view` finds it"
 
 
 def address_troubles(address: str) -> Iterator[Trouble]:
@@ -49,7 +60,7 @@ def address_troubles(address: str) -> Iterator[Trouble]:
         scheme = parts.scheme if parts.scheme == "https" else "http"
         right = "/".join([f"{scheme}://{parts.netloc}", *(path if "api" in path else [*path, "api"])])
         what = f"expected the form http://HOST:4200/api. Received: {shown}"
-        advice = f"Set it: export PREFECT_API_URL={right}, or unset it to run without a server"
+        advice = f"Set it: export PREFECT_API_URL={right}, or {without_server()} to run without a server"
         yield Trouble("PREFECT_API_URL", what, advice)
 
 

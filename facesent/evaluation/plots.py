@@ -1,12 +1,13 @@
 """Pictures of a training and its result, drawn without a screen; equal input gives equal bytes."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
+from matplotlib import rc_context, rcdefaults
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -19,6 +20,15 @@ from facesent.evaluation.reliability import Bins
 TRAIN, VALIDATION = "#3b6fb6", "#d1662a"
 
 
+@contextmanager
+def default_style() -> Iterator[None]:
+    """Draw as Matplotlib does by itself, whatever the user's matplotlibrc says; for each function with a figure."""
+    with rc_context():
+        rcdefaults()
+        yield
+
+
+@default_style()
 def save_confusion(matrix: NDArray[np.int64], labels: Sequence[str], path: Path, *, normalised: bool) -> None:
     """Draw images by true class (rows) and predicted class (columns).
 
@@ -44,6 +54,7 @@ def save_confusion(matrix: NDArray[np.int64], labels: Sequence[str], path: Path,
     save_figure(figure, path)
 
 
+@default_style()
 def save_curves(history: pd.DataFrame, best_epoch: int, path: Path) -> None:
     """Draw loss and accuracy of the epochs.
 
@@ -70,6 +81,7 @@ def _draw_curve(axes: Axes, history: pd.DataFrame, name: str, best_epoch: int) -
     axes.legend(frameon=False)
 
 
+@default_style()
 def save_reliability(before: Bins, after: Bins, path: Path) -> None:
     """Draw the accuracy of answers over their confidence, at temperature 1 and as answered.
 

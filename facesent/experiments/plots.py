@@ -10,12 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from facesent.evaluation.plots import TRAIN, VALIDATION, save_figure
+from facesent.evaluation.plots import TRAIN, VALIDATION, default_style, save_figure
 
 _COLOURS = matplotlib.colormaps["tab10"]
 _PRUNED = "#999999"
 
 
+@default_style()
 def save_fold_curves(histories: Sequence[pd.DataFrame], best_epochs: Sequence[int], path: Path) -> None:
     """Draw loss and accuracy of every fold: validation as a line, training pale and dashed, a dot where it was kept.
 
@@ -45,6 +46,7 @@ def _draw(axes: Axes, history: pd.DataFrame, name: str, fold: int, best: int) ->
     axes.plot([best], [history[f"val_{name}"].to_numpy()[best - 1]], color=colour, marker="o")
 
 
+@default_style()
 def save_importances(shares: Mapping[str, float], trials: int, metric: str, path: Path) -> None:
     """Draw a bar a key, the largest on top.
 
@@ -65,6 +67,7 @@ def save_importances(shares: Mapping[str, float], trials: int, metric: str, path
     save_figure(figure, path)
 
 
+@default_style()
 def save_history(
     complete: Mapping[int, float], pruned: Mapping[int, float], metric: str, path: Path, *, higher_is_better: bool
 ) -> None:

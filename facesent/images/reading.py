@@ -198,6 +198,9 @@ def opened(content: bytes, *, max_pixels: int = MAX_PIXELS) -> Iterator[Photo]:
         raise
     except UnidentifiedImageError:
         formats, kind = ", ".join(FORMATS), kind_of(content)
+        if kind in FORMATS:
+            what = f"broken, truncated or unusual {kind}"
+            raise ImageError(f"Expected a whole image. Received: a {what}.", reason=what) from None
         received = kind or f"{len(content)} bytes that start with {content[:16]!r}"
         raise ImageError(
             f"Expected a {formats} image. Received: {received}.",

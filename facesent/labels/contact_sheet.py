@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from facesent.evaluation.plots import save_figure
+from facesent.evaluation.plots import default_style, save_figure
 from facesent.images.reading import Pixels
 
 COLUMNS, ROWS = 8, 5
@@ -33,6 +33,7 @@ class Tile:
     picture: Pixels | None
 
 
+@default_style()
 def save_page(tiles: Sequence[Tile | None], title: str, path: Path) -> None:
     """Draw up to ``PER_PAGE`` tiles, row by row, as a PNG; None leaves a place empty.
 

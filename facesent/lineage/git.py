@@ -89,7 +89,7 @@ def commits_naming(root: Path, texts: Collection[str], files: Collection[str]) -
     for start in range(0, len(commits), _AT_ONCE):
         some = commits[start : start + _AT_ONCE]
         # Ends with status 1 where there is none.
-        found += here.grep("-F", "-l", *wanted, *some, "--", *files, with_exceptions=False).splitlines()
+        found += here.grep("--no-color", "-F", "-l", *wanted, *some, "--", *files, with_exceptions=False).splitlines()
     return list(dict.fromkeys(line[:_DIGITS] for line in found))
 
 
@@ -102,7 +102,8 @@ def presets_at(root: Path, sha: str | None) -> dict[str, str]:
 def _texts_at(root: Path, sha: str) -> dict[str, str]:
     repository = open_repository(root)
     folder = _found_at(repository, root, sha, "presets")
-    files = [blob for blob in folder.blobs if blob.name.endswith(".yaml")] if folder else []
+    blobs = folder.blobs if folder else []
+    files = [blob for blob in blobs if blob.name.endswith(".yaml") and not blob.name.startswith(".")]
     return {Path(blob.name).stem: _text(blob) for blob in files}
 
 

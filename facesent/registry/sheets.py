@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from facesent.evaluation.plots import save_figure
+from facesent.evaluation.plots import default_style, save_figure
 from facesent.images.augmentation import mixing
 from facesent.images.augmentation.draws import Draws, Stream
 from facesent.images.augmentation.samples import draw, make_samples
@@ -82,6 +82,7 @@ def choose_examples(
     return np.array(sorted(in_turn[:count], key=lambda index: int(targets[index])), dtype=np.int64)
 
 
+@default_style()
 def save_augmentation_sheet(
     originals: Pixels, variants: Sequence[Pixels], names: Sequence[str], title: str, path: Path
 ) -> None:

@@ -20,7 +20,7 @@ _WINDOWS = 0
 # The field with a name in Unicode.
 _NAME = 0x7075
 # What zipfile and its decompressors raise on a file that is none, or no longer whole.
-_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, UnicodeDecodeError)
+_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, UnicodeDecodeError)
 
 
 class DamagedArchiveError(DataError):
@@ -51,7 +51,8 @@ def unpack(archive: Path, directory: Path, *, limits: Limits | None = None) -> l
         DamagedArchiveError: not a zip, or damaged.
         FilesError: too large for the disk.
         DataError: a member is unsafe: an absolute path, a ``..``, a link, a device, an encrypted one, a name in an
-            unknown encoding, or one that occurs twice.
+            unknown encoding, or one that occurs twice; or packed by a method that Python does not know, such as
+            Deflate64.
     """
     try:
         with zipfile.ZipFile(archive) as content:
@@ -62,6 +63,11 @@ def unpack(archive: Path, directory: Path, *, limits: Limits | None = None) -> l
             require_room(directory.parent, sum(member.file_size for member in files), "unpacking")
             directory.mkdir(parents=True)
             return [member.filename for member in files if not _write(content, member, directory)]
+    except NotImplementedError as error:
+        raise DataError(
+            f"Expected a zip archive that Python can read in {archive}. Received: {error}. Unpack it, such as with "
+            f"7z x {archive}, and import the folder."
+        ) from None
     except (*_DAMAGED, OSError) as error:
         # bzip2 raises an OSError of its own, which is none of the system's.
         if isinstance(error, OSError) and error.errno:

@@ -14,6 +14,7 @@ from facesent.sources.archive import DamagedArchiveError, unpack
 from facesent.sources.cropping import cut_photos
 from facesent.sources.lists import find_list, lay_out
 from facesent.sources.metadata import SourceMetadata, read_source_metadata
+from facesent.sources.packed import is_archive
 from facesent.sources.store import carry
 from facesent.sources.survey import Place, survey
 
@@ -69,6 +70,8 @@ def import_folder(
         what = "a file" if source.is_file() else "no such folder"
         if source.is_file() and source.suffix.lower() == ".zip":
             what = "a broken or incomplete zip; copy or download it again"
+        elif source.is_file() and is_archive(source.name):
+            what = "an archive of another kind; unpack it, and import the folder"
         raise DataError(
             "Expected a folder of class folders of images, a zip of one, or a CSV with the columns emotion and pixels. "
             f"Received: {source}, {what}."

@@ -58,21 +58,26 @@ def looks_like_picture(file: Path) -> bool:
     return is_image_name(file.name) or (file.is_file() and is_picture(kind_of_file(file)))
 
 
+def picture_below(folder: Path) -> Path | None:
+    """A file in a folder, or however deep below it, that people take for a picture; None where there is none."""
+    if named := next((file for file in files_below(folder) if is_image_name(file.name)), None):
+        return named
+    return next(filter(looks_like_picture, islice(files_below(folder), _LOOKED_INTO)), None)
+
+
 def _holds_pictures(folder: Path) -> bool:
     # Where a link leads is looked at when the images are taken.
-    if any(is_image_name(file.name) or file.is_symlink() for file in _files(folder)):
-        return True
-    return any(map(looks_like_picture, islice(_files(folder), _LOOKED_INTO)))
+    return any(file.is_symlink() for file in files_below(folder)) or picture_below(folder) is not None
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def files_below(folder: Path) -> Iterator[Path]:
     """All that is in a folder and in those below it, but the folders."""
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             if is_ignored(entry.name):
                 continue
             if entry.is_dir(follow_symlinks=False):
-                yield from _files(Path(entry.path))
+                yield from files_below(Path(entry.path))
             else:
                 yield Path(entry.path)
 

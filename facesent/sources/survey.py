@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 from unicodedata import normalize
@@ -15,7 +16,11 @@ from facesent.images.kinds import kind_of_file
 from facesent.images.limits import MAX_BYTES
 from facesent.images.reading import FORMATS
 from facesent.sources.cropping import name_of_crop
-from facesent.sources.layouts import levels, looks_like_picture, parts
+from facesent.sources.layouts import files_below, levels, looks_like_picture, parts, picture_below, split_of
+from facesent.sources.packed import is_archive, may_hold_images
+
+# A link may lead to a whole disk.
+_LOOKED_AT_BEHIND_LINK = 1000
 
 
 class Place(NamedTuple):
@@ -61,9 +66,13 @@ class Survey:
         skipped = f"; skipped {some(f'{name} ({reason})' for name, reason in self.skipped)}" if self.skipped else ""
         raise DataError(
             f"Expected images of at least {'two classes' if least > 1 else 'one class'}, as "
-            f"<Class>/*.jpg, .png, .webp, .bmp or .gif. Received: {received}{skipped}. Put the images of each class "
-            "into a folder of its name."
+            f"<Class>/*.jpg, .png, .webp, .bmp or .gif. Received: {received}{skipped}. {self._advice()}"
         )
+
+    def _advice(self) -> str:
+        if archives := [name for name, _ in self.skipped if is_archive(name)]:
+            return f"Unpack {some(archives)}, and import the folder with what comes out."
+        return "Put the images of each class into a folder of its name."
 
 
 def survey(source: Path, crop: Crop, without: Collection[str]) -> Survey:
@@ -82,7 +91,9 @@ def survey(source: Path, crop: Crop, without: Collection[str]) -> Survey:
     result = Survey([*above, *found])
     if above[-1] not in found:
         beside = [path for path in _visible(above[-1]) if path.is_dir() and path not in found]
-        result.skipped += [(printable(path.name), "a folder without images") for path in beside]
+        for path in beside:
+            _refuse_to_lose_part(path)
+            result.skipped.append((printable(path.name), "a folder without images"))
     unwanted, seen = {normalize("NFC", label) for label in without}, set[str]()
     for part, split in found.items():
         prefix = f"{part.name}/" if split or part != above[-1] else ""
@@ -124,9 +135,20 @@ def _survey_part(part: Path, root: Path) -> tuple[dict[str, list[str]], list[tup
     return classes, skipped
 
 
+def _refuse_to_lose_part(folder: Path) -> None:
+    """Refuse a part whose images are still packed."""
+    packed = next((file for file in files_below(folder) if may_hold_images(file.name)), None)
+    if split_of(folder.name) and packed:
+        raise DataError(
+            f"Expected images in each part of the dataset. Received: none in {folder.name}, but {packed.name}. Unpack "
+            "it there, or move the folder away."
+        )
+
+
 def _refuse_to_lose_unfit(folder: Path, reason: str) -> None:
     """Refuse a class whose folder is not taken itself."""
-    if folder.is_dir() and _holds_images(folder):
+    inside = islice(files_below(folder), _LOOKED_AT_BEHIND_LINK) if folder.is_dir() else ()
+    if any(is_image_name(file.name) for file in inside):
         raise DataError(
             f"Expected class folders with images. Received: {printable(folder.name)}, {reason}. Put a folder with its "
             "images in its place, or move it away."
@@ -135,14 +157,26 @@ def _refuse_to_lose_unfit(folder: Path, reason: str) -> None:
 
 def _refuse_to_lose(folder: Path, skipped: Sequence[tuple[str, str]]) -> None:
     """Refuse a class none of whose pictures is taken: without it the classes would be others."""
-    pictures = [(name, reason) for name, reason in skipped if looks_like_picture(folder.parent / name)]
-    if pictures:
-        name, reason = pictures[0]
+    lost = [(name, reason) for name, reason in skipped if _may_hold_images(folder.parent / name)]
+    if lost:
+        name, reason = lost[0]
+        what, advice = "unsupported ones", "Save them as JPEG or PNG with the right suffix"
+        if not looks_like_picture(folder.parent / name):
+            what, advice = (
+                "of what may hold some",
+                "Unpack archives, take the frames out of videos, copy linked folders",
+            )
         raise DataError(
-            f"Expected supported images in each class folder. Received: none in {folder.name}, but "
-            f"{len(pictures)} unsupported ones, such as {name} ({reason}). Save them as JPEG or PNG with the right "
-            "suffix, or move the folder away."
+            f"Expected supported images in each class folder. Received: none in {folder.name}, but {len(lost)} {what}, "
+            f"such as {name} ({reason}). {advice}, or move the folder away."
         )
+
+
+def _may_hold_images(path: Path) -> bool:
+    """Whether a picture, or a folder, an archive or a video in which there may be some."""
+    if path.is_dir():
+        return path.is_symlink() or any(may_hold_images(file.name) for file in files_below(path))
+    return looks_like_picture(path) or may_hold_images(path.name)
 
 
 def _survey_class(folder: Path, root: Path) -> tuple[list[str], list[tuple[str, str]]]:
@@ -156,12 +190,13 @@ def _survey_class(folder: Path, root: Path) -> tuple[list[str], list[tuple[str, 
         elif reason := _unfit(entry, root):
             skipped.append((name, reason))
         elif entry.is_dir():
-            if _holds_images(entry):
+            if picture := picture_below(entry):
+                place = printable(picture.parent.relative_to(folder.parent).as_posix())
                 raise DataError(
                     f"Expected images directly in the class folders, {part}/<Class>/<image>. Received: images in "
-                    f"{part}/{name}/. If {folder.name} is a part of a dataset that is split already, call the parts "
-                    "train, val and test, with no other folder of images beside them. If it is a level above the "
-                    "classes, import that folder."
+                    f"{part}/{place}/. If {folder.name} is a class, move them up into it. If it is a part of a dataset "
+                    "that is split already, call the parts train, val and test, with no other folder of images beside "
+                    "them. If it is a level above the classes, import that folder."
                 )
             skipped.append((name, "a folder without images"))
         elif not entry.is_file():
@@ -177,10 +212,6 @@ def _survey_class(folder: Path, root: Path) -> tuple[list[str], list[tuple[str, 
         else:
             files.append(entry.name)
     return files, skipped
-
-
-def _holds_images(folder: Path) -> bool:
-    return any(is_image_name(inner.name) for inner in _visible(folder))
 
 
 def _visible(folder: Path) -> list[Path]:

@@ -49,3 +49,14 @@ def test_the_presets_are_listed() -> None:
     lines = CliRunner().invoke(main, ["preset"]).output.splitlines()
     assert "reference: the reference recipe at 224x224 for the Kaggle dataset." in lines
     assert all(line.endswith(".") for line in lines)
+
+
+def test_a_preset_that_cannot_be_read_is_told_and_hinders_no_other(folder: Path) -> None:
+    (folder / "presets" / "mine.yaml").write_text("# Mine\ntrain:\n\tepochs: 3\n")
+    listed = CliRunner().invoke(main, ["preset"])
+    assert (listed.exit_code, "mine: cannot be read; facesent preset mine says why." in listed.output) == (0, True)
+    assert CliRunner().invoke(main, ["preset", "quick"]).exit_code == 0
+    asked = CliRunner().invoke(main, ["preset", "mine"])
+    assert asked.exit_code == 1
+    assert "Error: Expected YAML in presets/mine.yaml. Received: " in asked.output
+    assert "line 3" in asked.output

@@ -84,3 +84,8 @@ def test_faces_are_found_also_where_another_project_asks_for_the_keras_of_old() 
 
 def test_text_that_the_terminal_does_not_know_ends_nothing() -> None:
     assert settled("print('→ Größe')", PYTHONIOENCODING="ascii") == "? Gr??e"
+
+
+def test_a_backend_that_matplotlib_does_not_know_is_no_end() -> None:
+    code = "from facesent.core.environment import draw_unseen; draw_unseen(); import matplotlib; print('drawn')"
+    assert settled(code, MPLBACKEND="nothing") == "drawn"

@@ -209,3 +209,25 @@ def test_mlflows_database_lies_in_the_projects_folder_whatever_that_is_called(pr
     assert (folder / "mlflow.db").is_file()
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
     assert sorted(path.name for path in project.parent.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "refused"),
+    [
+        ("PYTHONOPTIMIZE", "2", True),
+        ("PYTHONOPTIMIZE", "1", False),
+        ("PYTHONWARNINGS", "error", True),
+        ("PYTHONWARNINGS", "default,error::DeprecationWarning", True),
+        ("PYTHONWARNINGS", "ignore,error::UserWarning:mine", False),
+    ],
+)
+def test_what_libraries_end_at_when_they_are_imported_is_told(
+    project: Path, variable: str, value: str, refused: bool
+) -> None:
+    command = [sys.executable, "-m", "facesent.run", "validate"]
+    done = subprocess.run(
+        command, env={**os.environ, variable: value}, capture_output=True, text=True, check=False, cwd=project
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Error: {variable}: expected ") == refused
+    assert done.stderr.count("\n") == 1

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -64,6 +67,7 @@ def test_weights_files_that_are_not_there_are_a_problem(project: Path) -> None:
     assert settings.advice == "facesent weights face_expression, then facesent weights fer2013_xception"
 
 
+@pytest.mark.slow
 def test_servers_that_do_not_answer_are_problems_and_show_no_password(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -76,6 +80,7 @@ def test_servers_that_do_not_answer_are_problems_and_show_no_password(
     assert "hidden-word" not in str(found)
 
 
+@pytest.mark.slow
 def test_a_server_with_a_certificate_of_ones_own_answers_those_who_know_it(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,6 +95,7 @@ def test_a_server_with_a_certificate_of_ones_own_answers_those_who_know_it(
     assert friend.state == "ok", friend
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("status", "body", "what", "advice"), [
     (401, "{}", "it refuses you with status 401", "PREFECT_API_AUTH_STRING"),
     (403, "{}", "it refuses you with status 403", "PREFECT_API_KEY"),
@@ -178,3 +184,71 @@ def test_a_table_of_people_that_the_pipeline_would_refuse_is_a_problem(project: 
     (project / "data" / "metadata.csv").write_text("person,file\n1,Happy/1.jpg\n")
     images = by_subject(configured.findings(Project(project)))["data/"]
     assert (images.state, "a column file_name" in images.what) == ("problem", True)
+
+
+@pytest.fixture
+def prefect_project(project: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project whose user has a profile of another one in the home."""
+    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+        monkeypatch.delenv(name)
+    copy(REPOSITORY / "prefect.toml", project)
+    (home / ".prefect").mkdir()
+    profile = 'PREFECT_API_URL = "https://api.prefect.cloud/api/accounts/1/workspaces/2"'
+    (home / ".prefect" / "profiles.toml").write_text(f'active = "mine"\n[profiles.mine]\n{profile}\n')
+    return project
+
+
+@pytest.mark.slow
+def test_profiles_in_the_home_are_not_the_projects(prefect_project: Path, tmp_path: Path) -> None:
+    assert prefect_server.finding(Project(prefect_project)).what.startswith("PREFECT_API_URL is not set")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFECT_HOME", str(tmp_path / "home" / ".prefect"))
+        assert prefect_server.finding(Project(prefect_project)).what.startswith("PREFECT_API_URL is not set")
+    address = f"http://127.0.0.1:{free_port()}/api"
+    command = [sys.executable, "-m", "prefect", "config", "set", f"PREFECT_API_URL={address}"]
+    subprocess.run(command, cwd=prefect_project, check=True, capture_output=True)
+    assert (prefect_project / ".prefect" / "profiles.toml").is_file()
+    found = prefect_server.finding(Project(prefect_project))
+    assert (found.state, address in found.what) == ("problem", True)
+    assert "or remove PREFECT_API_URL from where `prefect config view` finds it" in found.advice
+
+
+@pytest.mark.slow
+def test_an_address_in_dotenv_is_asked_as_flows_would(prefect_project: Path) -> None:
+    (prefect_project / ".env").write_text("PREFECT_API_URL=http://127.0.0.1:4200\n")
+    found = prefect_server.finding(Project(prefect_project))
+    assert (found.subject, found.state) == ("PREFECT_API_URL", "problem")
+
+
+@pytest.mark.slow
+def test_a_setting_of_prefects_that_is_wrong_is_a_problem(prefect_project: Path) -> None:
+    (prefect_project / ".env").write_text("PREFECT_API_REQUEST_TIMEOUT=long\n")
+    found = prefect_server.finding(Project(prefect_project))
+    assert (found.state, "expected settings that it takes. Received: " in found.what) == ("problem", True)
+    assert "request_timeout" in found.what
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["PREFECT_SERVER_DATABASE_CONNECTION_URL", "PREFECT_API_DATABASE_CONNECTION_URL"])
+def test_a_broken_database_that_is_not_used_is_no_problem(
+    prefect_project: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (prefect_project / ".prefect").mkdir()
+    (prefect_project / ".prefect" / "prefect.db").write_text("<html>")
+    assert prefect_server.finding(Project(prefect_project)).state == "problem"
+    monkeypatch.setenv(name, "sqlite+aiosqlite:///elsewhere.db")
+    assert prefect_server.finding(Project(prefect_project)).state == "ok"
+
+
+def test_a_driver_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\nexec sleep 600\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(installed, "_SECONDS", 0.2)
+    gpu = by_subject(installed.findings())["GPU"]
+    assert (gpu.state, gpu.what) == ("problem", "nvidia-smi does not answer within 0.2 s")
+
+
+def test_a_path_without_this_folder_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")
+    assert by_subject(configured.findings(Project(project)))["PYTHONSAFEPATH"].state == "note"

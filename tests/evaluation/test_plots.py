@@ -12,7 +12,7 @@ from PIL import Image
 
 from facesent.evaluation.plots import TRAIN, VALIDATION, save_confusion, save_curves, save_reliability
 from facesent.evaluation.reliability import equal_width_bins
-from tests.helpers.pictures import height_at, places_of
+from tests.helpers.pictures import a_style_of_ones_own, height_at, places_of
 
 HISTORY = pd.DataFrame({"loss": [2.0, 1.0], "val_loss": [2.1, 1.2], "accuracy": [0.2, 0.6], "val_accuracy": [0.3, 0.5]})
 DARKEST, PALEST = "#08306b", "#f7fbff"
@@ -70,7 +70,7 @@ def _reliability(path: Path) -> None:
     save_reliability(bins, bins, path)
 
 
-@pytest.mark.parametrize(
+each_figure = pytest.mark.parametrize(
     "draw",
     [
         lambda path: save_confusion(np.array([[5, 1], [0, 0]]), ["Happy", "Sad"], path, normalised=True),
@@ -79,11 +79,22 @@ def _reliability(path: Path) -> None:
     ],
     ids=["confusion", "curves", "reliability"],
 )
+
+
+@each_figure
 def test_equal_input_gives_equal_bytes(tmp_path: Path, draw: Callable[[Path], None]) -> None:
     files = [tmp_path / "a.png", tmp_path / "b.png"]
     for file in files:
         draw(file)
     assert files[0].read_bytes() == files[1].read_bytes()
+
+
+@each_figure
+def test_a_matplotlibrc_changes_nothing(tmp_path: Path, draw: Callable[[Path], None]) -> None:
+    draw(tmp_path / "a.png")
+    with a_style_of_ones_own():
+        draw(tmp_path / "b.png")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
 def test_letters_that_no_font_has_are_boxes_and_no_lines_in_the_terminal(tmp_path: Path) -> None:

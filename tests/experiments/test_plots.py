@@ -6,7 +6,7 @@ import pytest
 
 from facesent.evaluation.plots import TRAIN, VALIDATION
 from facesent.experiments.plots import save_fold_curves, save_history, save_importances
-from tests.helpers.pictures import height_at, places_of
+from tests.helpers.pictures import a_style_of_ones_own, height_at, places_of
 
 SECOND_FOLD = "#ff7f0e"
 PRUNED = "#999999"
@@ -63,7 +63,7 @@ def test_what_was_pruned_is_shown_beside_what_was_complete(tmp_path: Path) -> No
     assert crosses[0] < crosses[1]
 
 
-@pytest.mark.parametrize(
+each_figure = pytest.mark.parametrize(
     "draw",
     [
         lambda path: save_fold_curves(FOLDS, [3, 1], path),
@@ -72,8 +72,19 @@ def test_what_was_pruned_is_shown_beside_what_was_complete(tmp_path: Path) -> No
     ],
     ids=["folds", "importances", "history"],
 )
+
+
+@each_figure
 def test_equal_input_gives_equal_bytes(tmp_path: Path, draw: Callable[[Path], None]) -> None:
     files = [tmp_path / "a.png", tmp_path / "b.png"]
     for file in files:
         draw(file)
     assert files[0].read_bytes() == files[1].read_bytes()
+
+
+@each_figure
+def test_a_matplotlibrc_changes_nothing(tmp_path: Path, draw: Callable[[Path], None]) -> None:
+    draw(tmp_path / "a.png")
+    with a_style_of_ones_own():
+        draw(tmp_path / "b.png")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()

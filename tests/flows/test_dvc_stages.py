@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 import zc.lockfile
 
-from flows.dvc_stages import DvcBusyError, StageError, StageKilledError, StageResult, pipeline_stages, repro
+from flows.dvc_stages import (
+    DvcBusyError,
+    StageCrashedError,
+    StageError,
+    StageKilledError,
+    StageResult,
+    pipeline_stages,
+    repro,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")]
 
@@ -140,6 +148,13 @@ def test_a_stage_that_a_signal_ended_says_so_with_its_last_lines(
     # Several commands: of a single one, bash says nothing, as it becomes that.
     root = pipeline_of({"look": {"cmd": f'true && python -c "{code}"; exit $?'}})
     with pytest.raises(StageKilledError, match=rf"^Stage look was ended by {number.name}: .*\nepoch 1(\n|$)"):
+        repro("look", root, print)
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGILL])
+def test_a_stage_that_crashed_is_told_as_such(pipeline_of: PipelineOf, number: signal.Signals) -> None:
+    root = pipeline_of({"look": {"cmd": f"echo epoch 1; kill -{number} $$"}})
+    with pytest.raises(StageCrashedError, match=rf"^Stage look crashed with {number.name}, in a library .*\nepoch 1"):
         repro("look", root, print)
 
 

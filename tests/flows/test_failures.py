@@ -1,4 +1,5 @@
 import errno
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from prefect.states import Failed
 from facesent.core.errors import FacesentError, TemporaryError, TrackingError
 from facesent.core.paths import Project
 from flows import tasks
-from flows.dvc_stages import DvcBusyError, StageError, StageKilledError
+from flows.dvc_stages import DvcBusyError, StageCrashedError, StageError, StageKilledError
 from flows.failures import failed, failure_of
 from flows.summary import Step, Steps
 from tests.helpers.disks import no_room
@@ -40,6 +41,8 @@ def test_a_stage_that_failed_is_named_once_with_its_report_and_what_to_do(tmp_pa
     [
         (DvcBusyError("busy"), "Wait for the other DVC command"),
         (StageKilledError("Stage train was ended by SIGKILL"), "train.batch_size"),
+        (StageCrashedError("Stage train crashed with SIGSEGV"), "facesent doctor"),
+        (shutil.Error([("a", "b", "[Errno 28] No space left on device")]), "Free disk space"),
         (TrackingError("Expected MLflow to answer."), "run it again"),
         (FacesentError("Expected a face."), "run it again"),
         (KeyError("oops"), "bug in the program"),

@@ -61,8 +61,11 @@ def test_a_server_without_tls_at_an_address_with_it() -> None:
     (404, "{}", "Start Prefect's server there, or unset PREFECT_API_URL"),
     (200, "<html>", "which gives something else. Set it to Prefect's API, or unset PREFECT_API_URL"),
 ])  # fmt: skip
-def test_what_is_no_server_of_prefect(status: int, body: str, advice: str) -> None:
+def test_what_is_no_server_of_prefect(status: int, body: str, advice: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with stub(status, body) as address:
+        monkeypatch.delenv("PREFECT_API_URL", raising=False)
+        assert "PREFECT_API_URL from where `prefect config view` finds it" in refusal(address)
+        monkeypatch.setenv("PREFECT_API_URL", address)
         assert advice in refusal(address)
 
 

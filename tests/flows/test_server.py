@@ -63,9 +63,10 @@ def variables(project: Path) -> dict[str, str]:
 def test_a_database_that_prefect_cannot_use_is_named_with_the_way_out(
     project: Path, spoil: Callable[[Path], None]
 ) -> None:
-    assert list(prefect_home.troubles(project)) == []
+    settings = {"PREFECT_HOME": ".prefect", "PREFECT_SERVER_DATABASE_CONNECTION_URL": "sqlite:///.prefect/prefect.db"}
+    assert list(prefect_home.troubles(project, settings)) == []
     spoil(project)
-    (trouble,) = prefect_home.troubles(project)
+    (trouble,) = prefect_home.troubles(project, settings)
     assert str(project / ".prefect") in trouble.what
     assert f"mv {project / '.prefect'} " in trouble.advice
 

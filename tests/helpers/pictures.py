@@ -1,8 +1,10 @@
 """What can be seen in a picture, without comparing it with another one."""
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
+from matplotlib import rc_context
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
@@ -22,3 +24,8 @@ def height_at(places: NDArray[np.int64], share: float) -> float:
     left, right = places[:, 1].min(), places[:, 1].max()
     near = np.abs(places[:, 1] - (left + share * (right - left))) <= 2
     return float(places[near, 0].mean())
+
+
+def a_style_of_ones_own() -> AbstractContextManager[None]:
+    """Matplotlib as a user's matplotlibrc may have it, for a paper in LaTeX."""
+    return rc_context({"text.usetex": True, "axes.facecolor": "black", "lines.linewidth": 5, "savefig.bbox": "tight"})

@@ -177,6 +177,8 @@ def test_a_truncated_image_is_refused(image_format: str) -> None:
         (b"text", "not an image: its content is none of JPEG, PNG, WEBP, BMP, GIF"),
         (encoded(gradient(), "PNG"), "over 1000 pixels"),
         (encoded(gradient(), "BMP")[:-900], "truncated"),
+        (b"\xff\xd8\xff\xe0", "broken, truncated or unusual JPEG"),
+        (encoded(gradient(), "PNG")[:12], "broken, truncated or unusual PNG"),
     ],
 )
 def test_the_reason_fits_into_a_table(content: bytes, reason: str) -> None:

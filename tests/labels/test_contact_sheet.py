@@ -1,3 +1,4 @@
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 from PIL import Image
 
 from facesent.labels.contact_sheet import PER_PAGE, Tile, save_page
+from tests.helpers.pictures import a_style_of_ones_own
 
 RED = np.full((20, 20, 3), (255, 0, 0), np.uint8)
 
@@ -13,10 +15,11 @@ def pixels(path: Path) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
     return np.asarray(Image.open(path).convert("RGB"))
 
 
-def test_a_page_is_drawn_the_same_way_each_time(tmp_path: Path) -> None:
+def test_a_page_is_drawn_the_same_way_each_time_whatever_the_users_style(tmp_path: Path) -> None:
     files = [tmp_path / "a.png", tmp_path / "b.png"]
-    for file in files:
-        save_page([Tile(1, "Happy\n→ Sad 90%", RED), Tile(2, "Sad\n→ Happy 80%", None)], "Page", file)
+    for file, style in zip(files, (nullcontext(), a_style_of_ones_own()), strict=True):
+        with style:
+            save_page([Tile(1, "Happy\n→ Sad 90%", RED), Tile(2, "Sad\n→ Happy 80%", None)], "Page", file)
     assert files[0].read_bytes() == files[1].read_bytes()
 
 

@@ -142,3 +142,11 @@ def test_what_is_not_known_is_left_out(tmp_path: Path, settings: Project, monkey
     assert data_md5(settings) is None
     assert "data_md5" not in lineage_tags(settings)
     assert "flow_run" not in lineage_tags(settings)
+
+
+def test_presets_that_cannot_be_read_leave_the_others_and_the_name(settings: Project) -> None:
+    (settings.presets / "mine.yaml").write_text("train:\n\tepochs: 3\n")
+    (settings.presets / ".#quick.yaml").symlink_to("someone@host.123")
+    assert preset_of(settings) == "quick"
+    (settings.presets / "quick.yaml").write_text("train: [\n")
+    assert preset_of(settings) == "custom"

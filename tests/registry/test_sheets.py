@@ -8,6 +8,7 @@ from facesent.images.augmentation.settings import Augment
 from facesent.images.batches import TrainingBatches, TrainingExamples, equal_weights
 from facesent.images.keeping import DecodedImages
 from facesent.registry.sheets import choose_examples, save_augmentation_sheets
+from tests.helpers.pictures import a_style_of_ones_own
 
 STILL = Augment(flip=False, rotation=0, zoom=0, shift=0)
 SOME = STILL.model_copy(update={"rotation": 15.0, "occlude_mouth": 0.1, "mixup": 0.4, "cutmix": 1.0})
@@ -45,8 +46,10 @@ def test_nothing_is_drawn_where_nothing_is_on_or_may_be_shown(examples: Training
     assert not (tmp_path / "sheets").exists()
 
 
-def test_a_rerun_gives_the_same_bytes(examples: TrainingExamples, tmp_path: Path) -> None:
-    first, again = (save(examples, SOME, tmp_path / name, []) for name in ("first", "again"))
+def test_a_rerun_gives_the_same_bytes_whatever_the_users_style(examples: TrainingExamples, tmp_path: Path) -> None:
+    first = save(examples, SOME, tmp_path / "first", [])
+    with a_style_of_ones_own():
+        again = save(examples, SOME, tmp_path / "again", [])
     for one, another in zip(first, again, strict=True):
         assert one.read_bytes() == another.read_bytes()
 

@@ -91,6 +91,7 @@ def test_a_client_corrects_an_answer_and_it_waits() -> None:
         ('{"id": "ID", "label": "Sad"}' + " " * 20_000, {}, 413),
         ('{"id": "ID", "label": "Sad"}', {"content-type": "text/plain"}, 415),
         ('{"id": "ID", "label": "Sad"}', {"content-type": "application/json-seq"}, 415),
+        ('{"id": "ID", "label": "Sad"}', {"content-encoding": "gzip"}, 415),
         ('{"id": "ID", "label": "Sad"}', {"host": "elsewhere.example"}, 421),
         ('{"id": "ID", "label": "Sad"}', {"authorization": "Bearer ask-me"}, 401),
     ],

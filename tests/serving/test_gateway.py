@@ -1,6 +1,7 @@
 """The application of `facesent serve` in this process, beside that of MLflow for the same model."""
 
 import base64
+import gzip
 import io
 import json
 import socket
@@ -127,6 +128,15 @@ def test_a_bad_request_is_a_clients_error_in_a_sentence(
     assert message in response.json()["message"]
     assert len(response.content) < 600
     assert DARK[:60] not in response.text
+
+
+def test_a_compressed_request_is_refused_with_the_name_of_the_header(client: TestClient) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    response = client.post("/invocations", content=gzip.compress(b"{}"), headers=headers)
+    assert response.status_code == HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    expected = "Expected a request without Content-Encoding. Received: gzip. Send it uncompressed."
+    assert response.json()["message"] == expected
+    assert ask(client, DARK, **{"Content-Encoding": "identity"}).status_code == HTTPStatus.OK
 
 
 def test_a_fault_of_the_model_is_the_servers_error_and_logged_without_the_photo(

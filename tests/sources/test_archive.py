@@ -12,6 +12,7 @@ import pytest
 from facesent.core.errors import DataError
 from facesent.core.files import FilesError
 from facesent.sources.archive import DamagedArchiveError, Limits, unpack
+from tests.helpers.archives import as_deflate64
 
 
 def write_zip(path: Path, *members: tuple[str | zipfile.ZipInfo, bytes]) -> Path:
@@ -207,3 +208,11 @@ def test_a_name_in_unicode_beside_it_counts_and_is_checked(tmp_path: Path, name:
     else:
         with pytest.raises(DataError, match="leaves the folder"):
             unpack(archive, tmp_path / "out")
+
+
+def test_a_method_that_python_does_not_know_is_no_damage(tmp_path: Path) -> None:
+    archive = write_zip(tmp_path / "a.zip", ("A/1.jpg", b"picture" * 100))
+    archive.write_bytes(as_deflate64(archive.read_bytes()))
+    with pytest.raises(DataError, match=r"Unpack it, such as with 7z x .*a\.zip, and import the folder") as refused:
+        unpack(archive, tmp_path / "out")
+    assert not isinstance(refused.value, DamagedArchiveError)

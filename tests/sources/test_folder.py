@@ -17,6 +17,7 @@ from facesent.images.limits import MAX_BYTES
 from facesent.images.reading import FORMATS
 from facesent.sources.folder import Imported, import_download, import_folder
 from facesent.sources.kaggle import fetch_archive
+from tests.helpers.archives import as_deflate64
 
 
 def make(folder: Path, *names: str) -> Path:
@@ -202,6 +203,61 @@ def test_nested_folders_are_explained(source: Path, incoming: Path, extra: str) 
     assert not incoming.exists()
 
 
+@pytest.mark.parametrize("beside", [(), ("Happy/1.jpg",)])
+def test_images_far_below_a_class_are_not_left_out_in_silence(
+    source: Path, incoming: Path, beside: tuple[str, ...]
+) -> None:
+    make(source, "Angry/2020/01/c.jpg", *beside)
+    with pytest.raises(DataError, match=r"Received: images in source/Angry/2020/01/\. If Angry is a class, move them"):
+        import_folder(source, incoming)
+
+
+def test_where_all_images_lie_far_below_their_class_the_place_is_named(tmp_path: Path, incoming: Path) -> None:
+    source = make(tmp_path / "ck", "Happy/S010/001/1.jpg", "Sad/S011/002/2.jpg")
+    with pytest.raises(DataError, match=r"images in ck/Happy/S010/001/"):
+        import_folder(source, incoming)
+
+
+def test_pictures_that_are_not_taken_below_a_class_are_named_too(source: Path, incoming: Path) -> None:
+    make(source, "Happy/raw/4.tif").joinpath("Happy/raw/4.tif").write_bytes(b"II*\0")
+    with pytest.raises(DataError, match=r"images in source/Happy/raw/"):
+        import_folder(source, incoming)
+
+
+@pytest.mark.parametrize("name", ["C.zip", "film.mp4", "deep/C.tar.gz"])
+def test_a_class_that_holds_only_what_is_packed_does_not_vanish(source: Path, incoming: Path, name: str) -> None:
+    make(source, f"Angry/{name}")
+    with pytest.raises(DataError, match=r"none in Angry, but 1 of what may hold some, .* Unpack archives, take the"):
+        import_folder(source, incoming)
+    make(source, "Angry/1.jpg")
+    assert [skip for skip, _ in import_folder(source, incoming).skipped] == [f"Angry/{name.partition('/')[0]}"]
+
+
+def test_a_class_that_is_a_folder_elsewhere_does_not_vanish(source: Path, incoming: Path, tmp_path: Path) -> None:
+    (source / "Angry").mkdir()
+    (source / "Angry" / "all").symlink_to(make(tmp_path / "elsewhere", "1.jpg"))
+    with pytest.raises(DataError, match=r"none in Angry, .* Angry/all \(a link that leads out of the folder\)"):
+        import_folder(source, incoming)
+
+
+def test_a_part_that_is_still_packed_does_not_vanish(tmp_path: Path, incoming: Path) -> None:
+    source = make(tmp_path / "fer", "train/A/1.jpg", "train/B/2.jpg", "test/test.zip")
+    with pytest.raises(DataError, match=r"Received: none in test, but test\.zip\. Unpack it there"):
+        import_folder(source, incoming)
+
+
+@pytest.mark.parametrize("name", ["faces.tar.gz", "faces.7z", "faces.rar"])
+def test_an_archive_of_another_kind_is_to_be_unpacked(tmp_path: Path, incoming: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(DataError, match=f"{name}, an archive of another kind; unpack it, and import the folder"):
+        import_folder(tmp_path / name, incoming)
+
+
+def test_archives_alone_in_a_folder_are_to_be_unpacked(tmp_path: Path, incoming: Path) -> None:
+    with pytest.raises(DataError, match=r"Unpack train\.zip, and import the folder with what comes out"):
+        import_folder(make(tmp_path / "kaggle", "train.zip", "labels.csv"), incoming)
+
+
 @pytest.mark.parametrize("files", [(), ("Happy/1.jpg",), ("1.jpg", "2.jpg"), ("Happy/1.jpg", "Sad/notes.txt")])
 def test_needs_two_classes(tmp_path: Path, incoming: Path, files: tuple[str, ...]) -> None:
     (tmp_path / "few").mkdir()
@@ -383,6 +439,13 @@ def test_a_damaged_archive_is_fetched_anew(kaggle: Any, tmp_path: Path, incoming
     with pytest.raises(DataError, match="deleted; run it again"):
         downloaded(tmp_path, incoming)
     assert not list((tmp_path / "d").iterdir())
+
+
+def test_an_archive_that_would_be_no_better_fetched_anew_is_kept(kaggle: Any, tmp_path: Path, incoming: Path) -> None:
+    kaggle.archive = as_deflate64(zipped("Happy/1.jpg"))
+    with pytest.raises(DataError, match=r"Unpack it, such as with 7z x .*\.zip, and import the folder"):
+        downloaded(tmp_path, incoming)
+    assert [path.suffix for path in (tmp_path / "d").iterdir()] == [".zip"]
 
 
 def test_what_the_decoders_do_not_take_is_named_whatever_it_is_called(source: Path, incoming: Path) -> None:

@@ -1,5 +1,6 @@
 """A project that is lost comes back from its backup, with its aliases, files and answers."""
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -209,3 +210,25 @@ def test_postgresql_comes_back_too(
     assert decisions.read().aliases == Aliases(2, 1)
     [parent] = mlflow.search_runs(["1"], "attributes.run_name = '3 folds'", output_format="list")
     assert runs.read_text(parent.info.run_id, "summary.md") == "1 ± 0"
+
+
+@pytest.mark.parametrize("command", ["backup", "restore"])
+def test_a_disk_that_fills_up_is_a_line_with_what_to_do(
+    folder: Path, backup: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = state(folder)
+    if command == "restore":
+        facesent("backup", str(backup))
+        lose(folder)
+
+    def full(source: object, target: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+
+    # A limit on sizes would stop SQLite first.
+    monkeypatch.setattr(shutil, "copyfile", full)
+    refused = facesent(command, str(backup))
+    assert refused.exit_code == 1
+    [line] = refused.output.strip().splitlines()
+    assert line.startswith("Error: No space left on device: ")
+    assert line.endswith(". Free disk space, then run it again.")
+    assert command == "restore" or (state(folder) == before and not backup.exists())

@@ -103,9 +103,13 @@ class Doors:
         """The body of a request.
 
         Raises:
-            Refusal: it is too large, or does not arrive.
+            Refusal: it is compressed, which would let it grow beyond all bounds, too large, or does not arrive.
             ConnectionError: the client has gone.
         """
+        encoding = headers.get(b"content-encoding", b"").decode("latin-1")
+        if encoding.lower() not in ("", "identity"):
+            message = f"Expected a request without Content-Encoding. Received: {encoding:.40}. Send it uncompressed."
+            raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content encoding", message)
         announced = headers.get(b"content-length", b"0")
         try:
             if int(announced) > self._settings.max_body_bytes:
