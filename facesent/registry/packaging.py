@@ -21,6 +21,7 @@ from PIL import Image
 
 import facesent
 from facesent.core.cropping import DEFAULT_CROP
+from facesent.core.pictures import encoded
 from facesent.model.storage import model_sha256
 from facesent.registry.client import mlflow_answers, none_if_missing
 from facesent.registry.contract import COLUMN, CROP, MIN_CONFIDENCE, TOP_K, UNLIKE, UNLIKES
@@ -225,7 +226,4 @@ def _is_served_alike(uri: str, min_confidence: float, unlike: str, sha256: str) 
 
 def _example_photo() -> str:
     """A grey square as base64: the form of a request without anybody's picture in it."""
-    # Not above: with the code that serves a version comes what it imports.
-    from facesent.core.pictures import encoded
-
     return base64.b64encode(encoded(Image.new("RGB", (64, 64), "grey"))).decode()
