@@ -55,11 +55,12 @@ def prefect_api() -> Iterator[Callable[[], None]]:
         FacesentError: an address or a database that cannot be right.
         ServerError: in the block, a server that does not start.
     """
+    settings = get_current_settings()
+    refuse(prefect_home.profile_troubles(Path(), settings.to_environment_variables()))
     if address := PREFECT_API_URL.value():
         refuse(prefect_home.address_troubles(address))
         yield lambda: None
         return
-    settings = get_current_settings()
     refuse(prefect_home.troubles(Path(), settings.to_environment_variables()))
     port = free_port()
     url = f"http://{HOST}:{port}/api"

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from importlib.util import find_spec
@@ -41,6 +42,21 @@ def troubles(root: Path, settings: Mapping[str, str]) -> Iterator[Trouble]:
         yield Trouble("Prefect", f"expected a folder {folder}. Received: a file", f"Move it away: mv {folder} old")
     elif used and file.is_file() and (wrong := _unreadable(file)):
         yield Trouble("Prefect", f"expected a database {file} that it can use. Received: {wrong}", advice(folder))
+
+
+def profile_troubles(root: Path, settings: Mapping[str, str]) -> Iterator[Trouble]:
+    """PREFECT_PROFILE, perhaps of another project, names a profile that the project does not have: it has no effect."""
+    name, file = os.environ.get("PREFECT_PROFILE"), root / settings["PREFECT_PROFILES_PATH"]
+    # The default one is there without a file.
+    if not name or name == "ephemeral" or "PREFECT_API_URL" in os.environ:
+        return
+    try:
+        known = tomllib.loads(file.read_text(encoding="utf-8")).get("profiles", {})
+    except (OSError, ValueError):
+        known = {}
+    if name not in known:
+        what = f"expected a profile in {file}. Received: {name}, which is not there"
+        yield Trouble("PREFECT_PROFILE", what, f"Unset it, or make the profile: prefect profile create {name}")
 
 
 def without_server() -> str:

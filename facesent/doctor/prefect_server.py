@@ -5,6 +5,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib.metadata import version
+from itertools import chain
 
 from facesent.core import certificates
 from facesent.core.paths import Project
@@ -28,7 +29,8 @@ def finding(project: Project) -> Finding:
     except SettingsError as error:
         return Finding(_SUBJECT, "problem", str(error), _SOURCES)
     address = given.get("PREFECT_API_URL")
-    for trouble in prefect_home.address_troubles(address) if address else prefect_home.troubles(project.root, given):
+    of_server = prefect_home.address_troubles(address) if address else prefect_home.troubles(project.root, given)
+    for trouble in chain(prefect_home.profile_troubles(project.root, given), of_server):
         return problem(trouble)
     if not address:
         return Finding(_SUBJECT, "ok", "PREFECT_API_URL is not set: flows start a temporary server")

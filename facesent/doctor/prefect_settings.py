@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from facesent.core.errors import FacesentError
@@ -33,4 +34,7 @@ def settings(root: Path) -> Mapping[str, str]:
         said = [line for line in done.stderr.splitlines() if line and not line.startswith((" ", "Traceback"))]
         raise SettingsError(f"expected settings that it takes. Received: {without_credentials(' '.join(said[-2:]))}")
     found: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
+    # It was made by the import; one with something in it stays.
+    with suppress(OSError):
+        (root / found["PREFECT_HOME"]).rmdir()
     return found

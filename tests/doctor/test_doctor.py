@@ -218,6 +218,7 @@ def test_an_address_in_dotenv_is_asked_as_flows_would(prefect_project: Path) -> 
     (prefect_project / ".env").write_text("PREFECT_API_URL=http://127.0.0.1:4200\n")
     found = prefect_server.finding(Project(prefect_project))
     assert (found.subject, found.state) == ("PREFECT_API_URL", "problem")
+    assert not (prefect_project / ".prefect").exists(), "a doctor changes nothing"
 
 
 @pytest.mark.slow
@@ -252,3 +253,15 @@ def test_a_driver_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pyte
 def test_a_path_without_this_folder_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONSAFEPATH", "1")
     assert by_subject(configured.findings(Project(project)))["PYTHONSAFEPATH"].state == "note"
+
+
+@pytest.mark.slow
+def test_a_profile_that_the_project_does_not_have_is_a_problem(
+    prefect_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_PROFILE", "mine")
+    found = prefect_server.finding(Project(prefect_project))
+    assert (found.subject, found.state) == ("PREFECT_PROFILE", "problem")
+    (prefect_project / ".prefect").mkdir()
+    (prefect_project / ".prefect" / "profiles.toml").write_text('[profiles.mine]\nPREFECT_LOGGING_LEVEL = "INFO"\n')
+    assert prefect_server.finding(Project(prefect_project)).state == "ok"

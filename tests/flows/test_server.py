@@ -98,6 +98,8 @@ def refused(variables: dict[str, str], project: Path) -> str:
 def test_a_flow_says_so_too(variables: dict[str, str], project: Path) -> None:
     address = refused(variables | {"PREFECT_API_URL": "http://127.0.0.1:4200"}, project)
     assert "Set it: export PREFECT_API_URL=http://127.0.0.1:4200/api" in address
+    profile = refused(variables | {"PREFECT_PROFILE": "mine"}, project)
+    assert "PREFECT_PROFILE: expected a profile in .prefect/profiles.toml. Received: mine" in profile
     newer(project)
     assert "of a newer Prefect" in refused(variables, project)
 
