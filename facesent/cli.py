@@ -1,5 +1,7 @@
 """``facesent``: the commands for people."""
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -34,10 +36,18 @@ class _Program(click.Group):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         exit_when_told()
         own_temporary_folder()
+        _require_working_folder()
         try:
             return super().__call__(*args, **kwargs)
         finally:
             leave_at_once()
+
+
+def _require_working_folder() -> None:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        sys.exit("Error: Expected a working folder. Received: one that was deleted. Change into the project: cd FOLDER")
 
 
 @click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"]})

@@ -52,3 +52,11 @@ def test_outside_a_project_every_command_says_where_to_run_it_and_leaves_nothing
     assert result.exit_code == 1
     assert "Run it in the project's root folder" in result.output
     assert list(folder.iterdir()) == []
+
+
+def test_in_a_folder_that_is_gone_it_says_so(tmp_path: Path) -> None:
+    (gone := tmp_path / "gone").mkdir()
+    command = f'rmdir "{gone}"; exec "{sys.executable}" -m facesent.cli models'
+    done = subprocess.run(["sh", "-c", command], cwd=gone, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: Expected a working folder. Received: one that was deleted.")

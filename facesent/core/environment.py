@@ -3,6 +3,7 @@
 import os
 import pwd
 import sys
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import gettempdir
@@ -71,9 +72,17 @@ def name_user() -> None:
     except KeyError:
         os.environ.setdefault("USER", f"user-{os.getuid()}")
         if "HOME" not in os.environ:
-            home = (_CACHE / "home").absolute() if is_project(Path()) else Path(gettempdir())
+            os.environ["HOME"] = str(_made_home() or gettempdir())
+
+
+def _made_home() -> Path | None:
+    """A folder of the project; None outside one, and where nothing may be written."""
+    home = (_CACHE / "home").absolute()
+    with suppress(OSError):
+        if is_project(Path()):
             home.mkdir(parents=True, exist_ok=True)
-            os.environ["HOME"] = str(home)
+            return home
+    return None
 
 
 def unusable_proxies() -> dict[str, str]:

@@ -75,13 +75,14 @@ def address_troubles() -> Iterator[Trouble]:
     """What is wrong with MLFLOW_TRACKING_URI: MLflow takes HOST:PORT, and http with one slash, for a folder.
 
     In a folder itself it keeps no more runs, unless MLFLOW_ALLOW_FILE_STORE says so. And what is wrong with the
-    certificates by which it trusts a server.
+    certificates by which it trusts a server, and with a registry elsewhere.
     """
     yield from encoding_troubles("MLFLOW_TRACKING_URI", named_store() or "")
     shown = without_credentials(named_store() or "")
     yield from driver_troubles(shown)
     yield from other_driver_troubles(shown)
     yield from _certificate_troubles(shown)
+    yield from _registry_troubles()
     if re.match(r"https?:(?!//)", shown) or re.fullmatch(r"[\w.-]+:\d+(/.*)?", shown):
         host = re.sub(r"^https?:/*", "", shown)
         what = f"expected the form http://HOST:5000. Received: {shown}"
@@ -101,6 +102,14 @@ def address_troubles() -> Iterator[Trouble]:
 def _certificate_troubles(address: str) -> Iterator[Trouble]:
     if address.startswith("https:") and os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() not in ("true", "1"):
         yield from certificates.troubles_of_first(certificates.OF_MLFLOW)
+
+
+def _registry_troubles() -> Iterator[Trouble]:
+    """Versions would go elsewhere than the runs that they are of, and be looked for there."""
+    registry = os.environ.get("MLFLOW_REGISTRY_URI")
+    if registry and registry != (named_store() or LOCAL_STORE):
+        what = f"expected the registry where the runs are. Received: {without_credentials(registry)}"
+        yield Trouble("MLFLOW_REGISTRY_URI", what, "Unset it; MLFLOW_TRACKING_URI alone says where both are")
 
 
 def _is_folder(address: str) -> bool:

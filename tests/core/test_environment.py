@@ -89,3 +89,14 @@ def test_text_that_the_terminal_does_not_know_ends_nothing() -> None:
 def test_a_backend_that_matplotlib_does_not_know_is_no_end() -> None:
     code = "from facesent.core.environment import draw_unseen; draw_unseen(); import matplotlib; print('drawn')"
     assert settled(code, MPLBACKEND="nothing") == "drawn"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may become another user")
+def test_a_user_without_a_name_has_a_home_also_where_the_project_cannot_be_written_to(tmp_path: Path) -> None:
+    (tmp_path / "dvc.yaml").touch()
+    # That no user has: uids are given from below.
+    program = "import os; from facesent.core.environment import name_user; os.setuid(54321); name_user()"
+    code = f"{program}; print(os.environ['HOME'])"
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.stderr, Path(done.stdout.strip()).is_dir()) == ("", True)

@@ -40,6 +40,17 @@ def test_an_address_whose_parts_nobody_can_tell_is_refused_without_being_shown(
     assert "hid" not in str(trouble)
 
 
+def test_a_registry_apart_from_the_runs_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", "https://me:hidden@host")
+    (trouble,) = address_troubles()
+    assert str(trouble).startswith(
+        "MLFLOW_REGISTRY_URI: expected the registry where the runs are. Received: https://host"
+    )
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", "http://127.0.0.1:5000")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
+    assert not list(address_troubles())
+
+
 def test_text_loses_the_credentials_of_every_address() -> None:
     text = "to http://me:p@ss@host/a?b=@c failed, so did sqlite:////x/m@y.db and postgresql://you:it@host/db"
     assert without_credentials(text) == (
