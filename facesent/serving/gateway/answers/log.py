@@ -148,19 +148,17 @@ class AnswerLog:
         """Write a batch; what can never be written is dropped, all else that fails is tried again."""
         try:
             self._insert(store, batch)
-        except (DatabaseError, OSError) as error:
-            if not isinstance(error, DataError | IntegrityError | ProgrammingError):
-                raise
-            self._write_apart(store, batch, error)
         except Exception as error:
-            self._write_apart(store, batch, error)
-
-    def _write_apart(self, store: Store, batch: list[AnsweredRequest], error: Exception) -> None:
-        if len(batch) > 1:
+            if _may_pass(error):
+                raise
+            if len(batch) == 1:
+                self._leave_out(batch[0], error)
+                return
             for answered in batch:
                 self._write(store, [answered])
-            return
-        metrics.log_dropped.labels("answer").inc(len(batch[0].predictions))
+
+    def _leave_out(self, answered: AnsweredRequest, error: Exception) -> None:
+        metrics.log_dropped.labels("answer").inc(len(answered.predictions))
         if not self._left_out:
             self._left_out = True
             # Without the message, which may quote the answer.
@@ -211,3 +209,9 @@ class AnswerLog:
 
 def _why(error: Exception) -> str:
     return reason(error) if isinstance(error, DatabaseError) else str(error)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether a write may succeed later: the database or its disk refused, and not what was written."""
+    unfit = isinstance(error, DataError | IntegrityError | ProgrammingError)
+    return isinstance(error, DatabaseError | OSError) and not unfit
