@@ -66,9 +66,10 @@ def test_the_same_model_again_is_the_same_version(project: Path) -> None:
 
 
 def test_a_worse_model_is_rejected_and_a_better_one_replaces_the_champion(project: Path) -> None:
-    made = make_project(project, threshold=0.7)
+    # Wrong on six photos, the fewest on which a gain is told from chance.
+    made = make_project(project, threshold=0.8)
     decide(made)
-    worse, verdict, result = decide(evaluated(made, ("Dark", "Light"), 0.8))
+    worse, verdict, result = decide(evaluated(made, ("Dark", "Light"), 0.9))
     assert verdict.outcome == "REJECTED"
     assert (result.champion, result.changed) == (1, False)
     assert versions.version_with_alias(CHALLENGER) == worse.version == 2

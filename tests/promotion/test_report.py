@@ -15,8 +15,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("mlflow_store")]
 def test_the_page_says_which_model_is_better_and_goes_to_the_run(project: Path) -> None:
     from facesent.run import run as run_stage
 
-    made = make_project(project, threshold=0.7)
-    for threshold in (0.7, 0.0):
+    made = make_project(project, threshold=0.8)
+    for threshold in (0.8, 0.0):
         write_model(made, ("Dark", "Light"), threshold)
         run_stage("evaluate", made)
         candidate = register.register(made)
