@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
+from random import Random
 from tempfile import TemporaryFile
 from threading import get_ident
 from typing import Literal
@@ -66,6 +67,7 @@ def _without_unused() -> Iterator[None]:
 
 with _without_notes(), _without_unused(), importing():
     import keras as keras
+    from keras.src.random import seed_generator
 
 # A keras.json, as another project may have left one in KERAS_HOME, says otherwise.
 keras.config.set_floatx("float32")
@@ -85,6 +87,8 @@ def replicas() -> int:
 def make_deterministic(seed: int) -> None:
     """Seed every generator and take deterministic kernels."""
     keras.utils.set_random_seed(seed)
+    # From Python's own, any thread may draw between two layers, such as one that tries a request again.
+    seed_generator.python_random = Random(seed)  # noqa: S311  # these are weights, and no secrets
     if keras.backend.backend() == "tensorflow":
         import tensorflow
 

@@ -133,22 +133,19 @@ def train(
     make_deterministic(settings.seed)
     state = checkpoint.load(fingerprint) or _fresh_state(checkpoint, fingerprint)
     batches = _batches(examples, classes, settings, distribution.share_of_process(strategy))
-    with distribution.scope(strategy):
+    with closing(checkpoint), distribution.scope(strategy):
         distribution.agree_on_start(strategy, len(state.history))
         epochs = Epochs(state, settings, checkpoint, watch)
         model = distribution.replicated(network(model_settings, settings, classes), strategy)
         if not state.variables:
             load_pretrained(model, model_settings)
-        with closing(checkpoint):
-            for phase in phases(settings):
-                if len(epochs.history) < phase.end and not epochs.finished:
-                    compile_for(phase, model, model_settings, settings, len(batches))
-                    checkpoint.require_room(size_of(variables_of(model)), size_of(model.variables))
-                    if settings.distribute == "none":
-                        require_memory(model, min(settings.batch_size, len(examples.targets)))
-                    if phase.head_only and settings.head.solver == "logistic":
-                        solve_head(model, batches, settings.head.shrinkage)
-                    _fit(phase, model, batches, validation, epochs)
+        for phase in phases(settings):
+            if len(epochs.history) < phase.end and not epochs.finished:
+                compile_for(phase, model, model_settings, settings, len(batches))
+                _require_resources(model, checkpoint, settings, len(examples.targets))
+                if phase.head_only and settings.head.solver == "logistic":
+                    solve_head(model, batches, settings.head.shrinkage)
+                _fit(phase, model, batches, validation, epochs)
     best = best_epoch(epochs.history, settings.checkpoint.monitor)
     kept = _finish(checkpoint.best(fingerprint, best), validation, classes, model_settings, settings)
     watch.kept(best, epochs.history[best])
@@ -158,6 +155,13 @@ def train(
 def _fresh_state(checkpoint: CheckpointFolder, fingerprint: str) -> State:
     checkpoint.clear()
     return State(fingerprint, [], finished=False, variables=[])
+
+
+def _require_resources(model: keras.Model, checkpoint: CheckpointFolder, settings: Train, images: int) -> None:
+    """Refuse before the first step what would fail at a later one: no room for states, or no memory for a batch."""
+    checkpoint.require_room(size_of(variables_of(model)), size_of(model.variables))
+    if settings.distribute == "none":
+        require_memory(model, min(settings.batch_size, images))
 
 
 def _batches(

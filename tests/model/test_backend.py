@@ -1,6 +1,8 @@
 import os
+import random
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
@@ -111,3 +113,17 @@ def test_what_is_unused_in_one_thread_is_there_in_others() -> None:
     thread.start()
     thread.join()
     assert passed_on == ["sklearn"]
+
+
+def test_what_other_threads_draw_from_pythons_generator_changes_no_weights() -> None:
+    def kernels(between: Callable[[], object]) -> bytes:
+        backend.make_deterministic(7)
+        made = b""
+        for units in (3, 4):
+            layer = backend.keras.layers.Dense(units)
+            layer.build((None, 5))
+            made += np.asarray(layer.kernel).tobytes()
+            between()
+        return made
+
+    assert kernels(random.random) == kernels(lambda: None)
