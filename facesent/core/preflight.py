@@ -66,7 +66,7 @@ def git_troubles(root: Path) -> Iterator[Trouble]:
 
 
 def index_troubles(root: Path) -> Iterator[Trouble]:
-    """Git's index cannot be written to: DVC does that after a stage, and would fail when the work is done."""
+    """Git's index cannot be read or written to: DVC adds to it after a stage, and would fail when the work is done."""
     asked = _git(root, "rev-parse", "--git-path", "index")
     if asked is None or asked.returncode:
         return
@@ -79,6 +79,8 @@ def index_troubles(root: Path) -> Iterator[Trouble]:
     if lock.exists():
         what = f"{lock} is there, so that DVC cannot add to the index: another git command runs, or one was killed"
         yield Trouble("git", what, f"If none runs: rm {lock}")
+    elif (listed := _git(root, "ls-files", "--", "dvc.yaml")) and listed.returncode:
+        yield Trouble("git", listed.stderr.partition("\n")[0], f"Make it anew: rm {index} && git reset")
     elif not os.access(index.parent, os.W_OK):
         what = f"{index.parent} cannot be written to by this user, so that DVC cannot add to the index"
         yield Trouble("git", what, 'Make the checkout this user\'s: sudo chown -R "$USER" .')
@@ -124,7 +126,13 @@ def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str] | None
 
 
 def _no_repository(root: Path) -> Iterator[Trouble]:
-    if shutil.which("git") and _NO_REPOSITORY in _refusal(root) and not _says_no_scm(root):
+    if not shutil.which("git") or _NO_REPOSITORY not in _refusal(root) or _says_no_scm(root):
+        return
+    if (folder := _repository(root) / ".git").is_dir():
+        head = os.path.relpath(folder / "HEAD")
+        what = f"{os.path.relpath(folder)} is no repository any more, perhaps since a crash"
+        yield Trouble("git", what, f"If {head} is empty: echo 'ref: refs/heads/main' > {head}")
+    else:
         advice = "Clone the project, or make one: git init && git add --all && git commit --message Start"
         yield Trouble("git", "no repository around this folder, which DVC needs", advice)
 

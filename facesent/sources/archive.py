@@ -72,7 +72,9 @@ def unpack(archive: Path, directory: Path, *, limits: Limits | None = None) -> l
         # bzip2 raises an OSError of its own, which is none of the system's.
         if isinstance(error, OSError) and error.errno:
             raise
-        raise DamagedArchiveError(f"Expected a whole zip archive in {archive}. Received: {error}") from None
+        raise DamagedArchiveError(
+            f"Expected a whole zip archive in {archive}. Received: {error}. Copy or download it again."
+        ) from None
 
 
 def _correct_names(members: Sequence[zipfile.ZipInfo], archive: Path) -> None:

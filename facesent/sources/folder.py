@@ -169,4 +169,4 @@ def import_download(archive: Path, incoming: Path, **options: Any) -> Imported:
         return import_archive(archive, incoming, archive.with_name("unpacked"), **options)
     except DamagedArchiveError as error:
         archive.unlink()
-        raise DataError(f"{error}. It was deleted; run it again.") from None
+        raise DataError(f"{error} It was deleted; run it again.") from None

@@ -66,9 +66,19 @@ def index_that_a_killed_git_locked(project: Path) -> None:
     (project / ".git" / "index.lock").touch()
 
 
+def index_that_a_crash_left_empty(project: Path) -> None:
+    (project / ".git" / "index").write_text("")
+
+
+def head_that_a_crash_left_empty(project: Path) -> None:
+    (project / ".git" / "HEAD").write_text("")
+
+
 @pytest.mark.parametrize(
     ("break_it", "named"),
     [
+        (index_that_a_crash_left_empty, "Make it anew: rm .git/index && git reset"),
+        (head_that_a_crash_left_empty, "is no repository any more, perhaps since a crash. If .git/HEAD is empty: echo"),
         (index_that_a_killed_git_locked, "If none runs: rm .git/index.lock"),
         (conflict, "dvc.lock: git's conflict markers, from line 2. Take one side"),
         (links_to_the_cache, "dvc checkout --relink data.dvc"),
@@ -149,6 +159,7 @@ def test_a_variable_that_would_cut_trainings_short_is_refused(
 
 
 def test_git_is_understood_in_any_language(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / ".git").rename(project / "no git")
     git = project / "bin" / "git"
     git.parent.mkdir()
     said = "[ $LC_ALL = C ] && echo 'fatal: not a git repository' || echo 'Kein Git-Repository'"
