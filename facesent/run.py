@@ -16,7 +16,7 @@ from facesent.core.files import images_in_use
 from facesent.core.imports import importing
 from facesent.core.lifeline import exit_when_told
 from facesent.core.paths import Project
-from facesent.core.preflight import conflicts, git_troubles, index_troubles, keras_troubles, python_troubles
+from facesent.core.preflight import Needs, conflicts, git_troubles, index_troubles, troubles
 from facesent.core.scratch import own_temporary_folder
 from facesent.core.trouble import refuse
 
@@ -105,7 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prepare_process()
         draw_unseen()
         here = Path()
-        refuse(chain(git_troubles(here), index_troubles(here), conflicts(here), keras_troubles(), python_troubles()))
+        refuse(chain(git_troubles(here), index_troubles(here), conflicts(here)))
+        refuse(troubles(here, Needs.TRAINING | Needs.NETWORKS))
         run(options.stage, Project(), options.data)
 
     exit_when_told()

@@ -2,14 +2,15 @@
 
 import click
 
-from facesent.commands.errors import reading
+from facesent.commands.errors import needing
+from facesent.core.preflight import Needs
 
 
 @click.command()
 @click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True, help="On 127.0.0.1.")
 @click.option("--version", metavar="VERSION|ALIAS", help="A registered version; the champion by default.")
 @click.option("--no-browser", is_flag=True, help="Only serve the page.")
-@reading
+@needing(Needs.NETWORKS)
 def app(port: int, version: str | None, no_browser: bool) -> None:
     """Open a local page that answers a photo or the camera: face, classes, heat map.
 

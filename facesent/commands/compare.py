@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facesent.commands.errors import readable_errors
+from facesent.commands.errors import needing
+from facesent.core.preflight import Needs
 
 if TYPE_CHECKING:
     from facesent.core.paths import Project
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("ref")
 @click.option("--markdown", is_flag=True, help="With headings, for the page of a pull request.")
-@readable_errors
+@needing(Needs.REPOSITORY)
 def compare(ref: str, markdown: bool) -> None:
     """Show what differs between REF and this folder: settings and measures, and what the gate said last.
 

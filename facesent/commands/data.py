@@ -10,10 +10,11 @@ import click
 
 from facesent.commands import next_steps
 from facesent.commands.contents import as_dict, data_option, show_contents, show_outcome
-from facesent.commands.errors import readable_errors
+from facesent.commands.errors import needing
 from facesent.core.console import progress_of
 from facesent.core.cropping import CROPS, DEFAULT_CROP, Crop
 from facesent.core.paths import Project
+from facesent.core.preflight import Needs, require
 from facesent.core.text import some
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def data() -> None:
 @click.option(
     "--seed", type=click.IntRange(0, 2**64 - 1), default=7, show_default=True, help="Another seed draws other people."
 )
-@readable_errors
+@needing(Needs.REPOSITORY | Needs.INDEX)
 def draw(data_dir: Path, replace: bool, persons: int, image_size: int, seed: int) -> None:
     """Draw faces of six classes, the same bytes each time.
 
@@ -72,7 +73,7 @@ data.add_command(click.Command("sample", hidden=True, callback=draw.callback, pa
 @_without_option
 @_crop_option
 @click.option("--handle", metavar="OWNER/DATASET", help="Another Kaggle dataset of class folders.")
-@readable_errors
+@needing(Needs.REPOSITORY | Needs.INDEX)
 def download(data_dir: Path, replace: bool, without: tuple[str, ...], crop: Crop, handle: str | None) -> None:
     """Download the Kaggle dataset with your Kaggle credentials.
 
@@ -87,6 +88,7 @@ def download(data_dir: Path, replace: bool, without: tuple[str, ...], crop: Crop
     from facesent.sources.kaggle import KAGGLE_DATASET, fetch_archive
     from facesent.sources.store import downloads
 
+    _require_face_finder(crop)
     folder = downloads(data_dir)
 
     def fetch(incoming: Path) -> "Imported":
@@ -106,7 +108,7 @@ def download(data_dir: Path, replace: bool, without: tuple[str, ...], crop: Crop
 @_without_option
 @_crop_option
 @click.option("--link", is_flag=True, help="Hard-link the images instead of copying them, where possible.")
-@readable_errors
+@needing(Needs.REPOSITORY | Needs.INDEX)
 def import_(
     folder: Path, data_dir: Path, replace: bool, without: tuple[str, ...], crop: Crop, link: bool
 ) -> None:  # fmt: skip
@@ -124,6 +126,7 @@ def import_(
              facesent data import ~/photos --crop largest
              facesent data import fer2013.csv --replace
     """
+    _require_face_finder(crop)
     _require_apart(folder, data_dir)
     if link and crop != "none":
         raise click.UsageError("Expected --link or --crop, not both: a face that is cut out is a new file.")
@@ -136,7 +139,7 @@ def import_(
 @data_option
 @_without_option
 @_crop_option
-@readable_errors
+@needing(Needs.REPOSITORY | Needs.INDEX)
 def add(folder: Path, data_dir: Path, without: tuple[str, ...], crop: Crop) -> None:
     """Add the images of DIR/<Class>/ to those of data/, with their rows of DIR/metadata.csv; DIR may be a zip.
 
@@ -152,6 +155,7 @@ def add(folder: Path, data_dir: Path, without: tuple[str, ...], crop: Crop) -> N
     from facesent.sources.addition import add as add_to
     from facesent.sources.store import install, staging
 
+    _require_face_finder(crop)
     _require_apart(folder, data_dir)
     with staging(data_dir) as incoming:
         new = incoming.with_name("new")
@@ -175,6 +179,11 @@ def add(folder: Path, data_dir: Path, without: tuple[str, ...], crop: Crop) -> N
     show_outcome(data_dir, installed)
     if installed.contents.proposed:
         click.echo("The groups here were proposed from the faces. For the new images: facesent data people")
+
+
+def _require_face_finder(crop: Crop) -> None:
+    if crop != "none":
+        require(Path(), Needs.NETWORKS)
 
 
 def _require_apart(folder: Path, data_dir: Path) -> None:
@@ -209,7 +218,7 @@ def _import(folder: Path, incoming: Path, **options: Any) -> "Imported":
 @data.command()
 @data_option
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-@readable_errors
+@needing(Needs.REPOSITORY)
 def status(data_dir: Path, as_json: bool) -> None:
     """Show what is in data/, by class, and whether it matches data.dvc.
 
@@ -230,7 +239,7 @@ def status(data_dir: Path, as_json: bool) -> None:
 
 
 @data.command()
-@readable_errors
+@needing(Needs.REPOSITORY)
 def resplit() -> None:
     """Forget the splits, so that the next run draws new ones for all images, with the next split.seed.
 

@@ -7,23 +7,22 @@ from typing import ParamSpec
 
 import click
 
-from facesent.core import preflight
 from facesent.core.errors import in_a_line
-from facesent.core.project import require_project
+from facesent.core.preflight import NOTHING, Needs, require
 from facesent.core.trouble import refuse
 from facesent.registry.client import address_troubles
 
 P = ParamSpec("P")
 
 
-def readable_errors(command: Callable[P, None]) -> Callable[P, None]:
-    """Let a command that works with git and DVC end with the message of what a person can put right."""
-    return _told(command, preflight.require)
+def needing(needs: Needs) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """Let a command begin where it has what it needs, and end with the message of what a person can put right."""
+    return lambda command: _told(command, needs)
 
 
 def reading(command: Callable[P, None]) -> Callable[P, None]:
-    """The same for a command that asks MLflow alone: what is wrong with git or DVC does not concern it."""
-    return _told(command, require_project)
+    """The same for a command that asks MLflow alone: what is wrong with git, DVC or Keras does not concern it."""
+    return _told(command, NOTHING)
 
 
 def anywhere(command: Callable[P, None]) -> Callable[P, None]:
@@ -31,12 +30,12 @@ def anywhere(command: Callable[P, None]) -> Callable[P, None]:
     return _told(command, None)
 
 
-def _told(command: Callable[P, None], require: Callable[[Path], None] | None) -> Callable[P, None]:
+def _told(command: Callable[P, None], needs: Needs | None) -> Callable[P, None]:
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            if require:
-                require(Path())
+            if needs is not None:
+                require(Path(), needs)
                 refuse(address_troubles())
             command(*args, **kwargs)
         except BrokenPipeError:

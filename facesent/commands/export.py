@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facesent.commands.errors import reading
+from facesent.commands.errors import needing
+from facesent.core.preflight import Needs
 from facesent.serving.export.formats import FORMATS
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     type=click.Path(file_okay=False, path_type=Path),
     help="Also copy the files here, into one folder per format.",
 )
-@reading
+@needing(Needs.NETWORKS)
 def export(version: str, chosen: str, to: Path | None) -> None:
     """Write a registered version as SavedModel, ONNX or LiteRT, and attach it to the version's run.
 

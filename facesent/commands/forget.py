@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import click
 
 from facesent.commands.contents import scanned
-from facesent.commands.errors import readable_errors
+from facesent.commands.errors import needing
+from facesent.core.preflight import Needs
 
 if TYPE_CHECKING:
     from facesent.core.errors import DataError
@@ -27,7 +28,7 @@ _DIGITS = 8
 @click.option("--others-stay", is_flag=True, help="Images that look alike, and are not named, show somebody else.")
 @click.option("--dry-run", is_flag=True, help="List what would be removed, and what looks like it.")
 @click.option("--purge-history", is_flag=True, help="Remove DVC's lists of the hashes of earlier commits too.")
-@readable_errors
+@needing(Needs.REPOSITORY | Needs.INDEX)
 def forget(
     group: str | None, subjects: tuple[str, ...], answers: tuple[str, ...], also: tuple[str, ...], others_stay: bool,
     dry_run: bool, purge_history: bool,

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from facesent.commands.contents import data_option, show_outcome
-from facesent.commands.errors import readable_errors
+from facesent.commands.errors import needing
 from facesent.core.paths import Project
+from facesent.core.preflight import Needs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +30,7 @@ _SHOWN = 20
     "--output", type=click.Path(path_type=Path, file_okay=False), default=Path("outputs/label_issues"),
     show_default=True, help="Folder for the queue and its thumbnails.",
 )  # fmt: skip
-@readable_errors
+@needing(Needs.REPOSITORY)
 def label_issues(data_dir: Path, predictions: Path, limit: int, output: Path) -> None:
     """Find labels that are probably wrong, and queue their images for review.
 
@@ -70,7 +71,7 @@ def label_issues(data_dir: Path, predictions: Path, limit: int, output: Path) ->
     "--output", type=click.Path(path_type=Path, file_okay=False), default=Path("outputs/label_conflicts"),
     show_default=True, help="Folder for the queue and its thumbnails.",
 )  # fmt: skip
-@readable_errors
+@needing(Needs.REPOSITORY)
 def conflicts(data_dir: Path, where: str | None, label: str | None, output: Path) -> None:
     """Queue images that have several labels, for a person to decide which label is right.
 
@@ -113,7 +114,7 @@ def conflicts(data_dir: Path, where: str | None, label: str | None, output: Path
 @click.argument("queue", metavar="QUEUE.csv", type=click.Path(path_type=Path))
 @data_option
 @click.option("--dry-run", is_flag=True, help="Check, and show what would be done.")
-@readable_errors
+@needing(Needs.REPOSITORY | Needs.INDEX)
 def relabel(queue: Path, data_dir: Path, dry_run: bool) -> None:
     """Move and drop images of data/ as the column decision of QUEUE.csv says: all of them, or none.
 

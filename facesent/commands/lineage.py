@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facesent.commands.errors import readable_errors, reading
+from facesent.commands.errors import needing, reading
+from facesent.core.preflight import EVERYTHING
 
 if TYPE_CHECKING:
     from facesent.lineage.chain import Chain, Made
@@ -54,7 +55,7 @@ def _stdin() -> str:
 
 @click.command()
 @click.argument("version", metavar="VERSION|ALIAS")
-@readable_errors
+@needing(EVERYTHING)
 def reproduce(version: str) -> None:
     """Train a version again from its commit, its settings and its images, and compare the weights.
 

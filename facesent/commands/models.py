@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facesent.commands import next_steps
-from facesent.commands.errors import readable_errors, reading
+from facesent.commands.errors import needing, reading
 from facesent.core.paths import Project
+from facesent.core.preflight import Needs
 
 if TYPE_CHECKING:
     from facesent.promotion.aliases import Promotion
@@ -27,7 +28,7 @@ _WAITS = 3
     is_flag=True,
     help="Promote even if the champion cannot be compared, for example because it has other classes.",
 )
-@readable_errors
+@needing(Needs.REPOSITORY | Needs.INDEX | Needs.NETWORKS)
 def promote(replace_incomparable: bool) -> None:
     """Register the model, try it in the real server, judge it, and make it champion if it passes the gate.
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import click
 
 from facesent.commands.contents import data_option, scanned, show_outcome
-from facesent.commands.errors import readable_errors
+from facesent.commands.errors import needing
 from facesent.core.paths import Project
+from facesent.core.preflight import Needs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     "--output", type=click.Path(path_type=Path, file_okay=False), default=Path("outputs/people"), show_default=True,
     help="Folder for the table and the thumbnails.",
 )  # fmt: skip
-@readable_errors
+@needing(Needs.REPOSITORY | Needs.INDEX | Needs.NETWORKS)
 def people(
     data_dir: Path, dry_run: bool, measuring: bool, resplit: bool, keep_splits: bool, no_cache: bool, weights: Path,
     output: Path,

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facesent.commands.errors import reading
+from facesent.commands.errors import needing
 from facesent.core.console import progress_of
 from facesent.core.cropping import CROPS, DEFAULT_CROP, Crop
+from facesent.core.preflight import Needs
 
 if TYPE_CHECKING:
     from facesent.asking.answers import Answer, Wish
@@ -46,7 +47,7 @@ _ROWS = 10_000
     metavar="FILE.parquet|FILE.csv",
     help="Write a table with one row a photo instead; a photo that cannot be read is a row with an error.",
 )
-@reading
+@needing(Needs.NETWORKS)
 def predict(
     photos: tuple[Path, ...],
     version: str | None,

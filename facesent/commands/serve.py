@@ -5,8 +5,9 @@ from contextlib import suppress
 
 import click
 
-from facesent.commands.errors import reading
+from facesent.commands.errors import needing
 from facesent.core.paths import Project
+from facesent.core.preflight import Needs
 
 
 @click.command()
@@ -19,7 +20,7 @@ from facesent.core.paths import Project
 @click.option(
     "--version", metavar="VERSION|ALIAS", help="A number or an alias, which is followed; the champion by default."
 )
-@reading
+@needing(Needs.NETWORKS)
 def serve(host: str, port: int, hosts: tuple[str, ...], workers: int, version: str | None) -> None:
     """Serve the champion, and the next one as soon as it is promoted.
 

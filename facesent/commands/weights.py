@@ -9,6 +9,7 @@ import click
 
 from facesent.commands.errors import reading
 from facesent.core.errors import FacesentError
+from facesent.core.preflight import Needs, require
 
 if TYPE_CHECKING:
     from facesent.sources.weights.catalogue import Source
@@ -48,11 +49,13 @@ def weights(name: str | None, archive: Path | None, output: Path | None, version
     if version is not None:
         if name or archive or output:
             raise click.UsageError("--version takes neither NAME nor --package nor --output.")
+        require(Path(), Needs.NETWORKS)
         _write_version(version)
         return
     if name is None:
         _show_sources()
         return
+    require(Path(), Needs.NETWORKS)
     from facesent.sources.weights.catalogue import source_named
 
     source = source_named(name)

@@ -15,6 +15,7 @@ from facesent.core.project import is_project
 # Of Keras; the first is the default.
 BACKENDS = ("tensorflow", "jax", "torch")
 _CACHE = Project().cache
+_SETTINGS = ("KERAS_", "MLFLOW_")
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 _PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
@@ -26,10 +27,17 @@ def prepare_process() -> None:
     For a process's entry point, before it speaks to anyone.
     """
     name_user()
+    _leave_empty_settings_out()
     _bypass_proxy_for_this_machine()
     _choose_keras_backend()
     _keep_modern_keras()
     _print_what_terminal_can()
+
+
+def _leave_empty_settings_out() -> None:
+    # So compose files and .env leave one unset; these libraries would read it as a number or a folder.
+    for name in [name for name, value in os.environ.items() if not value and name.startswith(_SETTINGS)]:
+        del os.environ[name]
 
 
 def _bypass_proxy_for_this_machine() -> None:

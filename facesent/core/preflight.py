@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from enum import Flag, auto
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -28,29 +29,60 @@ _SECONDS_OF_GIT = 2.0
 _CUTTING = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")
 
 
-def require(root: Path) -> None:
+class Needs(Flag):
+    """What a command needs around it, beside a project's folder.
+
+    Attributes:
+        REPOSITORY: git and DVC can read the project.
+        INDEX: they can write to it, too, in which DVC ends at a warning that is an error.
+        NETWORKS: Keras and what it works with can be imported.
+        TRAINING: nothing cuts a training short.
+    """
+
+    REPOSITORY = auto()
+    INDEX = auto()
+    NETWORKS = auto()
+    TRAINING = auto()
+
+
+NOTHING = Needs(0)
+EVERYTHING = ~NOTHING
+
+
+def require(root: Path, needs: Needs = EVERYTHING) -> None:
     """Refuse to begin what would fail later; remove what a killed DVC left broken.
 
     Raises:
         FacesentError: outside a project, or the first of the ``troubles``.
     """
     require_project(root)
-    _remove_broken_rwlock(root)
-    refuse(troubles(root))
+    if Needs.REPOSITORY in needs:
+        _remove_broken_rwlock(root)
+    refuse(troubles(root, needs))
 
 
-def troubles(root: Path) -> Iterator[Trouble]:
-    """What of git, of DVC, of Keras keeps the project in ``root`` from working."""
+def troubles(root: Path, needs: Needs = EVERYTHING) -> Iterator[Trouble]:
+    """What keeps the project in ``root`` from what is needed."""
+    if Needs.REPOSITORY in needs:
+        yield from _repository_troubles(root)
+    if Needs.INDEX in needs:
+        yield from index_troubles(root)
+    if Needs.TRAINING in needs:
+        yield from training_troubles()
+    if Needs.NETWORKS in needs:
+        yield from backend_troubles()
+    if needs & (Needs.INDEX | Needs.NETWORKS):
+        yield from python_troubles()
+
+
+def _repository_troubles(root: Path) -> Iterator[Trouble]:
     yield from git_troubles(root)
-    yield from index_troubles(root)
     yield from _broken_settings(root)
     yield from _no_repository(root)
     yield from conflicts(root)
     yield from _broken_rwlock(root)
     yield from _linked_images(root)
     yield from _endless_files(root)
-    yield from keras_troubles()
-    yield from python_troubles()
 
 
 def git_troubles(root: Path) -> Iterator[Trouble]:
@@ -86,12 +118,16 @@ def index_troubles(root: Path) -> Iterator[Trouble]:
         yield Trouble("git", what, 'Make the checkout this user\'s: sudo chown -R "$USER" .')
 
 
-def keras_troubles() -> Iterator[Trouble]:
-    """Variables of Keras, perhaps of another project, that name what is not there or cut trainings short."""
+def training_troubles() -> Iterator[Trouble]:
+    """Variables of Keras, perhaps of another project, that cut trainings short."""
     for name in _CUTTING:
         if os.environ.get(name):
             what = f"cuts every training short, here to {os.environ[name]}"
             yield Trouble(name, what, "Unset it; train.epochs in params.yaml says how long a training is")
+
+
+def backend_troubles() -> Iterator[Trouble]:
+    """The variable of Keras names a backend that is not there."""
     backend = os.environ.get("KERAS_BACKEND") or BACKENDS[0]
     if backend not in BACKENDS or find_spec(backend) is None:
         what = f"expected {', '.join(BACKENDS[:-1])} or {BACKENDS[-1]}, installed. Received: {backend}"

@@ -72,7 +72,10 @@ def _champion() -> Finding:
         check_experiment()
         known = all_versions()
     except FacesentError as error:
-        return Finding("registry", "problem", str(error))
+        # That module takes as long to import as MLflow.
+        from facesent.registry.troubles import SEE_DOCTOR
+
+        return Finding("registry", "problem", str(error).removesuffix(SEE_DOCTOR).rstrip())
     champion = next((version for version in known if CHAMPION in version.aliases), None)
     count = f"{len(known)} version{'' if len(known) == 1 else 's'}"
     if champion is None:

@@ -15,6 +15,7 @@ from facesent.core import certificates, object_storage
 from facesent.core.environment import prepare_process
 from facesent.core.errors import TrackingError
 from facesent.core.trouble import Trouble, refuse
+from facesent.registry.address_forms import form_troubles
 from facesent.registry.addresses import check_folder, make_relative
 from facesent.registry.credentials import encoding_troubles, move_credentials, without_credentials
 from facesent.registry.postgres import check_reachable, driver_troubles, name_driver, other_driver_troubles
@@ -72,31 +73,18 @@ def encoded_letters(folder: Path) -> list[str]:
 
 
 def address_troubles() -> Iterator[Trouble]:
-    """What is wrong with MLFLOW_TRACKING_URI: MLflow takes HOST:PORT, and http with one slash, for a folder.
+    """What is wrong with MLFLOW_TRACKING_URI.
 
-    In a folder itself it keeps no more runs, unless MLFLOW_ALLOW_FILE_STORE says so. And what is wrong with the
-    certificates by which it trusts a server, and with a registry elsewhere.
+    And what is wrong with the certificates by which it trusts a server, and with a registry elsewhere.
     """
-    yield from encoding_troubles("MLFLOW_TRACKING_URI", named_store() or "")
-    shown = without_credentials(named_store() or "")
+    address = named_store() or ""
+    yield from encoding_troubles("MLFLOW_TRACKING_URI", address)
+    shown = without_credentials(address)
+    yield from form_troubles(address, shown)
     yield from driver_troubles(shown)
     yield from other_driver_troubles(shown)
     yield from _certificate_troubles(shown)
     yield from _registry_troubles()
-    if re.match(r"https?:(?!//)", shown) or re.fullmatch(r"[\w.-]+:\d+(/.*)?", shown):
-        host = re.sub(r"^https?:/*", "", shown)
-        what = f"expected the form http://HOST:5000. Received: {shown}"
-        advice = f"Set it: export MLFLOW_TRACKING_URI=http://{host}, or unset it to use mlflow.db in this folder"
-        yield Trouble("MLFLOW_TRACKING_URI", what, advice)
-    elif shown and _is_folder(shown) and os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() not in ("true", "1"):
-        what = (
-            f"expected a server or a database. Received: {shown}, a folder, which MLflow no longer supports as a store"
-        )
-        advice = (
-            "Unset it to use mlflow.db in this folder; to migrate its runs: mlflow migrate-filestore "
-            f"--source {shown.removeprefix('file://').removeprefix('file:')} --target {LOCAL_STORE}"
-        )
-        yield Trouble("MLFLOW_TRACKING_URI", what, advice)
 
 
 def _certificate_troubles(address: str) -> Iterator[Trouble]:
@@ -110,10 +98,6 @@ def _registry_troubles() -> Iterator[Trouble]:
     if registry and registry != (named_store() or LOCAL_STORE):
         what = f"expected the registry where the runs are. Received: {without_credentials(registry)}"
         yield Trouble("MLFLOW_REGISTRY_URI", what, "Unset it; MLFLOW_TRACKING_URI alone says where both are")
-
-
-def _is_folder(address: str) -> bool:
-    return address.startswith("file:") or not re.match(r"[\w+-]+:|(databricks|uc)$", address)
 
 
 @contextmanager

@@ -12,6 +12,8 @@ from facesent.registry.client import address_troubles, named_store
 from facesent.registry.credentials import without_credentials
 
 _LONGEST = 400
+# Where nothing better is known; the doctor itself leaves it out.
+SEE_DOCTOR = "See: facesent doctor"
 _SCHEMA = re.compile(r"database schema \(found version (\w+)")
 _DELETED_EXPERIMENT = re.compile(r"The experiment (\d+) must be in the 'active' state")
 _REFUSED = re.compile(r"""\(Caused by \w+\(["']?(?:\w+\([^)]*\): |\w+\(\d+, ["'])?(.*?)["']?\)\)""")
@@ -113,7 +115,7 @@ def _advice(said: str) -> str:
         return advice
     if named_store() and "connect" in said.lower():
         return f"Start the server that MLFLOW_TRACKING_URI names, or unset it: then {DATABASE} in this folder is used."
-    return "See: facesent doctor"
+    return SEE_DOCTOR
 
 
 def about_schema(found: str) -> str:

@@ -35,6 +35,18 @@ def test_what_is_on_this_machine_is_asked_without_a_proxy(given: str, name: str)
     assert found == f"True False True True {'intranet' in given}"
 
 
+@pytest.mark.slow
+def test_an_empty_setting_counts_as_not_set(tmp_path: Path) -> None:
+    code = (
+        "import keras; from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_TIMEOUT\n"
+        "print(keras.config.max_epochs(), keras.config.max_steps_per_epoch(), MLFLOW_HTTP_REQUEST_TIMEOUT.get())"
+    )
+    names = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED", "MLFLOW_HTTP_REQUEST_TIMEOUT")
+    home = {"HOME": str(tmp_path), "KERAS_HOME": str(tmp_path)}
+    assert settled(code, **home, **dict.fromkeys(names, "")) == "None None 120"
+    assert settled("import os; print(os.environ['KERAS_HOME'])", HOME=str(tmp_path), KERAS_HOME="").endswith("keras")
+
+
 def test_who_wants_no_proxy_at_all_gets_none() -> None:
     code = "import requests; print(requests.utils.get_environ_proxies('http://intranet.example'))"
     assert settled(code, HTTP_PROXY="http://127.0.0.1:9", http_proxy="http://127.0.0.1:9", NO_PROXY="*") == "{}"

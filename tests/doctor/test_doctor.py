@@ -1,7 +1,9 @@
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 from shutil import copy
@@ -13,6 +15,7 @@ from facesent.core.ports import free_port
 from facesent.doctor import configured, installed, prefect_server, reachable
 from facesent.doctor.finding import Finding
 from facesent.presets import presets
+from facesent.registry.client import address_troubles
 from tests.helpers.stubs import make_certificate, stub
 
 REPOSITORY = Path(__file__).parents[2]
@@ -132,13 +135,60 @@ def test_a_variable_that_names_certificates_which_are_gone_is_a_problem(
     ("127.0.0.1:5000", "http://127.0.0.1:5000"),
     ("./mlruns", "mlflow migrate-filestore --source ./mlruns --target sqlite:///mlflow.db"),
     ("file:///a/store", "mlflow migrate-filestore --source /a/store --target sqlite:///mlflow.db"),
+    ("file:///a/my store", "--source '/a/my store' --target"),
+    (" http://127.0.0.1:5000", "export MLFLOW_TRACKING_URI=http://127.0.0.1:5000"),
+    ("http://127.0.0.1:5000\r", "export MLFLOW_TRACKING_URI=http://127.0.0.1:5000"),
+    ("'sqlite:///mlflow.db' ", "export MLFLOW_TRACKING_URI=sqlite:///mlflow.db"),
+    ("postgresql+psycopg://me:hidden@h/db ", "Set it again without them"),
+    ("  ", "Unset it to use mlflow.db"),
+    ("mlflow.db", "export MLFLOW_TRACKING_URI=sqlite:///mlflow.db"),
+    ("/a/mlflow.db", "export MLFLOW_TRACKING_URI=sqlite:////a/mlflow.db"),
+    ("file:///a/mlflow.db", "export MLFLOW_TRACKING_URI=sqlite:////a/mlflow.db"),
+    ("sqlite:mlflow.db", "export MLFLOW_TRACKING_URI=sqlite:///mlflow.db"),
+    ("sqlite:/a/mlflow.db", "export MLFLOW_TRACKING_URI=sqlite:////a/mlflow.db"),
+    ("sqlite://mlflow.db", "export MLFLOW_TRACKING_URI=sqlite:///mlflow.db"),
+    ("SQLITE:///mlflow.db", "export MLFLOW_TRACKING_URI=sqlite:///mlflow.db"),
+    ("SQLite:////a/mlflow.db", "export MLFLOW_TRACKING_URI=sqlite:////a/mlflow.db"),
+    ("databricks", "Set it to one of these, or unset it"),
+    ("databricks://mine", "Set it to one of these, or unset it"),
+    ("uc:/x", "Set it to one of these, or unset it"),
+    ("s3://bucket/runs", "Set it to one of these, or unset it"),
 ])  # fmt: skip
-def test_an_address_that_mlflow_takes_for_a_folder_is_a_problem(
+def test_an_address_in_a_form_that_names_no_store_is_a_problem_with_the_form_that_was_meant(
     project: Path, monkeypatch: pytest.MonkeyPatch, address: str, advice: str
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     tracking = by_subject(reachable.findings(Project(project)))["MLFLOW_TRACKING_URI"]
-    assert (tracking.state, advice in tracking.advice) == ("problem", True)
+    assert (tracking.state, advice in tracking.advice) == ("problem", True), tracking
+    assert "\n" not in tracking.what
+    assert "hidden" not in tracking.what
+    assert "facesent doctor" not in tracking.advice
+
+
+def test_a_path_to_a_database_is_told_by_what_the_file_is(
+    project: Path, mlflow_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mlflow_store.rename("runs of mine")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "runs of mine")
+    tracking = by_subject(reachable.findings(Project(project)))["MLFLOW_TRACKING_URI"]
+    assert tracking.advice == "Set it: export MLFLOW_TRACKING_URI='sqlite:///runs of mine'"
+
+
+@pytest.mark.parametrize("address", [
+    "sqlite:///mlflow.db", "sqlite:////a/mlflow.db", "sqlite+pysqlite:///mlflow.db", "http://127.0.0.1:5000",
+    "https://me:hidden@host/path", "postgresql+psycopg://me@host/db",
+])  # fmt: skip
+def test_an_address_of_a_store_is_no_trouble(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    assert list(address_troubles()) == []
+
+
+def test_the_doctor_does_not_send_people_to_the_doctor(project: Path, mlflow_store: Path) -> None:
+    with closing(sqlite3.connect(mlflow_store)) as connection:
+        connection.execute("DROP TABLE model_versions")
+    registry = by_subject(reachable.findings(Project(project)))["registry"]
+    assert (registry.state, "unexpected state" in registry.what) == ("problem", True), registry
+    assert "facesent doctor" not in f"{registry.what} {registry.advice}"
 
 
 def test_a_registry_without_a_champion_is_a_note(project: Path, mlflow_store: Path) -> None:
