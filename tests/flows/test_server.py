@@ -105,6 +105,24 @@ def test_a_flow_says_so_too(variables: dict[str, str], project: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["PREFECT_LOGGING_LEVEL", "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"])
+def test_a_setting_that_prefect_does_not_take_is_one_line(variables: dict[str, str], project: Path, name: str) -> None:
+    said = refused(variables | {name: "LOUD"}, project)
+    assert said.startswith(f"Error: {name}: expected ")
+    assert said.endswith(f"Received: LOUD. Correct it, or unset it: unset {name}\n")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_profiles_that_prefect_cannot_read_are_one_line(variables: dict[str, str], project: Path) -> None:
+    (project / ".prefect").mkdir()
+    (project / ".prefect" / "profiles.toml").write_text('active = "x\n[prof')
+    said = refused(variables, project)
+    assert said.startswith("Error: .prefect/profiles.toml: expected ")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.slow
 @pytest.mark.long
 def test_a_server_that_dies_at_its_start_is_not_waited_for(variables: dict[str, str], project: Path) -> None:
     first = next(name for name in sorted(prefect_home.known_revisions()) if name[0].isdigit()).split("_")[4]
