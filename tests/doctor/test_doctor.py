@@ -264,6 +264,11 @@ def test_a_broken_database_that_is_not_used_is_no_problem(
     assert prefect_server.finding(Project(prefect_project)).state == "problem"
     monkeypatch.setenv(name, "sqlite+aiosqlite:///elsewhere.db")
     assert prefect_server.finding(Project(prefect_project)).state == "ok"
+    monkeypatch.setenv(name, "sqlite+aiosqlite:///nowhere/prefect.db")
+    found = prefect_server.finding(Project(prefect_project))
+    assert (found.subject, found.state) == (name, "problem")
+    assert "mkdir -p " in found.advice
+    assert f"unset {name}" in found.advice
 
 
 def test_a_driver_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
