@@ -29,6 +29,7 @@ from facesent.core.ports import HOST, free_port
 from facesent.core.programs import Process, child_environment, end_all, process_group, python, tied
 from facesent.core.trouble import refuse
 from facesent.doctor import prefect_home
+from facesent.registry.credentials import without_credentials
 
 _SECONDS_WITHOUT_A_SIGN = 30.0
 _SECONDS_IN_SILENCE = 5.0
@@ -137,12 +138,13 @@ def _seconds_computed(server: Process) -> float:
 
 def _failed(what: str, log: IO[bytes]) -> str:
     expected = f"Expected Prefect's temporary server to start. Received: {what}."
-    folder = prefect_home.home(Path(), get_current_settings().to_environment_variables())
-    return "\n".join([expected, *_said(log), prefect_home.advice(folder)])
+    advice = prefect_home.advice(Path(), get_current_settings().to_environment_variables())
+    return "\n".join([expected, *_said(log), advice])
 
 
 def _said(log: IO[bytes]) -> list[str]:
     log.seek(0)
     said = [line for line in log.read().decode("utf-8", "replace").splitlines() if line.strip()]
     # Tracebacks are for those who write it; the last line of one says what happened.
-    return [line for line in said if not line.startswith((" ", "Traceback"))][-_SHOWN_LINES:]
+    told = [line for line in said if not line.startswith((" ", "Traceback"))]
+    return [without_credentials(line) for line in told[-_SHOWN_LINES:]]

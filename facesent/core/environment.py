@@ -2,9 +2,11 @@
 
 import os
 import pwd
+import re
 import sys
 from contextlib import suppress
 from importlib.util import find_spec
+from ipaddress import IPv6Address
 from pathlib import Path
 from tempfile import gettempdir
 from urllib.parse import urlsplit
@@ -16,6 +18,8 @@ from facesent.core.project import is_project
 BACKENDS = ("tensorflow", "jax", "torch")
 _CACHE = Project().cache
 _SETTINGS = ("KERAS_", "MLFLOW_")
+# A name, an address or a range of IPv4, perhaps with a port.
+_HOST = re.compile(r"[^:\[\]/]*(:[0-9]{0,5})?(/.*)?")
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 _PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
@@ -28,7 +32,7 @@ def prepare_process() -> None:
     """
     name_user()
     _leave_empty_settings_out()
-    _bypass_proxy_for_this_machine()
+    bypass_proxy_for_this_machine()
     _choose_keras_backend()
     _keep_modern_keras()
     _print_what_terminal_can()
@@ -40,13 +44,24 @@ def _leave_empty_settings_out() -> None:
         del os.environ[name]
 
 
-def _bypass_proxy_for_this_machine() -> None:
+def bypass_proxy_for_this_machine() -> None:
+    """Ask what runs here without a proxy, and leave out of NO_PROXY the forms that would end every client."""
     for name in ("NO_PROXY", "no_proxy"):
         given = os.environ.get(name) or os.environ.get(name.swapcase()) or ""
-        hosts = [host.strip() for host in given.split(",") if host.strip()]
+        hosts = [taken for host in given.split(",") if (taken := _as_httpx_takes_it(host.strip()))]
         missing = [host for host in _THIS_MACHINE if host not in hosts]
         # It means every host only where it stands alone.
         os.environ[name] = "*" if "*" in hosts else ",".join([*hosts, *missing])
+
+
+def _as_httpx_takes_it(host: str) -> str:
+    """A host of NO_PROXY in a form at which httpx does not end; empty where it has none, as ranges of IPv6."""
+    host = host.rpartition("://")[2]
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    with suppress(ValueError):
+        IPv6Address(bare)
+        return bare
+    return host if host.isascii() and host.isprintable() and _HOST.fullmatch(host) else ""
 
 
 def _choose_keras_backend() -> None:

@@ -13,6 +13,8 @@ from facesent.core.trouble import Trouble
 from facesent.registry.credentials import without_credentials
 
 _DATABASE = "prefect.db"
+# The first one is the name that Prefect tells it by, and counts where both are set.
+_ADDRESSES = ("PREFECT_SERVER_DATABASE_CONNECTION_URL", "PREFECT_API_DATABASE_CONNECTION_URL")
 # Where the name of each file has a revision of the database's schema that the installed Prefect knows.
 _REVISIONS = ("server", "database", "_migrations", "versions", "sqlite")
 
@@ -22,10 +24,28 @@ def home(root: Path, settings: Mapping[str, str]) -> Path:
     return root / settings["PREFECT_HOME"]
 
 
-def advice(folder: Path) -> str:
-    """How to begin without that history."""
+def advice(root: Path, settings: Mapping[str, str]) -> str:
+    """What to do where the temporary server cannot use its database: begin without that history, or with another."""
+    if not _is_its_own(settings):
+        address = without_credentials(settings[_ADDRESSES[0]])
+        return f"{_named()} has the database {address}: {_correct()}"
+    folder = home(root, settings)
     # Not the file alone: what SQLite keeps beside it would be taken for the new one's.
     return f"{folder} holds the history of flow runs, and profiles. To begin a new one: mv {folder} {folder}.old"
+
+
+def _is_its_own(settings: Mapping[str, str]) -> bool:
+    """Whether the database is the one in the home, and none that somebody named."""
+    return settings[_ADDRESSES[0]].endswith(f"/{settings['PREFECT_HOME']}/{_DATABASE}")
+
+
+def _named() -> str:
+    return next((name for name in _ADDRESSES if name in os.environ), _ADDRESSES[0])
+
+
+def _correct() -> str:
+    here = _named() in os.environ
+    return f"correct it, or unset it: unset {_named()}" if here else "correct it where `prefect config view` finds it"
 
 
 def troubles(root: Path, settings: Mapping[str, str]) -> Iterator[Trouble]:
@@ -37,11 +57,25 @@ def troubles(root: Path, settings: Mapping[str, str]) -> Iterator[Trouble]:
     """
     folder = home(root, settings)
     file = folder / _DATABASE
-    used = settings["PREFECT_SERVER_DATABASE_CONNECTION_URL"].endswith(f"/{settings['PREFECT_HOME']}/{_DATABASE}")
     if folder.exists() and not folder.is_dir():
         yield Trouble("Prefect", f"expected a folder {folder}. Received: a file", f"Move it away: mv {folder} old")
-    elif used and file.is_file() and (wrong := _unreadable(file)):
-        yield Trouble("Prefect", f"expected a database {file} that it can use. Received: {wrong}", advice(folder))
+    elif not _is_its_own(settings):
+        yield from _without_folder(root, settings[_ADDRESSES[0]])
+    elif file.is_file() and (wrong := _unreadable(file)):
+        yield Trouble(
+            "Prefect", f"expected a database {file} that it can use. Received: {wrong}", advice(root, settings)
+        )
+
+
+def _without_folder(root: Path, address: str) -> Iterator[Trouble]:
+    """SQLite makes a file, but no folder for it; the server would try for half a minute."""
+    scheme, _, rest = address.partition(":///")
+    place = rest.partition("?")[0]
+    folder = (root / place).parent
+    # With a colon it names no file, or one as an address.
+    if scheme.startswith("sqlite") and place and ":" not in place and not folder.is_dir():
+        what = f"expected a file in a folder that is there. Received: {place}"
+        yield Trouble(_named(), what, f"Make the folder: mkdir -p {folder}, or {_correct()}")
 
 
 def profile_troubles(root: Path, settings: Mapping[str, str]) -> Iterator[Trouble]:

@@ -19,7 +19,6 @@ _SUBJECT = "Prefect"
 _CLOUD = "https://api.prefect.cloud/"
 _START = "start it with `prefect server start`"
 _USER = "set PREFECT_API_KEY (Prefect Cloud) or PREFECT_API_AUTH_STRING (a server of your own)"
-_SOURCES = "correct it where it is set: a variable, .env, prefect.toml or .prefect/profiles.toml"
 
 
 def finding(project: Project) -> Finding:
@@ -27,7 +26,7 @@ def finding(project: Project) -> Finding:
     try:
         given = settings(project.root)
     except SettingsError as error:
-        return Finding(_SUBJECT, "problem", str(error), _SOURCES)
+        return problem(error.trouble)
     address = given.get("PREFECT_API_URL")
     of_server = prefect_home.address_troubles(address) if address else prefect_home.troubles(project.root, given)
     for trouble in chain(prefect_home.profile_troubles(project.root, given), of_server):

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from facesent.core.environment import leave_unusable_proxies_out
+from facesent.core.environment import bypass_proxy_for_this_machine, leave_unusable_proxies_out
 
 
 def settled(code: str, **variables: str) -> str:
@@ -50,6 +50,43 @@ def test_an_empty_setting_counts_as_not_set(tmp_path: Path) -> None:
 def test_who_wants_no_proxy_at_all_gets_none() -> None:
     code = "import requests; print(requests.utils.get_environ_proxies('http://intranet.example'))"
     assert settled(code, HTTP_PROXY="http://127.0.0.1:9", http_proxy="http://127.0.0.1:9", NO_PROXY="*") == "{}"
+
+
+_HOSTS_THAT_HTTPX_TAKES = ["::1", "fe80::1%eth0", "10.0.0.0/8", "192.168.1", "example.org", ".example.org"]
+_HOSTS_THAT_HTTPX_TAKES += ["*.example.org", "example.org:8080", "example.org:", "a_b", "<local>", "10.*", "LOCALHOST"]
+_HOSTS_AT_WHICH_HTTPX_ENDS = ["fd00::/8", "[fd00::]/8", "::/0", "[::1]:8080", "1::2::3", "example.org:port", "a:b:c"]
+_HOSTS_AT_WHICH_HTTPX_ENDS += ["müller.de", ".müller.de", "x\ty", "http://[::1", "http://müller.de:port"]
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        *[(host, host) for host in _HOSTS_THAT_HTTPX_TAKES],
+        *[(host, None) for host in _HOSTS_AT_WHICH_HTTPX_ENDS],
+        ("[::1]", "::1"),
+        ("[2001:db8::7]", "2001:db8::7"),
+        ("http://xn--x", "xn--x"),
+        ("http://999.1.1.1", "999.1.1.1"),
+        ("http://example.org/", "example.org/"),
+    ],
+)
+def test_a_host_without_proxy_is_written_as_httpx_takes_it(
+    given: str, written: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, given)
+    if written == given or given == "http://example.org/":
+        httpx.Client().close()
+    else:
+        with pytest.raises((httpx.InvalidURL, UnicodeError)):
+            httpx.Client()
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, f"intranet.example, {given}")
+    bypass_proxy_for_this_machine()
+    httpx.Client().close()
+    expected = ["intranet.example", *([written] if written else []), "localhost", "127.0.0.1"]
+    expected += [] if written == "::1" else ["::1"]
+    assert os.environ["NO_PROXY"] == os.environ["no_proxy"] == ",".join(expected)
 
 
 @pytest.mark.parametrize(

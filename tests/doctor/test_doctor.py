@@ -272,11 +272,36 @@ def test_an_address_in_dotenv_is_asked_as_flows_would(prefect_project: Path) -> 
 
 
 @pytest.mark.slow
-def test_a_setting_of_prefects_that_is_wrong_is_a_problem(prefect_project: Path) -> None:
-    (prefect_project / ".env").write_text("PREFECT_API_REQUEST_TIMEOUT=long\n")
+@pytest.mark.parametrize(
+    ("file", "written", "subject", "what"),
+    [
+        (".env", "PREFECT_API_REQUEST_TIMEOUT=long", "PREFECT_API_REQUEST_TIMEOUT", "a number. Received: long"),
+        (".prefect/profiles.toml", 'active = "x', ".prefect/profiles.toml", "Unterminated string"),
+        ("prefect.toml", '[logging]\nlevel = "LOUD"', "PREFECT_LOGGING_LEVEL", "'INFO', 'WARNING', 'ERROR'"),
+        ("prefect.toml", "[logging", "Prefect", "prefect.toml: invalid TOML"),
+    ],
+)
+def test_a_setting_of_prefects_that_is_wrong_is_a_problem(
+    prefect_project: Path, file: str, written: str, subject: str, what: str
+) -> None:
+    (prefect_project / ".prefect").mkdir()
+    with (prefect_project / file).open("a") as opened:
+        opened.write(f"\n{written}")
     found = prefect_server.finding(Project(prefect_project))
-    assert (found.state, "expected settings that it takes. Received: " in found.what) == ("problem", True)
-    assert "request_timeout" in found.what
+    assert (found.state, found.subject) == ("problem", subject)
+    assert what in found.what
+
+
+@pytest.mark.slow
+def test_a_wrong_setting_of_prefects_is_told_by_the_name_that_is_set(
+    prefect_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_DATABASE_TIMEOUT", "long")
+    found = prefect_server.finding(Project(prefect_project))
+    assert (found.subject, found.advice.endswith(": unset PREFECT_API_DATABASE_TIMEOUT")) == (
+        "PREFECT_API_DATABASE_TIMEOUT",
+        True,
+    )
 
 
 @pytest.mark.slow
@@ -289,6 +314,11 @@ def test_a_broken_database_that_is_not_used_is_no_problem(
     assert prefect_server.finding(Project(prefect_project)).state == "problem"
     monkeypatch.setenv(name, "sqlite+aiosqlite:///elsewhere.db")
     assert prefect_server.finding(Project(prefect_project)).state == "ok"
+    monkeypatch.setenv(name, "sqlite+aiosqlite:///nowhere/prefect.db")
+    found = prefect_server.finding(Project(prefect_project))
+    assert (found.subject, found.state) == (name, "problem")
+    assert "mkdir -p " in found.advice
+    assert f"unset {name}" in found.advice
 
 
 def test_a_driver_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,6 +105,56 @@ def test_a_flow_says_so_too(variables: dict[str, str], project: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["PREFECT_LOGGING_LEVEL", "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"])
+def test_a_setting_that_prefect_does_not_take_is_one_line(variables: dict[str, str], project: Path, name: str) -> None:
+    said = refused(variables | {name: "LOUD"}, project)
+    assert said.startswith(f"Error: {name}: expected ")
+    assert said.endswith(f"Received: LOUD. Correct it, or unset it: unset {name}\n")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_profiles_that_prefect_cannot_read_are_one_line(variables: dict[str, str], project: Path) -> None:
+    (project / ".prefect").mkdir()
+    (project / ".prefect" / "profiles.toml").write_text('active = "x\n[prof')
+    said = refused(variables, project)
+    assert said.startswith("Error: .prefect/profiles.toml: expected ")
+    assert said.count("\n") == 1
+
+
+OF_A_DATABASE = ["PREFECT_SERVER_DATABASE_CONNECTION_URL", "PREFECT_API_DATABASE_CONNECTION_URL"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OF_A_DATABASE)
+def test_a_database_in_a_folder_that_is_not_there_is_told_at_once(
+    variables: dict[str, str], project: Path, name: str
+) -> None:
+    said = refused(variables | {name: "sqlite+aiosqlite:////nowhere/x.db"}, project)
+    assert f"{name}: expected a file in a folder that is there. Received: /nowhere/x.db." in said
+    assert f"mkdir -p /nowhere, or correct it, or unset it: unset {name}" in said
+    assert "Waiting for" not in said
+
+
+@pytest.mark.parametrize("address", ["sqlite+aiosqlite:///:memory:", "sqlite+aiosqlite:///file::memory:?uri=true"])
+def test_a_database_without_a_file_needs_no_folder(address: str, project: Path) -> None:
+    settings = {"PREFECT_HOME": ".prefect", OF_A_DATABASE[0]: address}
+    assert list(prefect_home.troubles(project, settings)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.long
+def test_a_named_database_at_which_the_server_ends_is_told_by_its_variable(
+    variables: dict[str, str], project: Path
+) -> None:
+    (project / "broken.db").write_text("<html>")
+    name = OF_A_DATABASE[1]
+    said = refused(variables | {name: "sqlite+aiosqlite:///broken.db"}, project)
+    assert f"{name} has the database sqlite+aiosqlite:///broken.db: correct it, or unset it: unset {name}" in said
+    assert "mv .prefect" not in said
+
+
+@pytest.mark.slow
 @pytest.mark.long
 def test_a_server_that_dies_at_its_start_is_not_waited_for(variables: dict[str, str], project: Path) -> None:
     first = next(name for name in sorted(prefect_home.known_revisions()) if name[0].isdigit()).split("_")[4]
