@@ -196,11 +196,11 @@ def test_a_kill_while_photos_are_cut_leaves_nothing_half(project: Path, photos: 
         "from facesent.cli import main\n"
         "from facesent.sources import cropping\n"
         "written = []\n"
-        "whole = cropping._as_jpeg\n"
-        "def as_jpeg(pixels):\n"
+        "whole = cropping.encoded\n"
+        "def encoded(*args, **options):\n"
         "    written.append(1)\n"
-        "    return whole(pixels) if len(written) < 3 else os.kill(os.getpid(), signal.SIGKILL)\n"
-        "cropping._as_jpeg = as_jpeg\n"
+        "    return whole(*args, **options) if len(written) < 3 else os.kill(os.getpid(), signal.SIGKILL)\n"
+        "cropping.encoded = encoded\n"
         "main(['data', 'import', sys.argv[1], '--crop', 'largest'])\n"
     )
     done = subprocess.run([sys.executable, "-c", killed, str(photos)], env=os.environ)
