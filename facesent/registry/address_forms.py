@@ -8,10 +8,9 @@ from pathlib import Path
 from shlex import quote
 
 from facesent.core.trouble import Trouble
-from facesent.registry.addresses import DATABASE
+from facesent.registry.addresses import DATABASE, LOCAL_STORE
 
 _NAME = "MLFLOW_TRACKING_URI"
-_LOCAL_STORE = f"sqlite:///{DATABASE}"
 _UNSET = "unset it to use mlflow.db in this folder"
 _STORES = "a server (http://HOST:5000) or a database (postgresql://USER@HOST/NAME, sqlite:///mlflow.db)"
 _SCHEMES = re.compile(r"(https?|(postgres(ql)?|mysql|mssql|sqlite)(\+\w+)?)://|file:")
@@ -43,7 +42,7 @@ def form_troubles(address: str, shown: str) -> Iterator[Trouble]:
         yield Trouble(_NAME, what, f"{_export(f'http://{host}')}, or {_UNSET}")
     elif found := _SQLITE.fullmatch(shown):
         if (meant := _meant_by_sqlite(found)) != shown:
-            yield Trouble(_NAME, f"expected the form {_LOCAL_STORE}. Received: {shown}", _export(meant))
+            yield Trouble(_NAME, f"expected the form {LOCAL_STORE}. Received: {shown}", _export(meant))
     elif shown and _is_path(shown):
         yield from _path_troubles(shown)
     elif shown and not _SCHEMES.match(shown):
@@ -78,7 +77,7 @@ def _path_troubles(address: str) -> Iterator[Trouble]:
             f"expected a server or a database. Received: {address}, a folder, which MLflow no longer supports as a "
             "store"
         )
-        migrate = f"mlflow migrate-filestore --source {quote(path)} --target {_LOCAL_STORE}"
+        migrate = f"mlflow migrate-filestore --source {quote(path)} --target {LOCAL_STORE}"
         yield Trouble(_NAME, what, f"{_UNSET.capitalize()}; to migrate its runs: {migrate}")
 
 

@@ -15,6 +15,8 @@ from urllib.parse import unquote, urlsplit
 from facesent.core.errors import TrackingError
 
 DATABASE, FOLDER = "mlflow.db", "mlruns"
+# MLflow's own default is the same file by its absolute path, percent-encoded: with a space in it, in another folder.
+LOCAL_STORE = f"sqlite:///{DATABASE}"
 
 _EXPERIMENTS = ("experiments", "artifact_location")
 COLUMNS = (
@@ -30,7 +32,7 @@ _BUSY_SECONDS = 2
 
 def sqlite_file(address: str = "") -> Path | None:
     """The file of a database, by default of MLflow's tracking store, where that is one of SQLite; it need not exist."""
-    address = address or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{DATABASE}"
+    address = address or os.environ.get("MLFLOW_TRACKING_URI") or LOCAL_STORE
     # Options of the driver may follow.
     scheme, _, path = address.partition("?")[0].partition(":///")
     return Path(path) if path and scheme.partition("+")[0] == "sqlite" else None

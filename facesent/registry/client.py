@@ -16,7 +16,7 @@ from facesent.core.environment import prepare_process
 from facesent.core.errors import TrackingError
 from facesent.core.trouble import Trouble, refuse
 from facesent.registry.address_forms import form_troubles
-from facesent.registry.addresses import check_folder, make_relative
+from facesent.registry.addresses import LOCAL_STORE, check_folder, make_relative
 from facesent.registry.credentials import encoding_troubles, move_credentials, without_credentials
 from facesent.registry.postgres import check_reachable, driver_troubles, name_driver, other_driver_troubles
 from facesent.registry.store import create_store, file_troubles
@@ -25,8 +25,6 @@ from facesent.registry.tracking_server import server_troubles
 # MLflow's codes for what is not there.
 _MISSING = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
-# MLflow's own default is the same file by its absolute path, percent-encoded: with a space in it, in another folder.
-LOCAL_STORE = "sqlite:///mlflow.db"
 # What SQLite, PostgreSQL and MySQL say of a row that somebody else wrote first.
 _TAKEN = re.compile(r"UNIQUE constraint|UniqueViolation|Duplicate entry")
 # Characters that a tag of a run or a version holds with every store.

@@ -7,7 +7,7 @@ from textwrap import shorten
 
 from facesent.core import certificates, object_storage
 from facesent.core.errors import TrackingError
-from facesent.registry.addresses import DATABASE, sqlite_file
+from facesent.registry.addresses import DATABASE, LOCAL_STORE, sqlite_file
 from facesent.registry.client import address_troubles, named_store
 from facesent.registry.credentials import without_credentials
 
@@ -126,10 +126,10 @@ def about_schema(found: str) -> str:
     known = any((Path(next(iter(db_migrations.__path__))) / "versions").glob(f"{found}_*.py"))
     if not known:
         return f"It was written by a newer MLflow than {VERSION}. Use that version, or restore a backup."
-    address = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{DATABASE}"
+    address = os.environ.get("MLFLOW_TRACKING_URI") or LOCAL_STORE
     copy = f"cp {file} {file}.bak && " if (file := sqlite_file()) else ""
     return f"It was written by an older MLflow. Upgrade it: {copy}mlflow db upgrade {without_credentials(address)}"
 
 
 def _with_store() -> str:
-    return "" if named_store() else f"MLFLOW_TRACKING_URI=sqlite:///{DATABASE} "
+    return "" if named_store() else f"MLFLOW_TRACKING_URI={LOCAL_STORE} "

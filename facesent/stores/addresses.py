@@ -8,8 +8,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from facesent.core.errors import FacesentError
-from facesent.registry.addresses import sqlite_file
-from facesent.registry.client import LOCAL_STORE
+from facesent.registry.addresses import LOCAL_STORE, sqlite_file
 from facesent.registry.credentials import without_credentials, without_password_in_query
 from facesent.registry.postgres import driver_troubles, with_driver
 from facesent.serving.gateway.answers.store import address as address_of_answers

@@ -11,7 +11,7 @@ from facesent.promotion.aliases import Promotion
 from facesent.promotion.comparison import Comparison, Difference
 from facesent.promotion.register import Candidate
 from facesent.promotion.verdict import Check
-from facesent.registry.client import LOCAL_STORE
+from facesent.registry.addresses import LOCAL_STORE
 from facesent.registry.pages import opened_by
 from flows.summary import Step, Summary, summarise
 from tests.helpers import promoters

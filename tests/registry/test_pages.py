@@ -5,7 +5,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from facesent.registry import runs
-from facesent.registry.client import LOCAL_STORE
+from facesent.registry.addresses import LOCAL_STORE
 from facesent.registry.pages import opened_by, run_page, version_page
 
 
