@@ -124,9 +124,10 @@ def is_there(path: Path) -> bool:
     """
     if path.is_file():
         return True
-    if nearly := sorted(other.name for other in path.parent.glob("*") if _NEARLY.fullmatch(other.name)):
+    if nearly := sorted(other for other in path.parent.glob("*") if _NEARLY.fullmatch(other.name)):
+        received = f"{nearly[0].name}, a folder" if nearly[0].is_dir() else nearly[0].name
         raise DataError(
-            f"Expected what is known of the images in {path}, a file. Received: {nearly[0]}. Save it there as CSV "
+            f"Expected what is known of the images in {path}, a file. Received: {received}. Save it there as CSV "
             "UTF-8, or move it elsewhere."
         )
     return False

@@ -111,7 +111,7 @@ def split(
     linked = everything.of_images(rows)
     shares = {"test": test, "val": val}
     goals = {name: share * len(rows) for name, share in shares.items()}
-    names = _place(linked.images["label"], linked.group, settled.places[rows], goals, seed, first=first)
+    names = _place(linked, settled.places[rows], goals, seed, first=first)
     result = linked.images[["file_name", "label", "sha256"]].assign(group=linked.group_ids(), split=names)
     known = linked.nodes[[name for name in REMEMBERED if name != "split"]]
     result = pd.concat([result[list(COLUMNS)], known], axis=1)
@@ -165,6 +165,11 @@ class _Linked:
         """Images of the largest group."""
         return int(np.bincount(self.group).max())
 
+    @property
+    def has_giant(self) -> bool:
+        """Whether one group is so large that it was hardly meant."""
+        return self.largest > GIANT_SHARE * len(self.images)
+
     def group_ids(self) -> pd.Series:
         """A name that stays when other images come and go: the smallest content hash of the group, shortened."""
         return self.images.groupby(self.group)["sha256"].transform("min").str[:16]
@@ -200,14 +205,13 @@ def _links(nodes: pd.DataFrame, distance: int) -> dict[str, Labels]:
     }
 
 
-def _place(
-    labels: pd.Series, group: Labels, placed: Names, goals: Mapping[str, float], seed: int, *, first: bool
-) -> Names:
+def _place(linked: _Linked, placed: Names, goals: Mapping[str, float], seed: int, *, first: bool) -> Names:
     """Draw a split for each image whose place is still ``""``.
 
     A first draw has each class in each split, or fails. After it only train must have all: nothing leaves it for a
     class whose test images are gone.
     """
+    labels, group = linked.images["label"], linked.group
     if (placed != "").all():
         _check_not_empty(placed, len(np.unique(group)))
         _check_trained(labels, placed)
@@ -228,11 +232,12 @@ def _place(
         return names
     label, name = missing[0]
     groups = len(np.unique(group[labels == label]))
+    advice = f"{_advice(linked)} Or add" if linked.has_giant else "Add"
     raise SplitError(
         f"Expected images of each class in each split. Received: no {label} in {name}; the class has "
         f"{(labels == label).sum()} images in {_counted(groups)} (an image, its duplicates and all photos of its "
-        "person count as one). Add images of the class, remove its folder, or change split.val and split.test in "
-        "params.yaml."
+        f"person count as one). {advice} images of the class, remove its folder, or change split.val and split.test "
+        "in params.yaml."
     )
 
 
@@ -327,7 +332,7 @@ def _warnings(
             f"The split column of metadata.csv tears {len(torn)} groups of linked images apart, such as that of "
             f"{' and '.join(torn[0][:2])}. The splits are used as given, so the test score may be too optimistic."
         )
-    if linked.largest > GIANT_SHARE * len(result):
+    if linked.has_giant:
         share = linked.largest / len(result)
         yield f"One group joins {linked.largest} of {len(result)} images ({share:.0%}). {_advice(linked)}"
     for name, share in shares.items():

@@ -119,6 +119,12 @@ def test_a_table_of_nearly_that_name_is_not_passed_over(source: Path, tmp_path: 
             take()
 
 
+def test_a_folder_of_that_name_is_called_one(source: Path) -> None:
+    (source / "metadata.csv").mkdir()
+    with pytest.raises(DataError, match=r"metadata\.csv, a file\. Received: metadata\.csv, a folder\. Save it there"):
+        read_metadata(source / "metadata.csv", IMAGES)
+
+
 @pytest.mark.parametrize("nothing", ["nan", "None", "NULL"])
 def test_what_programs_write_for_nothing_is_no_person(source: Path, nothing: str) -> None:
     text = f"file_name,group,split\nHappy/Zoë 1.jpg,{nothing},{nothing}\nSad/c.jpg,Nan,test\n"

@@ -243,6 +243,13 @@ def test_a_class_with_too_few_groups_is_an_error_that_names_it(people: list[str 
         divide(make_manifest(labels, groups=groups))
 
 
+def test_a_class_whose_pictures_are_all_alike_is_an_error_that_names_the_setting() -> None:
+    manifest = make_manifest(["A"] * 50 + ["B"] * 50)
+    manifest.loc[manifest["label"] == "B", "phash"] = "0" * 16
+    with pytest.raises(SplitError, match=r"no B in .* lower split\.near_duplicate_distance .*it is 4.* Or add images"):
+        divide(manifest)
+
+
 def test_no_images_at_all_is_an_error() -> None:
     manifest = make_manifest(["A", "B"] * 5)
     with pytest.raises(SplitError, match="all 10 are quarantined"):
