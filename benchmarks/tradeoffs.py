@@ -28,7 +28,7 @@ from facesent.core.paths import Project
 from facesent.dataset.similarity import groups_of
 from facesent.evaluation.plots import default_style, save_figure
 from facesent.experiments.folds import assign, round_of
-from facesent.images.batches import Examples, class_weights, read_examples, targets_of
+from facesent.images.batches import Examples, class_weights, one_hot, read_examples, targets_of
 from facesent.images.reading import read_image
 from facesent.images.rows import labels_of, read_split
 from facesent.model.architectures.build import LOGITS, build
@@ -190,8 +190,9 @@ def _held_out(sides: Numbers, rows: pd.DataFrame, targets: NDArray[np.int64]) ->
         parts = round_of(rows, fold)
         train, test = (rows["file_name"].isin(part["file_name"]).to_numpy() for part in (parts.train, parts.test))
         weights = class_weights(targets[train], classes)[targets[train]].astype(np.float64)
+        learned = one_hot(np.tile(targets[train], 2), classes)
         both = np.concatenate(list(sides[:, train]))
-        kernel, bias = solved(both, np.tile(targets[train], 2), np.tile(weights, 2), shrinkage)
+        kernel, bias = solved(both, learned, np.tile(weights, 2), shrinkage)
         logits[:, test] = sides[:, test] @ kernel + bias
     return logits
 

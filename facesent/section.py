@@ -20,6 +20,8 @@ AboveZero = Annotated[float, Field(gt=0)]
 Below1 = Annotated[float, Field(ge=0, lt=1)]
 # As many as every library takes.
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+# Of a file's content; empty where there is no file.
+Sha256 = Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]
 
 Value = TypeVar("Value")
 

@@ -29,6 +29,8 @@ from flows.killed import mark_crashed, tasks_without_process
 from flows.summary import open_mlflow
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from facesent.experiments.cross_validation import PlannedFolds
     from facesent.experiments.summary import FoldsSummary
 
@@ -80,7 +82,8 @@ def train_folds(project: Project, planned: "PlannedFolds") -> list[str]:
 
 def _submit(project: Project, planned: "PlannedFolds", fold: int) -> "PrefectFuture[Any]":
     named = train_fold.with_options(name=f"fold-{fold}", task_run_name=f"fold-{fold}")
-    return named.submit(project.root, fold, planned.fingerprints[fold - 1], planned.parent_id, passed_on())
+    key = planned.fingerprints[fold - 1]
+    return named.submit(project.root, planned.folder, fold, key, planned.parent_id, passed_on())
 
 
 def _outcomes(futures: Sequence["PrefectFuture[Any]"]) -> list[str]:
@@ -133,6 +136,12 @@ def _parser() -> argparse.ArgumentParser:
             "PREFECT_API_URL and MLFLOW_TRACKING_URI name."
         ),
     )
+    add_options(parser)
+    return parser
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Those that say how many folds there are and where they are trained."""
     parser.add_argument(
         "--folds", type=int, help="how many, 3 or more (default: cross_validation.folds in params.yaml)"
     )
@@ -149,20 +158,25 @@ def _parser() -> argparse.ArgumentParser:
         help=f"train in Dask workers: {LOCAL} starts --jobs of them here; tcp://HOST:8786 names the scheduler of a "
         "cluster, whose workers should run one fold each: dask worker tcp://HOST:8786 --nthreads 1",
     )
-    return parser
 
 
-def _print(summary: "FoldsSummary") -> None:
-    """The folds on the terminal, with what to try next."""
-    from rich.console import Console
+def show_folds(console: "Console", title: str, summary: "FoldsSummary") -> None:
+    """A table of the folds on the terminal."""
     from rich.table import Table
 
     head, *rows = summary.rows()
-    shown = Table(*head, title=NAME, title_justify="left")
+    shown = Table(*head, title=title, title_justify="left")
     for row in rows:
         shown.add_row(*row, end_section=row[0] == str(len(summary.folds)))
-    console = Console()
     console.print(shown, markup=False)
+
+
+def _print(summary: "FoldsSummary") -> None:
+    """The folds, with what to try next."""
+    from rich.console import Console
+
+    console = Console()
+    show_folds(console, NAME, summary)
     console.print("Next:")
     # Models that tell nothing apart say nothing about labels.
     commonest = max(of_class.support for of_class in summary.pooled.classes.values())

@@ -8,17 +8,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
+from typing import TYPE_CHECKING
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
-from facesent.core.paths import Project
 from facesent.core.programs import Process, ProgramError, child_environment, end, follow, process_group, python
 from facesent.registry.credentials import without_credentials
 from facesent.registry.postgres import with_driver
 from flows.clusters import cancelled_in_dask
+
+if TYPE_CHECKING:
+    from facesent.experiments.folds import Folder
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 # The store that the flow writes to, also where a worker's own environment names another or none.
@@ -39,25 +42,27 @@ def _seen_here(variables: Mapping[str, str]) -> Mapping[str, str]:
 
 
 @task(cache_policy=NO_CACHE)
-def train_fold(root: Path, fold: int, key: str, parent_id: str, variables: Mapping[str, str]) -> "str | State[str]":
+def train_fold(
+    root: Path, folder: "Folder", fold: int, key: str, parent_id: str, variables: Mapping[str, str]
+) -> "str | State[str]":
     """Train and score one fold, unless its result is there; "trained" or "kept", or a failed state that says why.
 
     Args:
         root: the project's folder, absolute; a Dask worker has to see it under the same name.
+        folder: of the cross-validation.
         fold: its number, from 1.
         key: of the result as it was planned.
         parent_id: MLflow's id of the parent run.
         variables: what ``passed_on`` gave.
     """
     from facesent.experiments import fold_result
-    from facesent.experiments.folds import Folder
 
     logger = get_run_logger()
-    folder = Folder.of(Project(root)).fold(fold)
-    if fold_result.holds(folder, key):
+    if fold_result.holds(folder.fold(fold), key):
         logger.info("fold %d is kept from an earlier run", fold)
         return "kept"
-    command = python("facesent.experiments.fold", "--fold", str(fold), "--parent", parent_id)
+    options = ("--folder", str(folder.root), "--fold", str(fold), "--parent", parent_id)
+    command = python("facesent.experiments.fold", *options)
     try:
         with (
             process_group(command, root, child_environment(_seen_here(variables)), lifeline=True) as process,
@@ -67,7 +72,7 @@ def train_fold(root: Path, fold: int, key: str, parent_id: str, variables: Mappi
     except ProgramError as error:
         # Returned, not raised: the message is for people, and a traceback in the log would hide it.
         return Failed(message=f"Fold {fold} failed. {error}")
-    if not fold_result.holds(folder, key):
+    if not fold_result.holds(folder.fold(fold), key):
         return Failed(
             message=f"Fold {fold} was trained with different settings, images or code than planned: they "
             "changed meanwhile. Run it again to plan new folds."

@@ -179,6 +179,16 @@ class Project:
         return self.outputs / "cross_validation"
 
     @property
+    def distillation(self) -> Path:
+        """The networks whose answers are learned, as ``cross_validation`` has its folds."""
+        return self.outputs / "distillation"
+
+    @property
+    def soft_targets(self) -> Path:
+        """What these networks answered to the training images; kept in git."""
+        return self.root / "soft_targets.csv"
+
+    @property
     def sweep(self) -> Path:
         """The study, the trials and the results of a sweep."""
         return self.outputs / "sweep"

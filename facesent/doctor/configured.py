@@ -80,6 +80,10 @@ def _settings(project: Project) -> Finding:
         return Finding("params.yaml", "problem", str(error), "correct these keys, or write a preset: facesent preset")
     if lacking := needed(params.model, project.root):
         return Finding("params.yaml", "problem", "names weights files that are not there", ", then ".join(lacking))
+    learned = params.train.distillation
+    if learned.is_on and not (project.root / learned.soft_targets).is_file():
+        advice = "python -m flows.distillation --apply"
+        return Finding("params.yaml", "problem", "names soft targets that are not there", advice)
     return Finding("params.yaml", "ok", f"preset {preset_of(project)}")
 
 

@@ -8,11 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from facesent.images.reading import Pixels
-from facesent.images.rows import UNCERTAIN
+from facesent.images.rows import PROBABILITY, UNCERTAIN
 from facesent.prediction.light import brightness_and_sharpness
-
-# Before a class's name, the name of the column that has its probability.
-PROBABILITY = "probability_"
 
 
 def with_answers(images: pd.DataFrame, probabilities: NDArray[np.floating[Any]], labels: Sequence[str]) -> pd.DataFrame:

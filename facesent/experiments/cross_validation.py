@@ -1,12 +1,22 @@
 """A cross-validation as a whole: planned before the folds are trained, recorded after them."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from facesent.core.paths import Project
 from facesent.experiments import fold_result, summary
 from facesent.experiments.fold_result import FoldResult
-from facesent.experiments.folds import Folder, assign, images_of, read_folds, round_of, write_folds
+from facesent.experiments.folds import (
+    CrossValidationError,
+    Folder,
+    assign,
+    images_of,
+    read_folds,
+    round_of,
+    settings_of_folds,
+    write_folds,
+)
 from facesent.experiments.summary import FoldsSummary
 from facesent.params import load_params
 from facesent.registry.lineage import FLOW_RUN_TAG, lineage_tags, run_name
@@ -17,20 +27,48 @@ class PlannedFolds:
     """What is to be trained.
 
     Attributes:
+        folder: of the cross-validation.
         fingerprints: of each fold, the first one's first: what its result will be known by.
         parent_id: MLflow's id of the run that holds those of the folds.
     """
 
+    folder: Folder
     fingerprints: tuple[str, ...]
     parent_id: str
 
 
 def plan_folds(project: Project, folds: int | None = None, *, flow_run: str) -> PlannedFolds:
-    """Divide the images, write ``folds.csv``, and begin the parent run or go on with it.
+    """Divide the images of train and val, to hold each out once: how good are these settings?
 
     Args:
         project: whose images and settings are used.
         folds: how many; by default as the settings say.
+        flow_run: a tag of the parent run.
+
+    Raises:
+        CrossValidationError: the images cannot be divided into these folds, or these settings cannot be measured so.
+        TrackingError: if MLflow cannot be reached.
+    """
+    if load_params(project.params).train.distillation.is_on:
+        raise CrossValidationError(
+            "Expected train.distillation.soft_targets: none. Received: soft targets of networks that have learned from "
+            "the images that a fold holds out: every fold would look better than it is. Set it to none, or compare on "
+            "validation: dvc repro"
+        )
+    return plan(project, Folder.of(project), ("train", "val"), folds, name="folds", flow_run=flow_run)
+
+
+def plan(
+    project: Project, folder: Folder, splits: Sequence[str], folds: int | None, *, name: str, flow_run: str
+) -> PlannedFolds:
+    """Divide the images, write ``folds.csv``, and begin the parent run or go on with it.
+
+    Args:
+        project: whose images and settings are used.
+        folder: of the cross-validation.
+        splits: whose images are held out.
+        folds: how many; by default as the settings say.
+        name: of what is trained, for the parent run's.
         flow_run: a tag of the parent run.
 
     Raises:
@@ -39,16 +77,16 @@ def plan_folds(project: Project, folds: int | None = None, *, flow_run: str) -> 
     """
     from facesent.registry import runs
 
-    params = load_params(project.params)
+    params = settings_of_folds(project)
     count = params.cross_validation.folds if folds is None else folds
-    assigned = assign(images_of(project), count, params.cross_validation.seed)
+    assigned = assign(images_of(project, splits), count, params.cross_validation.seed)
     fingerprints = tuple(fold_result.fingerprint_of(params, round_of(assigned, fold)) for fold in range(1, count + 1))
-    name = f"{count} folds {run_name(project, params)}"
     settings = {**params.flat(), "cross_validation.folds": count}
     whole = hashlib.sha256("\0".join(fingerprints).encode()).hexdigest()
-    parent_id = runs.begin(name, settings, fingerprint=whole, tags={**lineage_tags(project), FLOW_RUN_TAG: flow_run})
-    write_folds(assigned, Folder.of(project).folds)
-    return PlannedFolds(fingerprints, parent_id)
+    tags = {**lineage_tags(project), FLOW_RUN_TAG: flow_run}
+    parent_id = runs.begin(f"{count} {name} {run_name(project, params)}", settings, fingerprint=whole, tags=tags)
+    write_folds(assigned, folder.folds)
+    return PlannedFolds(folder, fingerprints, parent_id)
 
 
 def conclude(project: Project, planned: PlannedFolds) -> FoldsSummary:
@@ -60,7 +98,7 @@ def conclude(project: Project, planned: PlannedFolds) -> FoldsSummary:
     """
     from facesent.registry import runs
 
-    folder = Folder.of(project)
+    folder = planned.folder
     results = summary.gather(folder, planned.fingerprints)
     written = summary.write(folder, results, read_folds(folder.folds), load_params(project.params).evaluate)
     known = runs.finished_children(planned.parent_id)

@@ -1,7 +1,7 @@
 """One fold in a process of its own: trained, scored on the images that it held out, recorded as a child run.
 
-``python -m facesent.experiments.fold --fold 2 --parent RUN`` is what the flow starts. Keras keeps its seeds and its
-precision for a whole process: two trainings in threads of one would change each other's weights.
+``python -m facesent.experiments.fold --folder FOLDER --fold 2 --parent RUN`` is what the flow starts. Keras keeps its
+seeds and its precision for a whole process: two trainings in threads of one would change each other's weights.
 """
 
 import argparse
@@ -17,40 +17,41 @@ from facesent.core.paths import Project
 from facesent.core.watching import Epoch, Terminal, Watcher, watched
 from facesent.experiments import fold_result
 from facesent.experiments.fold_result import FoldResult
-from facesent.experiments.folds import Folder, Round, read_folds, round_of
+from facesent.experiments.folds import Folder, Round, read_folds, round_of, settings_of_folds
 from facesent.images.rows import labels_of
-from facesent.params import Params, load_params
+from facesent.params import Params
 from facesent.registry.client import prepare
 
 
-def train_fold(project: Project, fold: int, parent_id: str) -> None:
+def train_fold(project: Project, folder: Folder, fold: int, parent_id: str) -> None:
     """Train and score one fold of ``folds.csv``, unless its result is there; go on where a kill left its training.
 
     Args:
         project: whose images and settings are used.
+        folder: of the cross-validation.
         fold: its number, from 1.
         parent_id: MLflow's id of the cross-validation's run.
     """
-    folder = Folder.of(project)
-    params = load_params(project.params)
+    params = settings_of_folds(project)
     planned = round_of(read_folds(folder.folds), fold)
     known = fold_result.fingerprint_of(params, planned)
     with locked_in_turn(folder.lock(fold), lambda: say("waiting for another process that is training this fold")):
         if fold_result.holds(folder.fold(fold), known):
             return
         with images_in_use(project.data):
-            _train_and_record(project, params, planned, known, parent_id)
+            _train_and_record(project, folder, params, planned, known, parent_id)
         shutil.rmtree(folder.checkpoint(fold), ignore_errors=True)
 
 
-def _train_and_record(project: Project, params: Params, planned: Round, known: str, parent_id: str) -> None:
+def _train_and_record(
+    project: Project, folder: Folder, params: Params, planned: Round, known: str, parent_id: str
+) -> None:
     say(
         f"fold {planned.fold}: trains on {len(planned.train)} images, validates on {len(planned.val)}, "
         f"holds out {len(planned.test)}"
     )
     from facesent.registry import runs
 
-    folder = Folder.of(project)
     settings = {"fold": planned.fold, **{f"images.{name}": len(frame) for name, frame in planned.frames().items()}}
     run_id = runs.begin(f"fold {planned.fold}", settings, fingerprint=known, parent=parent_id)
     with runs.recorded(run_id), watched(Terminal(), _Epochs(run_id)) as watch:
@@ -112,9 +113,10 @@ def score_round(
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m facesent.experiments.fold", description=train_fold.__doc__)
+    parser.add_argument("--folder", type=Path, required=True, help="of the cross-validation")
     parser.add_argument("--fold", type=int, required=True)
     parser.add_argument("--parent", required=True, help="MLflow's id of the cross-validation's run")
     arguments = parser.parse_args()
     end_with_stdin()
     prepare()
-    run_main(lambda: train_fold(Project(), arguments.fold, arguments.parent))
+    run_main(lambda: train_fold(Project(), Folder(arguments.folder), arguments.fold, arguments.parent))

@@ -1,5 +1,6 @@
 """Which images each fold holds out, validates on and trains on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from facesent.core.paths import Project
 from facesent.dataset.folds import stratified_folds
 from facesent.dataset.similarity import groups_of
 from facesent.images.rows import read_split
+from facesent.params import Params, load_params
+from facesent.training.settings import Distillation
 
 # One fold is held out, one validates, and something has to be left to train on.
 FEWEST_FOLDS = 3
@@ -89,9 +92,15 @@ def _require_each_class(assigned: pd.DataFrame) -> None:
         )
 
 
+def settings_of_folds(project: Project) -> Params:
+    """Those that a fold is trained with: labels alone, as networks that answered before have seen what it holds out."""
+    params = load_params(project.params)
+    return params.model_copy(update={"train": params.train.model_copy(update={"distillation": Distillation()})})
+
+
 @dataclass(frozen=True)
 class Folder:
-    """The files of a project's cross-validation."""
+    """The files of a cross-validation."""
 
     root: Path
 
@@ -99,6 +108,11 @@ class Folder:
     def of(cls, project: Project) -> "Folder":
         """The folder of a project's cross-validation."""
         return cls(project.cross_validation)
+
+    @classmethod
+    def of_teachers(cls, project: Project) -> "Folder":
+        """The folder of the networks that a project's distillation learns from."""
+        return cls(project.distillation)
 
     @property
     def folds(self) -> Path:
@@ -138,20 +152,20 @@ class Folder:
         return self.root / "curves.png"
 
 
-def images_of(project: Project) -> pd.DataFrame:
-    """The images of train and val: ``file_name, label, group, sha256``.
+def images_of(project: Project, splits: Sequence[str]) -> pd.DataFrame:
+    """The images of these splits: ``file_name, label, group, sha256``.
 
     Those of test stay out of it: they are for ``evaluate`` alone.
 
     Raises:
         CrossValidationError: there are no splits.
     """
-    missing = [path for name in ("train", "val") if not (path := project.split(name)).is_file()]
+    missing = [path for name in splits if not (path := project.split(name)).is_file()]
     if missing:
         raise CrossValidationError(
             f"Expected the splits in {missing[0].parent}. Received: no {missing[0].name}. Run: dvc repro split"
         )
-    return pd.concat([read_split(project.split(name)) for name in ("train", "val")], ignore_index=True)
+    return pd.concat([read_split(project.split(name)) for name in splits], ignore_index=True)
 
 
 def write_folds(assigned: pd.DataFrame, path: Path) -> None:

@@ -62,6 +62,14 @@ def forget_splits(project: Project, person: Person, log: Log) -> None:
         log(f"assignment.csv: {theirs.sum()} rows removed.")
 
 
+def forget_soft_targets(project: Project, person: Person, log: Log) -> None:
+    """The networks that gave them have learned from the images, whomever the other rows are of: all go."""
+    path = project.soft_targets
+    if path.is_file() and files.lists(path.read_bytes(), path.name, person.has):
+        path.unlink()
+        log(f"{path.name}: removed. To make it anew: python -m flows.distillation --apply")
+
+
 def clear_outputs(project: Project, person: Person, log: Log) -> None:
     """Pages and sheets, rows of tables, and what was kept to be quicker next time."""
     project.scan_cache.unlink(missing_ok=True)
@@ -121,8 +129,8 @@ def record(project: Project, person: Person, log: Log) -> None:
 
 Step = Callable[[Project, Person, Log], Person | None]
 STEPS: tuple[Step, ...] = (
-    mark_versions, remove_images, forget_splits, clear_outputs, clear_dvc, clear_mlflow, clear_answers, remove_copies,
-    record,
+    mark_versions, remove_images, forget_splits, forget_soft_targets, clear_outputs, clear_dvc, clear_mlflow,
+    clear_answers, remove_copies, record,
 )  # fmt: skip
 
 

@@ -141,6 +141,7 @@ class TrainingBatches:
         seed: of order and augmentation.
         class_weights: ``(classes,)``, what an image of each class counts.
         share: from a batch's size to the rows that are made, where several processes divide it; by default all.
+        soft: ``(images, classes)``, what is learned of each image: a distribution; by default all on its class.
     """
 
     examples: TrainingExamples | Examples
@@ -149,6 +150,7 @@ class TrainingBatches:
     seed: int
     class_weights: Weights
     share: RowsOfBatch = slice
+    soft: SoftTargets | None = None
 
     def __len__(self) -> int:
         """Batches an epoch."""
@@ -216,7 +218,7 @@ class TrainingBatches:
             chosen, draws = chosen[share], {stream: numbers[share] for stream, numbers in draws.items()}
         images = (self.examples.images[index] for index in chosen)
         samples = make_samples(images, draws, self.settings, self.examples.side)
-        targets = one_hot(self.examples.targets[chosen], len(self.class_weights))
+        targets = self._targets(chosen)
         if mixed:
             # A partner may be in another process's share, so all are made.
             samples, targets = mixing.mix(samples, targets, draws[Stream.MIXING], self.settings)
@@ -226,8 +228,13 @@ class TrainingBatches:
     def _resized(self, chosen: Targets) -> Batch:
         chosen = chosen[self.share(len(chosen))]
         images = np.stack([resize(self.examples.images[index], self.examples.side) for index in chosen])
-        targets = one_hot(self.examples.targets[chosen], len(self.class_weights))
+        targets = self._targets(chosen)
         return images, targets, targets @ self.class_weights
+
+    def _targets(self, chosen: Targets) -> SoftTargets:
+        if self.soft is None:
+            return one_hot(self.examples.targets[chosen], len(self.class_weights))
+        return self.soft[chosen]
 
 
 def class_weights(targets: Targets, classes: int) -> Weights:

@@ -8,6 +8,10 @@ UNCERTAIN = "uncertain"
 """The answer of a model that is less sure than it was asked to be."""
 
 
+# Before a class's name, the name of the column that has its probability, in each table that has them.
+PROBABILITY = "probability_"
+
+
 def read_split(path: Path) -> pd.DataFrame:
     """Read ``file_name, label, group, sha256``, all as text, also where a class is called NA."""
     # Not at a carriage return: writers put a name that holds one between no quotes.

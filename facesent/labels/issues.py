@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from facesent.core.errors import FacesentError
 from facesent.core.text import some
-from facesent.evaluation.predictions import PROBABILITY, classes_of, probabilities_of
+from facesent.evaluation.predictions import classes_of, probabilities_of
+from facesent.images.rows import PROBABILITY
 
 _TEXT = {"file_name": "str", "label": "str"}
 _OFF_ONE = 0.01

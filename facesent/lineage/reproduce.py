@@ -107,7 +107,7 @@ def reproduce(project: Project, name: str, report: Log) -> Reproduction:
         copy.params.write_text(restored(committed, record.params), encoding="utf-8")
         share_cache(project, copy)
         provide(copy, images, env, report)
-        _link_pretrained_weights(project, copy)
+        _link_named_files(project, copy)
         _train(copy, env, report)
         return _compare(version, record, copy, store)
 
@@ -164,13 +164,15 @@ def restored(committed: str, params: Mapping[str, str]) -> str:
     return yaml.safe_dump(with_values(sections, values), sort_keys=False, allow_unicode=True)
 
 
-def _link_pretrained_weights(project: Project, copy: Project) -> None:
-    """Git ignores them; the stage compares their hashes with the settings'."""
-    model = yaml.safe_load(copy.params.read_text(encoding="utf-8")).get("model", {})
-    for backbone in (model, *(model.get("others") or ())):
-        weights = Path(str(backbone.get("weights", "none")))
-        source, target = project.root / weights, copy.root / weights
-        if not weights.is_absolute() and source.is_file() and not target.exists():
+def _link_named_files(project: Project, copy: Project) -> None:
+    """Weights, which git ignores, and soft targets; the stage compares their hashes with the settings'."""
+    settings = yaml.safe_load(copy.params.read_text(encoding="utf-8"))
+    model = settings.get("model", {})
+    names = [backbone.get("weights") for backbone in (model, *(model.get("others") or ()))]
+    names.append((settings.get("train", {}).get("distillation") or {}).get("soft_targets"))
+    for file in (Path(str(name)) for name in names):
+        source, target = project.root / file, copy.root / file
+        if not file.is_absolute() and source.is_file() and not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             target.symlink_to(source.absolute())
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from facesent.section import Below1, Fraction, Section
+from facesent.section import Below1, Fraction, Section, Sha256
 
 Name = Literal[
     "reference_cnn", "vgg16", "resnet50", "efficientnet_v2_b0", "mobilenet", "mobilenet_v2", "mobilenet_v3",
@@ -29,7 +29,7 @@ class Trunk(Section):
     name: Name
     image_size: Annotated[int, Field(ge=16, le=1024)]
     weights: str = "none"
-    weights_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+    weights_sha256: Sha256 = ""
     scaling: Literal["auto", "tf", "torch", "caffe", "face_api"] = "auto"
     last_layer: str = ""
 

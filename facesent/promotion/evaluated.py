@@ -9,8 +9,7 @@ import pandas as pd
 
 from facesent.core.files import sha256
 from facesent.core.paths import Project
-from facesent.evaluation.predictions import PROBABILITY
-from facesent.images.rows import read_split
+from facesent.images.rows import PROBABILITY, read_split
 
 if TYPE_CHECKING:
     from facesent.model.inference import Probabilities

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesent.core.console import progress_of
+from facesent.images.augmentation.mixing import SoftTargets
 from facesent.images.batches import TrainingBatches
 from facesent.model.architectures.build import LOGITS
 from facesent.model.backend import keras
@@ -36,14 +37,12 @@ def solve_head(model: keras.Model, batches: TrainingBatches, shrinkage: float) -
     head.bias.assign(bias)
 
 
-def solved(
-    features: Numbers, targets: NDArray[np.int64], weights: Numbers, shrinkage: float
-) -> tuple[Numbers, Numbers]:
+def solved(features: Numbers, targets: SoftTargets, weights: Numbers, shrinkage: float) -> tuple[Numbers, Numbers]:
     """Kernel ``(features, classes)`` and bias ``(classes,)`` at the minimum.
 
     Args:
         features: ``(images, features)``, of any scale: weights are shrunk as if each had a deviation of 1.
-        targets: ``(images,)``, the number of each image's class.
+        targets: ``(images, classes)``, a distribution over the classes for each image; each class has a share in some.
         weights: ``(images,)``, of each image's loss.
         shrinkage: as ``Head`` says.
     """
@@ -52,18 +51,21 @@ def solved(
     from sklearn.preprocessing import StandardScaler
 
     scaler = StandardScaler().fit(features)
+    # It takes one class a row.
+    rows, classes = targets.nonzero()
     # scikit-learn minimises half the squared norm plus C times the sum of the losses; of two classes it takes one
     # column's, which is twice that of the two.
-    scale = 2 if len(np.unique(targets)) == 2 else 1
+    scale = 2 if targets.shape[1] == 2 else 1
     regression = LogisticRegression(C=scale / (shrinkage * weights.sum()), max_iter=_MOST_ITERATIONS)
-    regression.fit(scaler.transform(features), targets, sample_weight=weights)
+    counted = weights[rows] * targets[rows, classes]
+    regression.fit(scaler.transform(features)[rows], classes, sample_weight=counted)
     kernel, bias = _of_each_class(regression)
     kernel = kernel / scaler.scale_[:, None]
     return kernel, bias - scaler.mean_ @ kernel
 
 
-def _features(network: keras.Model, batches: TrainingBatches) -> tuple[Numbers, NDArray[np.int64], Numbers]:
-    """Of each image and its mirror image the features, the class and the weight."""
+def _features(network: keras.Model, batches: TrainingBatches) -> tuple[Numbers, SoftTargets, Numbers]:
+    """Of each image and its mirror image the features, the target and the weight."""
     forward = compile_forward(network)
     features, targets, weights = [], [], []
     seen, count = 0, len(batches.examples.targets)
@@ -71,7 +73,7 @@ def _features(network: keras.Model, batches: TrainingBatches) -> tuple[Numbers, 
         for images, shares, weight in batches.unchanged():
             for side in (images, np.ascontiguousarray(images[:, :, ::-1])):
                 features.append(forward(side))
-                targets.append(shares.argmax(axis=1))
+                targets.append(shares)
                 weights.append(weight)
             seen += len(images)
             bar(seen, count)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from facesent.core.errors import FacesentError
 from facesent.core.watching import NOBODY, Start, Watcher
+from facesent.images.augmentation.mixing import SoftTargets
 from facesent.images.batches import (
     Examples,
     RowsOfBatch,
@@ -36,6 +37,7 @@ from facesent.training.logistic_head import solve_head
 from facesent.training.memory import require_memory
 from facesent.training.progress import Epochs, best_epoch
 from facesent.training.settings import Train
+from facesent.training.soft_targets import mixed_targets
 from facesent.training.variables import Arrays, restore, size_of, variables_of
 
 
@@ -80,11 +82,13 @@ def fit(
         SpillError: the disk has no room for images that memory has no room for.
         DistributionError: what ``settings.distribute`` asks for cannot be had here.
         WeightsError: the weights to start from cannot be had.
+        SoftTargetsError: the soft targets are not those of these images.
         DivergedError, CheckpointError: as ``train`` says.
     """
     labels, size = labels_of(frames["train"]), model_settings.image_size
     examples = training_examples(data, frames["train"], labels, size, spill=spill)
     validation = read_examples(data, frames["val"], labels, size, "val", spill=spill)
+    soft = mixed_targets(settings.distillation, frames["train"], labels)
     precision, weights = resolve(settings.precision), weights_sha256(model_settings)
     seen = {name: frames[name] for name in ("train", "val")}
     known = fingerprint([model_settings, settings], seen, precision, weights or "")
@@ -93,8 +97,9 @@ def fit(
     )
     watch.started(Start(known, precision, weights, settings.epochs, tuple(folder.history(known)), seen))
     trained = train(
-        examples, validation, len(labels), model_settings, settings, checkpoint=folder, fingerprint=known, watch=watch
-    )
+        examples, validation, len(labels), model_settings, settings, checkpoint=folder, fingerprint=known, soft=soft,
+        watch=watch,
+    )  # fmt: skip
     for file in (*examples.files, *validation.files):
         file.require_unchanged()
     return trained
@@ -109,6 +114,7 @@ def train(
     *,
     checkpoint: CheckpointFolder,
     fingerprint: str,
+    soft: SoftTargets | None = None,
     watch: Watcher = NOBODY,
 ) -> Trained:
     """``fit`` with images at hand: train, or go on where ``checkpoint`` holds a training with this ``fingerprint``.
@@ -121,6 +127,7 @@ def train(
         settings: the optimisation.
         checkpoint: where the states of finished epochs go; it is closed in the end, come what may.
         fingerprint: equal for trainings that would give equal weights.
+        soft: ``(images, classes)``, what is learned of each image; by default its class.
         watch: hears of batches and epochs.
 
     Raises:
@@ -132,7 +139,7 @@ def train(
     strategy = distribution.strategy(settings.distribute)
     make_deterministic(settings.seed)
     state = checkpoint.load(fingerprint) or _fresh_state(checkpoint, fingerprint)
-    batches = _batches(examples, classes, settings, distribution.share_of_process(strategy))
+    batches = _batches(examples, classes, settings, distribution.share_of_process(strategy), soft)
     with closing(checkpoint), distribution.scope(strategy):
         distribution.agree_on_start(strategy, len(state.history))
         epochs = Epochs(state, settings, checkpoint, watch)
@@ -165,11 +172,15 @@ def _require_resources(model: keras.Model, checkpoint: CheckpointFolder, setting
 
 
 def _batches(
-    examples: TrainingExamples | Examples, classes: int, settings: Train, share: RowsOfBatch
+    examples: TrainingExamples | Examples,
+    classes: int,
+    settings: Train,
+    share: RowsOfBatch,
+    soft: SoftTargets | None,
 ) -> TrainingBatches:
     balanced = settings.loss.class_weights == "balanced"
     weights = class_weights(examples.targets, classes) if balanced else equal_weights(classes)
-    return TrainingBatches(examples, settings.batch_size, settings.augment, settings.seed, weights, share)
+    return TrainingBatches(examples, settings.batch_size, settings.augment, settings.seed, weights, share, soft)
 
 
 def _fit(phase: Phase, model: keras.Model, batches: TrainingBatches, validation: Examples, epochs: Epochs) -> None:

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from facesent.images.augmentation.settings import Augment
 from facesent.model.settings import Precision
-from facesent.section import Below1, Fraction, NotNegative, Positive, Section, Seed
+from facesent.section import Below1, Fraction, NotNegative, Positive, Section, Seed, Sha256
 
 Monitor = Literal["val_loss", "val_accuracy"]
 
@@ -25,6 +25,35 @@ class Loss(Section):
     focal_gamma: NotNegative = 2.0
     label_smoothing: Below1 = 0.0
     class_weights: Literal["balanced", "none"] = "balanced"
+
+
+class Distillation(Section):
+    """Learn what other networks answered, beside the labels (Hinton et al. 2015, arXiv:1503.02531).
+
+    Attributes:
+        soft_targets: ``none``, or a file of probabilities for each training image, which
+            ``python -m flows.distillation`` writes.
+        soft_targets_sha256: what the file's bytes must hash to; empty where there is none.
+        weight: share of the target that comes from them; the label has the rest.
+    """
+
+    soft_targets: str = "none"
+    soft_targets_sha256: Sha256 = ""
+    weight: Annotated[float, Field(gt=0, le=1)] = 0.5
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there are soft targets."""
+        return self.soft_targets != "none"
+
+    @model_validator(mode="after")
+    def _names_content(self) -> "Distillation":
+        if self.is_on and not self.soft_targets_sha256:
+            raise ValueError(
+                "the content of a file may change: expected soft_targets_sha256, as printed by "
+                f"`sha256sum {self.soft_targets}`. Received: none"
+            )
+        return self
 
 
 class Optimizer(Section):
@@ -133,6 +162,7 @@ class Train(Section):
     optimizer: Optimizer
     schedule: Schedule = Schedule()
     loss: Loss = Loss()
+    distillation: Distillation = Distillation()
     augment: Augment
     early_stopping: EarlyStopping
     plateau: Plateau

@@ -14,7 +14,7 @@ from facesent.core.paths import Project
 from facesent.core.ports import free_port
 from facesent.doctor import configured, installed, prefect_server, reachable
 from facesent.doctor.finding import Finding
-from facesent.presets import presets
+from facesent.presets import presets, rewritten
 from facesent.registry.client import address_troubles
 from tests.helpers.stubs import make_certificate, stub
 
@@ -68,6 +68,17 @@ def test_weights_files_that_are_not_there_are_a_problem(project: Path) -> None:
     settings = by_subject(configured.findings(Project(project)))["params.yaml"]
     assert settings.state == "problem"
     assert settings.advice == "facesent weights face_expression, then facesent weights fer2013_xception"
+
+
+def test_soft_targets_that_are_not_there_are_a_problem(project: Path) -> None:
+    named = rewritten(presets(REPOSITORY)["quick"], {
+        "train.distillation.soft_targets": "soft_targets.csv", "train.distillation.soft_targets_sha256": "0" * 64,
+    })  # fmt: skip
+    (project / "params.yaml").write_text(named)
+    settings = by_subject(configured.findings(Project(project)))["params.yaml"]
+    assert (settings.state, settings.advice) == ("problem", "python -m flows.distillation --apply")
+    (project / "soft_targets.csv").touch()
+    assert by_subject(configured.findings(Project(project)))["params.yaml"].state == "ok"
 
 
 @pytest.mark.slow

@@ -66,7 +66,7 @@ def test_folds_that_no_class_has_images_for_are_refused() -> None:
 
 def test_test_images_are_never_taken(tmp_path: Path) -> None:
     project = make_project(tmp_path)
-    taken = images_of(project)
+    taken = images_of(project, ("train", "val"))
     assert len(taken) == 48
     assert set(taken["group"]) == {f"person-{person}" for person in range(2, 10)}
     assert set(taken["label"]) == set(LABELS)
@@ -74,7 +74,7 @@ def test_test_images_are_never_taken(tmp_path: Path) -> None:
 
 def test_missing_splits_are_named(tmp_path: Path) -> None:
     with pytest.raises(CrossValidationError, match=r"no train\.csv\. Run: dvc repro split"):
-        images_of(Project(tmp_path))
+        images_of(Project(tmp_path), ("train", "val"))
 
 
 def test_folds_come_back_from_their_file(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 from prefect.logging import disable_run_logger
 
 from facesent.experiments.cross_validation import PlannedFolds
+from facesent.experiments.folds import Folder
 from facesent.registry import runs
 from flows import folds
 
@@ -32,12 +33,12 @@ def test_a_worker_keeps_its_own_address_of_the_flows_store_with_its_password(
     # In place of a training.
     monkeypatch.setattr(folds, "python", lambda *_: [sys.executable, "-c", NOTES_THE_STORE])
     with disable_run_logger():
-        folds.train_fold.fn(tmp_path, 1, "key", "parent", variables)
+        folds.train_fold.fn(tmp_path, Folder(tmp_path), 1, "key", "parent", variables)
     assert (tmp_path / "store").read_text() == seen
 
 
 def test_what_fails_after_the_folds_leaves_no_run_open(mlflow_store: Path) -> None:
-    planned = PlannedFolds((), runs.begin("cross-validation", {}))
+    planned = PlannedFolds(Folder(Path()), (), runs.begin("cross-validation", {}))
     with pytest.raises(OSError, match="full"), runs.recorded(planned.parent_id):
         raise OSError("the disk is full")
     assert mlflow.get_run(planned.parent_id).info.status == "FAILED"

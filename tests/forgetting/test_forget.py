@@ -92,6 +92,7 @@ def leave_copies_of(mine: str, other: str) -> None:
     Path("outputs/gate").mkdir()
     shutil.copy("outputs/evaluate/report.html", "outputs/gate/report.html")
     names = sorted(groups())
+    leave_soft_targets(names)
     issues = pd.DataFrame(
         {"file_name": names, "given": "Happy", "suggested": "Sad", "confidence": 0.9, "self_confidence": 0.1}
     )
@@ -105,6 +106,12 @@ def leave_copies_of(mine: str, other: str) -> None:
     leave_a_run_of_others(manifest[manifest["file_name"] == other])
     with cache.opened(Project().people_cache, "network") as embeddings:
         embeddings.add(list(manifest["sha256"].unique()), np.ones((manifest["sha256"].nunique(), 4), np.float16))
+
+
+def leave_soft_targets(names: list[str]) -> None:
+    """What networks answered to these images."""
+    rows = {"sha256": [sha256(Path("data", name)) for name in names], "probability_Happy": 0.5, "probability_Sad": 0.5}
+    pd.DataFrame(rows).to_csv(Project().soft_targets, index=False)
 
 
 def leave_a_run_of_others(image: pd.DataFrame) -> None:
@@ -189,6 +196,7 @@ def test_nothing_that_anybody_can_look_at_is_left_though_it_was_killed(place: Pa
         known = {content for content, _ in embeddings.known({sha256(Path("data", name)) for name in others} | gone)}
     assert known == {sha256(Path("data", name)) for name in others}
     assert artifacts_of("others") == {artifacts.SEEN, "evaluation/predictions.csv", "evaluation/report.html"}
+    assert not Project().soft_targets.exists()
     assert not journal.path_of(Path()).exists()
     [record] = pd.read_csv("forgotten.csv").to_dict("records")
     assert (record["images"], record["versions"]) == (len(set(photos)), 1)

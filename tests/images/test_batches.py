@@ -86,6 +86,20 @@ def test_epochs_differ_in_order_and_repeat_by_seed() -> None:
     assert not np.array_equal(first[0][1], second[0][1])
 
 
+def test_what_is_learned_of_an_image_goes_with_it_mixed_as_a_class_would_be() -> None:
+    some = examples(40)
+    soft = np.random.default_rng(1).dirichlet(np.ones(40), 40).astype(np.float32)
+    weights = np.linspace(1, 2, 40, dtype=np.float32)
+    for settings in (STILL, STILL.model_copy(update={"mixup": 0.4})):
+        of_classes, of_soft = (
+            epoch(TrainingBatches(some, 8, settings, 7, weights, soft=learned), 0) for learned in (None, soft)
+        )
+        for (images, classes, _), (same, targets, counted) in zip(of_classes, of_soft, strict=True):
+            assert np.array_equal(images, same)
+            assert targets == pytest.approx(classes @ soft, abs=1e-6)
+            assert counted == pytest.approx(targets @ weights)
+
+
 def test_without_the_other_augmentations_samples_are_warped_alone() -> None:
     """As seed, epoch and index decided before there were others: nobody's training changes."""
     some = ragged(20)

@@ -6,7 +6,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from facesent.images.augmentation.settings import Augment
-from facesent.images.batches import Examples, TrainingBatches, TrainingExamples, class_weights
+from facesent.images.batches import Examples, TrainingBatches, TrainingExamples, class_weights, equal_weights
 from facesent.images.keeping import decoded_files
 from facesent.images.reading import read_images
 from facesent.model.architectures.build import build
@@ -98,6 +98,21 @@ def test_photos_are_resized_as_those_are_that_are_scored(tmp_path: Path) -> None
     seen = TrainingExamples(decoded_files(files, 32), np.arange(20) % 3)
     given = np.concatenate([images for images, *_ in batches(seen).unchanged()])
     assert sorted(map(bytes, given)) == sorted(map(bytes, read_images(files, 32)))
+
+
+def test_a_head_learns_soft_targets_as_the_images_many_times_with_each_class_as_often() -> None:
+    seen = examples(60)
+    shares = np.array([[0.75, 0.25, 0.0], [0.0, 0.5, 0.5], [0.25, 0.25, 0.5]], np.float32)[seen.targets]
+    counts = (4 * shares).astype(int)
+    rows, classes = np.repeat(np.arange(60), 4), np.concatenate([np.repeat(np.arange(3), count) for count in counts])
+    answers = []
+    for some, soft in ((seen, shares), (Examples(seen.images[rows], classes), None)):
+        make_deterministic(7)
+        model = build(MODEL, 3)
+        solve_head(model, TrainingBatches(some, 16, STRONG_AUGMENTATION, 7, equal_weights(3), soft=soft), 0.5)
+        answers.append(np.asarray(model(seen.images)))
+    assert answers[0] == pytest.approx(answers[1], abs=1e-3)
+    assert np.abs(answers[0] - shares).mean() < 0.1
 
 
 def trained(folder: Path, settings: Train = SETTINGS) -> Trained:

@@ -1,0 +1,89 @@
+"""Soft targets: what other networks answered to the training images, as a part of what this one learns.
+
+Source: Hinton et al. 2015, Distilling the knowledge in a neural network (arXiv:1503.02531).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from facesent.core.errors import FacesentError
+from facesent.core.files import sha256
+from facesent.images.augmentation.mixing import SoftTargets
+from facesent.images.batches import one_hot, targets_of
+from facesent.images.rows import PROBABILITY
+from facesent.training.settings import Distillation
+
+IMAGE = "sha256"
+# What rounding in the file may add to a sum of probabilities, or take from it.
+_ROUNDING = 1e-3
+_AGAIN = "Run: python -m flows.distillation --apply"
+
+
+class SoftTargetsError(FacesentError):
+    """The soft targets are not there, or not those of these images and classes."""
+
+
+def mixed_targets(settings: Distillation, images: pd.DataFrame, labels: Sequence[str]) -> SoftTargets | None:
+    """What the network has to answer: labels and soft targets, in the shares that the settings say.
+
+    Args:
+        settings: which file, and its share.
+        images: those of ``train``, with ``label`` and ``sha256``.
+        labels: the classes.
+
+    Returns:
+        ``(images, classes)``, each row with the sum 1; None where there are labels alone.
+
+    Raises:
+        SoftTargetsError: the file is missing, or of other content, images or classes.
+    """
+    if not settings.is_on:
+        return None
+    table = _of_images(_read(settings), images, settings.soft_targets)
+    soft = _probabilities(table, labels, settings.soft_targets)
+    hard = one_hot(targets_of(list(images["label"]), labels), len(labels))
+    return ((1 - settings.weight) * hard + settings.weight * soft).astype(np.float32)
+
+
+def _read(settings: Distillation) -> pd.DataFrame:
+    path = Path(settings.soft_targets)
+    if not path.is_file():
+        raise SoftTargetsError(
+            f"Expected soft targets in {path} (train.distillation.soft_targets). Received: no such file. {_AGAIN}"
+        )
+    if (found := sha256(path)) != settings.soft_targets_sha256:
+        raise SoftTargetsError(
+            f"Expected {path} with the SHA-256 {settings.soft_targets_sha256} "
+            f"(train.distillation.soft_targets_sha256). Received: {found}. {_AGAIN}"
+        )
+    return pd.read_csv(path, dtype={IMAGE: str}, keep_default_na=False)
+
+
+def _of_images(table: pd.DataFrame, images: pd.DataFrame, path: str) -> pd.DataFrame:
+    """The rows in the order of the images.
+
+    Others than these would be images that val or test may hold today: the networks that answered learned from all of
+    their images.
+    """
+    known = table.drop_duplicates(IMAGE).set_index(IMAGE) if IMAGE in table else table.iloc[:0]
+    missing, others = ~images[IMAGE].isin(known.index), ~known.index.isin(images[IMAGE])
+    if missing.any() or others.any():
+        raise SoftTargetsError(
+            f"Expected soft targets of exactly the {len(images)} images of train in {path}. Received: none for "
+            f"{missing.sum()} of them, and {others.sum()} of other images, which may be in val or test now. {_AGAIN}"
+        )
+    return known.loc[images[IMAGE]]
+
+
+def _probabilities(table: pd.DataFrame, labels: Sequence[str], path: str) -> SoftTargets:
+    expected, received = [PROBABILITY + label for label in labels], list(table.columns)
+    if sorted(received) != sorted(expected):
+        raise SoftTargetsError(f"Expected the columns {IMAGE}, {', '.join(expected)} in {path}. Received: {received}")
+    values = table[expected].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+    sums = values.sum(axis=1)
+    if not ((values >= 0).all() and (np.abs(sums - 1) < _ROUNDING).all()):
+        raise SoftTargetsError(f"Expected probabilities with the sum 1 in each row of {path}. Received: other values.")
+    return np.asarray(values / sums[:, None], np.float32)

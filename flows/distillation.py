@@ -1,0 +1,134 @@
+"""The flow ``facesent-distillation``: networks that answer for each other's training images, each a task.
+
+``python -m flows.distillation`` runs it once; a further run goes on with the networks that are left.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Completed
+
+from facesent.core.paths import Project
+from facesent.registry.client import prepare
+from flows import artifacts
+from flows.clusters import task_runner
+from flows.command import Ready, run_flow
+from flows.cross_validation import add_options, show_folds, train_folds
+from flows.failures import failed
+from flows.killed import mark_crashed, tasks_without_process
+
+if TYPE_CHECKING:
+    from facesent.experiments.distillation import SoftTargets
+
+NAME = "facesent-distillation"
+
+_HELP = """\
+Train networks that teach the next one. Divides the images of train into folds, stratified by class, the images of one
+person together, and trains a network for each fold on the others. Each image then gets the probabilities of the network
+that has not seen it, in soft_targets.csv. Images of val and test stay untouched.
+
+With the settings that this prints, or writes with --apply, `dvc repro` trains a network of the usual size that learns
+from these probabilities and the labels. params.yaml says which networks teach; another preset may be taught.
+"""
+_EPILOG = """\
+Run it again after a kill or a failure, and it continues. Run it again as well after the training images changed: the
+training refuses soft targets of other images.
+
+examples:
+  python -m flows.distillation                        train the teachers, write soft_targets.csv
+  python -m flows.distillation --apply && dvc repro   and train a network with it
+"""
+
+
+@flow(name=NAME, task_runner=task_runner(None, jobs=1))
+def distillation(folds: int | None = None, apply: bool = False) -> "State[Any]":
+    """Train the networks that teach, and write what they answered to the images of train.
+
+    Runs in the project's root folder. It completes with what was written, or fails with what failed.
+
+    Args:
+        folds: how many; by default ``cross_validation.folds`` of ``params.yaml``.
+        apply: write the settings that learn from it into ``params.yaml``.
+    """
+    from facesent.experiments import distillation
+
+    prepare()
+    # It imports MLflow.
+    from facesent.registry import runs
+
+    mark_crashed()
+    project = Project(Path.cwd())
+    try:
+        planned = distillation.plan_teachers(project, folds, flow_run=str(flow_run.id))
+        with runs.recorded(planned.parent_id):
+            with tasks_without_process():
+                train_folds(project, planned)
+            found = distillation.conclude(project, planned)
+        if apply:
+            distillation.apply(project, found)
+    except Exception as error:
+        return failed(error)
+    artifacts.publish("distillation", artifacts.stage_report(project.distillation))
+    return Completed(message=_sentence(found), data=found)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the flow and say how it ended; the exit status."""
+    options = _parser().parse_args(arguments)
+
+    def run(ready: Ready) -> "State[Any]":
+        # While Prefect's temporary server starts.
+        for module in ("facesent.experiments.distillation", "facesent.registry.runs", "sklearn.model_selection"):
+            import_module(module)
+        ready()
+        chosen = distillation.with_options(task_runner=task_runner(options.dask, options.jobs))
+        return chosen(options.folds, options.apply, return_state=True)
+
+    status, found = run_flow(NAME, run, again="Run it again to go on: finished networks and epochs are kept.")
+    if found:
+        _print(found, applied=options.apply)
+    return status
+
+
+def _sentence(found: "SoftTargets") -> str:
+    return f"soft targets of {found.images} images. On images that they had not seen: {found.summary.sentence}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m flows.distillation",
+        description=_HELP,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_options(parser)
+    parser.add_argument("--apply", action="store_true", help="write the settings into params.yaml")
+    return parser
+
+
+def _print(found: "SoftTargets", *, applied: bool) -> None:
+    from rich.console import Console
+
+    console = Console()
+    show_folds(console, NAME, found.summary)
+    console.print(f"Wrote {Project().soft_targets}: {_sentence(found)}.", highlight=False, soft_wrap=True)
+    if applied:
+        console.print("params.yaml names it now. Next:")
+        for command in ("dvc repro", "git add soft_targets.csv params.yaml dvc.lock"):
+            console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
+        return
+    console.print("In params.yaml, under train.distillation:")
+    for key, value in found.values.items():
+        console.print(f"  {key.rpartition('.')[2]}: {value}", markup=False, highlight=False, soft_wrap=True)
+    console.print("Then: dvc repro", highlight=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
