@@ -26,7 +26,6 @@ from facesent.core import programs
 from facesent.core.files import sha256
 from facesent.core.markdown import table
 from facesent.core.paths import Project
-from facesent.dataset.similarity import groups_of
 from facesent.experiments.folds import Round, assign, images_of, round_of
 from facesent.images.batches import targets_of
 from facesent.images.rows import labels_of
@@ -135,7 +134,7 @@ def _teach(root: Path, recipe: str, teachers: int, seed: int) -> Changes:
 def _row(name: str, reached: Reached, plain: Reached) -> list[str]:
     images = pd.concat(reached.held_out)
     labels, gate = labels_of(images), load_preset(ROOT, "quick").gate
-    targets, groups = targets_of(list(images["label"]), labels), list(groups_of(images["group"]).astype(str))
+    targets, groups = targets_of(list(images["label"]), labels), list(images["group"])
     difference = compare(targets, reached.right, plain.right, groups, labels, gate).macro_recall
     recalls = [outcome.macro_recall for outcome in reached.outcomes]
     return [

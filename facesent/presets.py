@@ -84,6 +84,20 @@ def rewritten(text: str, values: Mapping[str, Any]) -> str:
     return _dumped(writer, with_values(writer.load(text), values))
 
 
+def write_values(params: Path, values: Mapping[str, Any], path: Path) -> None:
+    """Write settings with other values of some dotted keys, comments kept.
+
+    Args:
+        params: the settings as they are.
+        values: key to value.
+        path: of the new file, which may be ``params`` itself.
+
+    Raises:
+        ParamsError: the settings are not valid with these values.
+    """
+    save(rewritten(params.read_text(encoding="utf-8"), values), path)
+
+
 def save(text: str, path: Path) -> None:
     """Write settings, if they are valid; ``path`` never holds others, nor half of them.
 

@@ -34,16 +34,20 @@ Train networks that teach the next one. Divides the images of train into folds, 
 person together, and trains a network for each fold on the others. Each image then gets the probabilities of the network
 that has not seen it, in soft_targets.csv. Images of val and test stay untouched.
 
-With the settings that this prints, or writes with --apply, `dvc repro` trains a network of the usual size that learns
-from these probabilities and the labels. params.yaml says which networks teach; another preset may be taught.
+With the settings that this prints, or writes with --apply, `dvc repro` trains one network that learns from these
+probabilities and the labels. The teachers have the settings of params.yaml; another preset may be taught.
+
+Writes outputs/distillation/ and MLflow runs, one a teacher, under a run with mean and deviation. It takes the time and
+memory of `dvc repro train` for each teacher. On a cluster, all machines must see this folder under the same name and
+reach the servers that PREFECT_API_URL and MLFLOW_TRACKING_URI name.
 """
 _EPILOG = """\
-Run it again after a kill or a failure, and it continues. Run it again as well after the training images changed: the
-training refuses soft targets of other images.
+Run it again after a kill or a failure, and it continues. After the training images changed, run `dvc repro split` and
+then this: the training refuses soft targets of other images.
 
 examples:
   python -m flows.distillation                        train the teachers, write soft_targets.csv
-  python -m flows.distillation --apply && dvc repro   and train a network with it
+  python -m flows.distillation --apply && dvc repro   and train a network that learns from them
 """
 
 
@@ -58,6 +62,7 @@ def distillation(folds: int | None = None, apply: bool = False) -> "State[Any]":
         apply: write the settings that learn from it into ``params.yaml``.
     """
     from facesent.experiments import distillation
+    from facesent.presets import write_values
 
     prepare()
     # It imports MLflow.
@@ -72,7 +77,7 @@ def distillation(folds: int | None = None, apply: bool = False) -> "State[Any]":
                 train_folds(project, planned)
             found = distillation.conclude(project, planned)
         if apply:
-            distillation.apply(project, found)
+            write_values(project.params, found.values, project.params)
     except Exception as error:
         return failed(error)
     artifacts.publish("distillation", artifacts.stage_report(project.distillation))
@@ -120,14 +125,15 @@ def _print(found: "SoftTargets", *, applied: bool) -> None:
     show_folds(console, NAME, found.summary)
     console.print(f"Wrote {Project().soft_targets}: {_sentence(found)}.", highlight=False, soft_wrap=True)
     if applied:
-        console.print("params.yaml names it now. Next:")
-        for command in ("dvc repro", "git add soft_targets.csv params.yaml dvc.lock"):
-            console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
-        return
-    console.print("In params.yaml, under train.distillation:")
-    for key, value in found.values.items():
-        console.print(f"  {key.rpartition('.')[2]}: {value}", markup=False, highlight=False, soft_wrap=True)
-    console.print("Then: dvc repro", highlight=False)
+        console.print("params.yaml names it now.")
+    else:
+        console.print("In params.yaml, under train.distillation:")
+        for key, value in found.values.items():
+            console.print(f"  {key.rpartition('.')[2]}: {value}", markup=False, highlight=False, soft_wrap=True)
+    console.print("Next:")
+    # Committed before the training: its run names the commit, which has what it learns from.
+    for command in ("git add soft_targets.csv params.yaml && git commit -m 'Soft targets'", "dvc repro"):
+        console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

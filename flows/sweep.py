@@ -150,9 +150,9 @@ def _run_missing(opened: "OpenSweep") -> None:
 
 
 def _apply(project: Project, results: "SweepResults") -> None:
-    from facesent.experiments.sweep_results import write_best
+    from facesent.presets import write_values
 
-    write_best(project.params, results.best, project.params)
+    write_values(project.params, results.best, project.params)
 
 
 def _same_search(options: argparse.Namespace) -> str:

@@ -133,6 +133,8 @@ def _found(project: "Project", request: "Request") -> "Found":
 
 
 def _show(project: "Project", found: "Found") -> None:
+    from facesent.forgetting.steps import soft_targets_of
+
     for title, names in (
         ("Images in data/", found.files), ("Images of earlier commits", found.earlier),
         ("Look alike, and filed elsewhere", found.alike),
@@ -147,6 +149,8 @@ def _show(project: "Project", found: "Found") -> None:
         click.echo(f"Answers in the log: {found.answers}")
     for what, known in (("Runs", [run[:_DIGITS] for run in found.trained.runs]), ("Versions", found.trained.versions)):
         click.echo(f"{what} that were trained on them, or do not say on what: {', '.join(map(str, known)) or 'none'}")
+    if learned := soft_targets_of(project, found.person.has):
+        click.echo(f"Soft targets of networks that learned from them: {', '.join(path.name for path in learned)}")
     if found.commits:
         named = found.commits if found.person.purge_history else found.commits[:_SHOWN]
         more = f" and {len(found.commits) - len(named)} earlier ones" if len(named) < len(found.commits) else ""
@@ -155,8 +159,12 @@ def _show(project: "Project", found: "Found") -> None:
 
 def _carry_out(project: "Project", person: "Person") -> None:
     from facesent.forgetting.steps import forget as do_all
+    from facesent.forgetting.steps import soft_targets_named
 
     finished = do_all(project, person, click.echo)
-    click.echo("Next: git add forgotten.csv && git commit -a, then dvc repro && facesent promote, and dvc push.")
+    named = soft_targets_named(project)
+    teach = "dvc repro split && python -m flows.distillation --apply && " if named and not named.is_file() else ""
+    train = f"{teach}dvc repro && facesent promote"
+    click.echo(f"Next: git add forgotten.csv && git commit -a, then {train}, and dvc push.")
     if finished.versions:
         click.echo("A champion that is retrain-required serves until another version is promoted.")

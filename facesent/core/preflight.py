@@ -18,7 +18,7 @@ from facesent.core.paths import Project
 from facesent.core.project import require_project
 from facesent.core.trouble import Trouble, refuse
 
-_WRITTEN = ("dvc.yaml", "dvc.lock", "data.dvc", "params.yaml", "assignment.csv")
+_WRITTEN = ("dvc.yaml", "dvc.lock", "data.dvc", "params.yaml", "assignment.csv", "soft_targets.csv")
 # Of DVC; the second one is this machine's own.
 _SETTINGS = (".dvc/config", ".dvc/config.local")
 _MARKS = ("<<<<<<< ", ">>>>>>> ")

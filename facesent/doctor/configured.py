@@ -82,9 +82,9 @@ def _settings(project: Project) -> Finding:
         return Finding("params.yaml", "problem", "names weights files that are not there", ", then ".join(lacking))
     learned = params.train.distillation
     if learned.is_on and not (project.root / learned.soft_targets).is_file():
-        advice = "python -m flows.distillation --apply"
+        advice = f"git checkout {learned.soft_targets}, or python -m flows.distillation --apply"
         return Finding("params.yaml", "problem", "names soft targets that are not there", advice)
-    return Finding("params.yaml", "ok", f"preset {preset_of(project)}")
+    return Finding("params.yaml", "ok", f"preset {preset_of(project, params)}")
 
 
 def _images(project: Project) -> Finding:

@@ -1,1 +1,1 @@
-"""More than one training: cross-validation and sweeps."""
+"""More than one training: cross-validation, teachers for a distillation, and sweeps."""

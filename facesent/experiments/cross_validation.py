@@ -83,7 +83,7 @@ def plan(
     fingerprints = tuple(fold_result.fingerprint_of(params, round_of(assigned, fold)) for fold in range(1, count + 1))
     settings = {**params.flat(), "cross_validation.folds": count}
     whole = hashlib.sha256("\0".join(fingerprints).encode()).hexdigest()
-    tags = {**lineage_tags(project), FLOW_RUN_TAG: flow_run}
+    tags = {**lineage_tags(project, params), FLOW_RUN_TAG: flow_run}
     parent_id = runs.begin(f"{count} {name} {run_name(project, params)}", settings, fingerprint=whole, tags=tags)
     write_folds(assigned, folder.folds)
     return PlannedFolds(folder, fingerprints, parent_id)

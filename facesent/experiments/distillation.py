@@ -12,8 +12,7 @@ from facesent.experiments.cross_validation import PlannedFolds
 from facesent.experiments.folds import Folder, read_folds
 from facesent.experiments.summary import FoldsSummary
 from facesent.images.rows import PROBABILITY
-from facesent.presets import rewritten, save
-from facesent.training.soft_targets import IMAGE
+from facesent.training.soft_targets import IMAGE, LABEL
 
 _SETTINGS = "train.distillation"
 
@@ -50,17 +49,13 @@ def conclude(project: Project, planned: PlannedFolds) -> SoftTargets:
         TrackingError: if MLflow cannot be reached.
     """
     summary = cross_validation.conclude(project, planned)
-    answers = pd.read_csv(planned.folder.predictions, keep_default_na=False, lineterminator="\n")
+    text = {"file_name": str, LABEL: str}
+    answers = pd.read_csv(planned.folder.predictions, dtype=text, keep_default_na=False, lineterminator="\n")
     shown = answers.merge(read_folds(planned.folder.folds)[["file_name", IMAGE]], on="file_name")
-    table = shown[[IMAGE, *(PROBABILITY + label for label in classes_of(answers))]]
+    table = shown[[IMAGE, LABEL, *(PROBABILITY + label for label in classes_of(answers))]]
     # No file names: it is kept in git.
     table = table.drop_duplicates(IMAGE).sort_values(IMAGE)
     with replaced(project.soft_targets) as draft:
         table.to_csv(draft, index=False, float_format="%.6g", lineterminator="\n")
     file = {"soft_targets": project.soft_targets.name, "soft_targets_sha256": sha256(project.soft_targets)}
     return SoftTargets(summary, len(table), {f"{_SETTINGS}.{key}": value for key, value in file.items()})
-
-
-def apply(project: Project, found: SoftTargets) -> None:
-    """Write the settings that learn from them into ``params.yaml``, comments kept."""
-    save(rewritten(project.params.read_text(encoding="utf-8"), found.values), project.params)

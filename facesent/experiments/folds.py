@@ -153,9 +153,7 @@ class Folder:
 
 
 def images_of(project: Project, splits: Sequence[str]) -> pd.DataFrame:
-    """The images of these splits: ``file_name, label, group, sha256``.
-
-    Those of test stay out of it: they are for ``evaluate`` alone.
+    """The images of these splits, which are never test, for ``evaluate`` alone: ``file_name, label, group, sha256``.
 
     Raises:
         CrossValidationError: there are no splits.

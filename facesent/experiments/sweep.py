@@ -186,7 +186,7 @@ def sweeping(project: Project, params: Params, metric: Metric, tags: dict[str, s
     with _alone(project.sweep), kept_in(database):
         study = open_study(database, name, params, metric)
         title = f"sweep {run_name(project, params)}"
-        run_id = runs.begin(title, params.flat(), fingerprint=name, tags={**lineage_tags(project), **tags})
+        run_id = runs.begin(title, params.flat(), fingerprint=name, tags={**lineage_tags(project, params), **tags})
         try:
             yield OpenSweep(project, params, metric, study, run_id)
         except BaseException:

@@ -18,7 +18,7 @@ from facesent.experiments.plots import save_history, save_importances
 from facesent.experiments.space import Values, rounded
 from facesent.experiments.study import best_value
 from facesent.experiments.sweep import OpenSweep
-from facesent.presets import rewritten, save
+from facesent.presets import rewritten, write_values
 from facesent.registry import runs
 
 _SHOWN_TRIALS = 10
@@ -77,7 +77,7 @@ def finish(sweep: OpenSweep) -> SweepResults:
         raise FacesentError("Expected at least one complete trial. Received: none.")
     best = rounded(sweep.params, sweep.study.best_trial.params)
     folder = sweep.project.sweep
-    write_best(sweep.project.params, best, folder / "best.yaml")
+    write_values(sweep.project.params, best, folder / "best.yaml")
     trials.to_csv(folder / "trials.csv", index=False)
     files = (folder / "best.yaml", folder / "trials.csv", *_pictures(sweep, trials, folder))
     for file in files:
@@ -89,20 +89,6 @@ def finish(sweep: OpenSweep) -> SweepResults:
     metrics = {f"best_{sweep.metric}": float(trials.iloc[0]["value"])}
     runs.finish(sweep.run_id, metrics | {f"trials_{state}": float(count) for state, count in states.items()})
     return SweepResults(sweep.metric, trials, best, dvc_command(best), files)
-
-
-def write_best(params: Path, values: Values, path: Path) -> None:
-    """Write the settings with the best values, comments kept.
-
-    Args:
-        params: the settings as they are.
-        values: key to value.
-        path: of the new file, which may be ``params`` itself.
-
-    Raises:
-        ParamsError: the settings are not valid with these values.
-    """
-    save(rewritten(params.read_text(encoding="utf-8"), values), path)
 
 
 def dvc_command(values: Values) -> str:

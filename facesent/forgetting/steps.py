@@ -18,7 +18,9 @@ from facesent.forgetting.answers import forget_answers
 from facesent.forgetting.person import NOTHING, Person, done, with_versions
 from facesent.people import cache
 from facesent.registry import forgetting
+from facesent.section import section
 from facesent.sources import dvc
+from facesent.training.settings import Train
 
 _RECORD = ("id", "when", "images", "versions")
 _REPORT, _PREDICTIONS = "report.html", "predictions.csv"
@@ -64,10 +66,23 @@ def forget_splits(project: Project, person: Person, log: Log) -> None:
 
 def forget_soft_targets(project: Project, person: Person, log: Log) -> None:
     """The networks that gave them have learned from the images, whomever the other rows are of: all go."""
-    path = project.soft_targets
-    if path.is_file() and files.lists(path.read_bytes(), path.name, person.has):
+    for path in soft_targets_of(project, person.has):
         path.unlink()
-        log(f"{path.name}: removed. To make it anew: python -m flows.distillation --apply")
+        log(f"{path.name}: removed.")
+
+
+def soft_targets_of(project: Project, chooser: files.Chooser) -> list[Path]:
+    """Those with a row that is chosen: where the flow writes them, also in copies that were left, and where named."""
+    places = [place.parent / project.soft_targets.name for place in files.output_folders(project.outputs)]
+    named = soft_targets_named(project)
+    found = [path for path in {*places, project.soft_targets, named} if path and path.is_file()]
+    return sorted(path for path in found if files.lists(path.read_bytes(), path.name, chooser))
+
+
+def soft_targets_named(project: Project) -> Path | None:
+    """The file that the settings name."""
+    learned = section(project.params, "train", Train).distillation
+    return project.root / learned.soft_targets if learned.is_on else None
 
 
 def clear_outputs(project: Project, person: Person, log: Log) -> None:

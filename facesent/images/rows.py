@@ -1,15 +1,13 @@
-"""A split's table: who reads it, its classes, and the label that no class may have."""
+"""Tables with a row an image: how a split's is read, its classes, and names that all of them share."""
 
 from pathlib import Path
 
 import pandas as pd
 
 UNCERTAIN = "uncertain"
-"""The answer of a model that is less sure than it was asked to be."""
-
-
-# Before a class's name, the name of the column that has its probability, in each table that has them.
+"""The answer of a model that is less sure than it was asked to be; no class may be called so."""
 PROBABILITY = "probability_"
+"""With a class's name after it, the name of the column that has the probabilities of that class."""
 
 
 def read_split(path: Path) -> pd.DataFrame:

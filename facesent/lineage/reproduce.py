@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from facesent.core.files import sha256
 from facesent.core.nested import flatten, with_values
 from facesent.core.paths import Project
 from facesent.core.programs import Log, child_environment, dvc, run
@@ -165,16 +166,22 @@ def restored(committed: str, params: Mapping[str, str]) -> str:
 
 
 def _link_named_files(project: Project, copy: Project) -> None:
-    """Weights, which git ignores, and soft targets; the stage compares their hashes with the settings'."""
-    settings = yaml.safe_load(copy.params.read_text(encoding="utf-8"))
-    model = settings.get("model", {})
-    names = [backbone.get("weights") for backbone in (model, *(model.get("others") or ()))]
-    names.append((settings.get("train", {}).get("distillation") or {}).get("soft_targets"))
-    for file in (Path(str(name)) for name in names):
+    """Weights, which git ignores, and soft targets, which may have been committed after the training."""
+    for file, digest in _named_files(yaml.safe_load(copy.params.read_text(encoding="utf-8"))):
         source, target = project.root / file, copy.root / file
-        if not file.is_absolute() and source.is_file() and not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.symlink_to(source.absolute())
+        if file.is_absolute() or not source.is_file() or (target.is_file() and sha256(target) == digest):
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        target.symlink_to(source.absolute())
+
+
+def _named_files(settings: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+    """The files that the settings of a training name, and their hashes, with which the stage compares them."""
+    model, learned = settings.get("model", {}), settings.get("train", {}).get("distillation") or {}
+    named = [(section, "weights") for section in (model, *(model.get("others") or ()))] + [(learned, "soft_targets")]
+    for section, key in named:
+        yield Path(str(section.get(key, "none"))), str(section.get(f"{key}_sha256", ""))
 
 
 def _environment(project: Path, store: str) -> dict[str, str]:

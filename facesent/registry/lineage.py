@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from facesent.core.dvc_files import md5_of
 from facesent.core.paths import Project
 from facesent.model.processor import describe_cpu
-from facesent.params import Params, load_params
+from facesent.params import Params
 from facesent.presets import nearest_preset, presets
 from facesent.training.fingerprint import LIBRARIES
 
@@ -35,10 +35,10 @@ _MOST_NAMES = 4000  # characters; MLflow takes 8000 in a tag
 _MOST_PATCH = 1_000_000  # bytes
 
 
-def lineage_tags(project: Project) -> dict[str, str]:
-    """Tags of a training's run; what is not known is left out."""
+def lineage_tags(project: Project, params: Params) -> dict[str, str]:
+    """Tags of a run that trains with these settings; what is not known is left out."""
     known = {
-        PRESET_TAG: preset_of(project),
+        PRESET_TAG: preset_of(project, params),
         DATA_TAG: data_md5(project),
         FLOW_RUN_TAG: os.environ.get(FLOW_RUN_VARIABLE),
         **_git_state(project.root),
@@ -66,15 +66,17 @@ def changes(project: Project) -> bytes:
 
 def run_name(project: Project, params: Params) -> str:
     """Name of a run that tells it from others in a list: preset or what differs from it, network, image size."""
-    return f"{preset_of(project)} {params.model.architecture} {params.model.image_size}px"
+    return f"{preset_of(project, params)} {params.model.architecture} {params.model.image_size}px"
 
 
-def preset_of(project: Project) -> str:
+def preset_of(project: Project, params: Params) -> str:
     """The preset whose settings these are, or the nearest one and what differs: ``quick train.epochs=30``."""
-    nearest = nearest_preset(load_params(project.params).flat(), presets(project.root))
-    if nearest is None or len(nearest.changes) > _NAMED_DIFFERENCES:
+    nearest = nearest_preset(params.flat(), presets(project.root))
+    # A file is named by its name.
+    changes = [change for change in nearest.changes if not change.key.endswith("_sha256")] if nearest else []
+    if nearest is None or len(changes) > _NAMED_DIFFERENCES:
         return "custom"
-    return " ".join([nearest.preset, *(f"{change.key}={change.run}" for change in nearest.changes)])
+    return " ".join([nearest.preset, *(f"{change.key}={change.run}" for change in changes)])
 
 
 def data_md5(project: Project) -> str | None:

@@ -150,7 +150,7 @@ def begin_training(
         fingerprint: of the training; None for one that nobody goes on with.
         resume: whether an interrupted training goes on.
     """
-    tags = {**lineage_tags(project), **{name: value for name, value in known.items() if value}}
+    tags = {**lineage_tags(project, params), **{name: value for name, value in known.items() if value}}
     name = run_name(project, params)
     run_id = runs.begin(name, params.flat(), fingerprint=fingerprint, tags=tags, resume=resume)
     # Last its images: a run that has them was begun whole, before a kill or on another machine.

@@ -86,9 +86,9 @@ def fit(
         DivergedError, CheckpointError: as ``train`` says.
     """
     labels, size = labels_of(frames["train"]), model_settings.image_size
+    soft = mixed_targets(settings.distillation, frames["train"], labels)
     examples = training_examples(data, frames["train"], labels, size, spill=spill)
     validation = read_examples(data, frames["val"], labels, size, "val", spill=spill)
-    soft = mixed_targets(settings.distillation, frames["train"], labels)
     precision, weights = resolve(settings.precision), weights_sha256(model_settings)
     seen = {name: frames[name] for name in ("train", "val")}
     known = fingerprint([model_settings, settings], seen, precision, weights or "")

@@ -16,10 +16,11 @@ from facesent.images.batches import one_hot, targets_of
 from facesent.images.rows import PROBABILITY
 from facesent.training.settings import Distillation
 
-IMAGE = "sha256"
+IMAGE, LABEL = "sha256", "label"
 # What rounding in the file may add to a sum of probabilities, or take from it.
 _ROUNDING = 1e-3
-_AGAIN = "Run: python -m flows.distillation --apply"
+_MAKE = "with the teachers' settings in params.yaml: python -m flows.distillation --apply"
+_AGAIN, _OR_AGAIN = f"Run, {_MAKE}", f"Or run, {_MAKE}"
 
 
 class SoftTargetsError(FacesentError):
@@ -52,38 +53,52 @@ def _read(settings: Distillation) -> pd.DataFrame:
     path = Path(settings.soft_targets)
     if not path.is_file():
         raise SoftTargetsError(
-            f"Expected soft targets in {path} (train.distillation.soft_targets). Received: no such file. {_AGAIN}"
+            f"Expected soft targets in {path} (train.distillation.soft_targets). Received: no such file. "
+            f"{_restore(path)}"
         )
     if (found := sha256(path)) != settings.soft_targets_sha256:
         raise SoftTargetsError(
             f"Expected {path} with the SHA-256 {settings.soft_targets_sha256} "
-            f"(train.distillation.soft_targets_sha256). Received: {found}. {_AGAIN}"
+            f"(train.distillation.soft_targets_sha256). Received: {found}. {_restore(path)}"
         )
-    return pd.read_csv(path, dtype={IMAGE: str}, keep_default_na=False)
+    # Not at a carriage return, which a class's name may hold.
+    table = pd.read_csv(path, dtype={IMAGE: str, LABEL: str}, keep_default_na=False, lineterminator="\n")
+    if missing := [name for name in (IMAGE, LABEL) if name not in table]:
+        raise SoftTargetsError(f"Expected a column {missing[0]} in {path}. Received: {list(table.columns)}. {_AGAIN}")
+    return table
+
+
+def _restore(path: Path) -> str:
+    """The file and the settings that name it belong to one commit."""
+    return f"Take it from git, with the params.yaml of the same commit: git checkout COMMIT -- {path}. {_OR_AGAIN}"
 
 
 def _of_images(table: pd.DataFrame, images: pd.DataFrame, path: str) -> pd.DataFrame:
-    """The rows in the order of the images.
+    """The probabilities in the order of the images.
 
     Others than these would be images that val or test may hold today: the networks that answered learned from all of
     their images.
     """
-    known = table.drop_duplicates(IMAGE).set_index(IMAGE) if IMAGE in table else table.iloc[:0]
+    known = table.drop_duplicates(IMAGE).set_index(IMAGE)
     missing, others = ~images[IMAGE].isin(known.index), ~known.index.isin(images[IMAGE])
-    if missing.any() or others.any():
+    relabelled = known[LABEL].reindex(images[IMAGE]).to_numpy() != images[LABEL].to_numpy()
+    if missing.any() or others.any() or relabelled.any():
         raise SoftTargetsError(
-            f"Expected soft targets of exactly the {len(images)} images of train in {path}. Received: none for "
-            f"{missing.sum()} of them, and {others.sum()} of other images, which may be in val or test now. {_AGAIN}"
+            f"Expected soft targets of exactly the {len(images)} images of train, with their labels, in {path}. "
+            f"Received: none for {missing.sum()} of them, other labels for {(relabelled & ~missing).sum()}, and "
+            f"{others.sum()} of other images, which may be in val or test now. {_AGAIN}"
         )
-    return known.loc[images[IMAGE]]
+    return known.loc[images[IMAGE]].drop(columns=LABEL)
 
 
 def _probabilities(table: pd.DataFrame, labels: Sequence[str], path: str) -> SoftTargets:
     expected, received = [PROBABILITY + label for label in labels], list(table.columns)
     if sorted(received) != sorted(expected):
-        raise SoftTargetsError(f"Expected the columns {IMAGE}, {', '.join(expected)} in {path}. Received: {received}")
+        raise SoftTargetsError(f"Expected the columns {', '.join(expected)} in {path}. Received: {received}. {_AGAIN}")
     values = table[expected].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
     sums = values.sum(axis=1)
     if not ((values >= 0).all() and (np.abs(sums - 1) < _ROUNDING).all()):
-        raise SoftTargetsError(f"Expected probabilities with the sum 1 in each row of {path}. Received: other values.")
+        raise SoftTargetsError(
+            f"Expected probabilities with the sum 1 in each row of {path}. Received: other values. {_AGAIN}"
+        )
     return np.asarray(values / sums[:, None], np.float32)

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from facesent.cli import main
 from facesent.core.paths import Project
+from facesent.params import load_params
 from facesent.registry.lineage import lineage_tags
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +35,6 @@ def run_id(project: Path, mlflow_store: Path) -> str:
     import pandas as pd
     from mlflow.tracking import MlflowClient
 
-    from facesent.params import load_params
     from facesent.registry import runs, versions
     from facesent.registry.recorder import begin_training
 
@@ -55,7 +55,9 @@ def run_id(project: Path, mlflow_store: Path) -> str:
     runs.finish(failed, status="FAILED")
     client = MlflowClient()
     client.create_registered_model(versions.NAME)
-    client.create_model_version(versions.NAME, str(project), made, tags=lineage_tags(Project(project)))
+    client.create_model_version(
+        versions.NAME, str(project), made, tags=lineage_tags(Project(project), load_params(Project(project).params))
+    )
     versions.set_alias("champion", 1)
     return made
 

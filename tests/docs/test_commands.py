@@ -15,8 +15,8 @@ from tests.helpers.documents import PAGES, ROOT, Block, Scratch, blocks
 
 # The shell's own, and programs that others make.
 _GIVEN = {
-    "awk", "cat", "cd", "chmod", "createdb", "curl", "docker", "echo", "eval", "export", "head", "mlflow", "prefect",
-    "prometheus", "promtool", "source", "ulimit", "xdg-open",
+    "awk", "cat", "cd", "chmod", "createdb", "curl", "docker", "echo", "eval", "export", "git", "head", "mlflow",
+    "prefect", "prometheus", "promtool", "source", "ulimit", "xdg-open",
 }  # fmt: skip
 _COMMANDS = [block for page in PAGES for block in blocks(page) if block.language != "text"]
 

@@ -76,7 +76,10 @@ def test_soft_targets_that_are_not_there_are_a_problem(project: Path) -> None:
     })  # fmt: skip
     (project / "params.yaml").write_text(named)
     settings = by_subject(configured.findings(Project(project)))["params.yaml"]
-    assert (settings.state, settings.advice) == ("problem", "python -m flows.distillation --apply")
+    assert (settings.state, settings.advice) == (
+        "problem",
+        "git checkout soft_targets.csv, or python -m flows.distillation --apply",
+    )
     (project / "soft_targets.csv").touch()
     assert by_subject(configured.findings(Project(project)))["params.yaml"].state == "ok"
 

@@ -45,8 +45,9 @@ def taught(project: Project, from_labels: pd.DataFrame) -> Project:
 
 def test_each_image_of_train_is_answered_for_and_no_other(taught: Project) -> None:
     table = pd.read_csv(taught.soft_targets)
-    assert list(table.columns) == ["sha256", *(f"probability_{label}" for label in LABELS)]
-    assert sorted(table["sha256"]) == sorted(read_split(taught.split("train"))["sha256"])
+    assert list(table.columns) == ["sha256", "label", *(f"probability_{label}" for label in LABELS)]
+    known = read_split(taught.split("train")).set_index("sha256")["label"]
+    assert table.set_index("sha256")["label"].to_dict() == known.to_dict()
     assert table.filter(like="probability_").sum(axis=1).between(0.999, 1.001).all()
 
 
@@ -67,6 +68,7 @@ def test_mlflow_has_the_teachers_under_one_run(taught: Project) -> None:
     [parent] = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     assert parent.info.run_name is not None
     assert parent.info.run_name.startswith("3 teachers ")
+    assert "soft_targets" not in parent.info.run_name
     assert parent.data.params["train.distillation.soft_targets"] == "none"
     assert {run.info.status for run in runs} == {"FINISHED"}
     assert len(runs) == 4
@@ -98,7 +100,7 @@ def test_other_training_images_ask_for_other_soft_targets(taught: Project) -> No
     whole = path.read_bytes()
     read_split(path).iloc[1:].to_csv(path, index=False)
     try:
-        with pytest.raises(SoftTargetsError, match=r"1 of other images.*Run: python -m flows\.distillation --apply"):
+        with pytest.raises(SoftTargetsError, match=r"1 of other images.*params\.yaml: python -m flows\.distillation"):
             train(taught)
     finally:
         path.write_bytes(whole)

@@ -27,6 +27,7 @@ from facesent.forgetting.files import lists
 from facesent.forgetting.person import Content
 from facesent.labels.queue import write_queue
 from facesent.people import cache
+from facesent.presets import write_values
 from facesent.promotion import aliases, judge
 from facesent.promotion.register import Candidate, register
 from facesent.registry import artifacts, versions
@@ -109,9 +110,12 @@ def leave_copies_of(mine: str, other: str) -> None:
 
 
 def leave_soft_targets(names: list[str]) -> None:
-    """What networks answered to these images."""
+    """What networks answered to these images, under the name that the flow gives it and under one of somebody's own."""
     rows = {"sha256": [sha256(Path("data", name)) for name in names], "probability_Happy": 0.5, "probability_Sad": 0.5}
-    pd.DataFrame(rows).to_csv(Project().soft_targets, index=False)
+    for path in (Project().soft_targets, Path("taught.csv")):
+        pd.DataFrame(rows).to_csv(path, index=False)
+    named = {"train.distillation.soft_targets": "taught.csv", "train.distillation.soft_targets_sha256": "0" * 64}
+    write_values(Project().params, named, Project().params)
 
 
 def leave_a_run_of_others(image: pd.DataFrame) -> None:
@@ -197,6 +201,8 @@ def test_nothing_that_anybody_can_look_at_is_left_though_it_was_killed(place: Pa
     assert known == {sha256(Path("data", name)) for name in others}
     assert artifacts_of("others") == {artifacts.SEEN, "evaluation/predictions.csv", "evaluation/report.html"}
     assert not Project().soft_targets.exists()
+    assert not Path("taught.csv").exists()
+    assert "dvc repro split && python -m flows.distillation --apply && dvc repro && facesent promote" in output
     assert not journal.path_of(Path()).exists()
     [record] = pd.read_csv("forgotten.csv").to_dict("records")
     assert (record["images"], record["versions"]) == (len(set(photos)), 1)

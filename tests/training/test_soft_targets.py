@@ -14,6 +14,7 @@ IMAGES = pd.DataFrame({"sha256": ["c", "a", "b"], "label": ["Sad", "Happy", "NA"
 TABLE = pd.DataFrame(
     {
         "sha256": ["a", "b", "c"],
+        "label": ["Happy", "NA", "Sad"],
         "probability_Happy": [0.8, 0.1, 0.0],
         "probability_NA": [0.2, 0.6, 0.0],
         "probability_Sad": [0.0, 0.3, 1.0],
@@ -46,7 +47,15 @@ def test_each_image_has_its_own_and_the_label_has_the_rest(file: Path) -> None:
     assert mixed is not None
     assert mixed.dtype == np.float32
     alone = mixed_targets(settings(file, 1), IMAGES, LABELS)
-    assert alone == pytest.approx(TABLE.iloc[[2, 0, 1], 1:].to_numpy())
+    assert alone == pytest.approx(TABLE.iloc[[2, 0, 1], 2:].to_numpy())
+
+
+def test_a_class_whose_name_holds_a_carriage_return_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "soft_targets.csv"
+    renamed = {"probability_Sad": "probability_Sad\r"}
+    TABLE.rename(columns=renamed).replace({"label": {"Sad": "Sad\r"}}).to_csv(path, index=False, lineterminator="\n")
+    images = IMAGES.replace({"label": {"Sad": "Sad\r"}})
+    assert mixed_targets(settings(path), images, ("Happy", "NA", "Sad\r")) is not None
 
 
 def test_equal_images_share_a_row(file: Path) -> None:
@@ -61,27 +70,32 @@ def test_without_soft_targets_there_are_labels_alone() -> None:
 
 
 def test_a_file_that_is_not_there_or_was_changed_is_named_with_the_command(file: Path, tmp_path: Path) -> None:
-    with pytest.raises(SoftTargetsError, match=r"none\.csv .*no such file\. Run: python -m flows\.distillation"):
+    with pytest.raises(SoftTargetsError, match=r"none\.csv .*no such file\. Take it from git"):
         mixed_targets(settings(tmp_path / "none.csv", sha256="0" * 64), IMAGES, LABELS)
     known = settings(file)
     file.write_text(file.read_text().replace("0.8", "0.7"))
-    with pytest.raises(SoftTargetsError, match=f"SHA-256 {known.soft_targets_sha256} .*Run: python -m flows"):
+    with pytest.raises(
+        SoftTargetsError, match=f"SHA-256 {known.soft_targets_sha256} .*git checkout COMMIT -- .*Or run"
+    ):
         mixed_targets(known, IMAGES, LABELS)
 
 
 def test_soft_targets_of_other_images_are_refused_as_they_may_be_validations_now(file: Path) -> None:
     said = refused(file, TABLE.replace("a", "d"))
     assert "exactly the 3 images of train" in said
-    assert "none for 1 of them, and 1 of other images" in said
-    assert "none for 0 of them, and 1 of other images" in refused(
-        file, pd.concat([TABLE, TABLE.iloc[:1].replace("a", "d")])
-    )
-    assert "none for 3 of them" in refused(file, TABLE.drop(columns="sha256"))
+    assert "none for 1 of them, other labels for 0, and 1 of other images" in said
+    more = pd.concat([TABLE, TABLE.iloc[:1].replace("a", "d")])
+    assert "none for 0 of them, other labels for 0, and 1 of other images" in refused(file, more)
+    assert "Expected a column sha256" in refused(file, TABLE.drop(columns="sha256"))
+
+
+def test_soft_targets_of_other_labels_are_refused(file: Path) -> None:
+    assert "none for 0 of them, other labels for 1, and 0 of" in refused(file, TABLE.replace({"label": {"NA": "Sad"}}))
 
 
 def test_other_classes_and_what_are_no_probabilities_are_refused(file: Path) -> None:
     said = refused(file, TABLE.rename(columns={"probability_NA": "probability_Angry"}))
-    assert "Expected the columns sha256, probability_Happy, probability_NA, probability_Sad" in said
+    assert "Expected the columns probability_Happy, probability_NA, probability_Sad" in said
     for wrong in (-0.1, 0.5, "much", ""):
         table = TABLE.astype({"probability_Happy": object})
         table.loc[1, "probability_Happy"] = wrong
