@@ -124,10 +124,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m flows.cross_validation",
         description=(
-            "How good are these settings, and how much of that is chance? Divides the images of train and val into "
-            "folds, stratified by class, the images of one person together. Each fold is held out once: the next one "
-            "decides when to stop, the others are trained on. Test images stay untouched. Writes "
-            "outputs/cross_validation/ and MLflow runs, one a fold, under a run with mean and deviation."
+            "Cross-validation: how good are these settings, and how much of that is chance? Divides the images of "
+            "train and val into folds, stratified by class; a person is never in two folds. Each fold is held out "
+            "once: the next one decides when to stop, and the others are trained on. Test images stay untouched. "
+            "Writes outputs/cross_validation/ and one MLflow run per fold, under a run with mean and standard "
+            "deviation."
         ),
         epilog=(
             "Run it again after a kill or a failure, and it continues: finished folds are kept, and an interrupted "
@@ -149,8 +150,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--jobs",
         type=positive,
         default=1,
-        help="folds at once, on this machine (default: 1, as one training uses all cores, or the whole GPU, already; "
-        "more pays on machines with many cores and a small network)",
+        help="folds to train at once on this machine (default: 1, because one training already uses all cores or the "
+        "whole GPU; more is faster for a small network on many cores)",
     )
     parser.add_argument(
         "--dask",

@@ -1,6 +1,6 @@
-"""The flow ``facesent-distillation``: networks that answer for each other's training images, each a task.
+"""The flow ``facesent-distillation``: teachers on folds of the training images, each a task.
 
-``python -m flows.distillation`` runs it once; a further run goes on with the networks that are left.
+``python -m flows.distillation`` runs it once; a further run goes on with the teachers that are left.
 """
 
 import argparse
@@ -30,30 +30,30 @@ if TYPE_CHECKING:
 NAME = "facesent-distillation"
 
 _HELP = """\
-Train networks that teach the next one. Divides the images of train into folds, stratified by class, the images of one
-person together, and trains a network for each fold on the others. Each image then gets the probabilities of the network
-that has not seen it, in soft_targets.csv. Images of val and test stay untouched.
+Train teachers for distillation. Divides the images of train into folds, stratified by class; a person is never in two
+folds. For each fold, one teacher is trained without it: the next fold decides when to stop, and the others are trained
+on. soft_targets.csv then has the out-of-fold probabilities of each image. Images of val and test are not used.
 
-With the settings that this prints, or writes with --apply, `dvc repro` trains one network that learns from these
-probabilities and the labels. The teachers have the settings of params.yaml; another preset may be taught.
+It prints the settings for the student, or writes them with --apply. `dvc repro` then trains the student on the labels
+and these probabilities. The teachers use the settings in params.yaml; the student may have another preset.
 
-Writes outputs/distillation/ and MLflow runs, one a teacher, under a run with mean and deviation. It takes the time and
-memory of `dvc repro train` for each teacher. On a cluster, all machines must see this folder under the same name and
+Writes outputs/distillation/ and one MLflow run per teacher, under a run with mean and standard deviation. Each teacher
+takes the time and memory of `dvc repro train`. On a cluster, all machines must see this folder under the same name and
 reach the servers that PREFECT_API_URL and MLFLOW_TRACKING_URI name.
 """
 _EPILOG = """\
-Run it again after a kill or a failure, and it continues. After the training images changed, run `dvc repro split` and
-then this: the training refuses soft targets of other images.
+Run it again after a kill or a failure, and it continues. If the training images, their labels or groups change, run
+`dvc repro split`, then this again: training refuses soft targets of other images or labels.
 
 examples:
-  python -m flows.distillation                        train the teachers, write soft_targets.csv
-  python -m flows.distillation --apply && dvc repro   and train a network that learns from them
+  python -m flows.distillation            train the teachers and write soft_targets.csv
+  python -m flows.distillation --apply    also write the settings into params.yaml
 """
 
 
 @flow(name=NAME, task_runner=task_runner(None, jobs=1))
 def distillation(folds: int | None = None, apply: bool = False) -> "State[Any]":
-    """Train the networks that teach, and write what they answered to the images of train.
+    """Train the teachers, and write their out-of-fold probabilities of the images of train.
 
     Runs in the project's root folder. It completes with what was written, or fails with what failed.
 
@@ -96,14 +96,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = distillation.with_options(task_runner=task_runner(options.dask, options.jobs))
         return chosen(options.folds, options.apply, return_state=True)
 
-    status, found = run_flow(NAME, run, again="Run it again to go on: finished networks and epochs are kept.")
+    status, found = run_flow(NAME, run, again="Run it again to go on: finished teachers and epochs are kept.")
     if found:
         _print(found, applied=options.apply)
     return status
 
 
 def _sentence(found: "SoftTargets") -> str:
-    return f"soft targets of {found.images} images. On images that they had not seen: {found.summary.sentence}"
+    return f"soft targets of {found.images} images. Teachers on held-out images, {found.summary.sentence}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -125,9 +125,9 @@ def _print(found: "SoftTargets", *, applied: bool) -> None:
     show_folds(console, NAME, found.summary)
     console.print(f"Wrote {Project().soft_targets}: {_sentence(found)}.", highlight=False, soft_wrap=True)
     if applied:
-        console.print("params.yaml names it now.")
+        console.print("params.yaml now names this file and its SHA-256.")
     else:
-        console.print("In params.yaml, under train.distillation:")
+        console.print("Write these lines into params.yaml, under train.distillation:")
         for key, value in found.values.items():
             console.print(f"  {key.rpartition('.')[2]}: {value}", markup=False, highlight=False, soft_wrap=True)
     console.print("Next:")

@@ -150,7 +150,7 @@ def _show(project: "Project", found: "Found") -> None:
     for what, known in (("Runs", [run[:_DIGITS] for run in found.trained.runs]), ("Versions", found.trained.versions)):
         click.echo(f"{what} that were trained on them, or do not say on what: {', '.join(map(str, known)) or 'none'}")
     if learned := soft_targets_of(project, found.person.has):
-        click.echo(f"Soft targets of networks that learned from them: {', '.join(path.name for path in learned)}")
+        click.echo(f"Soft targets whose teachers learned from them: {', '.join(path.name for path in learned)}")
     if found.commits:
         named = found.commits if found.person.purge_history else found.commits[:_SHOWN]
         more = f" and {len(found.commits) - len(named)} earlier ones" if len(named) < len(found.commits) else ""
@@ -163,8 +163,9 @@ def _carry_out(project: "Project", person: "Person") -> None:
 
     finished = do_all(project, person, click.echo)
     named = soft_targets_named(project)
-    teach = "dvc repro split && python -m flows.distillation --apply && " if named and not named.is_file() else ""
-    train = f"{teach}dvc repro && facesent promote"
-    click.echo(f"Next: git add forgotten.csv && git commit -a, then {train}, and dvc push.")
+    click.echo("Next: git add forgotten.csv && git commit -a, then dvc repro && facesent promote, and dvc push.")
+    if named and not named.is_file():
+        teach = "dvc repro split && python -m flows.distillation --apply"
+        click.echo(f"Before dvc repro, train teachers for new soft targets: {teach}")
     if finished.versions:
         click.echo("A champion that is retrain-required serves until another version is promoted.")

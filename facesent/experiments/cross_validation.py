@@ -51,9 +51,9 @@ def plan_folds(project: Project, folds: int | None = None, *, flow_run: str) -> 
     """
     if load_params(project.params).train.distillation.is_on:
         raise CrossValidationError(
-            "Expected train.distillation.soft_targets: none. Received: soft targets of networks that have learned from "
-            "the images that a fold holds out: every fold would look better than it is. Set it to none, or compare on "
-            "validation: dvc repro"
+            "Expected train.distillation.soft_targets: none. Received: a file. Its teachers learned from the images "
+            "that each fold holds out, so the results would look too good. Set it to none, or run `dvc repro` and "
+            "compare the results on validation."
         )
     return plan(project, Folder.of(project), ("train", "val"), folds, name="folds", flow_run=flow_run)
 

@@ -19,8 +19,8 @@ from facesent.training.settings import Distillation
 IMAGE, LABEL = "sha256", "label"
 # What rounding in the file may add to a sum of probabilities, or take from it.
 _ROUNDING = 1e-3
-_MAKE = "with the teachers' settings in params.yaml: python -m flows.distillation --apply"
-_AGAIN, _OR_AGAIN = f"Run, {_MAKE}", f"Or run, {_MAKE}"
+_TEACH = "train teachers, with their settings in params.yaml: python -m flows.distillation --apply"
+_AGAIN, _OR_AGAIN = f"T{_TEACH[1:]}", f"Or {_TEACH}"
 
 
 class SoftTargetsError(FacesentError):
@@ -69,8 +69,7 @@ def _read(settings: Distillation) -> pd.DataFrame:
 
 
 def _restore(path: Path) -> str:
-    """The file and the settings that name it belong to one commit."""
-    return f"Take it from git, with the params.yaml of the same commit: git checkout COMMIT -- {path}. {_OR_AGAIN}"
+    return f"Take the file and params.yaml from one commit: git checkout COMMIT -- {path} params.yaml. {_OR_AGAIN}"
 
 
 def _of_images(table: pd.DataFrame, images: pd.DataFrame, path: str) -> pd.DataFrame:
@@ -85,8 +84,8 @@ def _of_images(table: pd.DataFrame, images: pd.DataFrame, path: str) -> pd.DataF
     if missing.any() or others.any() or relabelled.any():
         raise SoftTargetsError(
             f"Expected soft targets of exactly the {len(images)} images of train, with their labels, in {path}. "
-            f"Received: none for {missing.sum()} of them, other labels for {(relabelled & ~missing).sum()}, and "
-            f"{others.sum()} of other images, which may be in val or test now. {_AGAIN}"
+            f"Received: without soft targets: {missing.sum()}; with another label: {(relabelled & ~missing).sum()}; "
+            f"rows of other images, which may be in val or test now: {others.sum()}. {_AGAIN}"
         )
     return known.loc[images[IMAGE]].drop(columns=LABEL)
 

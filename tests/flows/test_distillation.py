@@ -100,7 +100,7 @@ def test_other_training_images_ask_for_other_soft_targets(taught: Project) -> No
     whole = path.read_bytes()
     read_split(path).iloc[1:].to_csv(path, index=False)
     try:
-        with pytest.raises(SoftTargetsError, match=r"1 of other images.*params\.yaml: python -m flows\.distillation"):
+        with pytest.raises(SoftTargetsError, match=r"val or test now: 1\. Train teachers.*flows\.distillation"):
             train(taught)
     finally:
         path.write_bytes(whole)

@@ -202,7 +202,7 @@ def test_nothing_that_anybody_can_look_at_is_left_though_it_was_killed(place: Pa
     assert artifacts_of("others") == {artifacts.SEEN, "evaluation/predictions.csv", "evaluation/report.html"}
     assert not Project().soft_targets.exists()
     assert not Path("taught.csv").exists()
-    assert "dvc repro split && python -m flows.distillation --apply && dvc repro && facesent promote" in output
+    assert "Before dvc repro, train teachers for new soft targets: dvc repro split && python -m flows" in output
     assert not journal.path_of(Path()).exists()
     [record] = pd.read_csv("forgotten.csv").to_dict("records")
     assert (record["images"], record["versions"]) == (len(set(photos)), 1)

@@ -70,12 +70,12 @@ def test_without_soft_targets_there_are_labels_alone() -> None:
 
 
 def test_a_file_that_is_not_there_or_was_changed_is_named_with_the_command(file: Path, tmp_path: Path) -> None:
-    with pytest.raises(SoftTargetsError, match=r"none\.csv .*no such file\. Take it from git"):
+    with pytest.raises(SoftTargetsError, match=r"none\.csv .*no such file\. Take the file and params\.yaml"):
         mixed_targets(settings(tmp_path / "none.csv", sha256="0" * 64), IMAGES, LABELS)
     known = settings(file)
     file.write_text(file.read_text().replace("0.8", "0.7"))
     with pytest.raises(
-        SoftTargetsError, match=f"SHA-256 {known.soft_targets_sha256} .*git checkout COMMIT -- .*Or run"
+        SoftTargetsError, match=f"SHA-256 {known.soft_targets_sha256} .*git checkout COMMIT -- .*Or train"
     ):
         mixed_targets(known, IMAGES, LABELS)
 
@@ -83,14 +83,17 @@ def test_a_file_that_is_not_there_or_was_changed_is_named_with_the_command(file:
 def test_soft_targets_of_other_images_are_refused_as_they_may_be_validations_now(file: Path) -> None:
     said = refused(file, TABLE.replace("a", "d"))
     assert "exactly the 3 images of train" in said
-    assert "none for 1 of them, other labels for 0, and 1 of other images" in said
+    assert "soft targets: 1; with another label: 0; rows of other images, which may be in val or test now: 1" in said
     more = pd.concat([TABLE, TABLE.iloc[:1].replace("a", "d")])
-    assert "none for 0 of them, other labels for 0, and 1 of other images" in refused(file, more)
+    assert (
+        "soft targets: 0; with another label: 0; rows of other images, which may be in val or test now: 1"
+        in refused(file, more)
+    )
     assert "Expected a column sha256" in refused(file, TABLE.drop(columns="sha256"))
 
 
 def test_soft_targets_of_other_labels_are_refused(file: Path) -> None:
-    assert "none for 0 of them, other labels for 1, and 0 of" in refused(file, TABLE.replace({"label": {"NA": "Sad"}}))
+    assert "soft targets: 0; with another label: 1" in refused(file, TABLE.replace({"label": {"NA": "Sad"}}))
 
 
 def test_other_classes_and_what_are_no_probabilities_are_refused(file: Path) -> None:
