@@ -229,9 +229,23 @@ class RolloutController:
             return
         accuracy, tallied = await self._audited(probation), await self._fleet.tallied()
         if why := objection(probation.tallied, tallied, self._fleet.ended, accuracy, self._bounds):
-            self._probation, self._rolled_back = None, RolledBack(version, probation.before, why)
-            metrics.rollbacks.inc()
-            self._log(f"Version {version} is given up, back to version {probation.before}: {why}")
+            self._probation = None
+            await self._give_up(version, probation.before, why)
+
+    async def _give_up(self, version: int, to: int, why: str) -> None:
+        """Want the version before again, unless it may not be served any more."""
+        objection_to_it = ""
+        # Where nobody can say, the server goes back alone.
+        with suppress(FacesentError):
+            objection_to_it = await self._ask_registry(lambda: self._releases.objection_to(to))
+        if objection_to_it:
+            self._log(
+                f"Version {version} stays in service: {objection_to_it} Version {version} was to be given up: {why}"
+            )
+            return
+        self._rolled_back = RolledBack(version, to, why)
+        metrics.rollbacks.inc()
+        self._log(f"Version {version} is given up, back to version {to}: {why}")
 
     async def _audited(self, probation: Probation) -> Estimate | None:
         """How often the version was right, which takes a look at the whole log: not at each turn."""

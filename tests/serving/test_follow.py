@@ -59,6 +59,9 @@ class Registry:
     def audited(self, version: int, since: datetime) -> None:
         return None
 
+    def objection_to(self, version: int) -> str:
+        return ""
+
     def roll_back(self, version: int, to: int, why: str) -> None:
         raise AssertionError(f"No alias is moved here. Received: {version}")
 
@@ -128,6 +131,30 @@ def test_a_registry_on_a_disk_that_goes_away_is_one_that_does_not_answer(tmp_pat
     assert said == ["The registry does not answer; version 1 still does: Stale file handle: mlflow.db"]
     asyncio.run(server._move_alias(given_up := RolledBack(2, 1, "slow")))
     assert given_up.alias == "not moved: Stale file handle: mlflow.db"
+
+
+@pytest.mark.parametrize("answer", ["", "It knows somebody who was forgotten.", None], ids=["may", "may not", "away"])
+def test_the_server_does_not_go_back_to_a_version_that_may_not_be_served(tmp_path: Path, answer: str | None) -> None:
+    said: list[str] = []
+
+    class Knowing(Registry):
+        def objection_to(self, version: int) -> str:
+            if answer is None:
+                raise OSError(errno.EIO, "Input/output error", "mlflow.db")
+            return answer
+
+    server = controller(tmp_path, said, Knowing())
+    server._fleet.version, server._fleet.ended = 2, 3
+    server._probation = Probation(1, Tallied(), math.inf, datetime.now(UTC))
+    for _ in range(2):
+        asyncio.run(server._review())
+    [line] = said
+    if answer:
+        assert line.startswith(f"Version 2 stays in service: {answer} ")
+        assert server._rolled_back is None
+    else:
+        assert line.startswith("Version 2 is given up, back to version 1: ")
+        assert server._rolled_back
 
 
 def test_a_registry_that_hangs_keeps_nobody_waiting_and_is_not_asked_again_meanwhile(
