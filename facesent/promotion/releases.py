@@ -5,8 +5,8 @@ from pathlib import Path
 
 from facesent.evaluation.intervals import Estimate
 from facesent.params import Params
-from facesent.promotion.aliases import rollback
-from facesent.registry.versions import CHAMPION, RegistryError, fetch, number_named
+from facesent.promotion.aliases import check_remembers_nobody, rollback
+from facesent.registry.versions import CHAMPION, RegistryError, fetch, get, number_named
 from facesent.serving.answers.accuracy import audited_since
 from facesent.serving.answers.log import opened
 from facesent.serving.questions import questions_of
@@ -38,6 +38,14 @@ class RegistryReleases:
             return None
         with opened(self._params.log) as store:
             return audited_since(store, version, since, self._params.evaluate.confidence_level)
+
+    def objection_to(self, version: int) -> str:
+        """Why the registry would not name a version again, as a sentence; nothing where it would."""
+        try:
+            check_remembers_nobody(get(version))
+        except RegistryError as error:
+            return str(error)
+        return ""
 
     def roll_back(self, version: int, to: int, why: str) -> None:
         """Make ``to`` the champion again, if ``version`` still is; no other alias is moved.

@@ -34,5 +34,8 @@ class Releases(Protocol):
     def audited(self, version: int, since: datetime) -> Estimate | None:
         """How often a version was right since a moment; None where nothing is known."""
 
+    def objection_to(self, version: int) -> str:
+        """Why a version may not be served again, as a sentence; nothing where it may."""
+
     def roll_back(self, version: int, to: int, why: str) -> None:
         """Move the alias from a version to another one, and write down why."""

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import TypeVar
 
-from facesent.core.errors import FacesentError
+from facesent.core.errors import FacesentError, in_words
 from facesent.evaluation.intervals import Estimate
 from facesent.serving.address import ServeError
 from facesent.serving.changes import Failure, Probation, RolledBack
@@ -19,9 +20,14 @@ from facesent.serving.objections import Shadow, objection
 from facesent.serving.releases import Releases
 from facesent.serving.settings import Server
 from facesent.serving.state import StateFile
+from facesent.serving.threads import OneAtATime
 from facesent.serving.workers import Worker, WorkerError
 
 _AUDIT_SECONDS = 60.0
+# More than MLflow takes to tell of a server that is away.
+_ANSWER_SECONDS = 60.0
+
+_Result = TypeVar("_Result")
 
 
 class RolloutController:
@@ -47,6 +53,7 @@ class RolloutController:
         self._probation: Probation | None = None
         self._rolled_back: RolledBack | None = None
         self._unreachable: str | None = None
+        self._registry, self._answers = OneAtATime(_ANSWER_SECONDS), OneAtATime(_ANSWER_SECONDS)
         self._stop = asyncio.Event()
         self._status = 0
 
@@ -98,7 +105,7 @@ class RolloutController:
     async def _begin(self) -> None:
         # They import while the registry is asked.
         workers = await self._fleet.start()
-        version = await asyncio.to_thread(self._releases.wanted)
+        version = await self._ask_registry(self._releases.wanted)
         try:
             await self._fleet.load(workers, version)
         except WorkerError as error:
@@ -125,11 +132,29 @@ class RolloutController:
         """The version to serve now; None where nobody says."""
         named = None
         try:
-            named = await asyncio.to_thread(self._releases.wanted)
+            named = await self._ask_registry(self._releases.wanted)
             self._say_reachable(None)
         except FacesentError as error:
             self._say_reachable(str(error))
         return self._rolled_back.instead_of(named) if self._rolled_back else named
+
+    async def _ask_registry(self, question: Callable[[], _Result]) -> _Result:
+        """What the registry says.
+
+        Raises:
+            FacesentError: it is away, or the disk that it is on, or it does not answer in time.
+        """
+        try:
+            return await self._registry.within(question)
+        except OSError as error:
+            if isinstance(error, TimeoutError) and not error.errno:
+                raise FacesentError(
+                    f"Expected the registry to answer within {_ANSWER_SECONDS:.0f} seconds. Received: nothing. "
+                    "See to the server or the disk that MLFLOW_TRACKING_URI names."
+                ) from None
+            raise FacesentError(in_words(error)) from error
+        except sqlite3.Error as error:
+            raise FacesentError(str(error)) from error
 
     async def _change(self, version: int) -> None:
         """Load a version beside the one in service, try it, and let it take over if nothing speaks against that."""
@@ -204,9 +229,23 @@ class RolloutController:
             return
         accuracy, tallied = await self._audited(probation), await self._fleet.tallied()
         if why := objection(probation.tallied, tallied, self._fleet.ended, accuracy, self._bounds):
-            self._probation, self._rolled_back = None, RolledBack(version, probation.before, why)
-            metrics.rollbacks.inc()
-            self._log(f"Version {version} is given up, back to version {probation.before}: {why}")
+            self._probation = None
+            await self._give_up(version, probation.before, why)
+
+    async def _give_up(self, version: int, to: int, why: str) -> None:
+        """Want the version before again, unless it may not be served any more."""
+        objection_to_it = ""
+        # Where nobody can say, the server goes back alone.
+        with suppress(FacesentError):
+            objection_to_it = await self._ask_registry(lambda: self._releases.objection_to(to))
+        if objection_to_it:
+            self._log(
+                f"Version {version} stays in service: {objection_to_it} Version {version} was to be given up: {why}"
+            )
+            return
+        self._rolled_back = RolledBack(version, to, why)
+        metrics.rollbacks.inc()
+        self._log(f"Version {version} is given up, back to version {to}: {why}")
 
     async def _audited(self, probation: Probation) -> Estimate | None:
         """How often the version was right, which takes a look at the whole log: not at each turn."""
@@ -215,14 +254,16 @@ class RolloutController:
         probation.audit_due = time.monotonic() + _AUDIT_SECONDS
         # The log may be away, with the disk that it is on.
         with suppress(FacesentError, OSError, sqlite3.Error):
-            return await asyncio.to_thread(self._releases.audited, self._fleet.version, probation.since)
+            version, since = self._fleet.version, probation.since
+            return await self._answers.within(lambda: self._releases.audited(version, since))
         return None
 
     async def _move_alias(self, given_up: RolledBack) -> None:
         try:
-            await asyncio.to_thread(self._releases.roll_back, given_up.version, given_up.to, given_up.why)
+            version, to, why = given_up.version, given_up.to, given_up.why
+            await self._ask_registry(lambda: self._releases.roll_back(version, to, why))
             given_up.alias, given_up.not_moved = "moved", None
-        except (FacesentError, OSError) as error:
+        except FacesentError as error:
             given_up.alias, why = f"not moved: {error}", str(error)
             tried = given_up.not_moved
             given_up.not_moved = tried.again(why) if tried else Failure(given_up.version, why)

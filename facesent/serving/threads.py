@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from threading import Thread
+from threading import Lock, Thread
 from typing import TypeVar
 
 _Result = TypeVar("_Result")
@@ -39,3 +39,32 @@ async def within(seconds: float, work: Callable[[], _Result]) -> _Result:
     Thread(target=run, name="facesent-serve", daemon=True).start()
     async with asyncio.timeout(seconds):
         return await result
+
+
+class OneAtATime:
+    """Work that is begun only once the one before has ended, so that what hangs does not pile up.
+
+    Args:
+        seconds: that anybody waits.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._working = seconds, Lock()
+
+    async def within(self, work: Callable[[], _Result]) -> _Result:
+        """What ``work`` gives, as ``within``; nobody waits while an earlier one has still not ended.
+
+        Raises:
+            TimeoutError: it, or the one before, took longer.
+            Exception: that of ``work``.
+        """
+        if not self._working.acquire(blocking=False):
+            raise TimeoutError
+
+        def then_free() -> _Result:
+            try:
+                return work()
+            finally:
+                self._working.release()
+
+        return await within(self._seconds, then_free)

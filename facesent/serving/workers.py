@@ -163,8 +163,10 @@ class Worker:
             # What it says too late to an earlier question comes first.
             while self._owed:
                 line = await self._said.readline()
-                self._owed = self._owed - 1 if line else 0
-        said: Mapping[str, Any] = json.loads(line or "{}")
+                # Of one that was killed at it there is a part of a line.
+                ended = not line.endswith(b"\n")
+                self._owed = 0 if ended else self._owed - 1
+        said: Mapping[str, Any] = {} if ended else json.loads(line)
         return said
 
     async def _tell(self, **words: Any) -> None:

@@ -1,8 +1,6 @@
 """A server's process around a model that needs no network, told on standard input as those of `facesent serve` are."""
 
-import asyncio
 import json
-import logging
 import os
 import socket
 import subprocess
@@ -100,12 +98,10 @@ def answering(settings: GatewaySettings = SETTINGS, **variables: str) -> Iterato
 
 
 def main() -> None:
-    from facesent.serving.gateway.app import Gateway
-    from facesent.serving.gateway.worker import _serve
+    from facesent.serving.gateway import worker
 
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    settings = GatewaySettings.from_json(sys.argv[2], {})
-    asyncio.run(_serve(Gateway(Faces(), settings), socket.socket(fileno=int(sys.argv[1])), sys.stdout))
+    worker._loaded = lambda dialogue: Faces()
+    worker.main(sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -115,6 +115,16 @@ def test_a_kill_loses_at_most_the_queue_and_the_table_is_whole() -> None:
 
 
 @pytest.mark.slow
+def test_a_process_that_is_told_to_end_itself_writes_what_waits() -> None:
+    with answering() as server, requests.Session() as session:
+        given = [server.ask(1, session).headers["X-Facesent-Id"] for _ in range(20)]
+        server.process.terminate()
+        server.end()
+    assert server.process.returncode == 0
+    assert {row.id for row in rows()} == {*given}
+
+
+@pytest.mark.slow
 def test_a_broken_database_never_fails_an_answer_and_is_written_when_it_is_back(folder: Path) -> None:
     place = folder / "later" / "answers.db"
     settings = replace(SETTINGS, log=replace(KEPT, queue=5))

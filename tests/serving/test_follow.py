@@ -1,12 +1,14 @@
 """What `facesent serve` does where the folder for its own files cannot be written."""
 
 import asyncio
+import errno
 import json
 import math
+import sqlite3
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from threading import Event
@@ -15,11 +17,12 @@ import pytest
 
 from facesent.core.errors import FacesentError
 from facesent.serving.address import Address
-from facesent.serving.changes import RolledBack
+from facesent.serving.changes import Probation, RolledBack
 from facesent.serving.fleet import Fleet
 from facesent.serving.gateway.settings import GatewaySettings
+from facesent.serving.objections import Tallied
 from facesent.serving.questions import Questions
-from facesent.serving.releases import Release
+from facesent.serving.releases import Release, Releases
 from facesent.serving.rollout import RolloutController
 from facesent.serving.settings import Server
 from facesent.serving.state import StateFile
@@ -44,6 +47,32 @@ def fleet(folder: Path, said: list[str], fetch: Callable[[int, Path], Release] |
         return Fleet(listener, SETTINGS, 1, fetch or nothing, folder, said.append)
 
 
+class Registry:
+    """One that names version 2."""
+
+    def wanted(self) -> int:
+        return 2
+
+    def fetch(self, version: int, folder: Path) -> Release:
+        raise AssertionError(f"Nothing is loaded here. Received: {version}")
+
+    def audited(self, version: int, since: datetime) -> None:
+        return None
+
+    def objection_to(self, version: int) -> str:
+        return ""
+
+    def roll_back(self, version: int, to: int, why: str) -> None:
+        raise AssertionError(f"No alias is moved here. Received: {version}")
+
+
+def controller(folder: Path, said: list[str], registry: Releases) -> RolloutController:
+    """One that serves version 1."""
+    processes = fleet(folder, said)
+    processes.version = 1
+    return RolloutController("", processes, registry, BOUNDS, StateFile(folder / "state", said.append), said.append)
+
+
 def test_a_state_that_cannot_be_written_costs_a_line(folder: Path) -> None:
     said: list[str] = []
     state = StateFile(folder / "state.json", said.append)
@@ -59,24 +88,13 @@ def test_an_alias_that_could_not_be_moved_is_moved_later(tmp_path: Path) -> None
     said: list[str] = []
     moved: list[int] = []
 
-    class Away:
-        def wanted(self) -> int:
-            return 2
-
-        def fetch(self, version: int, folder: Path) -> Release:
-            raise AssertionError(f"Nothing is loaded here. Received: {version}")
-
-        def audited(self, version: int, since: datetime) -> None:
-            return None
-
+    class Away(Registry):
         def roll_back(self, version: int, to: int, why: str) -> None:
             moved.append(version)
             if len(moved) == 1:
                 raise FacesentError("MLflow is away")
 
-    processes = fleet(tmp_path, said)
-    processes.version = 1
-    server = RolloutController("", processes, Away(), BOUNDS, StateFile(tmp_path / "state", said.append), said.append)
+    server = controller(tmp_path, said, Away())
     server._rolled_back = RolledBack(2, 1, "slow")
     asyncio.run(server._move_alias(server._rolled_back))
     assert server._rolled_back.alias == "not moved: MLflow is away"
@@ -87,6 +105,108 @@ def test_an_alias_that_could_not_be_moved_is_moved_later(tmp_path: Path) -> None
     asyncio.run(server._follow())
     assert moved == [2, 2]
     assert server._rolled_back.alias == "moved"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ESTALE, "Stale file handle", "mlflow.db"),
+        TimeoutError(errno.ETIMEDOUT, "Stale file handle", "mlflow.db"),
+        sqlite3.OperationalError("Stale file handle: mlflow.db"),
+    ],
+    ids=["away", "timed out", "of SQLite"],
+)
+def test_a_registry_on_a_disk_that_goes_away_is_one_that_does_not_answer(tmp_path: Path, error: Exception) -> None:
+    said: list[str] = []
+
+    class Away(Registry):
+        def wanted(self) -> int:
+            raise error
+
+        def roll_back(self, version: int, to: int, why: str) -> None:
+            raise error
+
+    server = controller(tmp_path, said, Away())
+    asyncio.run(server._follow())
+    assert said == ["The registry does not answer; version 1 still does: Stale file handle: mlflow.db"]
+    asyncio.run(server._move_alias(given_up := RolledBack(2, 1, "slow")))
+    assert given_up.alias == "not moved: Stale file handle: mlflow.db"
+
+
+@pytest.mark.parametrize("answer", ["", "It knows somebody who was forgotten.", None], ids=["may", "may not", "away"])
+def test_the_server_does_not_go_back_to_a_version_that_may_not_be_served(tmp_path: Path, answer: str | None) -> None:
+    said: list[str] = []
+
+    class Knowing(Registry):
+        def objection_to(self, version: int) -> str:
+            if answer is None:
+                raise OSError(errno.EIO, "Input/output error", "mlflow.db")
+            return answer
+
+    server = controller(tmp_path, said, Knowing())
+    server._fleet.version, server._fleet.ended = 2, 3
+    server._probation = Probation(1, Tallied(), math.inf, datetime.now(UTC))
+    for _ in range(2):
+        asyncio.run(server._review())
+    [line] = said
+    if answer:
+        assert line.startswith(f"Version 2 stays in service: {answer} ")
+        assert server._rolled_back is None
+    else:
+        assert line.startswith("Version 2 is given up, back to version 1: ")
+        assert server._rolled_back
+
+
+def test_a_registry_that_hangs_keeps_nobody_waiting_and_is_not_asked_again_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("facesent.serving.rollout._ANSWER_SECONDS", 0.01)
+    said: list[str] = []
+    asked: list[str] = []
+    go_on, ended = Event(), Event()
+
+    class Hanging(Registry):
+        def wanted(self) -> int:
+            asked.append("wanted")
+            assert go_on.wait(30)
+            ended.set()
+            return 2
+
+        def audited(self, version: int, since: datetime) -> None:
+            asked.append("audited")
+            assert go_on.wait(30)
+
+    server = controller(tmp_path, said, Hanging())
+    server._bounds = BOUNDS.model_copy(update={"rollback_accuracy": 0.5})
+    server._probation = Probation(1, Tallied(), math.inf, datetime.now(UTC))
+    server._rolled_back = RolledBack(2, 1, "slow")
+
+    async def reviewed() -> None:
+        for _ in range(2):
+            await server._review()
+            assert await server._wanted() == 1
+            await server._move_alias(given_up := RolledBack(2, 1, "slow"))
+            assert given_up.alias.startswith("not moved: Expected the registry to answer within")
+
+    try:
+        asyncio.run(reviewed())
+        assert not ended.is_set(), "Nor does the program wait for it at its end."
+    finally:
+        go_on.set()
+    assert asked == ["audited", "wanted"]
+    assert said[0].startswith("The registry does not answer; version 1 still does: Expected the registry to answer")
+
+
+def test_a_process_that_was_killed_at_an_answer_has_said_nothing(tmp_path: Path) -> None:
+    program = "import os; input(); print('{\"requests\": 1', end='', flush=True); os.kill(os.getpid(), 9)"
+
+    async def tallied() -> object:
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdin=PIPE, stdout=PIPE)
+        said = await Worker(process, tmp_path).tally()
+        await process.wait()
+        return said
+
+    assert asyncio.run(tallied()) == {}
 
 
 def test_an_answer_that_comes_too_late_is_not_taken_for_the_next(tmp_path: Path) -> None:

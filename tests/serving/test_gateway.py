@@ -188,6 +188,37 @@ def post(port: int) -> requests.Response:
     return requests.post(f"http://127.0.0.1:{port}/invocations", json={"inputs": {"image": [DARK]}}, timeout=60)
 
 
+@pytest.mark.parametrize(
+    ("said", "wrong"),
+    [
+        (None, ""),
+        ([], "200 b'{\"predictions\": []}'"),
+        ([{"label": "Dark", "confidence": 1.0, "probabilities": None}], '200 b\'{"predictions": [{"label'),
+    ],
+    ids=["answers alike", "answers nothing", "no probabilities"],
+)
+def test_a_version_beside_has_to_answer_what_clients_ask_also_a_table_without_rows(
+    model: Brightness, said: list[Any] | None, wrong: str
+) -> None:
+    beside = Brightness()
+    if said is not None:
+        beside.predict = lambda data, params=None: said  # type: ignore[method-assign]
+    gateway = Gateway(model, SETTINGS)
+    with running(beside, ANY_HOST) as port:
+        gateway.mirror(port, 2)
+        client = TestClient(gateway)
+        for photos in [[], [DARK]]:
+            body = {"dataframe_split": {"columns": ["image"], "data": [[photo] for photo in photos]}}
+            answer = client.post("/invocations", json=body)
+            assert len(answer.json()["predictions"]) == len(photos)
+        for thread in [thread for thread in threading.enumerate() if thread.name == "shadow"]:
+            thread.join(30)
+    compared = gateway.tally.compared
+    assert compared
+    assert compared.wrong.startswith(wrong) if wrong else compared.wrong == ""
+    assert compared.agreed == (0 if wrong else 1)
+
+
 def test_more_requests_at_once_than_the_bound_are_told_to_come_back(model: Brightness) -> None:
     working, go_on = threading.Semaphore(0), threading.Event()
 

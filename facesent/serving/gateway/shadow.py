@@ -79,7 +79,7 @@ class Mirror:
 
     def _compare(self, body: bytes, content_type: str, answer: Answer) -> None:
         start, found = perf_counter(), self.compared
-        predictions, wrong = self._asked(body, content_type)
+        predictions, wrong = self._asked(body, content_type, answer)
         if not wrong:
             found.seconds.append((round(perf_counter() - start, 5), round(answer.seconds or 0.0, 5)))
             labels = [[each.get("label") for each in said] for said in (predictions, answer.predictions)]
@@ -88,8 +88,8 @@ class Mirror:
         found.wrong = wrong
         found.copies += 1
 
-    def _asked(self, body: bytes, content_type: str) -> tuple[Sequence[Mapping[str, Any]], str]:
-        """The predictions, or what was wrong with the answer."""
+    def _asked(self, body: bytes, content_type: str, answer: Answer) -> tuple[Sequence[Mapping[str, Any]], str]:
+        """The predictions, or what was wrong with them, where the client got ``answer``."""
         connection = HTTPConnection(_HOST, self._port, timeout=self._timeout)
         try:
             connection.request("POST", "/invocations", body, {"Content-Type": content_type, **self._authorization})
@@ -100,12 +100,14 @@ class Mirror:
         finally:
             connection.close()
         try:
-            predictions = json.loads(text)["predictions"] if response.status == 200 else ()
-        except (ValueError, KeyError, TypeError):
-            predictions = ()
-        if not predictions:
+            predictions: Any = json.loads(text)["predictions"] if response.status == 200 else None
+            is_finite = _is_finite(predictions)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            predictions, is_finite = None, False
+        # A table without rows is answered by none.
+        if predictions is None or (answer.predictions and not predictions):
             return (), f"{response.status} {text[:200]!r}"
-        return predictions, "" if _is_finite(predictions) else "an answer with a number that is not finite"
+        return predictions, "" if is_finite else "an answer with a number that is not finite"
 
 
 def _is_finite(predictions: Sequence[Mapping[str, Any]]) -> bool:

@@ -102,6 +102,8 @@ def main(arguments: list[str]) -> None:
     settings = GatewaySettings.from_json(arguments[1], _tokens())
     model = _loaded(dialogue)
     if model is not None:
+        # uvicorn ends at one, and then raises it again, here: answers that wait are still written to the log.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         asyncio.run(_serve(Gateway(model, settings), socket.socket(fileno=int(arguments[0])), dialogue))
 
 
