@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 )
 @needing(Needs.NETWORKS)
 def export(version: str, chosen: str, to: Path | None) -> None:
-    """Write a registered version as SavedModel, ONNX or LiteRT, and attach it to the version's run.
+    """Write a registered version as SavedModel, ONNX or LiteRT, and attach it to the version's run, if that is there.
 
     Each export first answers the project's test images. It is refused unless its probabilities match those of the
     served model within 1e-5, and its labels are the same. Ends with status 1 if a format was refused.
@@ -44,8 +44,10 @@ def export(version: str, chosen: str, to: Path | None) -> None:
         if result.problem:
             click.echo(f"{result.format}: refused. {result.problem}", err=True)
         else:
-            copied = f", and in {to / result.format}" if to else ""
-            click.echo(f"{result.format}: in run {found.run_id} under {EXPORTS}/{result.format}{copied}")
+            copied = [f"in {to / result.format}"] if to else []
+            attached = [f"in run {result.run_id} under {EXPORTS}/{result.format}"] if result.run_id else []
+            alone = "" if result.run_id else f" alone, since the run of version {found.number} is gone"
+            click.echo(f"{result.format}: {', and '.join(attached + copied)}{alone}")
     if any(result.problem for result in results):
         raise SystemExit(1)
 
@@ -60,6 +62,6 @@ def _show(results: "list[Exported]") -> None:
         numbers = (
             (f"{found.largest_difference:.1e}", str(found.other_labels), str(found.images)) if found else ("",) * 3
         )
-        attached = "no" if result.problem else "yes"
+        attached = "yes" if result.run_id else "no"
         table.add_row(result.format, *numbers, attached, (result.sha256 or "")[:12])
     Console().print(table, markup=False)

@@ -30,7 +30,7 @@ def serve(host: str, port: int, hosts: tuple[str, ...], workers: int, version: s
     of the answers is in section log. FACESENT_ANSWERS_URI names another database for them.
 
     \b
-    Tokens, each in a variable; without any, everybody on this machine may ask:
+    Tokens, each in a variable, the first also where another is set; without any, everybody on this machine may ask:
       FACESENT_TOKEN          to ask for answers
       FACESENT_TOKEN_CORRECT  to correct answers
       FACESENT_TOKEN_OPERATE  to read /metrics

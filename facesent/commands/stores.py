@@ -1,10 +1,13 @@
 """``facesent move-database``, ``backup`` and ``restore``: what a project keeps beside its files."""
 
+import shlex
 from pathlib import Path
 
 import click
 
 from facesent.commands.errors import reading
+
+_TRACKING_URI = "MLFLOW_TRACKING_URI"
 
 
 @click.command()
@@ -40,9 +43,21 @@ def move_database(target: str, artifacts: str | None) -> None:
         rows = copy(source, new, progress, artifacts=artifacts)
     for what, address in source.items():
         click.echo(f"{what[0].upper()}{what[1:]}: {shown(address)} → {shown(new[what])}")
-    variables = {MLFLOW: "MLFLOW_TRACKING_URI", ANSWERS: "FACESENT_ANSWERS_URI"}
-    named = " ".join(f"{variables[what]}={shown(new[what])}" for what in source)
-    click.echo(f"{rows:,} rows. Next, everywhere: export {named}")
+    variables = {MLFLOW: _TRACKING_URI, ANSWERS: "FACESENT_ANSWERS_URI"}
+    moved = {variables[what]: shown(new[what]) for what in source}
+    click.echo(f"{rows:,} rows. Next, {_next(moved, artifacts)}")
+
+
+def _next(moved: dict[str, str], artifacts: str | None) -> str:
+    """What to run after a move, with the values of variables, for a shell."""
+    served = ""
+    if _TRACKING_URI in moved and (artifacts or "").startswith("mlflow-artifacts:"):
+        # MLflow resolves such addresses only if it is reached through a server.
+        store = shlex.quote(moved[_TRACKING_URI])
+        served = f"on the server: mlflow server --artifacts-destination ./mlruns --backend-store-uri {store}\nThen, "
+        moved = {**moved, _TRACKING_URI: "http://HOST:5000"}
+    values = " ".join(f"{name}={shlex.quote(value)}" for name, value in moved.items())
+    return f"{served}everywhere: export {values}"
 
 
 _FOLDER = click.argument("folder", type=click.Path(path_type=Path))

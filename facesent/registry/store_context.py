@@ -6,17 +6,21 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import RLock
 
 from facesent.core.project import is_project, require_project
 from facesent.core.trouble import refuse
 from facesent.registry.client import address_troubles, named_store, prepare
 
 _VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+_ONE_AT_A_TIME = RLock()
 
 
 @contextmanager
 def tracking_store(address: str | None) -> Iterator[str]:
     """Let a block ask MLflow's store at ``address``; afterwards MLflow is set as it was.
+
+    Other threads wait for the end of the block before theirs begins.
 
     Args:
         address: None for what MLflow is set to, or else for ``mlflow.db`` in the working folder.
@@ -27,16 +31,23 @@ def tracking_store(address: str | None) -> Iterator[str]:
     Raises:
         FacesentError: no address is known and the working folder is no project, or the address is no store's.
     """
+    # The address is the whole process's: another thread would ask this one's store, or find its own taken away.
+    with _ONE_AT_A_TIME, _set_to(address):
+        yield os.environ["MLFLOW_TRACKING_URI"]
+
+
+@contextmanager
+def _set_to(address: str | None) -> Iterator[None]:
     if address is None:
         _get_ready()
-        yield os.environ["MLFLOW_TRACKING_URI"]
+        yield
         return
     before = {name: os.environ.get(name) for name in _VARIABLES}
     os.environ["MLFLOW_TRACKING_URI"] = address
     try:
         _get_ready()
         with _told(os.environ["MLFLOW_TRACKING_URI"]):
-            yield os.environ["MLFLOW_TRACKING_URI"]
+            yield
     finally:
         for name, value in before.items():
             _put_back(name, value)

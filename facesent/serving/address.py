@@ -68,16 +68,22 @@ class Address:
         return tuple({*_THIS_MACHINE, *named}) if not self.is_open or self.hosts else ()
 
     def check_tokens(self) -> None:
-        """Refuse to be open to a network where nobody has to show a token.
+        """Refuse to be open to a network where nobody has to show a token, and tokens that let nobody ask.
 
         Raises:
             ServeError: if so.
         """
-        if self.is_open and not os.environ.get(TOKEN_VARIABLES["ask"]):
-            raise ServeError(
-                f"Expected a token if other machines can connect. Received: --host {self.host} without one. "
-                f"Set it: export {TOKEN_VARIABLES['ask']}=$(openssl rand -hex 32)"
-            )
+        ask = TOKEN_VARIABLES["ask"]
+        if os.environ.get(ask):
+            return
+        # As soon as there is one token, what has none is closed.
+        if others := [name for name in TOKEN_VARIABLES.values() if os.environ.get(name)]:
+            expected, received = f"{ask} to be set beside other tokens", f"only {' and '.join(others)}"
+        elif self.is_open:
+            expected, received = "a token if other machines can connect", f"--host {self.host} without one"
+        else:
+            return
+        raise ServeError(f"Expected {expected}. Received: {received}. Set it: export {ask}=$(openssl rand -hex 32)")
 
 
 def url_of(listener: socket.socket) -> str:

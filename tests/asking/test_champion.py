@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import chdir
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 import facesent
 from facesent import load_champion, predict
+from facesent.asking.champion import _loaded
 from facesent.cli import main
 from facesent.core.errors import FacesentError, TrackingError
 from facesent.core.ports import free_port
@@ -91,6 +93,19 @@ def test_an_address_is_for_one_call(champion: Path, tmp_path: Path, monkeypatch:
         load_champion("sqlite:///nowhere/mlflow.db")
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert not mlflow.is_tracking_uri_set()
+
+
+@pytest.mark.slow
+def test_threads_may_ask_at_once(champion: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = os.environ["MLFLOW_TRACKING_URI"]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    _loaded.cache_clear()
+    photo = champion / "data" / "Light" / "29.png"
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(predict, photo, tracking_uri=store) for _ in range(8)]
+        assert [answer.label for future in asked for answer in future.result()] == ["Light"] * 8
+    assert _loaded.cache_info().misses == 1
+    assert os.environ["MLFLOW_TRACKING_URI"] == "http://127.0.0.1:9"
 
 
 @pytest.mark.slow

@@ -72,6 +72,34 @@ def test_a_format_that_answers_otherwise_is_not_attached(project: Path, monkeypa
     assert [file.name for file in (project / "given").iterdir()] == ["savedmodel"]
 
 
+def test_a_version_whose_run_is_gone_is_exported_to_a_folder_alone(project: Path) -> None:
+    register.register(make_project(project))
+    [version] = versions.all_versions()
+    mlflow.MlflowClient().delete_run(version.run_id)
+    refused = CliRunner().invoke(main, ["export", "1", "--format", "savedmodel"])
+    assert refused.exit_code == 1
+    assert "Expected the run of version 1" in refused.output
+    assert "--to FOLDER" in refused.output
+    result = CliRunner().invoke(main, ["export", "1", "--format", "savedmodel", "--to", "given"])
+    assert result.exit_code == 0, result.output
+    assert "savedmodel: in given/savedmodel alone, since the run of version 1 is gone" in result.output
+    folder = project / "given" / "savedmodel"
+    assert {file.name for file in folder.iterdir()} == {FORMATS["savedmodel"].file, "labels.json", "README.md"}
+    assert "export.savedmodel" not in versions.get(1).tags
+
+
+def test_what_mlflow_does_not_take_is_in_the_folder(project: Path) -> None:
+    register.register(make_project(project))
+    [version] = versions.all_versions()
+    exports = Path(mlflow.get_run(version.run_id).info.artifact_uri.removeprefix("file://")) / "export"
+    exports.write_text("a file where a folder belongs")
+    result = CliRunner().invoke(main, ["export", "1", "--format", "savedmodel", "--to", "given"])
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert result.exit_code == 1
+    assert (project / "given" / "savedmodel" / "README.md").is_file()
+    assert "export.savedmodel" not in versions.get(1).tags
+
+
 def test_what_is_missing_is_said(project: Path) -> None:
     made = make_project(project)
     register.register(made)

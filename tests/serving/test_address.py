@@ -1,10 +1,12 @@
 """Where `facesent serve` listens, and what it says where it cannot."""
 
+import re
 import socket
 
 import pytest
 
 from facesent.serving.address import Address, ServeError, url_of
+from facesent.serving.gateway.settings import TOKEN_VARIABLES
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.2", "::1", "[::1]"])
@@ -21,6 +23,20 @@ def test_open_to_a_network_a_token_is_needed(host: str, monkeypatch: pytest.Monk
     with pytest.raises(ServeError, match="FACESENT_TOKEN"):
         Address(host, 0).check_tokens()
     assert Address(host, 0).names() == ()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])  # noqa: S104
+@pytest.mark.parametrize("names", [["FACESENT_TOKEN_OPERATE"], ["FACESENT_TOKEN_CORRECT", "FACESENT_TOKEN_OPERATE"]])
+def test_other_tokens_alone_let_nobody_ask(host: str, names: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in TOKEN_VARIABLES.values():
+        monkeypatch.setenv(name, "")
+    for name in names:
+        monkeypatch.setenv(name, "a-token-of-13")
+    expected = f"Received: only {' and '.join(names)}. Set it: export FACESENT_TOKEN="
+    with pytest.raises(ServeError, match=re.escape(expected)):
+        Address(host, 0).check_tokens()
+    monkeypatch.setenv("FACESENT_TOKEN", "a-token-of-13")
+    Address(host, 0).check_tokens()
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")

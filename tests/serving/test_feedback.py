@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 import json
+import resource
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,9 @@ from facesent.cli import main
 from facesent.dataset.metadata import read_metadata
 from facesent.params import load_params
 from facesent.serving.answers.accuracy import expected_accuracy, in_service
+from facesent.serving.answers.app_feedback import note_wrong
 from facesent.serving.answers.corrections import accept, waiting
+from facesent.serving.answers.log import LogError
 from facesent.serving.gateway.answers.correcting import Correction, correct
 from facesent.serving.gateway.answers.log import AnswerLog
 from facesent.serving.gateway.answers.rows import AnsweredRequest
@@ -282,3 +285,30 @@ def test_answers_are_kept_so_long_as_the_settings_say(folder: Path) -> None:
     )
     listed = run("audit").output
     assert [id_ in listed for id_ in ids] == [False, True]
+
+
+@pytest.mark.parametrize(("label", "corrections"), [("Sad", 1), ("Angry", 9)])
+def test_the_app_keeps_no_photo_of_a_correction_that_is_refused(folder: Path, label: str, corrections: int) -> None:
+    log = load_params(folder / "params.yaml").log.model_copy(
+        update={"enabled": True, "photos": True, "corrections": corrections}
+    )
+    note_wrong(log, ANSWER, png(), "Sad")
+    [kept] = Path("answers/photos").iterdir()
+    with pytest.raises(LogError):
+        note_wrong(log, ANSWER, png(50), label)
+    assert [*Path("answers/photos").iterdir()] == [kept]
+    [found] = waiting(Store(DEFAULT_ADDRESS))
+    assert found.answer_id == kept.name
+
+
+def test_the_app_keeps_no_part_of_a_photo_that_could_not_be_written(folder: Path) -> None:
+    log = load_params(folder / "params.yaml").log.model_copy(update={"enabled": True, "photos": True})
+    full = resource.getrlimit(resource.RLIMIT_FSIZE)
+    note_wrong(log, ANSWER, png(), "Sad")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, full[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            note_wrong(log, ANSWER, b"a" * 2_000_000, "Sad")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, full)
+    assert len([*Path("answers/photos").iterdir()]) == 1

@@ -1,5 +1,6 @@
 """MLflow's store and the log of answers, moved to PostgreSQL and back."""
 
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -110,6 +111,29 @@ def test_files_are_found_behind_a_server(
         assert parent.info.artifact_uri == f"mlflow-artifacts:/1/{parent.info.run_id}/artifacts"
         assert mlflow.get_experiment("1").artifact_location == "mlflow-artifacts:/1"
         assert runs.read_text(parent.info.run_id, "summary.md") == "1 ± 0"
+
+
+def test_the_next_step_can_be_pasted_into_a_shell(folder: Path) -> None:
+    (folder / "new & shared").mkdir()
+    moved = move("sqlite:///new & shared/mlflow.db")
+    assert moved.exit_code == 0, moved.output
+    [*_, line] = moved.output.strip().splitlines()
+    assert shlex.split(line.partition("export ")[2]) == [
+        "MLFLOW_TRACKING_URI=sqlite:///new & shared/mlflow.db",
+        "FACESENT_ANSWERS_URI=sqlite:///new & shared/answers.db",
+    ]
+
+
+def test_files_behind_a_server_are_asked_of_the_server(folder: Path) -> None:
+    (folder / "new").mkdir()
+    moved = move("sqlite:///new/mlflow.db", "--artifacts", "mlflow-artifacts:/")
+    assert moved.exit_code == 0, moved.output
+    [*_, server, clients] = moved.output.strip().splitlines()
+    assert server.endswith("mlflow server --artifacts-destination ./mlruns --backend-store-uri sqlite:///new/mlflow.db")
+    assert shlex.split(clients.partition("export ")[2]) == [
+        "MLFLOW_TRACKING_URI=http://HOST:5000",
+        "FACESENT_ANSWERS_URI=sqlite:///new/answers.db",
+    ]
 
 
 def test_a_database_that_mlflow_has_only_opened_is_empty(

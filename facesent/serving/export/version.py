@@ -30,15 +30,17 @@ class Exported:
 
     Attributes:
         format: its name.
-        sha256: of what was attached; None where it was refused.
+        sha256: of what was written; None where it was refused.
         parity: None where it could not be written or run.
-        problem: why it was refused; None where it was attached.
+        problem: why it was refused; None where it was not.
+        run_id: of the run that it was attached to; empty where the version's run is gone.
     """
 
     format: str
     sha256: str | None
     parity: Parity | None
     problem: str | None
+    run_id: str = ""
 
 
 def export(project: Project, version: Version, formats: Sequence[str], to: Path | None = None) -> Iterator[Exported]:
@@ -48,15 +50,16 @@ def export(project: Project, version: Version, formats: Sequence[str], to: Path 
         project: whose test images are asked.
         version: the registered one.
         formats: of ``FORMATS``.
-        to: also copy what was attached into a folder a format here.
+        to: also copy it into a folder a format here; needed where the version's run is gone.
 
     Yields:
         what became of each format, as soon as it is known.
 
     Raises:
-        FacesentError: no test images, or the version's files cannot be had.
+        FacesentError: no test images, nowhere to put it, or the version's files cannot be had.
         TrackingError: if MLflow cannot be reached.
     """
+    run_id = _run_of(version, to)
     with versions.version_files(version.number) as (model, labels):
         classifier, network = Classifier.load(model, labels), load_model(model)
     images = _test_images(project, classifier.image_size)
@@ -76,16 +79,30 @@ def export(project: Project, version: Version, formats: Sequence[str], to: Path 
             save_labels(classifier.labels, folder / "labels.json")
             text = usage(FORMATS[name], version.number, classifier.image_size, classifier.labels, written.parity)
             (folder / "README.md").write_text(text, encoding="utf-8")
-            _attach(version, name, written)
+            # First: what was worked out is not lost where MLflow does not take it.
             if to:
                 shutil.copytree(folder, to / name, dirs_exist_ok=True)
-            yield Exported(name, written.sha256, written.parity, None)
+            if run_id:
+                _attach(run_id, version, name, written)
+            yield Exported(name, written.sha256, written.parity, None, run_id)
 
 
 @mlflow_answers()
-def _attach(version: Version, name: str, written: Written) -> None:
+def _run_of(version: Version, to: Path | None) -> str:
+    """The run to attach to; empty where it is gone and a folder is named instead."""
+    run_id = versions.run_of(version.number)
+    if not run_id and to is None:
+        raise FacesentError(
+            f"Expected the run of version {version.number}, to attach its export to. "
+            "Received: none, or a deleted one. Name a folder for it: --to FOLDER"
+        )
+    return run_id
+
+
+@mlflow_answers()
+def _attach(run_id: str, version: Version, name: str, written: Written) -> None:
     """The tag comes last: where it is, the files are whole."""
-    runs.log_files(version.run_id, sorted(written.path.parent.iterdir()), f"{EXPORTS}/{name}")
+    runs.log_files(run_id, sorted(written.path.parent.iterdir()), f"{EXPORTS}/{name}")
     described = {
         "sha256": written.sha256,
         "largest_difference": float(f"{written.parity.largest_difference:.2e}"),
