@@ -45,7 +45,7 @@ def _get_back(project: Project, marker: Path) -> bool:
     with _marked(project, marker):
         for draft in project.data.rglob(_DVCS_DRAFTS):
             draft.unlink()
-        # Where the cache lacks an image, DVC would place the others and only then fail.
+        # DVC starts up before it finds that its cache lacks an image, and no version of it promises to place none then.
         checkout = dvc("checkout", "--quiet", project.data_pointer.name)
         if can_check_out(project.data) and _status(checkout, project, subprocess.DEVNULL) == 0:
             return True
