@@ -18,6 +18,7 @@ from prefect.runtime import flow_run
 from pydantic import Field
 
 from facesent.core.errors import FacesentError, TrackingError
+from flows.tasks import registry_task
 
 if TYPE_CHECKING:
     from facesent.registry.decisions import Approval
@@ -59,11 +60,15 @@ def wait_for_answer(approval: "Approval", hours: float) -> "Approval":
             timeout=round(hours * 3600) + _PREFECTS_MARGIN_SECONDS,
             poll_interval=_SECONDS_BETWEEN_LOOKS,
         )
-    return _take(approval.version, answer)
+    return _take.with_options(name="answer", task_run_name="answer")(approval.version, answer)
 
 
+@registry_task
 def _take(version: int, answer: Answer | None) -> "Approval":
-    """Do what the form says, if a person sent it; somebody in a terminal may have been quicker by a second."""
+    """Do what the form says, if a person sent it; somebody in a terminal may have been quicker by a second.
+
+    A task, which is repeated: Prefect gives what was sent only once, and MLflow may be away at that moment.
+    """
     from facesent.promotion import approval
 
     known = _answer_of(version)

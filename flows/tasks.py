@@ -47,7 +47,7 @@ _stage_task = task(
     retry_condition_fn=_dvc_is_busy,
     cache_policy=NO_CACHE,  # DVC caches.
 )
-_registry_task = task(
+registry_task = task(
     retries=len(_SERVER_DELAYS),
     retry_delay_seconds=_SERVER_DELAYS,
     retry_condition_fn=_may_pass_later,
@@ -76,7 +76,7 @@ def run_stage(stage: str, project: Project, waiting: "Standby[Process] | None" =
     return outcome.value
 
 
-@_registry_task
+@registry_task
 def register(project: Project) -> "Candidate":
     """Make the trained model a version of the registered model ``facesent``, unless it is one already."""
     from facesent.promotion import register
@@ -90,7 +90,7 @@ def register(project: Project) -> "Candidate":
     return candidate
 
 
-@_registry_task
+@registry_task
 def canary(project: Project, candidate: "Candidate", waiting: "Standby[ModelServer] | None" = None) -> "CanaryReport":
     """Let the real server answer with the candidate; one that cannot be served is rejected by the gate."""
     from facesent.promotion.canary import trial
@@ -101,7 +101,7 @@ def canary(project: Project, candidate: "Candidate", waiting: "Standby[ModelServ
     return report
 
 
-@_registry_task
+@registry_task
 def gate(project: Project, candidate: "Candidate", canary: "CanaryReport") -> "Verdict":
     """Judge the candidate; a rejection is a verdict, no failure."""
     from facesent.promotion import judge
@@ -113,7 +113,7 @@ def gate(project: Project, candidate: "Candidate", canary: "CanaryReport") -> "V
     return verdict
 
 
-@_registry_task
+@registry_task
 def ask(verdict: "Verdict") -> "Approval | None":
     """Ask a person whether the candidate may be served; None if no approval is needed."""
     from facesent.promotion import approval
@@ -124,7 +124,7 @@ def ask(verdict: "Verdict") -> "Approval | None":
     return asked
 
 
-@_registry_task
+@registry_task
 def promote(verdict: "Verdict", approval: "Approval | None" = None) -> "Promotion":
     """Serve the candidate from now on, if the verdict and whoever was asked allow it."""
     from facesent.promotion import aliases
@@ -134,7 +134,7 @@ def promote(verdict: "Verdict", approval: "Approval | None" = None) -> "Promotio
     return promoted
 
 
-@_registry_task
+@registry_task
 def report(
     project: Project, candidate: "Candidate", verdict: "Verdict", promoted: "Promotion", canary: "CanaryReport"
 ) -> Path:

@@ -58,7 +58,7 @@ def assign(images: pd.DataFrame, folds: int, seed: int) -> pd.DataFrame:
         The images sorted by ``file_name``, with a column ``fold`` from 1.
 
     Raises:
-        CrossValidationError: the folds are too few, or a class cannot be learnt in each of them.
+        CrossValidationError: the folds are too few or too many, or a class cannot be learnt in each of them.
     """
     if folds < FEWEST_FOLDS:
         raise CrossValidationError(
@@ -68,6 +68,7 @@ def assign(images: pd.DataFrame, folds: int, seed: int) -> pd.DataFrame:
     table = images.sort_values("file_name", ignore_index=True)
     labels = table["label"].to_numpy(dtype=np.str_)
     table["fold"] = stratified_folds(labels, groups_of(table["group"]), folds, seed) + 1
+    _require_full(table, folds)
     _require_each_class(table)
     return table
 
@@ -79,6 +80,17 @@ def round_of(assigned: pd.DataFrame, fold: int) -> Round:
     held_out, chosen = assigned["fold"] == fold, assigned["fold"] == validating
     sets = [assigned[rows].drop(columns="fold") for rows in (~held_out & ~chosen, chosen, held_out)]
     return Round(fold, *(rows.reset_index(drop=True) for rows in sets))
+
+
+def _require_full(assigned: pd.DataFrame, folds: int) -> None:
+    """A fold without images would have nothing to hold out; with images for fewer than three, ``folds`` is not why."""
+    largest, groups = int(assigned["label"].value_counts().max()), assigned["group"].nunique()
+    most = min(largest, groups, folds - 1)
+    if assigned["fold"].nunique() < folds and most >= FEWEST_FOLDS:
+        raise CrossValidationError(
+            f"Expected images in each fold. Received: {folds} folds for {groups} groups, and {largest} images "
+            f"in the largest class. Lower cross_validation.folds in params.yaml, or --folds, to at most {most}."
+        )
 
 
 def _require_each_class(assigned: pd.DataFrame) -> None:

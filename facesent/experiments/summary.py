@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from facesent.core.files import replaced
 from facesent.core.markdown import table
 from facesent.evaluation.measures import Measures
 from facesent.evaluation.metrics import measure
@@ -134,14 +135,16 @@ def out_of_fold(results: Sequence[FoldResult], assigned: pd.DataFrame) -> pd.Dat
 
 
 def write(folder: Folder, results: Sequence[FoldResult], assigned: pd.DataFrame, settings: Evaluate) -> FoldsSummary:
-    """Write predictions, measures and curves of all folds."""
+    """Write predictions, measures and curves of all folds, each file in one step."""
     from facesent.experiments.plots import save_fold_curves
 
     summary = summarise(results, settings)
     predictions = out_of_fold(results, assigned)
-    predictions.to_csv(folder.predictions, index=False, float_format="%.9g", lineterminator="\n")
-    folder.summary.write_text(summary.to_json(), encoding="utf-8")
-    folder.report.write_text(summary.to_markdown(), encoding="utf-8")
+    with replaced(folder.predictions) as draft:
+        predictions.to_csv(draft, index=False, float_format="%.9g", lineterminator="\n")
+    for path, text in ((folder.summary, summary.to_json()), (folder.report, summary.to_markdown())):
+        with replaced(path) as draft:
+            draft.write_text(text, encoding="utf-8")
     save_fold_curves([fold.history for fold in results], [fold.best_epoch for fold in results], folder.curves)
     return summary
 

@@ -13,6 +13,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from facesent.core.errors import FacesentError
+from facesent.core.files import replaced
 from facesent.core.markdown import table
 from facesent.experiments.plots import save_history, save_importances
 from facesent.experiments.space import Values, rounded
@@ -78,7 +79,8 @@ def finish(sweep: OpenSweep) -> SweepResults:
     best = rounded(sweep.params, sweep.study.best_trial.params)
     folder = sweep.project.sweep
     write_values(sweep.project.params, best, folder / "best.yaml")
-    trials.to_csv(folder / "trials.csv", index=False)
+    with replaced(folder / "trials.csv") as draft:
+        trials.to_csv(draft, index=False)
     files = (folder / "best.yaml", folder / "trials.csv", *_pictures(sweep, trials, folder))
     for file in files:
         if file.name == "best.yaml":

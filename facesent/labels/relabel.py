@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 from facesent.core.errors import DataError
@@ -88,17 +88,37 @@ def expanded(decisions: Sequence[Decision], data_dir: Path) -> list[Decision]:
     """
     if not any(row.everywhere for row in decisions):
         return list(decisions)
-    alike = {image.name: images for images in by_size(image_files(data_dir)).values() for image in images}
+    contents = _Contents(image_files(data_dir))
     return [
         each
         for row in decisions
-        for each in (_of_content(row, alike.get(row.file_name, ())) if row.everywhere else [row])
+        for each in (_of_content(row, contents.places(row.file_name, row.sha256)) if row.everywhere else [row])
     ]
 
 
-def _of_content(row: Decision, same: Sequence[ImageFile]) -> list[Decision]:
+class _Contents:
+    """Where each content stands. Of images of one size, which may be all, each is read once, when one is asked for."""
+
+    def __init__(self, images: Iterable[ImageFile]) -> None:
+        groups = list(by_size(images).values())
+        self._group_of = {image.name: number for number, group in enumerate(groups) for image in group}
+        self._of_group = cache(lambda number: _by_content(groups[number]))
+
+    def places(self, name: str, digest: str) -> Sequence[str]:
+        """The images with this SHA-256 that are as long as the image ``name``, sorted; none where that is gone."""
+        number = self._group_of.get(name)
+        return () if number is None else self._of_group(number).get(digest, ())
+
+
+def _by_content(images: Iterable[ImageFile]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for image in sorted(images, key=lambda image: image.name):
+        found.setdefault(sha256(Path(image.path)), []).append(image.name)
+    return found
+
+
+def _of_content(row: Decision, places: Sequence[str]) -> list[Decision]:
     # Where the first place is gone, the row stays as it is: done before, or a problem that is told by its line.
-    places = sorted(image.name for image in same if sha256(Path(image.path)) == row.sha256)
     if not places or row.choice == KEEP:
         return [row]
     if row.choice == DROP:
@@ -243,14 +263,12 @@ def _conflicts(
     decisions: Sequence[Decision], images: Mapping[str, ImageFile], moves: Mapping[str, str], drops: Iterable[str]
 ) -> Iterator[tuple[str, str]]:
     hashes = {row.file_name: row.sha256 for row in decisions}
-    for alike in by_size(images[name] for name in sorted(images.keys() - set(drops))).values():
-        names = [image.name for image in alike]
-        for old, other in product(moves.keys() & names, names):
-            new, place = moves[old], moves.get(other, other)
+    contents = _Contents(images[name] for name in images.keys() - set(drops))
+    for old, new in moves.items():
+        for other in contents.places(old, hashes[old]):
+            place = moves.get(other, other)
             if label_of(place) != label_of(new):
-                hashes[other] = hashes.get(other) or sha256(Path(images[other].path))
-                if hashes[other] == hashes[old]:
-                    yield new, place
+                yield new, place
 
 
 def _rewrite_metadata(intended: RelabelPlan, data_dir: Path, target: Path) -> None:

@@ -64,6 +64,17 @@ def test_folds_that_no_class_has_images_for_are_refused() -> None:
         assign(images(persons=2), folds=9, seed=7)
 
 
+def test_more_folds_than_images_or_groups_are_to_be_lowered() -> None:
+    few_groups = r"Received: 11 folds for 10 groups, and 20 images in the largest class\. Lower .* at most 10\."
+    with pytest.raises(CrossValidationError, match=few_groups):
+        assign(images(persons=10), folds=11, seed=7)
+    alone = images(persons=10)
+    alone["group"] = alone["file_name"]
+    with pytest.raises(CrossValidationError, match=r"Lower cross_validation\.folds .*, or --folds, to at most 20\."):
+        assign(alone, folds=400, seed=7)
+    assert assign(alone, folds=20, seed=7)["fold"].nunique() == 20
+
+
 def test_test_images_are_never_taken(tmp_path: Path) -> None:
     project = make_project(tmp_path)
     taken = images_of(project, ("train", "val"))

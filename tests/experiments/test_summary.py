@@ -1,4 +1,6 @@
 import json
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -126,6 +128,17 @@ def test_all_folds_are_written_as_one(tmp_path: Path) -> None:
     assert before.startswith(b"\x89PNG")
     summary.write(folder, RESULTS, ASSIGNED, SETTINGS)
     assert folder.curves.read_bytes() == before
+
+
+def test_a_later_summary_is_never_seen_in_part(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "folds")
+    folder.root.mkdir()
+    summary.write(folder, RESULTS, ASSIGNED, SETTINGS)
+    shutil.copytree(folder.root, tmp_path / "earlier", copy_function=os.link)
+    summary.write(folder, RESULTS, ASSIGNED, SETTINGS)
+    for path in (folder.predictions, folder.summary, folder.report):
+        assert not path.samefile(tmp_path / "earlier" / path.name), "the file was written over, not replaced"
+    assert len(list(folder.root.iterdir())) == 4
 
 
 @pytest.mark.parametrize("key", ["key of other settings", None])

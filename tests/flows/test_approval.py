@@ -1,6 +1,7 @@
 import time
 from collections.abc import Callable
 from contextvars import copy_context
+from itertools import count
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -12,8 +13,10 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import FlowRun, State
 
+from facesent.core.errors import TrackingError
 from facesent.core.paths import Project
 from facesent.promotion import approval
+from facesent.promotion.aliases import Promotion
 from facesent.promotion.canary import trial
 from facesent.registry import decisions
 from facesent.registry.decisions import Aliases, Approval
@@ -107,6 +110,22 @@ def test_the_pages_form_can_reject() -> None:
     assert (answer.state, answer.reason) == ("rejected", "one person in half of the photos")
     assert decisions.read().aliases == Aliases(1, None)
     assert asking(LONG).state == "rejected", "nobody is asked twice, nor waited for"
+
+
+@pytest.mark.usefixtures("second_version")
+def test_the_pages_answer_outlasts_a_tracking_server_that_restarts(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, approve = count(), approval.approve
+
+    def away_at_first(version: int, *, by: str, reason: str = "") -> Promotion:
+        if next(calls) == 0:
+            raise TrackingError("MLflow restarts.")
+        return approve(version, by=by, reason=reason)
+
+    monkeypatch.setattr(approval, "approve", away_at_first)
+    form = press_resume(approve=True, by="bob", reason="looked at all photos")
+    answer = while_paused(form, lambda: asking(LONG, return_state=True)).result()
+    assert (answer.state, answer.by, answer.reason) == ("approved", "bob", "looked at all photos")
+    assert decisions.read().aliases == Aliases(2, 1)
 
 
 @pytest.mark.usefixtures("second_version")

@@ -9,10 +9,13 @@ import pytest
 from PIL import Image
 
 from facesent.core.errors import DataError
+from facesent.core.files import sha256
 from facesent.dataset.metadata import read_metadata
+from facesent.labels import relabel as relabelling
 from facesent.labels.conflicts import Rule, decided, find_conflicts, write_conflicts
 from facesent.labels.queue import Queued
 from facesent.labels.relabel import preview, relabel
+from facesent.labels.review import read_decisions
 
 # Two contents that stand twice or more, and images of no other place.
 COPIES = {"Angry/a~angry.png": ("Sad/b.png", "Sad/c.png"), "Happy/d.png": ("Sad/d.png",)}
@@ -125,3 +128,24 @@ def test_keep_says_nothing_of_a_content_under_two_labels(data: Path) -> None:
 def test_a_rule_that_cannot_be_meant_is_refused(data: Path, rule: Rule, message: str) -> None:
     with pytest.raises(DataError, match=message):
         queue(data, rule)
+
+
+def test_images_of_one_size_are_read_once_however_many_contents_are_decided(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(1)
+    for number in range(20):
+        picture = Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8))
+        for label in ("Angry", "Sad"):
+            # Bitmaps are all equally long.
+            picture.save(data / label / f"{number}.bmp")
+    decisions = read_decisions(queue(data, Rule("*.bmp", "drop")).file)
+    read: list[Path] = []
+
+    def counted(path: Path) -> str:
+        read.append(path)
+        return sha256(path)
+
+    monkeypatch.setattr(relabelling, "sha256", counted)
+    assert sum(row.file_name.endswith(".bmp") for row in relabelling.expanded(decisions, data)) == 40
+    assert len(read) == len(set(read))
