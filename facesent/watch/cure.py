@@ -1,6 +1,6 @@
 """What retraining at an alarm takes: labelled photos from after the change, half of them kept for the gate."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil, sqrt
@@ -108,12 +108,14 @@ def labelled(store: Store, version: int, since: datetime, gain: float, confidenc
 def hand_over(found: Labelled, version: int) -> None:
     """Keep half of the people for the test, and let the gate know which photos are from after the change.
 
+    Who is kept already stays so, and counts: the step may be done again after a failure, with more people.
+
     Args:
         found: what was labelled.
         version: the champion.
     """
-    kept = sorted(set(found.groups.values()))[::2]
     columns, listed = parse(FOLDER / METADATA)
+    kept = _kept(set(found.groups.values()), {row["group"] for row in listed if row.get("split") == "test"})
     rows = [
         {**row, "split": "test" if found.groups.get(row["file_name"]) in kept else row.get("split", "")}
         for row in listed
@@ -121,6 +123,13 @@ def hand_over(found: Labelled, version: int) -> None:
     Metadata(tuple(dict.fromkeys([*columns, "split"]))).write(FOLDER / METADATA, rows)
     contents = sorted(sha256(FOLDER / name) for name in found.groups)
     runs.log_bytes(versions.run_of(version), artifacts.SHIFTED, "\n".join(contents).encode())
+
+
+def _kept(groups: Set[str], tested: Set[str]) -> Set[str]:
+    """Half of the groups: those that are tested on, and as many others as are missing."""
+    already = groups & tested
+    missing = ceil(len(groups) / 2) - len(already)
+    return already | set(sorted(groups - already)[::2][: max(0, missing)])
 
 
 def _rows(metadata: Path) -> list[Mapping[str, str]]:

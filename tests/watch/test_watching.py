@@ -17,6 +17,7 @@ from sqlalchemy import insert, select, update
 
 from facesent.cli import main
 from facesent.core.files import sha256
+from facesent.dataset.files import METADATA
 from facesent.dataset.metadata import parse
 from facesent.params import load_params
 from facesent.registry import artifacts, runs, versions
@@ -25,7 +26,7 @@ from facesent.serving.gateway.answers.correcting import Correction, correct
 from facesent.serving.gateway.answers.rows import know_version
 from facesent.serving.gateway.answers.store import DEFAULT_ADDRESS, WATCHED, Store
 from facesent.serving.gateway.answers.tables import ACCEPTED, answers, corrections
-from facesent.watch.cure import FOLDER, hand_over, people_needed
+from facesent.watch.cure import FOLDER, hand_over, labelled, people_needed
 from facesent.watch.look import once
 from facesent.watch.watching import watching
 
@@ -185,6 +186,28 @@ def test_an_alarm_says_how_many_labels_the_gate_needs_and_half_of_them_are_for_i
                 raise error
     contents = runs.read_text(versions.run_of(1), artifacts.SHIFTED).split()
     assert {sha256(FOLDER / name) for name in alarm.labels.groups} == set(contents)
+
+
+def test_photos_that_are_handed_over_again_with_more_people_are_half_for_the_test(project: Path) -> None:
+    log(0, 3)
+    answered = sorted(ids())
+    # The names of later ones are before those of the first.
+    label(answered[3:13])
+    first = handed_over()
+    assert len(first) == 5
+    assert handed_over() == first
+    label(answered[:3])
+    more = handed_over()
+    assert len(more) == 7
+    assert more > first
+
+
+def handed_over() -> set[str]:
+    """The photos that are for the test after ``hand_over``."""
+    store = Store(DEFAULT_ADDRESS)
+    hand_over(labelled(store, 1, START, 0.3, 0.95), 1)
+    store.close()
+    return {row["file_name"] for row in parse(FOLDER / METADATA)[1] if row["split"] == "test"}
 
 
 def ids() -> set[str]:
