@@ -76,7 +76,8 @@ def people_needed(gain: float, confidence_level: float) -> int:
 def labelled(store: Store, version: int, since: datetime, gain: float, confidence_level: float) -> Labelled:
     """The audited photos of a version's answers since a moment, as far as they are labelled.
 
-    Clients correct mistakes: on photos that they chose, any other version would be better than this one.
+    Clients correct mistakes: on photos that they chose, any other version would be better than this one. A photo that
+    somebody has deleted from ``FOLDER`` does not count.
 
     Args:
         store: the opened log.
@@ -99,7 +100,7 @@ def labelled(store: Store, version: int, since: datetime, gain: float, confidenc
     groups = {
         row["file_name"]: row["group"]
         for row in rows
-        if Path(row["file_name"]).stem in ids and row["group"] not in trained
+        if Path(row["file_name"]).stem in ids and row["group"] not in trained and (FOLDER / row["file_name"]).is_file()
     }
     return Labelled(groups, people_needed(gain, confidence_level), gain)
 

@@ -202,6 +202,16 @@ def test_photos_that_are_handed_over_again_with_more_people_are_half_for_the_tes
     assert more > first
 
 
+def test_a_labelled_photo_that_was_deleted_does_not_count(project: Path) -> None:
+    log(0, 3)
+    label(sorted(ids())[:6])
+    gone, *left = sorted(FOLDER.glob("Sad/*.png"))
+    gone.unlink()
+    assert len(handed_over()) == 3
+    contents = runs.read_text(versions.run_of(1), artifacts.SHIFTED).split()
+    assert sorted(contents) == sorted(map(sha256, left))
+
+
 def handed_over() -> set[str]:
     """The photos that are for the test after ``hand_over``."""
     store = Store(DEFAULT_ADDRESS)
