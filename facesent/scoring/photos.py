@@ -26,6 +26,13 @@ def is_remote(name: str) -> bool:
     return "://" in name
 
 
+def is_same_source(one: str, other: str) -> bool:
+    """Whether two ways to write a source, such as ``photos`` and ``photos/``, lead to the same names."""
+    if is_remote(one) or is_remote(other):
+        return one.rstrip("/") == other.rstrip("/")
+    return Path(one) == Path(other)
+
+
 def photos_of(source: str) -> Iterator[str]:
     """The names of the photos of a source, one at a time, in an order that depends on the names alone.
 
