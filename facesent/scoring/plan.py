@@ -189,6 +189,7 @@ def make_plan(target: Path, wanted: Wanted, version: PlannedVersion, progress: P
         photos=photos,
         photos_sha256=digest,
         model_sha256=model_sha256(folder / _MODEL, folder / _LABELS),
+        alias=version.alias,
     )
     with replaced(folder / _PLAN) as draft:
         draft.write_text(plan.to_json(), encoding="utf-8")
