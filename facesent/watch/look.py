@@ -120,6 +120,12 @@ def look(store: Store, version: int, labels: Sequence[str], settings: Watch) -> 
     if text is None:
         return _without_baseline(version, hours, settings)
     baseline = Baseline.from_json(text)
+    if not hours.names:
+        sentence = (
+            f"Version {version} has no finished hours with answers in the log; the next ones are compared with its "
+            "baseline."
+        )
+        return DriftStatus(version, "collecting", sentence, hours, baseline)
     if list(baseline.names) != list(hours.names):
         sentence = (
             f"Version {version} logs different values than its baseline. Accept a new one: facesent watch --accept"

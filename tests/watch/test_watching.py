@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 from mlflow.tracking import MlflowClient
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from facesent.cli import main
 from facesent.core.files import sha256
@@ -103,6 +103,21 @@ def test_it_collects_is_accepted_stays_quiet_and_alarms_at_a_change(project: Pat
     assert page.count("<polyline") >= 5
     assert "The most unusual answers" in page
     assert watch("--accept").exit_code == 0
+    assert "requests as usual" in watch().output
+
+
+def test_a_version_whose_answers_are_gone_from_the_log_keeps_its_baseline(project: Path) -> None:
+    log(0, 24 * DAYS)
+    assert watch("--accept").exit_code == 0
+    store = Store(DEFAULT_ADDRESS)
+    with store.writing() as connection:
+        connection.execute(delete(answers))
+    store.close()
+    empty = watch()
+    assert empty.exit_code == 0, empty.output
+    assert "has no finished hours with answers" in empty.output
+    assert "--accept" not in empty.output
+    log(24 * DAYS, 48, seed=3)
     assert "requests as usual" in watch().output
 
 
