@@ -101,6 +101,12 @@ def test_shares_that_leave_no_training_images_are_refused(tmp_path: Path) -> Non
         load_params(written(tmp_path, split__val=0.6, split__test=0.4))
 
 
+def test_a_baseline_of_fewer_hours_than_the_alarm_can_learn_from_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match=r"watch: .*at least 4 times block_hours, 96\. Received: 95"):
+        load_params(written(tmp_path, watch__baseline_hours=95, watch__block_hours=24))
+    load_params(written(tmp_path, watch__baseline_hours=96, watch__block_hours=24))
+
+
 def test_a_gap_between_slices_needs_slices(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match=r"^Expected columns .* in evaluate\.slices .* Received: none\."):
         load_params(written(tmp_path, gate__max_slice_gap=0.1))

@@ -31,7 +31,8 @@ def open_answers(target: Path, wanted: Wanted, version: str | None, progress: Pr
     Args:
         target: the folder, which this run has alone.
         wanted: of the run; its version is the next argument's.
-        version: a number or an alias. None for the planned one, or for the champion where nothing is planned.
+        version: a number or an alias; the alias that the folder was begun with stands for the planned version. None
+            for the planned one, or for the champion where nothing is planned.
         progress: as for ``make_plan``.
 
     Raises:
@@ -43,7 +44,7 @@ def open_answers(target: Path, wanted: Wanted, version: str | None, progress: Pr
     if planned is None:
         with _version(version) as found:
             return make_plan(target, wanted, found, progress)
-    if version is not None:
+    if version is not None and version != planned.alias:
         from facesent.registry.versions import version_named
 
         wanted = replace(wanted, version=version_named(version).number)
@@ -58,5 +59,6 @@ def _version(name: str | None) -> Iterator[PlannedVersion]:
     from facesent.registry.versions import model_uri, version_files, version_named
 
     number = version_named(name).number
+    alias = "" if name is None or name == str(number) else name
     with mlflow_answers(), version_files(number) as (model, labels):
-        yield PlannedVersion(number, model, labels, min_confidence_of(model_uri(number)))
+        yield PlannedVersion(number, model, labels, min_confidence_of(model_uri(number)), alias)

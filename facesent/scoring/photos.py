@@ -1,6 +1,7 @@
 """Where photos are, in a folder, a list, or a store that fsspec reaches, and their bytes."""
 
 import codecs
+import io
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -9,7 +10,7 @@ from typing import Any
 
 from facesent.core import object_storage
 from facesent.core.errors import in_words
-from facesent.dataset.files import SUFFIXES, is_ignored, is_image_name
+from facesent.dataset.files import SUFFIXES, is_ignored
 from facesent.images.limits import MAX_BYTES
 from facesent.images.reading import ImageError, read_content
 from facesent.scoring.errors import ScoringError
@@ -19,11 +20,19 @@ from facesent.scoring.in_order import in_order
 _PICTURES = SUFFIXES | {".avif", ".heic", ".heif", ".jp2", ".jxl", ".tif", ".tiff"}
 # Behind the name of a folder. It sorts before every letter, so that folders and files are in the order of their names.
 _FOLDER = "\0"
+_EXPECTED = "Expected a folder, a text file of paths or an address such as s3://bucket/photos"
 
 
 def is_remote(name: str) -> bool:
     """Whether a photo or a source is in a store, such as ``s3://bucket/photos``."""
     return "://" in name
+
+
+def is_same_source(one: str, other: str) -> bool:
+    """Whether two ways to write a source, such as ``photos`` and ``photos/``, lead to the same names."""
+    if is_remote(one) or is_remote(other):
+        return one.rstrip("/") == other.rstrip("/")
+    return Path(one) == Path(other)
 
 
 def photos_of(source: str) -> Iterator[str]:
@@ -144,24 +153,26 @@ def _is_picture(name: str) -> bool:
 
 
 def _listed(path: Path) -> Iterator[str]:
-    if not path.is_file() or is_image_name(path.name):
-        received = "a single image: see `facesent predict`" if path.is_file() else "none of that name"
-        raise ScoringError(
-            f"Expected a folder, a text file of paths or an address such as s3://bucket/photos. Received: {path}, "
-            f"{received}."
-        )
+    if not path.is_file():
+        raise ScoringError(f"{_EXPECTED}. Received: {path}, none of that name.")
+    _refuse_image(path.name, path, "See `facesent predict`.")
     with path.open("rb") as file:
-        _refuse_utf_16(file.read(2), path)
-    with path.open(encoding="utf-8-sig", errors="surrogateescape") as lines:
-        yield from _names(lines)
+        yield from _lines(file, path)
 
 
-def _refuse_utf_16(start: bytes, source: object) -> None:
-    if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+def _refuse_image(name: str, source: object, advice: str) -> None:
+    if _is_picture(name):
+        raise ScoringError(f"{_EXPECTED}. Received: {source}, a single image. {advice}")
+
+
+def _lines(file: Any, source: object) -> Iterator[str]:
+    if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         raise ScoringError(
             f"Expected a list of photos in UTF-8. Received: {source}, in UTF-16, as PowerShell's > writes it. Save it "
             "as UTF-8."
         )
+    file.seek(0)
+    yield from _names(io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape"))
 
 
 def _names(lines: Any) -> Iterator[str]:
@@ -172,10 +183,13 @@ def _in_store(source: str) -> Iterator[str]:
     store, path = _store(source)
     try:
         if store.isfile(path):
-            with store.open(path, "rt", encoding="utf-8-sig", errors="surrogateescape") as lines:
-                yield from _names(lines)
+            _refuse_image(path, source, "Write its address into a text file, and name that.")
+            with store.open(path, "rb") as file:
+                yield from _lines(file, source)
         else:
             yield from (store.unstrip_protocol(name) for name in _walk_store(store, path))
+    except ScoringError:
+        raise
     except Exception as error:
         advice = object_storage.advice_for(_said(error)) or "Check the address, and that this machine may list it."
         raise ScoringError(f"Expected photos under {source}. Received: {_said(error)}. {advice}") from None

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -24,7 +24,7 @@ from facesent.core.cropping import DEFAULT_CROP, Crop
 from facesent.core.files import DRAFT, locked, replaced
 from facesent.model.storage import load_labels, model_sha256
 from facesent.scoring.errors import ScoringError
-from facesent.scoring.photos import expected_images, photos_of
+from facesent.scoring.photos import expected_images, is_same_source, photos_of
 from facesent.scoring.tables import COMPRESSION
 
 SHARD_SIZE = 1024
@@ -64,12 +64,14 @@ class PlannedVersion:
         model: its file.
         labels: its file.
         min_confidence: its own.
+        alias: by which it was asked for; empty if by its number, or not at all.
     """
 
     number: int
     model: Path
     labels: Path
     min_confidence: float
+    alias: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class ScoringPlan:
         photos: in all.
         photos_sha256: of their names.
         model_sha256: of the version's files.
+        alias: as in ``PlannedVersion``; it may be another version's since.
     """
 
     source: str
@@ -95,6 +98,7 @@ class ScoringPlan:
     photos: int
     photos_sha256: str
     model_sha256: str
+    alias: str = ""
 
     @property
     def shards(self) -> int:
@@ -108,8 +112,9 @@ class ScoringPlan:
 
     @cached_property
     def identity(self) -> str:
-        """What a shard says of the plan it belongs to."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()
+        """What a shard says of the plan it belongs to; no alias changes an answer."""
+        values = {name: value for name, value in asdict(self).items() if name != "alias"}
+        return hashlib.sha256(_json(values).encode()).hexdigest()
 
     def size_of(self, shard: int) -> int:
         """How many photos a shard has."""
@@ -117,7 +122,7 @@ class ScoringPlan:
 
     def to_json(self) -> str:
         """As it is kept."""
-        return json.dumps(asdict(self), ensure_ascii=False, indent=1) + "\n"
+        return _json(asdict(self))
 
 
 def plan_of(target: Path) -> ScoringPlan | None:
@@ -145,7 +150,8 @@ def check(planned: ScoringPlan, wanted: Wanted, target: Path) -> None:
     """
     for name, value in asdict(wanted).items():
         before = getattr(planned, name)
-        if value is not None and value != before:
+        same = is_same_source(value, before) if name == "source" else value == before
+        if value is not None and not same:
             what = name.replace("_", " ")
             raise ScoringError(
                 f"Expected {what} {before}, with which {target} was begun. Received: {value}. Score into another "
@@ -183,6 +189,7 @@ def make_plan(target: Path, wanted: Wanted, version: PlannedVersion, progress: P
         photos=photos,
         photos_sha256=digest,
         model_sha256=model_sha256(folder / _MODEL, folder / _LABELS),
+        alias=version.alias,
     )
     with replaced(folder / _PLAN) as draft:
         draft.write_text(plan.to_json(), encoding="utf-8")
@@ -233,6 +240,10 @@ def alone(target: Path) -> Iterator[None]:
             for draft in folder.glob(f"{DRAFT}*"):
                 shutil.rmtree(draft, ignore_errors=True)
         yield
+
+
+def _json(values: Mapping[str, object]) -> str:
+    return json.dumps(values, ensure_ascii=False, indent=1) + "\n"
 
 
 def _require_empty(target: Path) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.covariance import ledoit_wolf
 
 from facesent.core.errors import FacesentError
+from facesent.watch.settings import LEAST_BLOCKS
 
 Numbers = NDArray[np.float64]
 
@@ -22,7 +23,6 @@ _PROMISE = 0.9
 _PATHS = 400
 # Where alarms come at random, so far apart in the mean: the probability of none in that time.
 _QUIET = float(np.exp(-1))
-_LEAST_BLOCKS = 4
 # In units of the usual distance of an hour, so that no odd hour is an alarm by itself.
 _FARTHEST = 3.0
 
@@ -108,9 +108,9 @@ def learn(hours: Numbers, *, quiet_hours: int, block_hours: int, resamples: int,
         BaselineError: the hours are fewer than four blocks.
     """
     count = len(hours) // block_hours
-    if count < _LEAST_BLOCKS:
+    if count < LEAST_BLOCKS:
         raise BaselineError(
-            f"Expected at least {_LEAST_BLOCKS * block_hours} hours with answers. Received: {len(hours)}."
+            f"Expected at least {LEAST_BLOCKS * block_hours} hours with answers. Received: {len(hours)}."
         )
     blocks = hours[: count * block_hours].reshape(count, block_hours, -1)
     chance = np.random.default_rng(seed)

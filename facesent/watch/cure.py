@@ -1,6 +1,6 @@
 """What retraining at an alarm takes: labelled photos from after the change, half of them kept for the gate."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil, sqrt
@@ -76,7 +76,8 @@ def people_needed(gain: float, confidence_level: float) -> int:
 def labelled(store: Store, version: int, since: datetime, gain: float, confidence_level: float) -> Labelled:
     """The audited photos of a version's answers since a moment, as far as they are labelled.
 
-    Clients correct mistakes: on photos that they chose, any other version would be better than this one.
+    Clients correct mistakes: on photos that they chose, any other version would be better than this one. A photo that
+    somebody has deleted from ``FOLDER`` does not count.
 
     Args:
         store: the opened log.
@@ -99,7 +100,7 @@ def labelled(store: Store, version: int, since: datetime, gain: float, confidenc
     groups = {
         row["file_name"]: row["group"]
         for row in rows
-        if Path(row["file_name"]).stem in ids and row["group"] not in trained
+        if Path(row["file_name"]).stem in ids and row["group"] not in trained and (FOLDER / row["file_name"]).is_file()
     }
     return Labelled(groups, people_needed(gain, confidence_level), gain)
 
@@ -108,12 +109,14 @@ def labelled(store: Store, version: int, since: datetime, gain: float, confidenc
 def hand_over(found: Labelled, version: int) -> None:
     """Keep half of the people for the test, and let the gate know which photos are from after the change.
 
+    Who is kept already stays so, and counts: the step may be done again after a failure, with more people.
+
     Args:
         found: what was labelled.
         version: the champion.
     """
-    kept = sorted(set(found.groups.values()))[::2]
     columns, listed = parse(FOLDER / METADATA)
+    kept = _kept(set(found.groups.values()), {row["group"] for row in listed if row.get("split") == "test"})
     rows = [
         {**row, "split": "test" if found.groups.get(row["file_name"]) in kept else row.get("split", "")}
         for row in listed
@@ -121,6 +124,13 @@ def hand_over(found: Labelled, version: int) -> None:
     Metadata(tuple(dict.fromkeys([*columns, "split"]))).write(FOLDER / METADATA, rows)
     contents = sorted(sha256(FOLDER / name) for name in found.groups)
     runs.log_bytes(versions.run_of(version), artifacts.SHIFTED, "\n".join(contents).encode())
+
+
+def _kept(groups: Set[str], tested: Set[str]) -> Set[str]:
+    """Half of the groups: those that are tested on, and as many others as are missing."""
+    already = groups & tested
+    missing = ceil(len(groups) / 2) - len(already)
+    return already | set(sorted(groups - already)[::2][: max(0, missing)])
 
 
 def _rows(metadata: Path) -> list[Mapping[str, str]]:

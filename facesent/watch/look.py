@@ -120,6 +120,12 @@ def look(store: Store, version: int, labels: Sequence[str], settings: Watch) -> 
     if text is None:
         return _without_baseline(version, hours, settings)
     baseline = Baseline.from_json(text)
+    if not hours.names:
+        sentence = (
+            f"Version {version} has no finished hours with answers in the log; the next ones are compared with its "
+            "baseline."
+        )
+        return DriftStatus(version, "collecting", sentence, hours, baseline)
     if list(baseline.names) != list(hours.names):
         sentence = (
             f"Version {version} logs different values than its baseline. Accept a new one: facesent watch --accept"
@@ -183,7 +189,6 @@ def accept(seen: DriftStatus, settings: Watch) -> Baseline:
     )
     baseline = Baseline(seen.hours.starts[0], seen.hours.starts[-1], seen.hours.names, alarm)
     runs.log_bytes(run_id, of_version(BASELINE, seen.version), baseline.to_json().encode())
-    runs.log_bytes(run_id, of_version(ALARM, seen.version), b"{}")
     return baseline
 
 
@@ -226,6 +231,10 @@ def once(seen: DriftStatus, what: AlarmResponse) -> Iterator[Done]:
         run_id = versions.run_of(seen.version)
         note_file = of_version(ALARM, seen.version)
         before = json.loads(runs.read_text(run_id, note_file) or "{}")
+    # Somebody may accept a new baseline at any time, also while the block runs.
+    compared = {"baseline": seen.baseline.until.isoformat() if seen.baseline else None}
+    if before.get("baseline") != compared["baseline"]:
+        before = compared
     done = Done(bool(before.get(what)))
     yield done
     if done.already or not done.now:

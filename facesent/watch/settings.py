@@ -2,9 +2,12 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from facesent.section import Positive, Section, Seed
+
+LEAST_BLOCKS = 4
+"""Fewer blocks of hours say too little of what a baseline does by itself."""
 
 
 class Watch(Section):
@@ -26,3 +29,13 @@ class Watch(Section):
     resamples: Annotated[int, Field(ge=20)]
     seed: Seed
     gain: Annotated[float, Field(gt=0, lt=1)] = 0.15
+
+    @model_validator(mode="after")
+    def _has_blocks(self) -> "Watch":
+        least = LEAST_BLOCKS * self.block_hours
+        if self.baseline_hours < least:
+            raise ValueError(
+                f"expected baseline_hours of at least {LEAST_BLOCKS} times block_hours, {least}. "
+                f"Received: {self.baseline_hours}"
+            )
+        return self

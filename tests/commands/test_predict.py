@@ -86,12 +86,19 @@ def test_a_folder_of_answers_begins_with_the_champion_and_answers_as_predict(cha
     assert pd.read_parquet(target).equals(pd.read_parquet("one.parquet"))
     # A later champion changes nothing, and is refused where it is named.
     assert open_answers(target, wanted, "champion") == planned
+    by_alias = open_answers(champion / "by-alias", wanted, "champion")
     write_model(Project(champion), ("Dark", "Light"), 0.1)
     run_stage("evaluate", Project(champion))
     versions.set_alias(versions.CHAMPION, register.register(Project(champion)).version)
     assert open_answers(target, wanted, None) == planned
     with pytest.raises(ScoringError, match=r"Expected version 1, .* Received: 2"):
         open_answers(target, wanted, "champion")
+    # But the command that named it goes on.
+    assert by_alias.version == 1
+    for same in ("champion", "1", None):
+        assert open_answers(champion / "by-alias", wanted, same) == by_alias
+    with pytest.raises(ScoringError, match=r"Expected version 1, .* Received: 2"):
+        open_answers(champion / "by-alias", wanted, "2")
     with pytest.raises(RegistryError):
         open_answers(champion / "others", wanted, "9")
 

@@ -96,7 +96,7 @@ def test_a_store_gives_the_addresses_under_it(folder: Path) -> None:
 
 
 def test_a_list_may_be_in_a_store() -> None:
-    fsspec.filesystem("memory").pipe("/lists/some.txt", b"a.jpg\nb.jpg\n")
+    fsspec.filesystem("memory").pipe("/lists/some.txt", b"\xef\xbb\xbfa.jpg\r\nb.jpg\n")
     assert list(photos_of("memory://lists/some.txt")) == ["a.jpg", "b.jpg"]
 
 
@@ -105,6 +105,12 @@ def test_a_list_may_be_in_a_store() -> None:
     [
         ("nowhere", r"Expected a folder.*Received: nowhere, none of that name"),
         ("photo.jpg", r"Received: photo.jpg, a single image.*facesent predict"),
+        ("phone.HEIC", r"Received: phone.HEIC, a single image.*facesent predict"),
+        (
+            "memory://single/photo.jpg",
+            r"Expected a folder.*Received: memory://single/photo.jpg, a single image\. Write",
+        ),
+        ("memory://single/list.txt", r"Received: memory://single/list.txt, in UTF-16, as PowerShell"),
         # None of the extras has it.
         ("gs://bucket/photos", r"Install it: pip install gcsfs"),
         ("teapot://photos", r"Protocol not known: teapot.*fsspec's list"),
@@ -115,7 +121,9 @@ def test_what_is_no_source_is_named(
     source: str, received: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("photo.jpg").touch()
+    for name in ("photo.jpg", "phone.HEIC"):
+        Path(name).touch()
+    fsspec.filesystem("memory").pipe({"/single/photo.jpg": b"photo", "/single/list.txt": "a.jpg".encode("utf-16")})
     with pytest.raises(ScoringError, match=received):
         list(photos_of(source))
 

@@ -58,6 +58,19 @@ def test_what_is_not_asked_for_is_as_planned(planned: ScoringPlan, listed: Path)
     check(planned, Wanted(str(listed), 3, "none", 0.4, 4), Path("answers"))
 
 
+def test_a_source_may_be_written_in_another_way(planned: ScoringPlan, listed: Path) -> None:
+    check(planned, Wanted(f"{listed.parent}/./{listed.name}"), Path("answers"))
+    check(replace(planned, source="photos/"), Wanted("./photos"), Path("answers"))
+    check(replace(planned, source="s3://bucket/photos"), Wanted("s3://bucket/photos/"), Path("answers"))
+    with pytest.raises(ScoringError, match="Expected source"):
+        check(replace(planned, source="s3://bucket/photos"), Wanted("s3://photos"), Path("answers"))
+
+
+def test_an_alias_is_no_part_of_what_shards_belong_to(planned: ScoringPlan) -> None:
+    assert replace(planned, alias="champion").identity == planned.identity
+    assert replace(planned, version=4).identity != planned.identity
+
+
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [

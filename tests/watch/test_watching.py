@@ -13,10 +13,11 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 from mlflow.tracking import MlflowClient
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from facesent.cli import main
 from facesent.core.files import sha256
+from facesent.dataset.files import METADATA
 from facesent.dataset.metadata import parse
 from facesent.params import load_params
 from facesent.registry import artifacts, runs, versions
@@ -25,7 +26,7 @@ from facesent.serving.gateway.answers.correcting import Correction, correct
 from facesent.serving.gateway.answers.rows import know_version
 from facesent.serving.gateway.answers.store import DEFAULT_ADDRESS, WATCHED, Store
 from facesent.serving.gateway.answers.tables import ACCEPTED, answers, corrections
-from facesent.watch.cure import FOLDER, hand_over, people_needed
+from facesent.watch.cure import FOLDER, hand_over, labelled, people_needed
 from facesent.watch.look import once
 from facesent.watch.watching import watching
 
@@ -102,6 +103,21 @@ def test_it_collects_is_accepted_stays_quiet_and_alarms_at_a_change(project: Pat
     assert page.count("<polyline") >= 5
     assert "The most unusual answers" in page
     assert watch("--accept").exit_code == 0
+    assert "requests as usual" in watch().output
+
+
+def test_a_version_whose_answers_are_gone_from_the_log_keeps_its_baseline(project: Path) -> None:
+    log(0, 24 * DAYS)
+    assert watch("--accept").exit_code == 0
+    store = Store(DEFAULT_ADDRESS)
+    with store.writing() as connection:
+        connection.execute(delete(answers))
+    store.close()
+    empty = watch()
+    assert empty.exit_code == 0, empty.output
+    assert "has no finished hours with answers" in empty.output
+    assert "--accept" not in empty.output
+    log(24 * DAYS, 48, seed=3)
     assert "requests as usual" in watch().output
 
 
@@ -185,6 +201,38 @@ def test_an_alarm_says_how_many_labels_the_gate_needs_and_half_of_them_are_for_i
                 raise error
     contents = runs.read_text(versions.run_of(1), artifacts.SHIFTED).split()
     assert {sha256(FOLDER / name) for name in alarm.labels.groups} == set(contents)
+
+
+def test_photos_that_are_handed_over_again_with_more_people_are_half_for_the_test(project: Path) -> None:
+    log(0, 3)
+    answered = sorted(ids())
+    # The names of later ones are before those of the first.
+    label(answered[3:13])
+    first = handed_over()
+    assert len(first) == 5
+    assert handed_over() == first
+    label(answered[:3])
+    more = handed_over()
+    assert len(more) == 7
+    assert more > first
+
+
+def test_a_labelled_photo_that_was_deleted_does_not_count(project: Path) -> None:
+    log(0, 3)
+    label(sorted(ids())[:6])
+    gone, *left = sorted(FOLDER.glob("Sad/*.png"))
+    gone.unlink()
+    assert len(handed_over()) == 3
+    contents = runs.read_text(versions.run_of(1), artifacts.SHIFTED).split()
+    assert sorted(contents) == sorted(map(sha256, left))
+
+
+def handed_over() -> set[str]:
+    """The photos that are for the test after ``hand_over``."""
+    store = Store(DEFAULT_ADDRESS)
+    hand_over(labelled(store, 1, START, 0.3, 0.95), 1)
+    store.close()
+    return {row["file_name"] for row in parse(FOLDER / METADATA)[1] if row["split"] == "test"}
 
 
 def ids() -> set[str]:
