@@ -61,8 +61,7 @@ def cross_validation(folds: int | None = None) -> "State[Any]":
     try:
         planned = cross_validation.plan_folds(project, folds, flow_run=str(flow_run.id))
         with runs.recorded(planned.parent_id):
-            with tasks_without_process():
-                train_folds(project, planned)
+            train_folds(project, planned)
             summary = cross_validation.conclude(project, planned)
     except Exception as error:
         return failed(error)
@@ -76,7 +75,7 @@ def train_folds(project: Project, planned: "PlannedFolds") -> list[str]:
     Raises:
         FoldError: some failed; the others are finished.
     """
-    with ended_together():
+    with tasks_without_process(), ended_together():
         return _outcomes([_submit(project, planned, fold) for fold in range(1, len(planned.fingerprints) + 1)])
 
 

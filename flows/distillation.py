@@ -22,7 +22,7 @@ from flows.clusters import task_runner
 from flows.command import Ready, run_flow
 from flows.cross_validation import add_options, show_folds, train_folds
 from flows.failures import failed
-from flows.killed import mark_crashed, tasks_without_process
+from flows.killed import mark_crashed
 
 if TYPE_CHECKING:
     from facesent.experiments.distillation import SoftTargets
@@ -73,8 +73,7 @@ def distillation(folds: int | None = None, apply: bool = False) -> "State[Any]":
     try:
         planned = distillation.plan_teachers(project, folds, flow_run=str(flow_run.id))
         with runs.recorded(planned.parent_id):
-            with tasks_without_process():
-                train_folds(project, planned)
+            train_folds(project, planned)
             found = distillation.conclude(project, planned)
         if apply:
             write_values(project.params, found.values, project.params)
