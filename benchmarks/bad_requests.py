@@ -214,7 +214,7 @@ _KINDS: dict[str, tuple[float, Callable[[str, Random, Sequence[bytes]], Request]
         _with_params(
             *({"min_confidence": value} for value in (1.5, -1, "much", [0.5], None, 10**400, float("nan"))),
             *({"top_k": value} for value in (-1, 1.5, "x", None)),
-            *({"crop": value} for value in ("all", 5, None)),
+            *({"crop": value} for value in ("every", 5, None)),
             *("x", [1], 5),
         ),
     ),

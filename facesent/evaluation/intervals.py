@@ -6,6 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+# Of fewer people nothing is said: how much they differ cannot be told from so few.
+LEAST_PEOPLE = 10
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -89,8 +92,8 @@ def share_of_groups(
 
 def recall_of_groups(
     correct: NDArray[np.bool_], labels: Sequence[str], groups: Sequence[str], confidence_level: float
-) -> Estimate:
-    """Macro recall with an interval like that of `share_of_groups`.
+) -> Estimate | None:
+    """Macro recall with an interval like that of `share_of_groups`; None where a class has too few people for one.
 
     It is the share of images that are right where each class weighs the same, and its variance that of a ratio in each
     class, by Taylor's series, people still being what is counted (Wolter, Introduction to Variance Estimation, 2007).
@@ -101,14 +104,14 @@ def recall_of_groups(
         groups: ``n`` names; images of one person share one.
         confidence_level: of the interval, between 0 and 1.
     """
-    people = len(set(groups))
     of_class, images = np.unique(np.asarray(labels), return_inverse=True, return_counts=True)[1:]
+    group = np.unique(np.asarray(groups), return_inverse=True)[1]
+    people = int(group.max()) + 1
+    if min(len(np.unique(group[of_class == index])) for index in range(len(images))) < LEAST_PEOPLE:
+        return None
     recalls = np.bincount(of_class, correct) / images
     share = float(recalls.mean())
-    if people < 2:
-        return Estimate(len(correct), share, 0.0, 1.0)
     weights = 1 / (len(images) * images[of_class])
-    group = np.unique(np.asarray(groups), return_inverse=True)[1]
     residuals = np.bincount(group, weights * (correct - recalls[of_class]))
     variance = people / (people - 1) * float(residuals @ residuals)
     # As many images of equal weight say as much (Kish): no more than that, whatever the people.

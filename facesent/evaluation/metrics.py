@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
-from facesent.evaluation.intervals import share_of_groups
+from facesent.evaluation.intervals import recall_of_groups, share_of_groups
 from facesent.evaluation.measures import ClassMeasures, Measures
 from facesent.evaluation.reliability import calibration_noise, debiased_calibration_error, expected_calibration_error
 from facesent.evaluation.settings import Evaluate
@@ -38,6 +38,8 @@ def measure(
         targets, predicted, labels=indices, zero_division=0.0
     )
     accuracy = share_of_groups(correct, groups, settings.confidence_level)
+    named = [labels[target] for target in targets]
+    macro_recall = recall_of_groups(correct, named, groups, settings.confidence_level)
     confidence, bins = probabilities.max(axis=1), settings.calibration_bins
     present = support > 0
     return Measures(
@@ -46,6 +48,8 @@ def measure(
         accuracy_low=accuracy.low,
         accuracy_high=accuracy.high,
         macro_recall=float(recall[present].mean()),
+        macro_recall_low=macro_recall.low if macro_recall else None,
+        macro_recall_high=macro_recall.high if macro_recall else None,
         macro_f1=float(f1[present].mean()),
         log_loss=float(log_loss(targets, _normalised(probabilities), labels=indices)),
         ece=expected_calibration_error(confidence, correct, bins),

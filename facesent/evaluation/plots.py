@@ -15,6 +15,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from facesent.core.files import replaced
 from facesent.evaluation.reliability import Bins
 
 TRAIN, VALIDATION = "#3b6fb6", "#d1662a"
@@ -130,12 +131,12 @@ def _centres(bins: Bins) -> NDArray[np.float64]:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a picture without a screen; equal figures give equal bytes. Letters that no font here has are boxes."""
+    """Write a picture in one step, without a screen; equal figures give equal bytes. Letters with no font are boxes."""
     FigureCanvasAgg(figure)
     # A class may be called "$x$", and is no formula.
     for text in figure.findobj(Text):
         text.set_parse_math(False)
-    with rc_context({"text.parse_math": False}), warnings.catch_warnings():
+    with replaced(path) as draft, rc_context({"text.parse_math": False}), warnings.catch_warnings():
         # A line for each letter of each class's name, in each picture.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
-        figure.savefig(path, dpi=120, metadata={"Software": None})
+        figure.savefig(draft, dpi=120, metadata={"Software": None})

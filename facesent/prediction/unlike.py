@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ Numbers = NDArray[np.float32]
 UNLIKE_SHARE = 0.05
 """Of the validation images, each person counting once, that are called unlike."""
 _BATCH = 64
+_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,12 @@ class Known:
 
     def distances(self, embeddings: Numbers) -> Numbers:
         """The mean cosine distance to the nearest, ``(n,)``, of ``(n, features)``."""
-        alike = _unit(embeddings) @ self.embeddings.T
+        # In parts: all validation images beside all training images of a large set are more than memory holds.
+        parts = np.array_split(_unit(embeddings), max(1, ceil(len(embeddings) / _ROWS)))
+        return np.concatenate([self._distances(part) for part in parts])
+
+    def _distances(self, unit: Numbers) -> Numbers:
+        alike = unit @ self.embeddings.T
         count = min(self.neighbours, alike.shape[1])
         return np.asarray(1 - np.partition(alike, -count, axis=1)[:, -count:].mean(axis=1))
 

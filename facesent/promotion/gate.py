@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from textwrap import shorten
 
 from facesent.core.text import some
-from facesent.evaluation.gaps import LEAST_PEOPLE, ColumnResult
+from facesent.evaluation.gaps import ColumnResult
+from facesent.evaluation.intervals import LEAST_PEOPLE
 from facesent.evaluation.measures import Measures
 from facesent.promotion.canary.report import CanaryReport
 from facesent.promotion.rivals import ComparedChampion, Criterion, Incomparable, Rival, criterion_for
@@ -101,9 +102,11 @@ def _incomparable(rival: Rival) -> Iterator[str]:
 def _floors(measures: Measures, settings: Gate) -> Iterator[Check]:
     recalls = {label: each.recall for label, each in measures.classes.items() if each.support}
     interval = f"interval {measures.accuracy_low:.1%} to {measures.accuracy_high:.1%}"
+    recall = measures.macro_recall_estimate
+    of_recall = f"interval {recall.low:.1%} to {recall.high:.1%}" if recall else ""
     chance = f"{measures.ece_noise:.1%} by chance alone"
     yield from _asked("accuracy", "share", measures.accuracy, "at least", settings.min_accuracy, interval)
-    yield from _asked("macro recall", "share", measures.macro_recall, "at least", settings.min_macro_recall)
+    yield from _asked("macro recall", "share", measures.macro_recall, "at least", settings.min_macro_recall, of_recall)
     worst = min(recalls, key=lambda label: recalls[label])
     least = settings.min_class_recall
     yield from _asked("worst class recall", "share", measures.worst_recall, "at least", least, worst)

@@ -66,8 +66,11 @@ def register(project: Project) -> Candidate:
         version = versions.version_of(identity)
         created = version is None
         if version is None:
-            tags = _version_tags(project, recorded.run_id)
+            tags = _origin_tags(project, recorded.run_id) | _measure_tags(project)
             version = versions.create_version(recorded.model, identity, tags)
+        else:
+            # The test images may be others by now, or have other labels.
+            versions.tag_version(version, _measure_tags(project))
         if project.model_card.is_file():
             versions.describe_version(version, description(project.model_card.read_text(encoding="utf-8")))
         versions.set_alias(CHALLENGER, version)
@@ -82,14 +85,19 @@ def _check_evaluated(project: Project, sha256: str) -> None:
         )
 
 
-def _version_tags(project: Project, run_id: str) -> dict[str, str]:
-    measures = measured_on_test(project)
+def _origin_tags(project: Project, run_id: str) -> dict[str, str]:
     tags = runs.run_tags(run_id)
     return {
         # An earlier version of the run was judged on its own.
         **{name: value for name, value in tags.items() if name not in (VERDICT_TAG, REASON_TAG, JUDGED_TAG)},
         "run_id": run_id,
         "classes": ",".join(load_labels(project.labels)),
+    }
+
+
+def _measure_tags(project: Project) -> dict[str, str]:
+    measures = measured_on_test(project)
+    return {
         ACCURACY_TAG: f"{measures.accuracy:.4f}",
         ACCURACY_INTERVAL_TAG: f"{measures.accuracy_low:.4f} to {measures.accuracy_high:.4f}",
         "test_macro_recall": f"{measures.macro_recall:.4f}",

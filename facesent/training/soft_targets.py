@@ -19,8 +19,7 @@ from facesent.training.settings import Distillation
 IMAGE, LABEL = "sha256", "label"
 # What rounding in the file may add to a sum of probabilities, or take from it.
 _ROUNDING = 1e-3
-_TEACH = "train teachers, with their settings in params.yaml: python -m flows.distillation --apply"
-_AGAIN, _OR_AGAIN = f"T{_TEACH[1:]}", f"Or {_TEACH}"
+_AGAIN = "Train teachers, with their settings in params.yaml: python -m flows.distillation --apply"
 
 
 class SoftTargetsError(FacesentError):
@@ -69,7 +68,7 @@ def _read(settings: Distillation) -> pd.DataFrame:
 
 
 def _restore(path: Path) -> str:
-    return f"Take the file and params.yaml from one commit: git checkout COMMIT -- {path} params.yaml. {_OR_AGAIN}"
+    return f"Take the file and params.yaml from one commit: git checkout COMMIT -- {path} params.yaml. Or: {_AGAIN}"
 
 
 def _of_images(table: pd.DataFrame, images: pd.DataFrame, path: str) -> pd.DataFrame:

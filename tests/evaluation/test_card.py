@@ -47,6 +47,7 @@ def report(
         split_accuracy={name: estimate(30) for name in ("train", "val", "test")},
         commonest_share=0.5,
         macro_recall=0.76,
+        macro_recall_estimate=Estimate(40, 0.76, 0.61, 0.87),
         macro_f1=0.74,
         data=Data([ClassCounts(label, 101, 1, 60, 20, 20) for label in labels], {"truncated": 2}, []),
         training=Training("reference_cnn", 64, 27_900_000, 1, 3, [CurvePoint(1, 1, 0.5, 0.5)] * 5),
@@ -69,6 +70,7 @@ def test_is_a_card_that_the_hub_reads() -> None:
     card = ModelCard(model_card(report(), "ada@example.org"))
     results = {result.metric_type: result.metric_value for result in card.data.eval_results}
     assert results == {"accuracy": 0.75, "recall": 0.76, "f1": 0.74, "expected_calibration_error": 0.111}
+    assert "Macro recall 0.760 (0.610 to 0.870), macro F1 0.740." in card.text
     assert card.data.library_name == "keras"
     assert "reference_cnn" in card.data.tags
 

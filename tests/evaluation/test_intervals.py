@@ -56,12 +56,20 @@ def test_macro_recall_covers_what_is_true_and_weighs_classes_alike() -> None:
         labels = np.where(rng.random(160) < 0.8, "Happy", "Sad")
         right = rng.random(160) < np.where(labels == "Happy", 0.8, 0.5) + skill
         found = recall_of_groups(right, list(labels), [str(photo // 4) for photo in range(160)], 0.95)
+        assert found
         covered.append(found.low <= 0.65 <= found.high)
     assert np.mean(covered) > 0.92
     certain = recall_of_groups(np.full(20, True), ["Happy", "Sad"] * 10, [str(photo // 2) for photo in range(20)], 0.95)
+    assert certain
     assert certain.value == certain.high == 1
     assert 0.6 < certain.low < 0.75
-    assert recall_of_groups(np.full(20, True), ["Happy"] * 20, ["one"] * 20, 0.95).low == 0
+
+
+def test_macro_recall_has_no_interval_where_a_class_has_too_few_people() -> None:
+    labels, right = ["Happy"] * 40 + ["Sad"] * 18, np.arange(58) % 3 > 0
+    people = [str(photo) for photo in range(40)] + [f"sad {photo // 2}" for photo in range(18)]
+    assert recall_of_groups(right, labels, people, 0.95) is None
+    assert recall_of_groups(right, labels, [*people[:-1], "another"], 0.95) is not None
 
 
 def test_all_right_is_not_certain_either() -> None:

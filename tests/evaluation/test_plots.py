@@ -2,11 +2,13 @@
 
 import warnings
 from collections.abc import Callable
+from errno import ENOSPC
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -35,6 +37,22 @@ def test_the_fullest_cell_of_a_confusion_matrix_is_the_darkest(tmp_path: Path, n
     lower_right = confusion(tmp_path / "c.png", [[4, 5], [0, 9]], normalised=normalised)
     assert upper_left[0] == upper_right[0] < lower_right[0]
     assert upper_left[1] < upper_right[1] == lower_right[1]
+
+
+def test_a_picture_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    curves = tmp_path / "curves.png"
+    save_curves(HISTORY, 1, curves)
+    before = curves.read_bytes()
+
+    def half(figure: Figure, path: Path, **_: object) -> None:
+        path.write_bytes(before[:100])
+        raise OSError(ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Figure, "savefig", half)
+    with pytest.raises(OSError, match="No space"):
+        save_curves(HISTORY, 0, curves)
+    assert curves.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [curves]
 
 
 def test_a_class_without_images_leaves_its_row_pale(tmp_path: Path) -> None:

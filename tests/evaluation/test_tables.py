@@ -4,10 +4,10 @@ from facesent.evaluation.behaviour import Behaviour, Covered
 from facesent.evaluation.examination import Answered, Examination
 from facesent.evaluation.measures import ClassMeasures, Measures
 from facesent.evaluation.settings import Reference
-from facesent.evaluation.tables import class_table, comparison_markdown, evaluation_markdown
+from facesent.evaluation.tables import class_table, comparison_markdown, evaluation_markdown, headline
 
 CLASSES = {"Happy": ClassMeasures(0.9, 0.8, 0.85, 120)}
-MEASURES = Measures(200, 0.8, 0.74, 0.86, 0.79, 0.78, 0.6, 0.05, 0.02, 0.04, CLASSES)
+MEASURES = Measures(200, 0.8, 0.74, 0.86, 0.79, 0.72, 0.85, 0.78, 0.6, 0.05, 0.02, 0.04, CLASSES)
 UNCALIBRATED = replace(MEASURES, ece=0.12, log_loss=0.9)
 SPLITS = dict.fromkeys(("train", "val", "test"), MEASURES)
 TEST = Examination(
@@ -34,6 +34,15 @@ def test_a_reference_stands_beside_it_as_far_as_it_is_known() -> None:
 
 def test_the_report_names_every_class() -> None:
     assert ["Happy", "0.900", "0.800", "0.850", "120"] in cells(evaluation_markdown(SPLITS, TEST))
+
+
+def test_macro_recall_is_told_with_its_interval_or_why_it_has_none() -> None:
+    few = replace(MEASURES, macro_recall_low=None, macro_recall_high=None)
+    assert "macro recall 0.790 (0.720 to 0.850), macro F1" in evaluation_markdown(SPLITS, TEST)
+    told = evaluation_markdown(SPLITS, replace(TEST, measures=few))
+    assert "macro recall 0.790 (no interval: a class has fewer than 10 people), macro F1" in told
+    assert headline(SPLITS)["test"].items() >= {"macro_recall_low": 0.72, "macro_recall_high": 0.85}.items()
+    assert "macro_recall_low" not in headline({"test": few})["test"]
 
 
 def test_the_report_tells_calibration_abstention_and_behaviour() -> None:

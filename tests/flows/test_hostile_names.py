@@ -61,7 +61,19 @@ NAMES = [
     r"$\frac$",
 ]
 MEASURES = Measures(
-    200, 0.8, 0.74, 0.86, 0.79, 0.78, 0.6, 0.05, 0.02, 0.04, {name: ClassMeasures(0.9, 0.8, 0.85, 20) for name in NAMES}
+    200,
+    0.8,
+    0.74,
+    0.86,
+    0.79,
+    0.72,
+    0.85,
+    0.78,
+    0.6,
+    0.05,
+    0.02,
+    0.04,
+    {name: ClassMeasures(0.9, 0.8, 0.85, 20) for name in NAMES},
 )
 TEST = Examination(MEASURES, 1.8, MEASURES, None, Behaviour({}, None))
 REPORT = report(

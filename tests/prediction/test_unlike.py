@@ -1,3 +1,4 @@
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,20 @@ def test_one_of_twenty_people_of_validation_is_called_unlike_however_many_photos
     again = Known.load(tmp_path / "known.npz")
     np.testing.assert_array_equal(again.distances(val), known.distances(val))
     assert again.threshold == known.threshold
+
+
+def test_many_images_are_never_compared_with_all_training_images_at_once() -> None:
+    known = Known(embeddings(3000, 1), np.array(["0"] * 3000), 5, np.inf)
+    images = embeddings(3000, 2)
+    whole = 4 * 3000 * 3000
+    tracemalloc.start()
+    try:
+        distances = known.distances(images)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < whole / 3
+    np.testing.assert_allclose(distances[2900:], known.distances(images[2900:]), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.slow

@@ -32,7 +32,7 @@ def measures(accuracy: float = 0.7, recall: float = 0.6, worst: float = 0.5, ece
         "Happy": ClassMeasures(1, 1, 1, 50),
         "Sad": ClassMeasures(1, worst, 1, 50),
     }
-    return Measures(100, accuracy, 0.1, 0.9, recall, 0.7, 0.5, ece, 0.02, 0.04, classes)
+    return Measures(100, accuracy, 0.1, 0.9, recall, 0.5, 0.8, 0.7, 0.5, ece, 0.02, 0.04, classes)
 
 
 def champion(gain: tuple[float, float, float], **classes: tuple[float, float, float]) -> ComparedChampion:

@@ -65,6 +65,22 @@ def test_the_same_model_again_is_the_same_version(project: Path) -> None:
     assert len(versions.all_versions()) == 1
 
 
+def test_a_version_shows_what_was_measured_last(project: Path) -> None:
+    made = make_project(project)
+    decide(made)
+    [before] = versions.all_versions()
+    measured = json.loads(made.metrics.read_text(encoding="utf-8"))
+    # As after the labels of some test images were corrected: train and its model stay as they are.
+    measured["test"] |= {"accuracy": 0.625, "accuracy_low": 0.5, "accuracy_high": 0.75, "macro_recall": 0.5}
+    made.metrics.write_text(json.dumps(measured), encoding="utf-8")
+    register.register(made)
+    [after] = versions.all_versions()
+    assert before.tags["test_accuracy"] != after.tags["test_accuracy"] == "0.6250"
+    assert after.tags["test_accuracy_interval"] == "0.5000 to 0.7500"
+    assert after.tags["test_macro_recall"] == "0.5000"
+    assert after.tags["run_id"] == before.tags["run_id"]
+
+
 def test_a_worse_model_is_rejected_and_a_better_one_replaces_the_champion(project: Path) -> None:
     # Wrong on six photos, the fewest on which a gain is told from chance.
     made = make_project(project, threshold=0.8)

@@ -1,6 +1,7 @@
 """The page as streamlit runs it, without a browser: its own harness gives it files and reads what it shows."""
 
 import io
+import resource
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from facesent.core.paths import Project
 from facesent.params import load_params
+from facesent.presets import write_values
 from facesent.promotion.register import register
 from facesent.serving.answers.corrections import waiting
 from facesent.serving.answers.log import opened
@@ -75,6 +77,22 @@ def test_without_a_champion_the_page_says_what_to_run(
     monkeypatch.setattr("sys.argv", ["page.py"])
     shown = AppTest.from_file(str(PAGE), default_timeout=120).run()
     assert "facesent promote" in shown.error[0].value
+
+
+def test_a_correction_on_a_full_disk_is_said_on_the_page(page: AppTest, made: Project) -> None:
+    write_values(made.params, {"log.photos": True}, made.params)
+    shown = with_file(page, "photo.jpg", grey_photo(20) + b" " * 2_000_000)
+    shown.selectbox[0].set_value("Light").run()
+    full = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, full[1]))
+    try:
+        shown.button[0].click().run()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, full)
+    assert not shown.exception
+    assert "File too large" in shown.error[0].value
+    shown.button[0].click().run()
+    assert "waits" in shown.success[0].value
 
 
 def test_the_server_listens_on_this_machine_alone_and_sends_no_statistics() -> None:

@@ -75,7 +75,7 @@ def test_a_file_that_is_not_there_or_was_changed_is_named_with_the_command(file:
     known = settings(file)
     file.write_text(file.read_text().replace("0.8", "0.7"))
     with pytest.raises(
-        SoftTargetsError, match=f"SHA-256 {known.soft_targets_sha256} .*git checkout COMMIT -- .*Or train"
+        SoftTargetsError, match=f"SHA-256 {known.soft_targets_sha256} .*git checkout COMMIT -- .*Or: Train"
     ):
         mixed_targets(known, IMAGES, LABELS)
 

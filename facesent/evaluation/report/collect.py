@@ -83,6 +83,7 @@ def make_report(
         split_accuracy={name: split.accuracy_estimate for name, split in results.splits.items()},
         commonest_share=float(matrix.sum(axis=1).max() / matrix.sum()),
         macro_recall=measures.macro_recall,
+        macro_recall_estimate=measures.macro_recall_estimate,
         macro_f1=measures.macro_f1,
         data=background.data,
         training=background.training,

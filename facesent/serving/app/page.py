@@ -10,7 +10,7 @@ from threading import Lock
 import streamlit as st
 
 from facesent.core.cropping import DEFAULT_CROP, Crop
-from facesent.core.errors import FacesentError
+from facesent.core.errors import to_put_right
 from facesent.core.markdown import escaped
 from facesent.core.paths import Project
 from facesent.images.rows import UNCERTAIN
@@ -43,8 +43,8 @@ def main() -> None:
     try:
         loaded = _loaded(sys.argv[1] if len(sys.argv) > 1 else None)
         log = load_params(Project().params).log
-    except FacesentError as error:
-        st.error(escaped(str(error)))
+    except Exception as error:
+        _tell(error)
         st.stop()
     st.caption(f"Answers: {loaded.described}.")
     content = _photo()
@@ -77,8 +77,8 @@ def _answer(loaded: LoadedVersion, content: bytes, *, crop: Crop, min_confidence
     try:
         with st.spinner("Looking at the photo"), _one_at_a_time():
             explanation = explain(loaded, content, crop=crop, min_confidence=min_confidence)
-    except FacesentError as error:
-        st.error(f"This photo cannot be read. {escaped(str(error))}")
+    except Exception as error:
+        _tell(error, "This photo cannot be read. ")
         return None
     if crop == "largest" and explanation.box is None:
         st.warning("No face was found: this is the answer for the whole photo.")
@@ -100,10 +100,18 @@ def _correction(loaded: LoadedVersion, explanation: Explanation, content: bytes,
     box = asdict(explanation.box) if explanation.box else None
     try:
         note_wrong(log, {**vars(explanation.prediction), "version": loaded.number, "box": box}, content, right)
-    except FacesentError as error:
-        st.error(escaped(str(error)))
+    except Exception as error:
+        _tell(error)
         return
     st.success("Saved. It waits for your decision: facesent feedback")
+
+
+def _tell(error: Exception, what: str = "") -> None:
+    """Show what a person can put right, such as a full disk; a fault of the program is raised again."""
+    said = to_put_right(error)
+    if said is None:
+        raise error
+    st.error(what + escaped(said))
 
 
 def _pictures(explanation: Explanation) -> None:

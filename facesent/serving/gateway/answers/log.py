@@ -15,7 +15,7 @@ from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, Programming
 
 from .. import metrics
 from ..settings import LogSettings
-from .rows import AnsweredRequest, know_version, rows_of
+from .rows import AnsweredRequest, drop_photos, know_version, rows_of
 from .store import AnswersError, Store, reason
 from .tables import answers
 
@@ -152,12 +152,13 @@ class AnswerLog:
             if _may_pass(error):
                 raise
             if len(batch) == 1:
-                self._leave_out(batch[0], error)
+                self._leave_out(store, batch[0], error)
                 return
             for answered in batch:
                 self._write(store, [answered])
 
-    def _leave_out(self, answered: AnsweredRequest, error: Exception) -> None:
+    def _leave_out(self, store: Store, answered: AnsweredRequest, error: Exception) -> None:
+        drop_photos(store.folder, answered.ids)
         metrics.log_dropped.labels("answer").inc(len(answered.predictions))
         if not self._left_out:
             self._left_out = True

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -77,6 +77,13 @@ def rows_of(answered: AnsweredRequest, settings: LogSettings, folder: Path) -> l
         | {"id": id_, **common}
         for id_, prediction, seen, photo in found
     ]  # fmt: skip
+
+
+def drop_photos(folder: Path, ids: Iterable[str]) -> None:
+    """Delete photos, whole or in part, of answers whose rows were refused: nothing would find them again."""
+    for id_ in ids:
+        with suppress(OSError):
+            (folder / PHOTOS / id_).unlink(missing_ok=True)
 
 
 def know_version(connection: Connection, version: int, classes: Sequence[str]) -> None:
