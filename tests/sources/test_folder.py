@@ -399,6 +399,20 @@ def test_groups_keep_to_their_images_when_folders_of_splits_are_joined(tmp_path:
     }
 
 
+def test_an_empty_cell_does_not_wipe_what_is_said_above_it(tmp_path: Path, incoming: Path) -> None:
+    source = make(tmp_path / "hf", "train/A/1.jpg", "train/B/2.jpg", "val/A/3.jpg", "test/B/4.jpg")
+    (source / METADATA).write_text("file_name,group,age\ntrain/A/1.jpg,ann,20\ntrain/B/2.jpg,bob,\n")
+    (source / "train" / METADATA).write_text("file_name,group,age,split\nA/1.jpg,,30,\nB/2.jpg,ben, ,test\n")
+    import_folder(source, incoming)
+    rows = read_metadata(incoming / METADATA, names(incoming)).rows
+    assert {(row["file_name"], row["split"], row["group"], row["age"]) for row in rows} == {
+        ("A/1.jpg", "train", "ann", "30"),
+        ("A/3.jpg", "val", "", ""),
+        ("B/2.jpg", "test", "ben", ""),
+        ("B/4.jpg", "test", "", ""),
+    }
+
+
 def test_class_folders_one_level_down_bring_the_groups_that_stand_above_them(tmp_path: Path, incoming: Path) -> None:
     source = make(tmp_path / "nest", "dataset/A/1.jpg", "dataset/B/2.jpg")
     (source / METADATA).write_text("file_name,group\ndataset/A/1.jpg,ann\n")
