@@ -380,9 +380,13 @@ def test_names_that_are_one_to_other_disks_become_two(tmp_path: Path, incoming: 
     ]  # fmt: skip
 
 
-def test_without_a_folder_to_validate_on_training_images_are_left_to_be_drawn(tmp_path: Path, incoming: Path) -> None:
-    import_folder(make(tmp_path / "fer", "train/A/1.jpg", "train/B/2.jpg", "test/A/3.jpg", "test/B/4.jpg"), incoming)
-    assert splits(incoming) == {"A/3.jpg": "test", "B/4.jpg": "test"}
+@pytest.mark.parametrize(("called", "split"), [("test", "test"), ("val", "val"), ("validation", "val")])
+def test_without_a_folder_to_validate_or_test_on_training_images_are_left_to_be_drawn(
+    tmp_path: Path, incoming: Path, called: str, split: str
+) -> None:
+    files = ("train/A/1.jpg", "train/B/2.jpg", f"{called}/A/3.jpg", f"{called}/B/4.jpg")
+    import_folder(make(tmp_path / "fer", *files), incoming)
+    assert splits(incoming) == {"A/3.jpg": split, "B/4.jpg": split}
 
 
 def test_groups_keep_to_their_images_when_folders_of_splits_are_joined(tmp_path: Path, incoming: Path) -> None:
