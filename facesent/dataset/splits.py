@@ -14,6 +14,7 @@ from facesent.core.text import some
 from facesent.dataset.assignment import COLUMNS as REMEMBERED
 from facesent.dataset.assignment import identities, of_strangers, origins, remembered, with_sources
 from facesent.dataset.folds import Names, draw
+from facesent.dataset.given import topped_up
 from facesent.dataset.metadata import PROPOSED
 from facesent.dataset.similarity import Labels, LinkKind, describe_link, groups_of, join, looks, near_duplicates
 from facesent.dataset.torn import NAME, settle
@@ -111,12 +112,15 @@ def split(
     linked = everything.of_images(rows)
     shares = {"test": test, "val": val}
     goals = {name: share * len(rows) for name, share in shares.items()}
-    names = _place(linked, settled.places[rows], goals, seed, first=first)
+    placed = settled.places[rows]
+    names = _place(linked, placed, goals, seed, first=first)
+    _check_not_empty(names, linked, len(settled.left_out))
+    _check_trained(linked.images["label"], names)
     result = linked.images[["file_name", "label", "sha256"]].assign(group=linked.group_ids(), split=names)
     known = linked.nodes[[name for name in REMEMBERED if name != "split"]]
     result = pd.concat([result[list(COLUMNS)], known], axis=1)
     left_out = {str(images["file_name"][row]): why for row, why in settled.left_out.items()}
-    return result, remembered(memory, result), _report(result, linked, left_out, shares, seed)
+    return result, remembered(memory, result), _report(result, linked, placed, left_out, shares, seed)
 
 
 @dataclass(frozen=True)
@@ -159,6 +163,11 @@ class _Linked:
         image, near = self.nodes["image"].to_numpy(dtype=bool), self.links[_ALIKE]
         same = self.nodes["content"].isin(memory["content"]) | origins(self.nodes).isin(origins(memory))
         return bool(same[image].any() or np.isin(near[image], near[~image]).any())
+
+    @property
+    def groups(self) -> int:
+        """How many there are; a single image is one too."""
+        return len(np.unique(self.group))
 
     @property
     def largest(self) -> int:
@@ -208,13 +217,11 @@ def _links(nodes: pd.DataFrame, distance: int) -> dict[str, Labels]:
 def _place(linked: _Linked, placed: Names, goals: Mapping[str, float], seed: int, *, first: bool) -> Names:
     """Draw a split for each image whose place is still ``""``.
 
-    A first draw has each class in each split, or fails. After it only train must have all: nothing leaves it for a
-    class whose test images are gone.
+    A first draw has each class in each split, or fails. After it nothing leaves train for a class whose test images are
+    gone.
     """
     labels, group = linked.images["label"], linked.group
     if (placed != "").all():
-        _check_not_empty(placed, len(np.unique(group)))
-        _check_trained(labels, placed)
         return placed
     for attempt in range(_ATTEMPTS):
         names = placed.copy()
@@ -227,8 +234,6 @@ def _place(linked: _Linked, placed: Names, goals: Mapping[str, float], seed: int
         if not missing:
             return names
     if not first:
-        _check_not_empty(names, len(np.unique(group)))
-        _check_trained(labels, names)
         return names
     label, name = missing[0]
     groups = len(np.unique(group[labels == label]))
@@ -247,16 +252,26 @@ def _missing(labels: pd.Series, names: Names) -> list[tuple[str, str]]:
     return [(str(label), name) for label in table.index for name in SPLITS if not table.loc[label, name]]
 
 
-def _check_not_empty(names: Names, groups: int) -> None:
+def _check_not_empty(names: Names, linked: _Linked, left_out: int) -> None:
     for name in SPLITS:
-        if name not in names:
+        if name in names:
+            continue
+        if linked.nodes["given"].all():
+            # Neither a distance nor new splits change what is given.
+            others = f", and {left_out} that belong to images of another split are left out" if left_out else ""
+            keep = " To let those stay that are left out, set split.torn: keep in params.yaml." if left_out else ""
             raise SplitError(
-                f"Expected images in train, val and test. Received: none in {name}; the {len(names)} images make "
-                f"{_counted(groups)} (an image, its duplicates and all photos of its person count as one), and "
-                f"metadata.csv or assignment.csv places most of them. Give some images the split {name} in "
-                "metadata.csv, lower split.near_duplicate_distance if similar pictures join too many, or draw new "
-                "splits: facesent data resplit"
+                f"Expected images in train, val and test. Received: none in {name}; metadata.csv gives all "
+                f"{len(names)} images another split{others}. Add images with the split {name}, or leave the split of "
+                f"some images empty there: from these, images are drawn for {name}.{keep}"
             )
+        raise SplitError(
+            f"Expected images in train, val and test. Received: none in {name}; the {len(names)} images make "
+            f"{_counted(linked.groups)} (an image, its duplicates and all photos of its person count as one), and "
+            f"metadata.csv or assignment.csv places most of them. Give some images the split {name} in "
+            "metadata.csv, lower split.near_duplicate_distance if similar pictures join too many, or draw new "
+            "splits: facesent data resplit"
+        )
 
 
 def _counted(groups: int) -> str:
@@ -272,7 +287,12 @@ def _check_trained(labels: pd.Series, names: Names) -> None:
 
 
 def _report(
-    result: pd.DataFrame, linked: _Linked, left_out: Mapping[str, str], shares: Mapping[str, float], seed: int
+    result: pd.DataFrame,
+    linked: _Linked,
+    placed: Names,
+    left_out: Mapping[str, str],
+    shares: Mapping[str, float],
+    seed: int,
 ) -> SplitReport:
     names, nodes = result["split"].to_numpy(dtype=NAME), linked.nodes
     given = np.where(nodes["given"], nodes["split"], "").astype(NAME)
@@ -288,11 +308,14 @@ def _report(
         proposed=proposed,
         left_out=left_out,
         counts=_counts(result),
-        groups=len(np.unique(linked.group)),
+        groups=linked.groups,
         largest_group=linked.largest,
         links=tuple(describe_link(name, labels, names, ungrouped) for name, labels in shown.items()),
         torn=torn,
-        warnings=tuple(_warnings(result, linked, shares, left_out, torn)),
+        warnings=(
+            *_warnings(result, linked, shares, left_out, torn),
+            *topped_up(result, linked.nodes, linked.group, placed),
+        ),
     )
 
 

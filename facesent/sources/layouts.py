@@ -39,8 +39,8 @@ def levels(folder: Path) -> list[Path]:
 def parts(folder: Path) -> dict[Path, str]:
     """The folders of class folders in ``folder``, with their split; itself, without one, where it is not split.
 
-    Folders without pictures beside them do not count. Without a part to validate on, the split of the training images
-    is left open too, so that some are drawn for it.
+    Folders without pictures beside them do not count. Without a part to validate on, or one to test on, the split of
+    the training images is left open too, so that some are drawn for it.
     """
     named = {inner: split_of(inner.name) for inner in _folders(folder)}
     if sum(map(bool, named.values())) < 2:
@@ -50,7 +50,8 @@ def parts(folder: Path) -> dict[Path, str]:
         return {folder: ""}
     if len(found) == 1:
         return dict.fromkeys(found, "")
-    return found if "val" in found.values() else {path: split.replace("train", "") for path, split in found.items()}
+    whole = {"val", "test"} <= set(found.values())
+    return found if whole else {path: split.replace("train", "") for path, split in found.items()}
 
 
 def looks_like_picture(file: Path) -> bool:

@@ -173,12 +173,13 @@ def _raf_row(row: Sequence[str], images: dict[str, list[Path]], source: Path, fo
     files = images.get(f"{name.stem}_aligned{name.suffix}") or images.get(row[0]) or []
     if len(files) > 1:
         return f"{len(files)} images are called {files[0].name}"
-    if not files or leaves(source.resolve(), files[0]):
+    if not files or leaves(source.resolve(), files[0]) or not files[0].is_file():
         return "no such image"
     [file] = files
     part = name.name.split("_")[0] if parted else ""
     target = folder / part / _RAF_CLASSES[int(row[1]) - 1] / file.name
     if target.exists():
         return "it occurs twice"
-    carry(file, target, link=True)
+    # What a link says of its target holds only where the link lies.
+    carry(file.resolve(), target, link=True)
     return ""

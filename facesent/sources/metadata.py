@@ -67,8 +67,9 @@ def read_source_metadata(folders: Sequence[Path], places: Mapping[str, Place]) -
         columns |= dict.fromkeys(metadata.columns)
         for row in metadata.rows:
             name = names[row["file_name"]]
-            before = given.get(name, {})
-            given[name] = {**before, **row, "file_name": name, "split": row.get("split") or before.get("split", "")}
+            # An empty cell says nothing: what is said above it, or by the folder, holds.
+            said = {column: cell for column, cell in row.items() if cell.strip()}
+            given[name] = {**given.get(name, {}), **said, "file_name": name}
     return SourceMetadata(tuple(columns), given, unmatched=tuple(sorted(unmatched)))
 
 

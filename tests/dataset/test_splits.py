@@ -1,3 +1,4 @@
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -150,7 +151,9 @@ def test_given_splits_are_kept_and_the_rest_of_a_component_follows() -> None:
     assert set(placed[8:12]) == {"train"}
     assert report.given == 3
     assert (placed == "test").mean() == pytest.approx(0.1, abs=0.02)
-    assert not report.warnings
+    assert [warning.partition(" gives 1,")[0] for warning in report.warnings] == [
+        "Of the images in val, metadata.csv", "Of the images in test, metadata.csv"
+    ]  # fmt: skip
 
 
 def test_what_is_given_counts_towards_the_shares() -> None:
@@ -158,6 +161,49 @@ def test_what_is_given_counts_towards_the_shares() -> None:
     result, _ = divide(make_manifest(["A", "B"] * 200, splits=given))
     assert (result["split"] == "test").sum() == 40
     assert (result["split"] == "val").sum() == pytest.approx(40, abs=3)
+
+
+@pytest.mark.parametrize(("own", "images"), [(20, 400), (7, 100), (10, 290)])
+@pytest.mark.parametrize("name", ["val", "test"])
+def test_images_drawn_beside_given_ones_are_warned_of_with_the_share_that_draws_none(
+    own: int, images: int, name: str
+) -> None:
+    manifest = make_manifest(["A", "B"] * (images // 2), splits=[name] * own + [None] * (images - own))
+    result, report = divide(manifest)
+    [warning] = report.warnings
+    more = (result["split"] == name).sum() - own
+    assert more > 0
+    assert warning.startswith(f"Of the images in {name}, metadata.csv gives {own}, and {more} more were drawn")
+    found = re.search(rf"set split\.{name}: (0\.\d+) in params\.yaml and run: facesent data resplit$", warning)
+    assert found
+    assert own / images - 0.01 < float(found[1]) <= own / images
+
+    result, report = divide(manifest, **{name: float(found[1])})
+    assert not report.warnings
+    assert set(result.loc[result["split"] == name, "file_name"]) == set(manifest["file_name"][:own])
+
+
+def test_beside_given_ones_without_a_class_its_images_must_be_drawn_or_given() -> None:
+    labels, given = ["A"] * 20 + ["A", "B"] * 190, ["test"] * 20 + [None] * 380
+    [warning] = divide(make_manifest(labels, splits=given))[1].warnings
+    assert warning.endswith("To draw none for test, give images of B that split too, as each class must be in it")
+
+
+def test_images_drawn_beside_given_ones_are_warned_of_where_a_split_had_only_these() -> None:
+    settings = {"val": 0.1, "seed": 7, "near_duplicate_distance": 4, "torn": "leave_out"}
+    manifest = make_manifest(["A", "B"] * 200, splits=["test"] * 40 + [None] * 360)
+    more = make_manifest(["A", "B"] * 100, seed=1).assign(file_name=lambda t: "n" + t["file_name"])
+    _, memory, report = split(manifest, NOTHING, test=0.1, **settings)
+    assert not report.warnings
+    grown = pd.concat([manifest, more], ignore_index=True)
+    _, memory, report = split(grown, memory, test=0.1, **settings)
+    assert ["more were drawn" in warning for warning in report.warnings] == [True]
+    # A photo that is kept for the test later comes to one of our own.
+    later = make_manifest(["A", "B"] * 50, splits=["test"] * 4 + [None] * 96, seed=2)
+    _, _, report = split(
+        pd.concat([grown, later.assign(file_name=lambda t: "l" + t["file_name"])]), memory, test=0.1, **settings
+    )
+    assert not report.warnings
 
 
 def test_with_all_given_nothing_is_drawn() -> None:
@@ -183,8 +229,25 @@ def test_a_leak_in_the_given_splits_is_kept_where_that_is_asked_for_and_reported
 
 
 def test_given_splits_without_one_of_the_three_are_an_error() -> None:
-    with pytest.raises(SplitError, match="none in val"):
+    with pytest.raises(
+        SplitError, match=r"none in val; metadata\.csv gives all 20 images another split\. Add"
+    ) as raised:
         divide(make_manifest(["A", "B"] * 10, splits=["train", "test"] * 10))
+    assert not re.search("resplit|near_duplicate_distance|torn", str(raised.value))
+    manifest = make_manifest(["A", "B"] * 30, splits=["train", "train", "test"] * 20)
+    with pytest.raises(SplitError, match="none in val"):
+        divide(manifest)
+    assert set(divide(manifest.assign(split=manifest["split"].mask(manifest.index % 3 == 0)))[0]["split"]) == {
+        "train", "val", "test"
+    }  # fmt: skip
+
+
+def test_a_given_split_all_of_which_is_left_out_is_an_error_that_says_how_it_can_stay() -> None:
+    manifest = make_manifest(["A", "B"] * 30, splits=["train"] * 40 + ["val", "test"] * 10)
+    manifest = manifest.assign(group=manifest["group"].where(manifest.index < 40, "ann"))
+    with pytest.raises(SplitError, match=r"all 50 images .*, and 10 that .* are left out\. .* set split\.torn: keep"):
+        divide(manifest)
+    assert (divide(manifest, torn="keep")[0]["split"] == "val").sum() == 10
 
 
 def test_the_report_says_what_chance_would_have_torn() -> None:
@@ -225,7 +288,8 @@ def test_a_class_that_one_person_tests_is_warned_of() -> None:
     labels = ["B"] * 20 + ["A", "B"] * 140
     given = ["test"] * 20 + [None] * 280
     _, report = divide(make_manifest(labels, groups=people, splits=given))
-    [warning] = report.warnings
+    [warning, beside] = report.warnings
+    assert "more were drawn" in beside
     assert warning.startswith("20 of the ")
     assert "images of B in test are of one person or linked" in warning
 

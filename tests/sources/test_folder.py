@@ -380,9 +380,13 @@ def test_names_that_are_one_to_other_disks_become_two(tmp_path: Path, incoming: 
     ]  # fmt: skip
 
 
-def test_without_a_folder_to_validate_on_training_images_are_left_to_be_drawn(tmp_path: Path, incoming: Path) -> None:
-    import_folder(make(tmp_path / "fer", "train/A/1.jpg", "train/B/2.jpg", "test/A/3.jpg", "test/B/4.jpg"), incoming)
-    assert splits(incoming) == {"A/3.jpg": "test", "B/4.jpg": "test"}
+@pytest.mark.parametrize(("called", "split"), [("test", "test"), ("val", "val"), ("validation", "val")])
+def test_without_a_folder_to_validate_or_test_on_training_images_are_left_to_be_drawn(
+    tmp_path: Path, incoming: Path, called: str, split: str
+) -> None:
+    files = ("train/A/1.jpg", "train/B/2.jpg", f"{called}/A/3.jpg", f"{called}/B/4.jpg")
+    import_folder(make(tmp_path / "fer", *files), incoming)
+    assert splits(incoming) == {"A/3.jpg": split, "B/4.jpg": split}
 
 
 def test_groups_keep_to_their_images_when_folders_of_splits_are_joined(tmp_path: Path, incoming: Path) -> None:
@@ -396,6 +400,20 @@ def test_groups_keep_to_their_images_when_folders_of_splits_are_joined(tmp_path:
         ("A/val-1.jpg", "val", "eve", "7"),
         ("B/1.jpg", "test", "", ""),
         ("B/2.jpg", "train", "bob", ""),
+    }
+
+
+def test_an_empty_cell_does_not_wipe_what_is_said_above_it(tmp_path: Path, incoming: Path) -> None:
+    source = make(tmp_path / "hf", "train/A/1.jpg", "train/B/2.jpg", "val/A/3.jpg", "test/B/4.jpg")
+    (source / METADATA).write_text("file_name,group,age\ntrain/A/1.jpg,ann,20\ntrain/B/2.jpg,bob,\n")
+    (source / "train" / METADATA).write_text("file_name,group,age,split\nA/1.jpg,,30,\nB/2.jpg,ben, ,test\n")
+    import_folder(source, incoming)
+    rows = read_metadata(incoming / METADATA, names(incoming)).rows
+    assert {(row["file_name"], row["split"], row["group"], row["age"]) for row in rows} == {
+        ("A/1.jpg", "train", "ann", "30"),
+        ("A/3.jpg", "val", "", ""),
+        ("B/2.jpg", "test", "ben", ""),
+        ("B/4.jpg", "test", "", ""),
     }
 
 

@@ -118,6 +118,23 @@ def test_of_two_images_of_one_name_none_is_taken(tmp_path: Path) -> None:
     assert "2 images are called test_2.jpg" in [reason for _, reason in skipped]
 
 
+def test_images_that_are_links_are_taken_where_they_lead_to_a_file_of_the_folder(tmp_path: Path) -> None:
+    source = raf(tmp_path / "basic", "store/x.jpg", "aligned/test_1_aligned.jpg")
+    make(tmp_path / "secret.jpg")
+    links = {"train_1": "../store/x.jpg", "test_2": "../../../secret.jpg", "test_3": "gone.jpg", "test_4": "../store"}
+    for name, target in {**links, "test_5": "test_5_aligned.jpg"}.items():
+        (source / "Image" / "aligned" / f"{name}_aligned.jpg").symlink_to(target)
+    with (source / "list_patition_label.txt").open("a") as rows:
+        rows.write("".join(f"test_{number}.jpg 5\n" for number in (2, 3, 4, 5)))
+    names, _, skipped = take(source, tmp_path)
+    assert names == ["Happy/train_1_aligned.jpg", "Sad/test_1_aligned.jpg"]
+    taken = tmp_path / "incoming" / "Happy" / "train_1_aligned.jpg"
+    assert not taken.is_symlink()
+    assert taken.read_text() == "x.jpg"
+    refused = [name for name, reason in skipped if reason == "no such image"]
+    assert refused == [f"list_patition_label.txt row {row}" for row in (3, 4, 5, 6)]
+
+
 def test_a_table_of_people_beside_a_list_is_not_left_out_in_silence(tmp_path: Path) -> None:
     source = raf(tmp_path / "basic", "train_1.jpg", "test_1.jpg")
     (source / "metadata.csv").write_text("file_name,group\ntrain_1.jpg,ann\n")

@@ -1,0 +1,47 @@
+"""Splits that ``metadata.csv`` gives, as a benchmark's own: what becomes of them where images are drawn beside."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from facesent.core.paths import SPLITS
+from facesent.core.text import some
+from facesent.dataset.folds import Names
+from facesent.dataset.similarity import Labels
+
+
+def topped_up(result: pd.DataFrame, nodes: pd.DataFrame, group: Labels, placed: Names) -> Iterator[str]:
+    """Warn that images were drawn for val or test beside those that are given: its score is then of another set.
+
+    Where others were drawn for it in an earlier run, it is nobody's own set, and nothing is said.
+
+    Args:
+        result: with the ``label`` and the ``split`` of each image.
+        nodes: the images as ``settle`` takes them.
+        group: equal numbers for what belongs together, ``(images,)``.
+        placed: the splits that were known before the draw, "" where none was.
+    """
+    given = nodes["given"].to_numpy(dtype=bool)
+    for name in SPLITS[1:]:
+        there = (result["split"] == name).to_numpy()
+        drawn, own = there & (placed == ""), there & given
+        earlier = (nodes["split"] == name).to_numpy() & ~np.isin(group, group[own])
+        if not drawn.any() or not own.any() or earlier.any():
+            continue
+        way = f"set split.{name}: {_share(int(own.sum()), len(result))} in params.yaml and run: facesent data resplit"
+        if lacking := sorted(set(result["label"]) - set(result["label"][there & ~drawn])):
+            way = f"give images of {some(lacking)} that split too, as each class must be in it"
+        yield (
+            f"Of the images in {name}, metadata.csv gives {own.sum()}, and {drawn.sum()} more were drawn: what is "
+            f"measured there is not of the given ones alone. To draw none for {name}, {way}"
+        )
+
+
+def _share(images: int, all_images: int) -> str:
+    """The share that so many images are, rounded down, so that none is drawn to come to it."""
+    digits = len(str(all_images))
+    parts = images * 10**digits // all_images
+    # Floating point may make a little more than the images of a share that is exact.
+    parts -= parts / 10**digits * all_images > images
+    return f"{parts / 10**digits:.{digits}f}".rstrip("0")
