@@ -95,18 +95,32 @@ def write_values(params: Path, values: Mapping[str, Any], path: Path) -> None:
     Raises:
         ParamsError: the settings are not valid with these values.
     """
-    save(rewritten(params.read_text(encoding="utf-8"), values), path)
+    save(rewritten(params.read_text(encoding="utf-8"), values), path, str(params))
 
 
-def save(text: str, path: Path) -> None:
+def save(text: str, path: Path, source: str = "") -> None:
     """Write settings, if they are valid; ``path`` never holds others, nor half of them.
+
+    Args:
+        text: the settings.
+        path: of the file.
+        source: where they are from, for a person to correct them there; by default ``path``.
 
     Raises:
         ParamsError: they are not valid.
     """
     with replaced(path) as draft:
         draft.write_text(text, encoding="utf-8")
-        load_params(draft)
+        try:
+            load_params(draft)
+        except ParamsError as error:
+            raise ParamsError(str(error).replace(str(draft), source or str(path))) from None
+
+
+def files_of(root: Path, name: str) -> str:
+    """The files that a preset of the project in ``root`` is made of: its own, over that of the base."""
+    known = files(root)
+    return " over ".join(str(known[each]) for each in dict.fromkeys((name, BASE)) if each in known)
 
 
 @dataclass(frozen=True)

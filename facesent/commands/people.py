@@ -162,10 +162,10 @@ def _apply(project: Project, proposal: "Proposal", data_dir: Path, *, forgetting
     from facesent.commands.redraw import redraw
     from facesent.people.proposal import apply
 
-    installed = apply(proposal, data_dir)
+    # Told first: the splits are not forgotten where a stage has begun since.
+    show_outcome(data_dir, apply(proposal, data_dir))
     if forgetting:
         click.echo(f"{redraw(project)} After dvc repro: facesent promote --replace-incomparable")
-    show_outcome(data_dir, installed)
 
 
 def _show(proposal: "Proposal") -> None:

@@ -36,5 +36,5 @@ def preset(name: str | None) -> None:
             )
             click.echo(f"{each}: {told}")
         return
-    presets.save(presets.preset(Path(), name), Project().params)
+    presets.save(presets.preset(Path(), name), Project().params, presets.files_of(Path(), name))
     click.echo(f"params.yaml is now the preset {name}. Next: {next_steps.to_train(Project())}")

@@ -10,8 +10,17 @@ def redraw(project: Project) -> str:
         What was done and how to undo it; "" where no splits were recorded, and nothing was changed.
 
     Raises:
+        FilesError: a stage reads or writes the splits, or something else uses the images; nothing was changed.
         ParamsError: ``params.yaml`` is not valid; nothing was changed.
     """
+    from facesent.core.files import images_alone
+
+    # Stages hold the images while they read and write the splits.
+    with images_alone(project.data):
+        return _redraw(project)
+
+
+def _redraw(project: Project) -> str:
     from facesent import presets
     from facesent.dataset.assignment import forget, read_assignment
     from facesent.params import load_params

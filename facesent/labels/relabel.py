@@ -76,9 +76,14 @@ def relabel(queue: Path, data_dir: Path) -> tuple[RelabelPlan, Installed | None]
         intended = plan(data_dir, expanded(decisions, data_dir), read_record(record))
         if intended.changes:
             build(intended, data_dir, incoming)
-        with recorded(record, intended.applied):
+        with recorded(record, intended.applied, lambda: _is_carried_out(intended, data_dir)):
             installed = install(incoming, data_dir, replace=True) if intended.changes else None
     return intended, installed
+
+
+def _is_carried_out(intended: RelabelPlan, data_dir: Path) -> bool:
+    """Whether no image is where it was: new names are never those of others."""
+    return intended.changes and not any((data_dir / name).exists() for name in (*intended.moves, *intended.drops))
 
 
 def expanded(decisions: Sequence[Decision], data_dir: Path) -> list[Decision]:

@@ -1,7 +1,7 @@
 """The files of a label review: the queue in which a person decides, and the record of what was applied."""
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -77,11 +77,16 @@ def was_applied(decision: Decision, applied: Iterable[Applied]) -> bool:
 
 
 @contextmanager
-def recorded(record: Path, applied: Sequence[Applied]) -> Iterator[None]:
-    """Add ``applied`` to ``record``, and take it out again if what follows fails.
+def recorded(record: Path, applied: Sequence[Applied], changed: Callable[[], bool]) -> Iterator[None]:
+    """Add ``applied`` to ``record``, and take it out again if what follows fails before the images have changed.
 
     Written first, so that a kill after the images have changed leaves no decision that looks open. The bytes depend on
     the rows alone: no times, sorted by name.
+
+    Args:
+        record: is made where there is none.
+        applied: what is to be done in the block.
+        changed: whether the images are no longer as they were; asked where the block fails.
     """
     before = record.read_bytes() if record.exists() else None
     rows = {(row.file_name, row.sha256): row for row in (*read_record(record), *applied)}
@@ -90,6 +95,8 @@ def recorded(record: Path, applied: Sequence[Applied]) -> Iterator[None]:
     try:
         yield
     except BaseException:
+        if changed():
+            raise
         if before is None:
             record.unlink(missing_ok=True)
         else:

@@ -15,6 +15,10 @@ _UNSET = "unset it to use mlflow.db in this folder"
 _STORES = "a server (http://HOST:5000) or a database (postgresql://USER@HOST/NAME, sqlite:///mlflow.db)"
 _SCHEMES = re.compile(r"(https?|(postgres(ql)?|mysql|mssql|sqlite)(\+\w+)?)://|file:")
 _SQLITE = re.compile(r"(?P<scheme>sqlite(\+\w+)?):(?P<slashes>/*)(?P<path>.*)", re.IGNORECASE)
+# As SQLAlchemy tells its parts. Whatever follows is optional, so that a user and password are never a host and port.
+_WITH_PORT = re.compile(
+    r"(postgres(ql)?|mysql|mssql)(\+\w+)?://([^:/]*(:[^@]*)?@)?(\[[^/?]+\]|[^/:?]*)(:(?P<port>[^/?]*))?"
+)
 # What .env files and shells leave around an address.
 _AROUND = " \t\r\n'\""
 _DATABASES = (".db", ".sqlite", ".sqlite3")
@@ -48,6 +52,19 @@ def form_troubles(address: str, shown: str) -> Iterator[Trouble]:
     elif shown and not _SCHEMES.match(shown):
         advice = f"Set it to one of these, or {_UNSET}"
         yield Trouble(_NAME, f"expected {_STORES}. Received: {shown}", advice)
+
+
+def port_troubles(name: str, address: str) -> Iterator[Trouble]:
+    """Whether a database's port is none; it is not shown: where the host was forgotten, it is a password.
+
+    Args:
+        name: of the variable that has the address.
+        address: its value.
+    """
+    found = _WITH_PORT.match(address)
+    if found and found["port"] is not None and not found["port"].strip().isdecimal():
+        what = "expected a number as the port of the database. Received: something else"
+        yield Trouble(name, what, "Correct it after the host, as in postgresql://USER@HOST:5432/NAME")
 
 
 def _export(address: str) -> str:

@@ -15,7 +15,7 @@ from facesent.core import certificates, object_storage
 from facesent.core.environment import prepare_process
 from facesent.core.errors import TrackingError
 from facesent.core.trouble import Trouble, refuse
-from facesent.registry.address_forms import form_troubles
+from facesent.registry.address_forms import form_troubles, port_troubles
 from facesent.registry.addresses import LOCAL_STORE, check_folder, make_relative
 from facesent.registry.credentials import encoding_troubles, move_credentials, without_credentials
 from facesent.registry.postgres import check_reachable, driver_troubles, name_driver, other_driver_troubles
@@ -77,6 +77,7 @@ def address_troubles() -> Iterator[Trouble]:
     """
     address = named_store() or ""
     yield from encoding_troubles("MLFLOW_TRACKING_URI", address)
+    yield from port_troubles("MLFLOW_TRACKING_URI", address)
     shown = without_credentials(address)
     yield from form_troubles(address, shown)
     yield from driver_troubles(shown)
@@ -119,13 +120,13 @@ def mlflow_answers(*, makes_store: bool = True) -> Iterator[None]:
     # MLflow lets errors of its database, of uploads and of an object storage through as they are.
     except Exception as error:
         is_own = isinstance(error, MlflowException | SQLAlchemyError | RequestException) or object_storage.is_own(error)
-        # A database's driver that is not installed.
-        if not is_own and not (isinstance(error, ModuleNotFoundError) and any(address_troubles())):
+        # A database's driver that is not installed, or a port that is no number.
+        if not is_own and not (isinstance(error, ModuleNotFoundError | ValueError) and any(address_troubles())):
             raise
         # That module imports this one.
         from facesent.registry.troubles import message_of
 
-        hidden = without_credentials(str(error)) != str(error)
+        hidden = not is_own or without_credentials(str(error)) != str(error)
         raise TrackingError(message_of(error)) from (None if hidden else error)
 
 

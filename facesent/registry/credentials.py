@@ -8,7 +8,9 @@ from facesent.core.trouble import Trouble
 
 _USER_AND_PASSWORD = re.compile(r"(?<=://)[^/\s]*@")
 # A database's may hold a slash, by which an address of the web ends its host.
-_OF_A_DATABASE = re.compile(r"(?<![\w+.-])(?!https?:)([a-z][\w+.-]*://)[^:/\s]*:[^@\s]*@", re.IGNORECASE)
+_OF_A_DATABASE = re.compile(r"(?<![\w+.-])(?!https?:)([a-z][\w+.-]*://)[^:/\s]*:[^@\s]*@([^?\s]*@)?", re.IGNORECASE)
+# As SQLAlchemy tells its parts: the password ends at the first @.
+_PARTS = re.compile(r"(?!https?:)[a-z][\w+.-]*://(?P<user>[^:/]*:[^@]*)@(?P<rest>[^?]*)", re.IGNORECASE)
 _IN_QUERY = re.compile(r"(?<=[?&])(\w*password=)[^&\s'\"]+", re.IGNORECASE)
 
 
@@ -36,9 +38,9 @@ def encoding_troubles(name: str, address: str) -> Iterator[Trouble]:
         name: of the variable that has it.
         address: its value.
     """
-    if not _can_be_split(address):
+    if not _can_be_split(address) or _is_ambiguous(address):
         what = "expected an address. Received: one whose host cannot be told from its user and password"
-        yield Trouble(name, what, "Percent-encode the signs in these, for instance [ as %5B, ] as %5D")
+        yield Trouble(name, what, "Percent-encode the signs in these, for instance [ as %5B, @ as %40, a space as %20")
 
 
 def _can_be_split(address: str) -> bool:
@@ -47,6 +49,12 @@ def _can_be_split(address: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_ambiguous(address: str) -> bool:
+    """Whether what is taken for a database's host may be the end of its password, or a text would show both."""
+    parts = _PARTS.match(address)
+    return parts is not None and ("@" in parts["rest"] or bool(re.search(r"\s", parts["user"])))
 
 
 def without_credentials(text: str) -> str:

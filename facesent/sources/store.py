@@ -148,7 +148,7 @@ def recover(data_dir: Path) -> None:
         if dvc.tracking(data_dir) in (Tracking.MATCHES, Tracking.NO_DVC):
             _discard(outgoing, data_dir)
             return
-        _step_back(data_dir)
+        _set_aside(data_dir, data_dir)
     outgoing.rename(data_dir)
 
 
@@ -182,10 +182,12 @@ def install(incoming: Path, data_dir: Path, *, replace: bool) -> Installed:
 
     The old content goes into DVC's cache first; outside of a DVC repository it is kept beside as ``data.old``. Where
     nothing is there, what the ``.dvc`` file describes is the old content. The same content again changes nothing.
-    Whatever fails, ``data_dir`` is then as it was.
+    Whatever fails before DVC has the new content, ``data_dir`` is then as it was; what fails later, as the old content
+    is removed, leaves the new.
 
     Raises:
-        DataError: ``data_dir`` is not empty and ``replace`` is False, or DVC refuses.
+        DataError: ``data_dir`` is not empty and ``replace`` is False, DVC refuses, or the old content may not be
+            removed.
     """
     old = describe(data_dir)
     if not old.empty and _same_content(incoming, data_dir):
@@ -271,22 +273,25 @@ def _exchange(incoming: Path, data_dir: Path) -> bool:
         return dvc.track(data_dir)
     except BaseException:
         if data_dir.exists():
-            _step_back(data_dir)
+            _set_aside(data_dir, data_dir)
         if had:
             outgoing.rename(data_dir)
         raise
 
 
-def _step_back(data_dir: Path) -> None:
+def _set_aside(content: Path, data_dir: Path) -> Path:
+    """Give content up in one step: where it is then, `alone` removes what is left of it."""
     scratch = _beside(data_dir, "incoming")
     _remove(scratch)
-    data_dir.rename(scratch)
+    content.rename(scratch)
+    return scratch
 
 
 def _discard(outgoing: Path, data_dir: Path) -> Path | None:
     """Drop the old content where DVC's cache has it; keep it, and say where, elsewhere."""
     if dvc.repository(data_dir) is not None or describe(outgoing).empty:
-        _remove(outgoing)
+        # A kill while it is removed must not leave half of it where `recover` would take it for whole.
+        _remove(_set_aside(outgoing, data_dir))
         return None
     names = (data_dir.with_name(f"{data_dir.name}.old{number or ''}") for number in count())
     kept = next(path for path in names if not path.exists())

@@ -1,15 +1,18 @@
 """Where a project keeps what it keeps in databases."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from facesent.core.errors import FacesentError
+from facesent.core.trouble import Trouble
+from facesent.registry.address_forms import port_troubles
 from facesent.registry.addresses import LOCAL_STORE, sqlite_file
-from facesent.registry.credentials import without_credentials, without_password_in_query
+from facesent.registry.credentials import encoding_troubles, without_credentials, without_password_in_query
 from facesent.registry.postgres import driver_troubles, with_driver
 from facesent.serving.gateway.answers.store import address as address_of_answers
 
@@ -58,12 +61,13 @@ def at(target: str) -> Addresses:
     Raises:
         AddressError: it is no such address.
     """
+    address = with_driver(target)
+    for trouble in chain(_unclear(target), driver_troubles(address)):
+        raise AddressError(f"{trouble.what[0].upper()}{trouble.what[1:]}. {trouble.advice}")
     try:
-        url = make_url(with_driver(target))
-    except ArgumentError:
+        url = make_url(address)
+    except (ArgumentError, ValueError):
         url = URL.create("none")
-    for trouble in driver_troubles(str(url)):
-        raise AddressError(f"{trouble.what.capitalize()}. {trouble.advice}")
     if url.get_backend_name() == "postgresql" and url.database:
         return dict.fromkeys((MLFLOW, ANSWERS), url.render_as_string(hide_password=False))
     if url.get_backend_name() == "sqlite" and url.database:
@@ -79,11 +83,19 @@ def in_files(mlflow: Path, answers: Path) -> Addresses:
 
 
 def shown(address: str) -> str:
-    """An address without its password."""
+    """An address without its password; of one in which that could be anywhere, what stands before it."""
+    if any(_unclear(address)):
+        return f"{address.partition('://')[0]}://…"
     try:
         url = make_url(address)
-    except ArgumentError:
+    # A port of another kind of server that is no number.
+    except (ArgumentError, ValueError):
         return without_credentials(address)
     # Its own `set` takes None for no change.
     named = url._replace(password=None).render_as_string(hide_password=False) if url.password else address
     return without_password_in_query(named)
+
+
+def _unclear(address: str) -> Iterator[Trouble]:
+    yield from encoding_troubles("TARGET", address)
+    yield from port_troubles("TARGET", address)

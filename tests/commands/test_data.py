@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from facesent.commands.data import data
+from facesent.core.files import images_in_use
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 
@@ -209,6 +210,16 @@ def test_resplit_forgets_who_was_where_and_says_how_to_undo_it(project: Path) ->
     # Not removed: a file that is gone was lost.
     assert Path("assignment.csv").read_text() == "content,person,phash,split\n"
     assert call("resplit").output.startswith("No splits were recorded.")
+
+
+def test_resplit_takes_no_splits_away_from_a_stage_that_works_with_them(project: Path) -> None:
+    shutil.copy(PARAMS, "params.yaml")
+    Path("assignment.csv").write_text(f"content,person,phash,split\n{'a' * 16},,{'b' * 16},train\n")
+    before = [Path(name).read_bytes() for name in ("assignment.csv", "params.yaml")]
+    with images_in_use(Path("data")):
+        refused = call("resplit")
+    assert (refused.exit_code, "in use by a stage" in refused.output) == (1, True), refused.output
+    assert [Path(name).read_bytes() for name in ("assignment.csv", "params.yaml")] == before
 
 
 def test_add_brings_further_images_and_says_what_was_there(project: Path, source: Path, tmp_path: Path) -> None:

@@ -69,6 +69,15 @@ def test_images_are_imported_without_networks(
 
 
 @pytest.mark.usefixtures("project")
+def test_a_port_that_is_no_number_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql+psycopg://me@db:PORT/x")
+    result = call("models")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: MLFLOW_TRACKING_URI: expected a number as the port of the database.")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.usefixtures("project")
 def test_dvc_writes_nothing_while_warnings_are_errors(monkeypatch: pytest.MonkeyPatch, photos: Path) -> None:
     monkeypatch.setenv("PYTHONWARNINGS", "error")
     assert call("data", "import", str(photos)).stderr.startswith("Error: PYTHONWARNINGS: expected ")

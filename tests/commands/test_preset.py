@@ -33,6 +33,8 @@ def test_a_preset_with_a_typo_leaves_the_settings(folder: Path) -> None:
     result = CliRunner().invoke(main, ["preset", "mine"])
     assert result.exit_code == 1
     assert "train.epoch: Extra inputs are not permitted" in result.output
+    assert "Error: presets/mine.yaml over presets/quick.yaml is not valid:" in result.output
+    assert ".draft-" not in result.output
     assert (folder / "params.yaml").read_text() == "as they were"
 
 

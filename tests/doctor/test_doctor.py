@@ -167,6 +167,10 @@ def test_a_variable_that_names_certificates_which_are_gone_is_a_problem(
     ("databricks://mine", "Set it to one of these, or unset it"),
     ("uc:/x", "Set it to one of these, or unset it"),
     ("s3://bucket/runs", "Set it to one of these, or unset it"),
+    ("postgresql://me@host:PORT/db", "Correct it after the host, as in postgresql://USER@HOST:5432/NAME"),
+    ("mysql+pymysql://me:hidden@[::1]:PORT/db", "Correct it after the host"),
+    ("postgresql+psycopg://me:hidden", "Correct it after the host"),
+    ("postgresql+psycopg://me:a@b:hidden@host/db", "@ as %40"),
 ])  # fmt: skip
 def test_an_address_in_a_form_that_names_no_store_is_a_problem_with_the_form_that_was_meant(
     project: Path, monkeypatch: pytest.MonkeyPatch, address: str, advice: str
@@ -190,7 +194,8 @@ def test_a_path_to_a_database_is_told_by_what_the_file_is(
 
 @pytest.mark.parametrize("address", [
     "sqlite:///mlflow.db", "sqlite:////a/mlflow.db", "sqlite+pysqlite:///mlflow.db", "http://127.0.0.1:5000",
-    "https://me:hidden@host/path", "postgresql+psycopg://me@host/db",
+    "https://me:hidden@host/path", "postgresql+psycopg://me@host/db", "postgresql+psycopg://me:a/b@host:5432/db",
+    "postgresql+psycopg://me@corp:hidden@[::1]:5432/db?application_name=a@b", "postgresql+psycopg:///db?host=/run",
 ])  # fmt: skip
 def test_an_address_of_a_store_is_no_trouble(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)

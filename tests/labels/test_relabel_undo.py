@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from facesent.core.errors import DataError
-from facesent.labels.relabel import build, preview, relabel
-from facesent.labels.review import record_of
-from facesent.sources import dvc
+from facesent.labels.relabel import build, preview, refuse_to_lose_decisions, relabel
+from facesent.labels.review import read_record, record_of
+from facesent.sources import dvc, store
 from tests.helpers.relabelling import apply, contents, fill, go_back, queue
 
 pytestmark = pytest.mark.slow
@@ -63,3 +63,22 @@ def test_when_dvc_refuses_all_is_as_it_was(tracked: Path) -> None:
     assert contents(tracked) == before
     assert Path("data.dvc").read_bytes() == pointer
     assert not record_of(file).exists()
+
+
+def test_what_ends_it_while_the_old_images_are_removed_leaves_the_record_of_what_was_applied(
+    tracked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = queue(tracked, {"Happy/1.jpg": "Sad", "Happy/2.jpg": "keep", "Sad/4.jpg": "drop"})
+
+    def told_to_end(*_: Path) -> None:
+        raise SystemExit(130)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "_discard", told_to_end)
+        with pytest.raises(SystemExit):
+            relabel(file, tracked)
+    refuse_to_lose_decisions(file, tracked)
+    assert (tracked / "Sad" / "1.jpg").is_file()
+    again, installed = relabel(file, tracked)
+    assert (again.done, again.kept, again.changes, installed) == (2, 1, False, None)
+    assert {row.file_name for row in read_record(record_of(file))} == {"Happy/1.jpg", "Happy/2.jpg", "Sad/4.jpg"}

@@ -16,6 +16,11 @@ ONE = Applied("A/1.jpg", "11", "B", "B/1.jpg")
 TWO = Applied("A/2.jpg", "22", "drop", "")
 
 
+def unchanged() -> bool:
+    """The images are as they were."""
+    return False
+
+
 def queue(folder: Path, *rows: str, header: str = "file_name,decision,sha256") -> Path:
     path = folder / "queue.csv"
     path.write_text("\n".join([header, *rows, ""]), encoding="utf-8")
@@ -70,7 +75,7 @@ def test_what_is_no_queue_is_named(tmp_path: Path, content: bytes | None, messag
 def test_the_record_is_the_same_in_any_order(tmp_path: Path) -> None:
     contents = []
     for name, rows in (("a", [ONE, TWO]), ("b", [TWO, ONE]), ("b", [ONE])):
-        with recorded(tmp_path / name, rows):
+        with recorded(tmp_path / name, rows, unchanged):
             pass
         contents.append((tmp_path / name).read_bytes())
     assert contents[0] == contents[1] == contents[2]
@@ -80,7 +85,7 @@ def test_the_record_is_the_same_in_any_order(tmp_path: Path) -> None:
 def test_a_second_decision_on_an_image_takes_the_place_of_the_first(tmp_path: Path) -> None:
     again = ONE._replace(decision="keep", new_name="A/1.jpg")
     for row in (ONE, again):
-        with recorded(tmp_path / "applied.csv", [row]):
+        with recorded(tmp_path / "applied.csv", [row], unchanged):
             pass
     assert read_record(tmp_path / "applied.csv") == [again]
 
@@ -89,14 +94,14 @@ def test_the_record_stands_before_the_images_change_and_goes_when_that_fails(tmp
     record = tmp_path / "applied.csv"
 
     def fail(row: Applied) -> None:
-        with recorded(record, [row]):
+        with recorded(record, [row], unchanged):
             assert row in read_record(record)
             raise OSError("disk full")
 
     with pytest.raises(OSError, match="full"):
         fail(ONE)
     assert not record.exists()
-    with recorded(record, [ONE]):
+    with recorded(record, [ONE], unchanged):
         pass
     with pytest.raises(OSError, match="full"):
         fail(TWO)

@@ -2,6 +2,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from facesent.core.errors import TrackingError
+from facesent.registry import versions
 from facesent.registry.client import address_troubles, mlflow_answers
 from facesent.registry.credentials import move_credentials, without_credentials
 
@@ -26,7 +27,17 @@ def test_what_has_none_or_needs_them_stays(environ: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["postgresql://me:hid[den@h/db", "http://me:hid]den@h", "https://me:[hidden]@h", "http://me:hidden℀@h"]
+    "address",
+    [
+        "postgresql://me:hid[den@h/db",
+        "http://me:hid]den@h",
+        "https://me:[hidden]@h",
+        "http://me:hidden℀@h",
+        "postgresql://me:x@hidden@h/db",
+        "mysql://me:x@y:hidden@h/db",
+        "postgresql://me:x@y/hidden@h/db",
+        "postgresql://me:x hidden@h/db",
+    ],
 )
 def test_an_address_whose_parts_nobody_can_tell_is_refused_without_being_shown(
     address: str, monkeypatch: pytest.MonkeyPatch
@@ -65,6 +76,7 @@ def test_text_loses_the_credentials_of_every_address() -> None:
         ("postgresql+psycopg://me:pa/s:s@host:5432/db?password=it", "postgresql+psycopg://host:5432/db?password=***"),
         ("postgresql://host/db?password=it&connect_timeout=5", "postgresql://host/db?password=***&connect_timeout=5"),
         ("postgresql://host/db?user=me&sslpassword=it", "postgresql://host/db?user=me&sslpassword=***"),
+        ("postgresql://me:p@s/s@host/db?user=a@b", "postgresql://host/db?user=a@b"),
         ("http://host:5000/a@b", "http://host:5000/a@b"),
         ("models:/facesent@champion", "models:/facesent@champion"),
     ],
@@ -82,3 +94,11 @@ def test_an_error_does_not_show_them_nor_lead_to_them() -> None:
 def test_a_refused_password_is_told_with_what_to_set() -> None:
     with pytest.raises(TrackingError, match="MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"), mlflow_answers():
         raise MlflowException("API request to endpoint /x failed with error code 401 != 200. Response body: 'You'")
+
+
+def test_a_port_that_is_no_number_is_told_by_whoever_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql+psycopg://me:hidden/db")
+    with pytest.raises(TrackingError, match=r"^MLFLOW_TRACKING_URI: expected a number as the port") as caught:
+        versions.all_versions()
+    assert caught.value.__suppress_context__
+    assert "hidden" not in str(caught.value)

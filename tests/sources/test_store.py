@@ -171,6 +171,18 @@ def test_a_kill_after_dvc_has_it_keeps_the_new(project: Path) -> None:
     assert ".data-outgoing" not in names(project)
 
 
+def test_a_kill_while_the_old_is_removed_never_brings_half_of_it_back(project: Path) -> None:
+    bring(Path("data"), "old")
+    _bring_and_die("removing")
+    # What a person does then is a reason to take the old content for the one that counts.
+    Path("data/A/2.jpg").write_text("added")
+    with alone(Path("data")):
+        pass
+    assert Path("data/A/1.jpg").read_text() == "A new"
+    assert Path("data/A/2.jpg").read_text() == "added"
+    assert names(project) == ["data", "data.dvc"]
+
+
 def _bring_and_die(step: str) -> None:
     """Install in another process that kills itself before, between or after the renames, or once DVC has it."""
     child = os.fork()
@@ -186,7 +198,7 @@ def _bring_and_die(step: str) -> None:
 
 def _die_at(step: str) -> None:
     counts = {"rename": 0, "track": 0}
-    rename, track = Path.rename, dvc.track
+    rename, track, remove = Path.rename, dvc.track, shutil.rmtree
 
     def die(reached: str) -> None:
         if reached == step:
@@ -204,8 +216,15 @@ def _die_at(step: str) -> None:
         die("tracked" if counts["track"] == 2 else "")
         return done
 
+    def half_a_removal(folder: Path) -> None:
+        if (folder / "A").exists():
+            (folder / "A" / "1.jpg").unlink()
+            die("removing")
+        remove(folder)
+
     Path.rename = counted_rename  # type: ignore[assignment,method-assign]
     dvc.track = counted_track
+    store.shutil.rmtree = half_a_removal  # type: ignore[assignment]
 
 
 def test_what_a_kill_left_of_a_table_is_never_data(project: Path) -> None:
@@ -334,9 +353,9 @@ def test_what_may_not_be_removed_is_named_with_the_way_to_do_it(project: Path) -
     Path("data/A").chmod(0o755)
     os.chown("data/A", 65534, 65534)
     said = bring_as_one_whom_modes_bind("new")
-    assert said.startswith("Expected to remove .data-outgoing, which is not used any more. Received: ")
-    assert said.endswith("Remove it: sudo rm -r .data-outgoing\n")
-    subprocess.run(["rm", "-r", ".data-outgoing"], check=True)
+    assert said.startswith("Expected to remove .data-incoming, which is not used any more. Received: ")
+    assert said.endswith("Remove it: sudo rm -r .data-incoming\n")
+    subprocess.run(["rm", "-r", ".data-incoming"], check=True)
     assert bring_as_one_whom_modes_bind("newer") == ""
 
 

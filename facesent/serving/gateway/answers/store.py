@@ -115,7 +115,7 @@ class Store:
 
 def _engine(uri: str) -> Engine:
     try:
-        url = make_url(uri)
+        url = _url(uri)
         if url.get_backend_name() == "sqlite":
             return _sqlite(url)
         if url.get_backend_name() == "postgresql":
@@ -135,6 +135,14 @@ def _engine(uri: str) -> Engine:
             "Expected the package psycopg for PostgreSQL. Received: none. Run: pip install -e '.[postgres]'"
         ) from None
     raise AnswersError(f"Expected sqlite or postgresql in {ADDRESS_VARIABLE}. Received: {url.get_backend_name()}.")
+
+
+def _url(uri: str) -> URL:
+    url = make_url(uri)
+    if url.password and "@" in f"{url.host}/{url.database}":
+        # The password has it, not encoded, and errors would show its end as the host.
+        raise ValueError("@")
+    return url
 
 
 def _sqlite(url: URL) -> Engine:
