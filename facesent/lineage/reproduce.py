@@ -18,7 +18,15 @@ from facesent.presets import differences as settings_that_differ
 from facesent.presets import literal
 from facesent.registry import artifacts
 from facesent.registry.history import RunRecord, run_with_id, runs_in
-from facesent.registry.lineage import CHANGES_TAG, COMMIT_TAG, DATA_TAG, DIRTY_TAG, NO_CHANGES, UNTRACKED_TAG
+from facesent.registry.lineage import (
+    CHANGES_TAG,
+    COMMIT_TAG,
+    DATA_TAG,
+    DIRTY_TAG,
+    NO_CHANGES,
+    RECORDED_TAG,
+    UNTRACKED_TAG,
+)
 from facesent.registry.runs import MODEL_TAG, read_bytes
 from facesent.registry.versions import Version, version_named
 
@@ -238,6 +246,8 @@ def doubts(before: RunRecord, found: Sequence[Mismatch], *, has_assignment: bool
         has_assignment: whether the run keeps ``assignment.csv``; those of earlier releases do not.
     """
     said = []
+    if RECORDED_TAG in before.tags:
+        said.append("The version was recorded after its training: its commit is that of the recording.")
     if not has_assignment and {_split_name(name) for name in _SPLITS} & {each.what for each in found}:
         said.append(
             "The version does not record its splits: they were made from assignment.csv as the commit has it, which "
@@ -253,8 +263,10 @@ def _upstream(before: RunRecord, now: RunRecord) -> Iterator[tuple[str, str, str
     for change in settings_that_differ(before.params, now.params):
         if change.key.startswith(_SECTIONS):
             yield change.key, change.preset or "not set", change.run or "not set"
+    # They are of what wrote the run, which trained nothing where it came afterwards.
+    known = {} if RECORDED_TAG in before.tags else before.tags
     for tag, what in _TAGS.items():
-        yield what, before.tags.get(tag, ""), now.tags.get(tag, "")
+        yield what, known.get(tag, ""), now.tags.get(tag, "")
 
 
 def _split_name(name: str) -> str:

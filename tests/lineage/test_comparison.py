@@ -43,6 +43,14 @@ def test_what_was_not_recorded_is_said_and_not_compared() -> None:
     assert unrecorded(before, RUN) == ("precision", "packages", "machine")
 
 
+def test_what_a_run_that_was_written_afterwards_says_of_machine_and_packages_is_not_compared() -> None:
+    before = replace(RUN, tags={**RUN.tags, "recorded": "afterwards", "machine": "another"})
+    assert differences(before, RUN) == ()
+    assert unrecorded(before, RUN) == ("precision", "packages", "machine")
+    [said] = doubts(before, (), has_assignment=True)
+    assert "its commit is that of the recording" in said
+
+
 def test_other_splits_of_a_version_that_does_not_record_them_are_explained() -> None:
     found = (Mismatch("split val", "sha256 cd", "sha256 ef"),)
     [said] = doubts(RUN, found, has_assignment=False)
