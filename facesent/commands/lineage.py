@@ -174,3 +174,5 @@ def _show_reproduction(result: "Reproduction") -> None:
         click.echo("Nothing else that was recorded differs.")
     if result.unrecorded:
         click.echo(f"Not compared, because the version does not record it: {', '.join(result.unrecorded)}.")
+    for doubt in result.doubts:
+        click.echo(doubt)

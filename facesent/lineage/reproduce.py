@@ -1,6 +1,6 @@
 """From a version to the hash of the weights that its commit, settings and images give now."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,15 @@ from facesent.presets import differences as settings_that_differ
 from facesent.presets import literal
 from facesent.registry import artifacts
 from facesent.registry.history import RunRecord, run_with_id, runs_in
-from facesent.registry.lineage import CHANGES_TAG, COMMIT_TAG, DATA_TAG, DIRTY_TAG, NO_CHANGES, UNTRACKED_TAG
+from facesent.registry.lineage import (
+    CHANGES_TAG,
+    COMMIT_TAG,
+    DATA_TAG,
+    DIRTY_TAG,
+    NO_CHANGES,
+    RECORDED_TAG,
+    UNTRACKED_TAG,
+)
 from facesent.registry.runs import MODEL_TAG, read_bytes
 from facesent.registry.versions import Version, version_named
 
@@ -60,6 +68,7 @@ class Reproduction:
         received: of those that came out now.
         differences: upstream of the weights, the first first; empty where they are the same.
         unrecorded: what could not be compared, since it was not recorded with the version.
+        doubts: why what was trained now may not be what was trained then, a sentence each.
     """
 
     version: int
@@ -67,6 +76,7 @@ class Reproduction:
     received: str
     differences: tuple[Mismatch, ...] = ()
     unrecorded: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     @property
     def same(self) -> bool:
@@ -97,6 +107,7 @@ def reproduce(project: Project, name: str, report: Log) -> Reproduction:
         )
     commit, patch = _code(record)
     images = _images(record)
+    assignment = read_bytes(record.run_id, artifacts.ASSIGNMENT)
     with worktree(project.root, commit) as tree:
         report(f"version {version.number}: commit {commit} in {tree.project}")
         if patch:
@@ -104,13 +115,12 @@ def reproduce(project: Project, name: str, report: Log) -> Reproduction:
             apply(tree, patch)
         copy, store = Project(tree.project), f"sqlite:///{tree.scratch / 'mlflow.db'}"
         env = _environment(copy.root, store)
-        committed = copy.params.read_text(encoding="utf-8") if copy.params.is_file() else ""
-        copy.params.write_text(restored(committed, record.params), encoding="utf-8")
+        _restore(copy, record, assignment)
         share_cache(project, copy)
         provide(copy, images, env, report)
         _link_named_files(project, copy)
         _train(copy, env, report)
-        return _compare(version, record, copy, store)
+        return _compare(version, record, copy, store, has_assignment=assignment is not None)
 
 
 def _code(record: RunRecord) -> tuple[str, bytes | None]:
@@ -145,6 +155,14 @@ def _images(record: RunRecord) -> str:
     raise ReproductionError(
         "Expected images that DVC tracks. Received: a version without their hash. Run: dvc add data"
     )
+
+
+def _restore(copy: Project, record: RunRecord, assignment: bytes | None) -> None:
+    """Put settings and splits, which nobody need have committed by then, into a checkout."""
+    committed = copy.params.read_text(encoding="utf-8") if copy.params.is_file() else ""
+    copy.params.write_text(restored(committed, record.params), encoding="utf-8")
+    if assignment is not None:
+        copy.assignment.write_bytes(assignment)
 
 
 def restored(committed: str, params: Mapping[str, str]) -> str:
@@ -195,7 +213,7 @@ def _train(copy: Project, env: Mapping[str, str], report: Log) -> None:
     run(dvc("repro", "--force", "--no-run-cache", "--no-commit", _STAGE), copy.root, env, report)
 
 
-def _compare(version: Version, record: RunRecord, copy: Project, store: str) -> Reproduction:
+def _compare(version: Version, record: RunRecord, copy: Project, store: str, *, has_assignment: bool) -> Reproduction:
     expected, received = version.tags.get(MODEL_TAG, ""), model_sha256(copy.model, copy.labels)
     if expected == received:
         return Reproduction(version.number, expected, received)
@@ -203,7 +221,9 @@ def _compare(version: Version, record: RunRecord, copy: Project, store: str) -> 
     again = next(iter(runs_in(store)), None)
     if again is None:
         return Reproduction(version.number, expected, received)
-    return Reproduction(version.number, expected, received, differences(record, again), unrecorded(record, again))
+    found = differences(record, again)
+    doubted = doubts(record, found, has_assignment=has_assignment)
+    return Reproduction(version.number, expected, received, found, unrecorded(record, again), doubted)
 
 
 def differences(before: RunRecord, now: RunRecord) -> tuple[Mismatch, ...]:
@@ -217,15 +237,40 @@ def unrecorded(before: RunRecord, now: RunRecord) -> tuple[str, ...]:
     return tuple(what for what, was, then in _upstream(before, now) if then and not was)
 
 
+def doubts(before: RunRecord, found: Sequence[Mismatch], *, has_assignment: bool) -> tuple[str, ...]:
+    """Why what was trained now may not be what was trained then, whatever differs.
+
+    Args:
+        before: the run of the version.
+        found: what differs.
+        has_assignment: whether the run keeps ``assignment.csv``; those of earlier releases do not.
+    """
+    said = []
+    if RECORDED_TAG in before.tags:
+        said.append("The version was recorded after its training: its commit is that of the recording.")
+    if not has_assignment and {_split_name(name) for name in _SPLITS} & {each.what for each in found}:
+        said.append(
+            "The version does not record its splits: they were made from assignment.csv as the commit has it, which "
+            "may be that of an earlier training."
+        )
+    return tuple(said)
+
+
 def _upstream(before: RunRecord, now: RunRecord) -> Iterator[tuple[str, str, str]]:
     yield "data", before.tags.get(DATA_TAG, ""), now.tags.get(DATA_TAG, "")
     for name in _SPLITS:
-        yield f"split {name}", _split(before, name), _split(now, name)
+        yield _split_name(name), _split(before, name), _split(now, name)
     for change in settings_that_differ(before.params, now.params):
         if change.key.startswith(_SECTIONS):
             yield change.key, change.preset or "not set", change.run or "not set"
+    # They are of what wrote the run, which trained nothing where it came afterwards.
+    known = {} if RECORDED_TAG in before.tags else before.tags
     for tag, what in _TAGS.items():
-        yield what, before.tags.get(tag, ""), now.tags.get(tag, "")
+        yield what, known.get(tag, ""), now.tags.get(tag, "")
+
+
+def _split_name(name: str) -> str:
+    return f"split {name}"
 
 
 def _split(run: RunRecord, name: str) -> str:

@@ -4,6 +4,8 @@
 EVALUATION, SHEETS, GATE, EXPORTS = "evaluation", "augmentation", "gate", "export"
 
 CHANGES = "lineage/changes.patch"
+ASSIGNMENT = "images/assignment.csv"
+"""As it was when the model was trained: DVC's stage writes it, and people commit it later."""
 SEEN = "images/seen.csv"
 """What the model was trained and tuned on, as in assignment.csv."""
 PREDICTIONS = "predictions.csv"

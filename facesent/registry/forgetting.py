@@ -13,10 +13,10 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.tracking import MlflowClient
 
 from facesent.core.errors import DataError
-from facesent.dataset.assignment import table_of
+from facesent.dataset.assignment import table_of, text_of
 from facesent.registry import runs, versions
 from facesent.registry.addresses import sqlite_file
-from facesent.registry.artifacts import EVALUATION, GATE, PAGE, PREDICTIONS, SEEN, SHEETS
+from facesent.registry.artifacts import ASSIGNMENT, EVALUATION, GATE, PAGE, PREDICTIONS, SEEN, SHEETS
 from facesent.registry.client import mlflow_answers
 from facesent.registry.packaging import UNLIKE_FILE, logged_model
 from facesent.registry.runs import EXPERIMENT, MODEL_TAG, PROCESS_TAG
@@ -77,6 +77,7 @@ def remove_pictures(knows: Knows, shows: Shows, is_chart: IsChart) -> int:
     """
     removed = 0
     for run in _all_runs() if _has_store() else ():
+        _forget_splits(run, knows)
         repository = get_artifact_repository(run.info.artifact_uri)
         paths = list(_paths(repository))
         pictures = _showing(run, [path for path in paths if not is_chart(path)], knows, shows)
@@ -147,6 +148,20 @@ def _has_store() -> bool:
     """Looking something up must not make a store."""
     file = sqlite_file()
     return file is None or file.is_file()
+
+
+def _forget_splits(run: Run, knows: Knows) -> None:
+    """Remove rows as from the project's own ``assignment.csv``; a damaged table goes whole."""
+    content = runs.read_bytes(run.info.run_id, ASSIGNMENT)
+    if content is None:
+        return
+    try:
+        table = table_of(content.decode(), ASSIGNMENT)
+    except (DataError, ValueError):
+        get_artifact_repository(run.info.artifact_uri).delete_artifacts(ASSIGNMENT)  # type: ignore[no-untyped-call]
+        return
+    if (theirs := knows(table)).any():
+        runs.log_bytes(run.info.run_id, ASSIGNMENT, text_of(table[~theirs]).encode())
 
 
 def _places_of_models() -> Iterator[str]:

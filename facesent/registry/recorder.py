@@ -157,6 +157,9 @@ def begin_training(
     if not runs.has_images(run_id):
         if patch := changes(project):
             runs.log_bytes(run_id, artifacts.CHANGES, patch)
+        if project.assignment.is_file():
+            # Whole: images that are gone tell which of the others are in no split.
+            runs.log_bytes(run_id, artifacts.ASSIGNMENT, project.assignment.read_bytes())
         runs.log_images(run_id, frames)
     return run_id
 

@@ -1,7 +1,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from facesent.lineage.reproduce import Mismatch, differences, unrecorded
+from facesent.lineage.reproduce import Mismatch, differences, doubts, unrecorded
 from facesent.registry.history import RunRecord, SplitRecord
 
 RUN = RunRecord(
@@ -18,6 +18,7 @@ RUN = RunRecord(
 def test_the_same_run_differs_in_nothing() -> None:
     assert differences(RUN, RUN) == ()
     assert unrecorded(RUN, RUN) == ()
+    assert doubts(RUN, (), has_assignment=False) == ()
 
 
 def test_what_comes_first_upstream_is_named_first() -> None:
@@ -40,3 +41,18 @@ def test_what_was_not_recorded_is_said_and_not_compared() -> None:
     before = replace(RUN, tags={"data_md5": "0123.dir"})
     assert differences(before, RUN) == ()
     assert unrecorded(before, RUN) == ("precision", "packages", "machine")
+
+
+def test_what_a_run_that_was_written_afterwards_says_of_machine_and_packages_is_not_compared() -> None:
+    before = replace(RUN, tags={**RUN.tags, "recorded": "afterwards", "machine": "another"})
+    assert differences(before, RUN) == ()
+    assert unrecorded(before, RUN) == ("precision", "packages", "machine")
+    [said] = doubts(before, (), has_assignment=True)
+    assert "its commit is that of the recording" in said
+
+
+def test_other_splits_of_a_version_that_does_not_record_them_are_explained() -> None:
+    found = (Mismatch("split val", "sha256 cd", "sha256 ef"),)
+    [said] = doubts(RUN, found, has_assignment=False)
+    assert "assignment.csv as the commit has it" in said
+    assert doubts(RUN, found, has_assignment=True) == ()

@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
+from PIL import Image
 
+from facesent.commands.redraw import redraw
 from facesent.core.paths import Project
 from facesent.lineage.git import ReproductionError, worktree
 from facesent.lineage.images import provide, share_cache
@@ -17,7 +20,7 @@ from facesent.lineage.reproduce import reproduce
 from facesent.model.storage import model_sha256
 from facesent.registry.history import runs_in
 from facesent.registry.lineage import data_md5
-from facesent.registry.runs import MODEL_TAG
+from facesent.registry.runs import MODEL_TAG, remove_files
 from facesent.registry.versions import NAME, RegistryError, set_alias
 
 pytestmark = pytest.mark.slow
@@ -26,6 +29,7 @@ ROOT = Path(__file__).parents[2]
 TRAINING = """
 import hashlib, os, pathlib, time
 from facesent.core.paths import Project
+from facesent.images.rows import read_split
 from facesent.model.storage import model_sha256, save_labels
 from facesent.params import load_params
 from facesent.registry import runs
@@ -33,10 +37,13 @@ from facesent.registry.recorder import begin_training
 
 project = Project()
 params = load_params(project.params)
-run = begin_training(project, params, {}, {"precision": os.environ.get("PRECISION", "float32")})
+splits = {path.stem: path for path in sorted(project.splits.glob("*.csv"))}
+frames = {name: read_split(path) for name, path in splits.items() if name != "test"}
+run = begin_training(project, params, frames, {"precision": os.environ.get("PRECISION", "float32")})
 print("training", flush=True)
 time.sleep(float(os.environ.get("SECONDS", 0)))
-content = [path.read_bytes() for path in sorted(project.data.rglob("*")) if path.is_file()]
+images = [path for path in sorted(project.data.rglob("*")) if path.is_file()]
+content = [path.read_bytes() for path in [*images, *splits.values()]]
 project.train.mkdir(parents=True, exist_ok=True)
 weights = repr((content, params.train.seed, EXTRA, os.environ.get("PRECISION")))
 project.model.write_text(hashlib.sha256(weights.encode()).hexdigest())
@@ -52,6 +59,24 @@ stages:
     params: [train]
     outs: [outputs/train/model.keras, outputs/train/labels.json]
 """
+SPLITTING = """
+from facesent.core.paths import Project
+from facesent.dataset.manifest import scan
+from facesent.stages.split import split
+
+if __name__ == "__main__":
+    project = Project()
+    project.manifest.parent.mkdir(parents=True, exist_ok=True)
+    scan(project.data, max_pixels=10_000).to_parquet(project.manifest, index=False)
+    split(project)
+"""
+STAGES_WITH_SPLIT = f"""{STAGES.replace("deps: [data", "deps: [data, outputs/split")}
+  split:
+    cmd: python split.py
+    deps: [data, split.py]
+    params: [split]
+    outs: [outputs/split, assignment.csv: {{cache: false, persist: true}}]
+"""
 
 
 def git(*arguments: str) -> str:
@@ -66,16 +91,9 @@ def dvc(*arguments: str) -> None:
 @pytest.fixture
 def trained(project: Path, mlflow_store: Path) -> Project:
     """Version 1 with the alias champion, trained with code and settings that nobody committed, on tracked images."""
-    (project / "train.py").write_text(TRAINING)
-    (project / "dvc.yaml").write_text(STAGES)
-    (project / ".gitignore").write_text("/data\n/outputs\n/mlflow.db\n/mlruns\n")
-    shutil.copytree(ROOT / "presets", project / "presets")
-    shutil.copy(ROOT / "presets" / "quick.yaml", project / "params.yaml")
     (project / "data" / "A").mkdir(parents=True)
     (project / "data" / "A" / "1.png").write_bytes(b"an image")
-    dvc("add", "--quiet", "data")
-    git("add", ".")
-    git("commit", "--quiet", "--message", "Begin")
+    begin(project, STAGES)
     replace("dvc.yaml", "EXTRA = 1", "EXTRA = 2")
     replace("params.yaml", "seed: 7", "seed: 8")
     dvc("repro", "--quiet")
@@ -84,6 +102,18 @@ def trained(project: Path, mlflow_store: Path) -> Project:
     git("checkout", "--quiet", ".")
     (project / "data" / "A" / "1.png").write_bytes(b"another image")
     return made
+
+
+def begin(folder: Path, stages: str) -> None:
+    """Commit settings, stages and images."""
+    (folder / "train.py").write_text(TRAINING)
+    (folder / "dvc.yaml").write_text(stages)
+    (folder / ".gitignore").write_text("/data\n/outputs\n/mlflow.db\n/mlruns\n")
+    shutil.copytree(ROOT / "presets", folder / "presets")
+    shutil.copy(ROOT / "presets" / "quick.yaml", folder / "params.yaml")
+    dvc("add", "--quiet", "data")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "Begin")
 
 
 def replace(file: str, old: str, new: str) -> None:
@@ -124,6 +154,34 @@ def test_the_same_weights_come_out_and_other_ones_are_explained(
     assert not result.same
     assert [(each.what, each.was, each.now) for each in result.differences] == [("precision", "float32", "bfloat16")]
     assert state_of(trained) == before
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("mlflow_store")
+def test_splits_that_were_drawn_anew_and_committed_by_nobody_are_those_of_the_version(project: Path) -> None:
+    rng = np.random.default_rng(0)
+    for label in "AB":
+        (project / "data" / label).mkdir(parents=True)
+        for index in range(40):
+            pixels = rng.integers(0, 256, (32, 40, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(project / "data" / label / f"{index}.png")
+    (project / "split.py").write_text(SPLITTING)
+    begin(project, STAGES_WITH_SPLIT)
+    made = Project(project)
+    dvc("repro", "--quiet")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "The first splits")
+    redraw(made)
+    dvc("repro", "--quiet")
+    register(made)
+    assert git("diff", "--name-only", "--", "assignment.csv")
+    assert reproduce(made, "champion", print).same
+
+    # As a release wrote it that did not keep the table.
+    remove_files(runs_in(os.environ["MLFLOW_TRACKING_URI"])[0].run_id, "images")
+    result = reproduce(made, "champion", print)
+    assert [each.what for each in result.differences] == ["split train", "split val"]
+    assert ["assignment.csv" in doubt for doubt in result.doubts] == [True]
 
 
 @pytest.mark.long
