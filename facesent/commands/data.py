@@ -167,7 +167,8 @@ def add(folder: Path, data_dir: Path, without: tuple[str, ...], crop: Crop) -> N
     _show_left_out(imported)
     for other, label in added.classes:
         click.echo(f"Took {other}/ as the class {label}, which {data_dir} has.")
-    click.echo(f"Added {len(added.images):,} images. Already there: {len(added.known):,}.")
+    copies = f" Left out as copies of others in {folder}: {len(added.copies):,}." if added.copies else ""
+    click.echo(f"Added {len(added.images):,} images. Already there: {len(added.known):,}.{copies}")
     if added.conflicts:
         name, other = added.conflicts[0]
         click.echo(

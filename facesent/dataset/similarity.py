@@ -71,40 +71,52 @@ def near_duplicates(phash: pd.Series, mirrored: pd.Series, distance: int) -> Lab
         mirrored: those of the mirror images, or missing; then to be like the other's mirror image suffices.
         distance: in bits, up to which hashes are those of nearly the same picture; 0 links equal hashes only.
     """
-    forms, rows = _forms(phash, mirrored)
-    table = np.column_stack([forms.hashes, forms.mirrored, forms.seen, forms.whole]).astype(np.uint64)
-    entries, found = np.unique(table, axis=0, return_inverse=True)
-    linked = _link(Pictures(entries[:, 0], entries[:, 1], entries[:, 2] == 1, entries[:, 3] == 1), distance)
-    # Each group of entries is a node beside the rows; a row without a hash stands alone.
-    return _components(len(phash) + len(entries), rows, len(phash) + linked[found.reshape(-1)])[: len(phash)]
+    pictures, rows, places = _forms(phash, mirrored)
+    linked = _link(pictures, distance)
+    # Each group of pictures is a node beside the rows; a row without a hash stands alone.
+    return _components(len(phash) + len(linked), rows, len(phash) + linked[places])[: len(phash)]
 
 
-def near_pairs(phash: pd.Series, mirrored: pd.Series, distance: int) -> Iterator[Pairs]:
-    """The pairs of rows that are nearly the same picture by themselves, both ways, a block of comparisons at a time.
+class Neighbours:
+    """Which images are nearly the same picture by themselves, and not over others.
 
-    Args:
-        phash: as for ``near_duplicates``.
-        mirrored: likewise.
-        distance: likewise.
+    Pairs are not kept: a crowd of pictures that are all alike has as many as the square of its size.
     """
-    forms, rows = _forms(phash, mirrored)
-    every = np.arange(len(rows))
-    step = max(1, _BLOCK // max(1, len(rows)))
-    for start in range(0, len(rows), step):
-        left, right = forms.close(every[start : start + step], every, distance)
-        yield rows[left], rows[right]
+
+    def __init__(self, images: pd.DataFrame, distance: int) -> None:
+        """Take ``images`` as ``looks`` takes them, and ``distance`` as ``near_duplicates`` does."""
+        shown = looks(images)
+        self._pictures, rows, self._places = _forms(shown["phash"], shown["mirrored"])
+        self._rows = shown["row"].to_numpy()[rows]
+        self._distance = distance
+
+    def of(self, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which images are like a chosen one, as all chosen ones with a hash are; both ``(images,)``."""
+        near = np.zeros(len(self._pictures.hashes), bool)
+        ones = np.unique(self._places[chosen[self._rows]])
+        step = max(1, _BLOCK // max(1, len(near)))
+        for start in range(0, len(ones), step):
+            # What is found need not be found again: the first few of a crowd find all of it.
+            near[self._pictures.close(ones[start : start + step], np.flatnonzero(~near), self._distance)[1]] = True
+        found = np.zeros(len(chosen), bool)
+        found[self._rows[near[self._places]]] = True
+        return found
 
 
-def _forms(phash: pd.Series, mirrored: pd.Series) -> tuple[Pictures, Labels]:
-    """Each picture, then the mirror image of each that is known; and the row of each."""
+def _forms(phash: pd.Series, mirrored: pd.Series) -> tuple[Pictures, Labels, Labels]:
+    """What rows look like: each its picture, and the mirror image where that is known.
+
+    Returns:
+        The distinct ones; the row of each form, and its place among the distinct ones.
+    """
     known, both = phash.notna().to_numpy(), (phash.notna() & mirrored.notna()).to_numpy()
     as_seen = np.stack([numbers_of(phash[known]), numbers_of(mirrored[known].fillna("0"))], axis=1)
     hashes = np.concatenate([as_seen, as_seen[both[known]][:, ::-1]])
     seen = np.arange(len(hashes)) < len(as_seen)
     whole = np.concatenate([both[known], np.ones(both.sum(), bool)])
-    return Pictures(hashes[:, 0], hashes[:, 1], seen, whole), np.concatenate(
-        [np.flatnonzero(known), np.flatnonzero(both)]
-    )
+    table, places = np.unique(np.column_stack([hashes, seen, whole]).astype(np.uint64), axis=0, return_inverse=True)
+    pictures = Pictures(table[:, 0], table[:, 1], table[:, 2] == 1, table[:, 3] == 1)
+    return pictures, np.concatenate([np.flatnonzero(known), np.flatnonzero(both)]), places.reshape(-1)
 
 
 def looks(images: pd.DataFrame) -> pd.DataFrame:

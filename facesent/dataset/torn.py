@@ -11,7 +11,7 @@ from scipy.sparse import csr_array, hstack
 from facesent.core.paths import SPLITS
 from facesent.dataset.assignment import origins
 from facesent.dataset.folds import Names
-from facesent.dataset.similarity import Labels, counts_by_split, looks, near_pairs
+from facesent.dataset.similarity import Labels, Neighbours, counts_by_split
 
 # With a width of its own: an array of empty names would cut what is written into it.
 NAME = np.array(SPLITS).dtype
@@ -70,32 +70,26 @@ class _Ties:
     Attributes:
         shared: ``(members, keys)``, which contents, photos and people each has. Not as pairs: a person with ten
             thousand photos would make a hundred million.
-        near: ``(members, members)``, which are nearly the same picture.
+        near: which are nearly the same picture.
     """
 
     shared: csr_array
-    near: csr_array
+    near: Neighbours
 
     @classmethod
     def of(cls, nodes: pd.DataFrame, distance: int) -> "_Ties":
         """Those of ``nodes``, as ``settle`` takes them."""
         keys = (nodes["content"], origins(nodes), nodes["person"].mask(nodes["person"] == ""))
-        shared = [_key_table(values) for values in keys]
-        pictures = looks(nodes)
-        rows = pictures["row"].to_numpy()
-        pairs = [*near_pairs(pictures["phash"], pictures["mirrored"], distance)]
-        left, right = (rows[np.concatenate(ends)] for ends in zip(*pairs, strict=True))
-        return cls(hstack(shared, format="csr"), _table(left, right, (len(nodes), len(nodes))))
+        return cls(hstack([_key_table(values) for values in keys], format="csr"), Neighbours(nodes, distance))
 
-    def touched(self, chosen: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def touched(self, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Which columns of ``chosen``, ``(members, columns)``, have a member that each is linked with."""
-        return np.asarray((self.shared @ (self.shared.T @ chosen) + self.near @ chosen) > 0)
+        near = np.stack([self.near.of(column) for column in chosen.T], axis=1)
+        return np.asarray((self.shared @ (self.shared.T @ chosen.astype(np.int64)) > 0) | near)
 
     def linked(self, row: int | np.intp) -> NDArray[np.bool_]:
         """Whether each member is linked with that one."""
-        alike = (self.shared @ self.shared[[row]].T).toarray()[:, 0] > 0
-        alike[self.near[[row]].indices] = True
-        return np.asarray(alike)
+        return self.touched(np.arange(self.shared.shape[0])[:, None] == row)[:, 0]
 
 
 class _Knot:
@@ -141,8 +135,7 @@ class _Knot:
 
     def _touched(self) -> NDArray[np.bool_]:
         """Which splits each member is linked with, ``(members, splits)``."""
-        places = np.stack([self.places == name for name in SPLITS], axis=1)
-        return self._ties.touched(places.astype(np.int64))
+        return self._ties.touched(np.stack([self.places == name for name in SPLITS], axis=1))
 
     def _leave_out(self, row: np.intp, splits: set[int]) -> None:
         names = [SPLITS[index] for index in sorted(splits)]
@@ -151,14 +144,8 @@ class _Knot:
 
 
 def _key_table(values: pd.Series) -> csr_array:
-    """``(rows, values)``, which value each row has; a missing one is none."""
+    """``(rows, values)``, a one where a row has a value; a missing one is none."""
     codes = pd.factorize(values)[0]
     rows = np.flatnonzero(codes >= 0)
-    return _table(rows, codes[rows], (len(codes), int(codes.max(initial=-1)) + 1))
-
-
-def _table(rows: Labels, columns: Labels, shape: tuple[int, int]) -> csr_array:
-    """Ones in these places, however often one is named."""
-    table = csr_array((np.ones(len(rows), np.int64), (rows, columns)), shape=shape)
-    table.data[:] = 1
-    return table
+    shape = (len(codes), int(codes.max(initial=-1)) + 1)
+    return csr_array((np.ones(len(rows), np.int64), (rows, codes[rows])), shape=shape)

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facesent.core.errors import DataError
+
 Embedding = NDArray[np.float16]
 _TABLES = """
 PRAGMA secure_delete = ON;
@@ -46,6 +48,9 @@ def opened(path: Path | None, network: str) -> Iterator[EmbeddingCache]:
     Args:
         path: of the file; None: in memory alone.
         network: what tells it from others.
+
+    Raises:
+        DataError: the file is in use, or cannot be written.
     """
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,26 +66,34 @@ def opened(path: Path | None, network: str) -> Iterator[EmbeddingCache]:
 
 
 def forget(path: Path, sha256s: Collection[str]) -> None:
-    """Forget the embeddings of these images; a file that is damaged is removed."""
-    _forget(path, lambda sha256: sha256 in sha256s)
+    """Forget the embeddings of these images; a file that they cannot be deleted from is removed."""
+    try:
+        _delete(path, lambda sha256: sha256 in sha256s)
+    except sqlite3.DatabaseError:
+        path.unlink()
 
 
 def forget_others(path: Path, sha256s: Collection[str]) -> None:
-    """Forget the embeddings of all but these images; a file that is damaged is removed."""
-    _forget(path, lambda sha256: sha256 not in sha256s)
+    """Forget the embeddings of all but these images; a file that is damaged is removed.
+
+    Raises:
+        DataError: the file is in use, or cannot be written.
+    """
+    try:
+        _delete(path, lambda sha256: sha256 not in sha256s)
+    except sqlite3.DatabaseError as error:
+        _require_damage(path, error)
+        path.unlink()
 
 
-def _forget(path: Path, gone: Callable[[str], bool]) -> None:
+def _delete(path: Path, gone: Callable[[str], bool]) -> None:
     if not path.is_file():
         return
-    try:
-        with closing(sqlite3.connect(path)) as connection:
-            connection.executescript(_TABLES)
-            rows = [row for row in connection.execute("SELECT content FROM faces") if gone(row[0])]
-            with connection:
-                connection.executemany("DELETE FROM faces WHERE content = ?", rows)
-    except sqlite3.DatabaseError:
-        path.unlink()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(_TABLES)
+        rows = [row for row in connection.execute("SELECT content FROM faces") if gone(row[0])]
+        with connection:
+            connection.executemany("DELETE FROM faces WHERE content = ?", rows)
 
 
 def _made_by(path: Path, network: str) -> bool:
@@ -89,6 +102,18 @@ def _made_by(path: Path, network: str) -> bool:
             connection.executescript(_TABLES)
             names = [name for (name,) in connection.execute("SELECT name FROM network")]
             sound = connection.execute("PRAGMA quick_check").fetchone() == ("ok",)
-    except sqlite3.DatabaseError:
+    except sqlite3.DatabaseError as error:
+        _require_damage(path, error)
         return False
     return sound and names in ([], [network])
+
+
+def _require_damage(path: Path, error: sqlite3.DatabaseError) -> None:
+    """Refuse what speaks of the disk or of another process, and not of what is in the file."""
+    # Of the operational errors, the plain one is of other tables or another format; text that is none has no code.
+    is_plain = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) == sqlite3.SQLITE_ERROR
+    if isinstance(error, sqlite3.OperationalError) and not is_plain:
+        raise DataError(
+            f"Expected to read and write {path}. Received: {error}. Free disk space, or end what else uses the file, "
+            "and run it again."
+        ) from None

@@ -228,9 +228,10 @@ def test_add_brings_further_images_and_says_what_was_there(project: Path, source
     more = make(tmp_path / "more", "Happy/1.jpg", "Happy/9.jpg")
     (more / "Sad").mkdir()
     (more / "Sad" / "2.jpg").write_text("Happy/2.jpg")
+    (more / "Happy" / "99.jpg").write_text("Happy/9.jpg")
     result = call("add", str(more))
     assert result.exit_code == 0, result.output
-    assert "Added 2 images. Already there: 1." in result.output
+    assert f"Added 2 images. Already there: 1. Left out as copies of others in {more}: 1." in result.output
     assert "facesent data conflicts" in result.output
     assert "To restore the previous content" in result.output
     assert "For the new images: facesent data people" in result.output

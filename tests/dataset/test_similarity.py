@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from facesent.dataset import similarity
-from facesent.dataset.similarity import Labels, groups_of, join, near_duplicates
+from facesent.dataset.similarity import Labels, Neighbours, groups_of, join, near_duplicates
 
 
 def as_text(hashes: list[int]) -> pd.Series:
@@ -110,3 +110,40 @@ def test_a_mirror_image_is_a_near_duplicate() -> None:
     labels = near_duplicates(phash, mirrored, 4)
     assert labels[0] == labels[1]
     assert len({labels[0], labels[2]}) == 2
+
+
+def looks_like(one: str, other: str, distance: int) -> bool:
+    """Of two pictures, each its hash and that of its mirror image, where that is known."""
+    (seen, *turned), (others_seen, *others_turned) = ([int(text[at : at + 16], 16) for at in range(0, len(text), 16)]
+                                                      for text in (one, other))  # fmt: skip
+    turns = [*((seen, each) for each in others_turned), *((each, others_seen) for each in turned)]
+    near = [(left ^ right).bit_count() <= distance for left, right in turns]
+    return (seen ^ others_seen).bit_count() <= distance or (near != [] and all(near))
+
+
+@pytest.mark.parametrize("block", [1, 40, 1 << 22])
+@pytest.mark.parametrize("distance", [0, 4])
+def test_neighbours_are_those_that_comparing_one_by_one_finds(
+    distance: int, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(similarity, "_BLOCK", block)
+    rng = np.random.default_rng(distance)
+    few = [*(int(value) for value in rng.integers(0, 2**64, 5, dtype=np.uint64))]
+
+    def some_hash() -> str:
+        return f"{few[rng.integers(5)] ^ (1 << int(rng.integers(64))):016x}"
+
+    own = [None if rng.random() < 0.1 else some_hash() for _ in range(80)]
+    turned = [None if each is None or rng.random() < 0.3 else some_hash() for each in own]
+    photos = ["" if rng.random() < 0.7 else some_hash() + some_hash() for _ in own]
+    pictures = [
+        [text for text in (seen and seen + (mirrored or ""), photo) if text]
+        for seen, mirrored, photo in zip(own, turned, photos, strict=True)
+    ]
+    images = pd.DataFrame({"phash": own, "mirrored": turned, "source_phash": photos}, dtype="str")
+    neighbours = Neighbours(images, distance)
+    for share in (0.02, 0.5):
+        chosen = rng.random(len(own)) < share
+        those = [text for texts, is_one in zip(pictures, chosen, strict=True) if is_one for text in texts]
+        expected = [any(looks_like(one, other, distance) for one in texts for other in those) for texts in pictures]
+        assert neighbours.of(chosen).tolist() == expected

@@ -1,12 +1,16 @@
 """Embeddings are kept on this machine, for their owner, as long as the images are there."""
 
+import sqlite3
 import stat
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from facesent.people.cache import Embedding, forget_others, opened
+from facesent.core.errors import DataError
+from facesent.people.cache import Embedding, forget, forget_others, opened
 
 EMBEDDINGS: Embedding = np.arange(6, dtype=np.float16).reshape(2, 3)
 
@@ -52,3 +56,32 @@ def test_a_damaged_file_is_made_anew(file: Path, keep: int) -> None:
     with opened(file, "network 1") as cache:
         cache.add(["c"], EMBEDDINGS[:1])
     assert known(file)["c"] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "damage", ["CREATE TABLE faces (x)", "CREATE VIEW faces AS SELECT CAST(x'ff' AS TEXT) AS content"]
+)
+def test_a_file_of_another_form_is_removed(tmp_path: Path, damage: str) -> None:
+    file = tmp_path / "people.db"
+    with closing(sqlite3.connect(file)) as other, other:
+        other.execute(damage)
+    forget_others(file, {"a"})
+    assert not file.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("use", [lambda file: forget_others(file, {"a"}), known])
+def test_a_file_that_another_process_holds_stays(file: Path, use: Callable[[Path], object]) -> None:
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(DataError, match=r"people\.db\. Received: database is locked\."):
+            use(file)
+    assert known(file) == {"a": [0, 1, 2], "b": [3, 4, 5]}
+
+
+@pytest.mark.slow
+def test_who_asks_to_be_forgotten_is_so_whoever_holds_the_file(file: Path) -> None:
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        forget(file, {"a"})
+    assert known(file) == {}

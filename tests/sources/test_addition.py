@@ -60,6 +60,12 @@ def test_a_content_under_another_label_is_added_and_told(tmp_path: Path) -> None
     assert result.conflicts == (("Sad/2.jpg", "Happy/1.jpg"),)
 
 
+def test_of_two_new_images_of_one_content_and_two_labels_each_is_named_as_it_came_in(tmp_path: Path) -> None:
+    result, made = added(tmp_path, {"Happy/1.jpg": "a", "Sad/1.jpg": "b"}, {"Happy/1.jpg": "c", "Sad/2.jpg": "c"})
+    ((name, other),) = result.conflicts
+    assert (name, made[name], made[other]) == ("Sad/2.jpg", "c", "c")
+
+
 def test_both_metadata_are_joined(tmp_path: Path) -> None:
     _, made = added(
         tmp_path,
@@ -84,6 +90,19 @@ def test_what_is_new_of_an_image_that_is_there_fills_the_gaps(tmp_path: Path) ->
     )
     # Not where it is: it may have been tested on.
     assert made["metadata.csv"].splitlines() == ["file_name,age,group,split", "Happy/1.jpg,7,Ann,", "Sad/2.jpg,9,Bob,"]
+
+
+def test_what_is_known_of_a_copy_among_the_new_ones_is_known_of_the_one_that_comes(tmp_path: Path) -> None:
+    result, made = added(
+        tmp_path,
+        {"Happy/1.jpg": "a", "Sad/a.jpg": "b"},
+        {"Sad/a.jpg": "c", "Sad/b.jpg": "c", "Sad/c.jpg": "c", "Sad/d.jpg": "d", "metadata.csv":
+         "file_name,group,age,split\nSad/c.jpg,Cy,9,val\nSad/b.jpg,,8,test\nSad/a.jpg,,7,\nSad/d.jpg,Cy,,\n"},
+    )  # fmt: skip
+    name, _ = result.images
+    assert (made[name], result.known, result.copies) == ("c", (), ("Sad/b.jpg", "Sad/c.jpg"))
+    # Its own row has the say.
+    assert made["metadata.csv"].splitlines()[1:] == [f"{name},Cy,7,val", "Sad/d.jpg,Cy,,"]
 
 
 @pytest.mark.parametrize("second", ["Happy/2.jpg", "Happy\\2.jpg"])
@@ -124,9 +143,19 @@ def cut_from(**photos: str) -> str:
     ],
 )
 def test_a_photo_comes_in_once_whole_or_cut(tmp_path: Path, here: dict[str, str], new: dict[str, str]) -> None:
-    result, made = added(tmp_path, {**here, "Sad/1.jpg": "b"}, new)
+    result, made = added(tmp_path / "first", {**here, "Sad/1.jpg": "b"}, new)
     assert (len(result.known), result.images) == (1, ())
     assert made == {**here, "Sad/1.jpg": "b"}
+
+    # Who it is comes all the same, and neither where it belongs nor what the other one was cut from.
+    header, *rows = new.get("metadata.csv", "file_name\nHappy/2.jpg\n").splitlines()
+    table = "\n".join([f"{header},group,split", *(f"{row},Ann,test" for row in rows), ""])
+    _, made = added(tmp_path / "then", {**here, "Sad/1.jpg": "b"}, {**new, "metadata.csv": table})
+    names = [name for name in made if "/" in name]
+    (row,) = read_metadata(tmp_path / "then" / "incoming" / "metadata.csv", names).rows
+    source = hashlib.sha256(b"whole").hexdigest() if "metadata.csv" in here else ""
+    assert (row["file_name"], row["group"], row["split"]) == ("Happy/1.jpg", "Ann", "")
+    assert row.get("source_sha256", "") == source
 
 
 def test_another_face_of_a_photo_comes_in(tmp_path: Path) -> None:
