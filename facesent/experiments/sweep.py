@@ -93,6 +93,7 @@ class OpenSweep:
         Raises:
             TrialFailedError: the training failed; the study and MLflow say so.
             ParamsError: the drawn values do not go together; likewise.
+            TrialInterruptedError: something else than the values ended it; it can be gone on with.
             TrackingError: if MLflow cannot be reached; the trial can be gone on with.
             FacesentError: splits or code changed meanwhile; the trial's result is not kept.
         """
