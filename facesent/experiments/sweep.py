@@ -181,7 +181,7 @@ def sweeping(project: Project, params: Params, metric: Metric, tags: dict[str, s
         FacesentError: there are no splits, another process sweeps here, or the study cannot be read or written.
         TrackingError: if MLflow cannot be reached.
     """
-    check_space(params)
+    check_space(params, metric)
     name = _name(project, params, metric)
     database = project.sweep / "study.db"
     with _alone(project.sweep), kept_in(database):
