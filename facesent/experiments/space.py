@@ -58,7 +58,7 @@ def is_integer(params: Params, key: str) -> bool:
 
 
 def rounded(params: Params, drawn: Values) -> dict[str, Value]:
-    """What a trial trains with: drawn floats with four digits, so that the best ones can be read and copied."""
+    """Drawn values with floats of four digits, so that the best ones can be read and copied."""
     return {key: _round(params.sweep.space[key], value) for key, value in drawn.items()}
 
 

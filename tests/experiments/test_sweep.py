@@ -152,6 +152,23 @@ def test_an_interrupted_trial_goes_on_under_its_number(swept: Project, play: Pla
     assert children().keys() == {"trial 0"}
 
 
+def test_the_first_trial_is_the_settings_to_the_last_digit(swept: Project, play: Play) -> None:
+    settings = yaml.safe_load(swept.params.read_text())
+    settings["model"]["dropout"] = 0.123456
+    swept.params.write_text(yaml.safe_dump(settings))
+    play([0.9], [0.1])
+    with opened(swept) as sweep:
+        run_next(sweep)
+        run_next(sweep)
+        sweep_results.finish(sweep)
+    assert load_params(sweep.folder(0) / "params.yaml").model.dropout == 0.123456
+    assert load_params(swept.sweep / "best.yaml") == load_params(swept.params)
+    settings["model"]["dropout"] = 0.2
+    swept.params.write_text(yaml.safe_dump(settings))
+    with opened(swept) as sweep:
+        assert sweep_results.trials_of(sweep)["model.dropout"][0] == 0.123456, "also after other ones were applied"
+
+
 def test_results_put_the_best_complete_trial_first(swept: Project, play: Play) -> None:
     play([0.5, 0.5], [0.6, 0.6], [0.1], [0.7, 0.5])
     with opened(swept) as sweep:
