@@ -80,7 +80,7 @@ def sweep(trials: int | None = None, metric: Metric = _METRIC, apply: bool = Fal
     project = Project()
     try:
         with tasks_without_process():
-            results = _search(project, _params(project, trials), metric)
+            results = _search(project, _params(project, trials, metric), metric)
         if apply:
             _apply(project, results)
     except Exception as error:
@@ -104,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
 
     def run(ready: Ready) -> "State[Any]":
-        _params(Project(), options.trials)  # before Prefect's server takes its seconds
+        _params(Project(), options.trials, options.metric)  # before Prefect's server takes its seconds
         ready()
         return sweep(options.trials, options.metric, options.apply, return_state=True)
 
@@ -114,11 +114,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _params(project: Project, trials: int | None) -> Params:
+def _params(project: Project, trials: int | None, metric: Metric) -> Params:
     params = load_params(project.params)
     if trials is not None:
         params = params.model_copy(update={"sweep": params.sweep.model_copy(update={"trials": trials})})
-    check_space(params)
+    check_space(params, metric)
     return params
 
 

@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from facesent.core import nested
-from facesent.experiments.settings import Choice, Range
+from facesent.experiments.effects import why_idle
+from facesent.experiments.settings import Choice, Metric, Range
 from facesent.params import Params
 from facesent.section import ParamsError
 
@@ -16,6 +17,8 @@ Values = Mapping[str, Value]
 
 # The other sections change the images or the judging, not the training: their values could not be compared.
 _SEARCHED = ("model.", "train.")
+# What val_loss is on validation too: with a larger focal_gamma it is smaller, however good the network.
+_LOSS = ("train.loss.name", "train.loss.focal_gamma", "train.loss.label_smoothing")
 _DIGITS = 4
 
 
@@ -31,8 +34,12 @@ def with_values(params: Params, values: Values) -> Params:
         raise ParamsError("\n".join(_explain(item, values) for item in error.errors())) from None
 
 
-def check_space(params: Params) -> None:
+def check_space(params: Params, metric: Metric) -> None:
     """Put each end and choice of ``sweep.space`` into the settings alone; a trial is told what does not go together.
+
+    Args:
+        params: all settings.
+        metric: what is optimised; a key has to change it, and to leave alone what it means.
 
     Raises:
         ParamsError: naming every key that cannot be searched.
@@ -40,7 +47,7 @@ def check_space(params: Params) -> None:
     space = params.sweep.space
     if not space:
         raise ParamsError("Expected at least one key under sweep.space in params.yaml. Received: none.")
-    alone = [f"  {key}: {problem}" for key in space if (problem := _problem(params, key))]
+    alone = [f"  {key}: {problem}" for key in space if (problem := _problem(params, key, metric))]
     if alone:
         raise ParamsError("sweep.space is not valid:\n" + "\n".join(alone))
 
@@ -51,7 +58,7 @@ def is_integer(params: Params, key: str) -> bool:
 
 
 def rounded(params: Params, drawn: Values) -> dict[str, Value]:
-    """What a trial trains with: drawn floats with four digits, so that the best ones can be read and copied."""
+    """Drawn values with floats of four digits, so that the best ones can be read and copied."""
     return {key: _round(params.sweep.space[key], value) for key, value in drawn.items()}
 
 
@@ -66,13 +73,19 @@ def _validated(params: Params, values: Values) -> Params:
     return Params.model_validate(nested.with_values(params.nested(), values))
 
 
-def _problem(params: Params, key: str) -> str | None:
+def _problem(params: Params, key: str, metric: Metric) -> str | None:
     """Why a key cannot be searched as it stands, if so."""
     known = [name for name in params.flat() if name.startswith(_SEARCHED)]
     if key not in known:
         near = [name for name in known if name.endswith(f".{key.rpartition('.')[2]}")] or get_close_matches(key, known)
         meant = f" Did you mean {' or '.join(near)}?" if near else ""
         return f"expected a key of the sections model or train. Received: {key}.{meant}"
+    if idle := why_idle(params, key):
+        expected = f"expected a key that changes {metric} during training"
+        return f"{expected}. Received: one that does not, as {idle}. Leave it out"
+    if key in _LOSS and metric == "val_loss":
+        expected = "expected a key that leaves the loss as it is, because val_loss is optimised"
+        return f"{expected}. Received: one that changes it. Leave it out, or optimise val_accuracy"
     setting, now = params.sweep.space[key], params.flat()[key]
     if isinstance(setting, Range) and (isinstance(now, bool) or not isinstance(now, int | float)):
         return f"expected choices, because it holds no number but {now!r}. Received: low and high"

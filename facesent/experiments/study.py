@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from facesent.core.errors import FacesentError
 from facesent.experiments.settings import Metric, Range, Sweep
-from facesent.experiments.space import is_integer, present_values
+from facesent.experiments.space import Value, is_integer, present_values, rounded
 from facesent.params import Params
 from facesent.training.fingerprint import fingerprint
 
@@ -146,8 +146,13 @@ def report(trial: Trial, epoch: int, value: float) -> bool:
 
 def reported(trial: Trial) -> Mapping[int, float]:
     """The values of the epochs that the study has of a trial."""
-    frozen = next(known for known in trial.study.get_trials(deepcopy=False) if known.number == trial.number)
-    return frozen.intermediate_values
+    return _stored(trial).intermediate_values
+
+
+def values_of(trial: Trial | FrozenTrial, params: Params) -> dict[str, Value]:
+    """What a trial trains with: drawn values as ``rounded`` has them, those of the settings as they were given."""
+    stored = trial if isinstance(trial, FrozenTrial) else _stored(trial)
+    return dict(stored.params) if _GIVEN in stored.system_attrs else rounded(params, stored.params)
 
 
 def best_value(trial: FrozenTrial | Mapping[int, float], study: optuna.Study) -> float | None:
@@ -157,6 +162,10 @@ def best_value(trial: FrozenTrial | Mapping[int, float], study: optuna.Study) ->
     if not values:
         return None
     return max(values) if study.direction == optuna.study.StudyDirection.MAXIMIZE else min(values)
+
+
+def _stored(trial: Trial) -> FrozenTrial:
+    return next(known for known in trial.study.get_trials(deepcopy=False) if known.number == trial.number)
 
 
 def _distribution(params: Params, key: str) -> BaseDistribution:

@@ -15,7 +15,7 @@ from facesent.core.files import locked
 from facesent.core.paths import Project
 from facesent.core.programs import Log
 from facesent.experiments.settings import Metric
-from facesent.experiments.space import Values, check_space, rounded, with_values
+from facesent.experiments.space import Values, check_space, with_values
 from facesent.experiments.study import (
     best_value,
     kept_in,
@@ -25,6 +25,7 @@ from facesent.experiments.study import (
     report,
     reported,
     study_name,
+    values_of,
 )
 from facesent.experiments.trial import CHECKPOINT
 from facesent.experiments.trial_process import Row, TrialFailedError, training_process
@@ -85,7 +86,7 @@ class OpenSweep:
 
     def values(self, trial: Trial) -> Values:
         """What the trial's keys are set to."""
-        return rounded(self.params, trial.params)
+        return values_of(trial, self.params)
 
     def run(self, trial: Trial, log: Log) -> Ended:
         """Train until the training or the pruner ends it.
@@ -93,6 +94,7 @@ class OpenSweep:
         Raises:
             TrialFailedError: the training failed; the study and MLflow say so.
             ParamsError: the drawn values do not go together; likewise.
+            TrialInterruptedError: something else than the values ended it; it can be gone on with.
             TrackingError: if MLflow cannot be reached; the trial can be gone on with.
             FacesentError: splits or code changed meanwhile; the trial's result is not kept.
         """
@@ -180,7 +182,7 @@ def sweeping(project: Project, params: Params, metric: Metric, tags: dict[str, s
         FacesentError: there are no splits, another process sweeps here, or the study cannot be read or written.
         TrackingError: if MLflow cannot be reached.
     """
-    check_space(params)
+    check_space(params, metric)
     name = _name(project, params, metric)
     database = project.sweep / "study.db"
     with _alone(project.sweep), kept_in(database):

@@ -16,8 +16,8 @@ from facesent.core.errors import FacesentError
 from facesent.core.files import replaced
 from facesent.core.markdown import table
 from facesent.experiments.plots import save_history, save_importances
-from facesent.experiments.space import Values, rounded
-from facesent.experiments.study import best_value
+from facesent.experiments.space import Values
+from facesent.experiments.study import best_value, values_of
 from facesent.experiments.sweep import OpenSweep
 from facesent.presets import rewritten, write_values
 from facesent.registry import runs
@@ -76,7 +76,7 @@ def finish(sweep: OpenSweep) -> SweepResults:
     trials = trials_of(sweep)
     if trials.empty or trials.iloc[0]["state"] != "complete":
         raise FacesentError("Expected at least one complete trial. Received: none.")
-    best = rounded(sweep.params, sweep.study.best_trial.params)
+    best = values_of(sweep.study.best_trial, sweep.params)
     folder = sweep.project.sweep
     write_values(sweep.project.params, best, folder / "best.yaml")
     with replaced(folder / "trials.csv") as draft:
@@ -147,7 +147,7 @@ def _points(trials: pd.DataFrame) -> Mapping[int, float]:
 
 def _row(trial: FrozenTrial, sweep: OpenSweep) -> list[object]:
     state = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned"}.get(trial.state, "failed")
-    values = rounded(sweep.params, trial.params)
+    values = values_of(trial, sweep.params)
     drawn = [values.get(key) for key in sweep.params.sweep.space]
     return [trial.number, state, best_value(trial, sweep.study), len(trial.intermediate_values), *drawn]
 

@@ -2,19 +2,23 @@
 
 ``python -m facesent.experiments.trial FOLDER`` trains with ``FOLDER/params.yaml``.
 
-Each epoch's logs are a line of JSON on stdout; all else goes to stderr. The process ends with the one that started it.
+Each epoch's logs are a line of JSON on stdout, and so is what interrupts the training; all else goes to stderr. The
+process ends with the one that started it.
 """
 
+import errno
 import json
 import math
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
 from facesent.core.console import run_main
-from facesent.core.files import images_in_use
+from facesent.core.errors import in_a_line
+from facesent.core.files import FilesError, images_in_use
 from facesent.core.lifeline import end_with_stdin
 from facesent.core.paths import Project
 from facesent.core.watching import Epoch, Start, Terminal, Watcher, watched
@@ -31,16 +35,17 @@ def train_trial(project: Project, folder: Path, rows: TextIO) -> None:
     Args:
         project: whose images and splits.
         folder: holds ``params.yaml``, and the checkpoint while the trial is under way.
-        rows: takes ``{"epoch": 0, "row": {…}}`` of every epoch, first of those that were trained before.
+        rows: takes ``{"epoch": 0, "row": {…}}`` of every epoch, first of those that were trained before, and
+            ``{"interrupted": "…"}`` if it has to end because of something else than its values.
     """
     params = load_params(folder / "params.yaml")
-    # It loads TensorFlow: settings that are refused should not wait for it.
-    from facesent.training.loop import fit
-    from facesent.training.progress import DivergedError
-
-    frames = {name: read_split(project.split(name)) for name in ("train", "val")}
     told = _Rows(rows)
-    with images_in_use(project.data), watched(Terminal(_say), told) as watch:
+    with _interruption_told(told), images_in_use(project.data), watched(Terminal(_say), told) as watch:
+        # It loads TensorFlow: settings that are refused should not wait for it.
+        from facesent.training.loop import fit
+        from facesent.training.progress import DivergedError
+
+        frames = {name: read_split(project.split(name)) for name in ("train", "val")}
         try:
             fit(
                 project.data,
@@ -75,9 +80,42 @@ class _Rows(Watcher):
         """An epoch without a number for what may be optimised."""
         self._emit(self._next, dict.fromkeys(METRICS, math.nan))
 
+    def interrupted(self, said: str) -> None:
+        """Why the training cannot go on now."""
+        self._write({"interrupted": said})
+
     def _emit(self, epoch: int, row: Mapping[str, float]) -> None:
-        print(json.dumps({"epoch": epoch, "row": dict(row)}), file=self._rows, flush=True)
+        self._write({"epoch": epoch, "row": dict(row)})
         self._next = epoch + 1
+
+    def _write(self, entry: Mapping[str, object]) -> None:
+        print(json.dumps(entry), file=self._rows, flush=True)
+
+
+@contextmanager
+def _interruption_told(told: _Rows) -> Iterator[None]:
+    """Tell the sweep of an error that says nothing of the values; not by the log, whose disk may be the full one."""
+    try:
+        yield
+    except Exception as error:
+        if _is_interruption(error):
+            told.interrupted(in_a_line(error) or str(error))
+        raise
+
+
+def _is_interruption(error: Exception) -> bool:
+    """Whether it is the machine's: other values would not have done better, and these may do well another time."""
+    if isinstance(error, OSError):
+        # What libraries raise has no number.
+        return error.errno not in (None, errno.ENOMEM)
+    if isinstance(error, FilesError):
+        return True
+    # They are slow to load, and loaded already where they are raised.
+    from facesent.images.reading import ImageError
+    from facesent.images.spill import SpillError
+    from facesent.training.checkpoint import CheckpointError
+
+    return isinstance(error, ImageError | SpillError | CheckpointError)
 
 
 def _say(line: object) -> None:

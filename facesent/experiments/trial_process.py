@@ -15,6 +15,10 @@ class TrialFailedError(FacesentError):
     """A trial's process ended with an error; the message ends with what it said last."""
 
 
+class TrialInterruptedError(FacesentError):
+    """A full disk, or images that are away or in use, ended a trial's process; it can be gone on with."""
+
+
 @contextmanager
 def training_process(root: Path, folder: Path) -> Iterator[Iterator[tuple[int, Row]]]:
     """Train ``folder/params.yaml`` beside this process; leaving the block ends the training.
@@ -28,6 +32,7 @@ def training_process(root: Path, folder: Path) -> Iterator[Iterator[tuple[int, R
 
     Raises:
         TrialFailedError: while iterating, once the process has ended with an error.
+        TrialInterruptedError: likewise, with one that says nothing of the values.
     """
     log = folder / "log.txt"
     command = python("facesent.experiments.trial", str(folder.absolute()))
@@ -40,10 +45,19 @@ def training_process(root: Path, folder: Path) -> Iterator[Iterator[tuple[int, R
 
 
 def _rows(process: Process, log: Path) -> Iterator[tuple[int, Row]]:
+    interrupted = ""
     for line in process.stdout or ():
         entry = json.loads(line)
-        yield entry["epoch"], entry["row"]
-    if code := process.wait():
+        if "interrupted" in entry:
+            interrupted = entry["interrupted"]
+        else:
+            yield entry["epoch"], entry["row"]
+    code = process.wait()
+    if interrupted:
+        raise TrialInterruptedError(
+            f"{log.parent.name} was interrupted, and the next run goes on with it. {interrupted}"
+        )
+    if code:
         ending = Ending(log.read_text(encoding="utf-8", errors="replace").splitlines())
         said = "\n".join(ending.lines) or f"It ended with code {code} and printed nothing."
         raise TrialFailedError(f"{log.parent.name} failed ({code}). {said}\nIts log: {log}")

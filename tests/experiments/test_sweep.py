@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from facesent.core.errors import FacesentError
+from facesent.core.errors import FacesentError, TrackingError
 from facesent.core.paths import Project
 from facesent.experiments import sweep, sweep_results
 from facesent.experiments.sweep import OpenSweep, sweeping
 from facesent.experiments.trial import CHECKPOINT
-from facesent.experiments.trial_process import TrialFailedError
+from facesent.experiments.trial_process import TrialFailedError, TrialInterruptedError
 from facesent.params import load_params
 from facesent.registry import runs
 from tests.helpers.disks import no_room
@@ -74,6 +74,12 @@ def run_next(sweep: OpenSweep) -> tuple[int, str, int]:
     return ended.number, ended.state, ended.epochs
 
 
+def _run_with_checkpoint(sweep: OpenSweep, checkpoint: Path) -> None:
+    trial = sweep.next_trial()
+    checkpoint.mkdir(parents=True)
+    sweep.run(trial, print)
+
+
 def _run_on_other_splits(sweep: OpenSweep) -> None:
     trial = sweep.next_trial()
     sweep.project.split("val").write_text("another")
@@ -132,15 +138,35 @@ def test_trials_on_other_splits_end_the_sweep(swept: Project, play: Play) -> Non
     assert children()["trial 0"][0] == "KILLED"
 
 
-def test_an_interrupted_trial_goes_on_under_its_number(swept: Project, play: Play) -> None:
-    play([0.5, KeyboardInterrupt()])
-    with pytest.raises(KeyboardInterrupt), opened(swept) as sweep:
-        run_next(sweep)
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), TrialInterruptedError("no disk"), TrackingError("no MLflow")])
+def test_an_interrupted_trial_goes_on_under_its_number(swept: Project, play: Play, error: BaseException) -> None:
+    play([0.5, error])
+    checkpoint = swept.sweep / "trial-0" / CHECKPOINT
+    with pytest.raises(type(error)), opened(swept) as sweep:
+        _run_with_checkpoint(sweep, checkpoint)
     assert children()["trial 0"][0] == "KILLED"
     play([0.5, 0.7])
     with opened(swept) as sweep:
+        assert checkpoint.is_dir()
         assert run_next(sweep) == (0, "complete", 2)
     assert children().keys() == {"trial 0"}
+
+
+def test_the_first_trial_is_the_settings_to_the_last_digit(swept: Project, play: Play) -> None:
+    settings = yaml.safe_load(swept.params.read_text())
+    settings["model"]["dropout"] = 0.123456
+    swept.params.write_text(yaml.safe_dump(settings))
+    play([0.9], [0.1])
+    with opened(swept) as sweep:
+        run_next(sweep)
+        run_next(sweep)
+        sweep_results.finish(sweep)
+    assert load_params(sweep.folder(0) / "params.yaml").model.dropout == 0.123456
+    assert load_params(swept.sweep / "best.yaml") == load_params(swept.params)
+    settings["model"]["dropout"] = 0.2
+    swept.params.write_text(yaml.safe_dump(settings))
+    with opened(swept) as sweep:
+        assert sweep_results.trials_of(sweep)["model.dropout"][0] == 0.123456, "also after other ones were applied"
 
 
 def test_results_put_the_best_complete_trial_first(swept: Project, play: Play) -> None:

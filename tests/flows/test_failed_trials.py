@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from facesent.experiments.trial_process import TrialFailedError
+from facesent.experiments.trial_process import TrialFailedError, TrialInterruptedError
 from flows import sweep
 
 
 class Trials:
     """A sweep whose trials fail as planned, and its task."""
 
-    def __init__(self, *fails: bool, wanted: int) -> None:
-        self._fails = iter(fails)
+    def __init__(self, *fails: bool, wanted: int, error: type[Exception] = TrialFailedError) -> None:
+        self._fails, self._error = iter(fails), error
         self.missing = wanted
         self.run: list[str] = []
 
@@ -25,7 +25,7 @@ class Trials:
         def run(*_: Any) -> None:
             self.run.append(task_run_name)
             if next(self._fails):
-                raise TrialFailedError("no memory")
+                raise self._error("no memory")
             self.missing -= 1
 
         return run
@@ -48,3 +48,10 @@ def test_three_that_fail_one_after_the_other_end_the_sweep(monkeypatch: pytest.M
     with pytest.raises(TrialFailedError):
         run_missing(monkeypatch, trials)
     assert len(trials.run) == 4
+
+
+def test_one_that_was_interrupted_ends_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    trials = Trials(True, wanted=9, error=TrialInterruptedError)
+    with pytest.raises(TrialInterruptedError):
+        run_missing(monkeypatch, trials)
+    assert len(trials.run) == 1

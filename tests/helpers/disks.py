@@ -8,10 +8,10 @@ import pytest
 
 
 @contextmanager
-def no_room() -> Iterator[None]:
-    """Let the system take no further byte into files of this process, and of those that it starts."""
+def no_room(beyond: int = 0) -> Iterator[None]:
+    """Let the system take so few bytes, or none, into a file of this process, and of those that it starts."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (beyond, before[1]))
     try:
         with pytest.MonkeyPatch.context() as patch:
             # What is started here could not write down what coverage saw either, and would say so.
