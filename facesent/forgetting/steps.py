@@ -111,7 +111,11 @@ def clear_dvc(project: Project, person: Person, log: Log) -> None:
 
 def clear_mlflow(project: Project, person: Person, log: Log) -> None:
     """Sheets and pages of runs, and what models keep of each training image."""
-    removed = forgetting.remove_pictures(person.knows, person.shows, files.is_no_picture)
+
+    def theirs(table: pd.DataFrame) -> "pd.Series[bool]":
+        return person.may_have(files.about(table))
+
+    removed = forgetting.remove_pictures(person.knows, theirs, files.is_no_picture)
     embeddings = forgetting.remove_embeddings(person.knows)
     log(f"MLflow: {removed} pages and sheets removed, {embeddings} embeddings taken out of models.")
 
