@@ -60,17 +60,13 @@ def opened(path: Path | None, network: str) -> Iterator[EmbeddingCache]:
         yield EmbeddingCache(connection)
 
 
-def forget(path: Path, sha256s: Collection[str]) -> None:
-    """Forget the embeddings of these images; a file that is damaged is removed."""
-    _forget(path, lambda sha256: sha256 in sha256s)
-
-
 def forget_others(path: Path, sha256s: Collection[str]) -> None:
     """Forget the embeddings of all but these images; a file that is damaged is removed."""
-    _forget(path, lambda sha256: sha256 not in sha256s)
+    forget(path, lambda sha256: sha256 not in sha256s)
 
 
-def _forget(path: Path, gone: Callable[[str], bool]) -> None:
+def forget(path: Path, gone: Callable[[str], bool]) -> None:
+    """Forget the embeddings of the images with such a SHA-256; a file that is damaged is removed."""
     if not path.is_file():
         return
     try:
