@@ -145,6 +145,8 @@ def _show(project: "Project", found: "Found") -> None:
                 click.echo(f"  {name}")
             if len(names) > _SHOWN:
                 click.echo(f"  and {len(names) - _SHOWN} more")
+    if found.person.lost:
+        click.echo(f"Images that are gone, of which there may be traces: {len(found.person.lost)}")
     if found.answers:
         click.echo(f"Answers in the log: {found.answers}")
     for what, known in (("Runs", [run[:_DIGITS] for run in found.trained.runs]), ("Versions", found.trained.versions)):

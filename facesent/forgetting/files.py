@@ -77,8 +77,22 @@ def remove_rows(outputs: Path, data: Path, person: Person) -> int:
         others = rows["file_name"].map(lambda name: (data / name).is_file()).astype(bool)
         return person.has(rows) | (person.may_have(rows) & ~others)
 
-    tables = [path for path in sorted(outputs.rglob("*")) if path.is_file() and is_table(path.name)]
-    return sum(_without(path, theirs) for path in tables)
+    return sum(_without(path, theirs) for path in _tables(outputs))
+
+
+def names_in(outputs: Path, person: Person) -> set[str]:
+    """What tables call the person's images, which may be gone, and which further tables know by these names alone."""
+    names: set[str] = set()
+    for path in _tables(outputs):
+        # Where images lie beside their table, it calls them by their place there.
+        if path.name != METADATA and (table := _table(path.read_bytes(), path.name)) is not None:
+            rows = about(table)
+            names.update(rows["file_name"][person.has(rows)])
+    return names - {""}
+
+
+def _tables(outputs: Path) -> list[Path]:
+    return [path for path in sorted(outputs.rglob("*")) if path.is_file() and is_table(path.name)]
 
 
 def _is_of_others(folder: Path, names: list[str], person: Person) -> bool:
@@ -148,8 +162,10 @@ def remove_copies(root: Path, person: Person) -> list[Path]:
     sizes = {content.size for content in person.contents}
     temporary = shared_temporary_folder().glob(_TEMPORARY)
     places = [root, *(place for place in temporary if os.access(place, os.W_OK))]
-    found = [path for place in places for path in _files(place) if _size(path) in sizes]
-    theirs = [path for path in found if _sha256(path) in person.sha256s]
+    found = [(path, _size(path)) for place in places for path in _files(place)]
+    # Of those that were found nowhere so far not even the size is known.
+    near = [path for path, size in found if size in sizes or (person.lost and size > 0)]
+    theirs = [path for path in near if person.is_of(_sha256(path))]
     for path in theirs:
         path.unlink(missing_ok=True)
     return theirs

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -11,6 +12,9 @@ from pydantic import TypeAdapter
 from facesent.core.errors import FacesentError
 from facesent.core.files import replaced
 from facesent.dataset.assignment import identities
+
+# As many of a SHA-256 as assignment.csv and a model's own list of what it was trained on keep.
+_DIGITS = 16
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,8 @@ class Person:
         when: it was asked for; ISO 8601, UTC.
         groups: the names of the groups as ``assignment.csv`` has them.
         contents: of the images.
-        sources: SHA-256 of the photos that images were cut from.
+        placed: starts of the SHA-256 of the images that were in a split once; the files may be gone from everywhere.
+        sources: SHA-256, or its start, of the photos that images were cut from.
         names: hashes of the names that the images have or had below ``data/``.
         answers: ids of answers in the log.
         subjects: hashes of the pseudonyms in the log.
@@ -56,6 +61,7 @@ class Person:
     when: str
     groups: frozenset[str] = frozenset()
     contents: frozenset[Content] = frozenset()
+    placed: frozenset[str] = frozenset()
     sources: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
     answers: frozenset[str] = frozenset()
@@ -74,6 +80,20 @@ class Person:
         """Of the images."""
         return frozenset(content.md5 for content in self.contents)
 
+    @cached_property
+    def starts(self) -> frozenset[str]:
+        """Of the SHA-256 of the images and of the photos that they were cut from, also of those that are gone."""
+        return self.placed | starts_of(self.sha256s | self.sources)
+
+    @property
+    def lost(self) -> frozenset[str]:
+        """Of the images whose files were found nowhere."""
+        return self.placed - starts_of(self.sha256s)
+
+    def is_of(self, sha256: str) -> bool:
+        """Whether a content is that of one of the images, or of a photo that one was cut from."""
+        return sha256[:_DIGITS] in self.starts
+
     def is_subject(self, subject: str) -> bool:
         """Whether a pseudonym of the log is the person's."""
         return hashed(subject) in self.subjects
@@ -84,9 +104,7 @@ class Person:
 
     def knows(self, images: pd.DataFrame) -> "pd.Series[bool]":
         """Which rows of ``assignment.csv``, or of a table with its columns, are of the images or the person."""
-        width = len(images["content"].iloc[0]) if len(images) else 0
-        contents = {content[:width] for content in self.sha256s | self.sources}
-        same = images["content"].isin(contents) | images["source"].isin(contents)
+        same = images["content"].isin(self.starts) | images["source"].isin(self.starts)
         return same | images["person"].isin(self.groups)
 
     def has(self, rows: pd.DataFrame) -> "pd.Series[bool]":
@@ -95,7 +113,7 @@ class Person:
         Args:
             rows: with ``sha256``, ``file_name`` and ``group``, all text, empty where the table does not say.
         """
-        return rows["sha256"].isin(self.sha256s) | _keys(rows["group"]).isin(self.groups)
+        return rows["sha256"].map(self.is_of).astype(bool) | _keys(rows["group"]).isin(self.groups)
 
     def may_have(self, rows: pd.DataFrame) -> "pd.Series[bool]":
         """The same, and by the name alone where nothing says the content; another image may have that name by now."""
@@ -104,6 +122,11 @@ class Person:
 
 NOTHING = Content.of(b"")
 """An image file without a byte: known by its name alone, for an empty file is nobody's."""
+
+
+def starts_of(sha256s: Iterable[str]) -> frozenset[str]:
+    """Contents as ``assignment.csv`` has them; not that of what has none."""
+    return frozenset(sha256[:_DIGITS] for sha256 in sha256s) - {""}
 
 
 def keys_of(groups: Iterable[str]) -> frozenset[str]:

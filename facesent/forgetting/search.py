@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -21,9 +21,10 @@ from facesent.dataset.measure import Facts, Reading, one_thread, read_facts
 from facesent.dataset.metadata import SOURCE, SOURCE_PHASH, Row, read_metadata
 from facesent.dataset.pool import map_in_processes
 from facesent.dataset.similarity import alike
+from facesent.forgetting import files
 from facesent.forgetting.answers import count_answers, photo_keys, photos_of
 from facesent.forgetting.objects import Listing, Objects, opened
-from facesent.forgetting.person import NOTHING, Content, Person, hashed, keys_of
+from facesent.forgetting.person import NOTHING, Content, Person, hashed, keys_of, starts_of
 from facesent.forgetting.steps import affected
 from facesent.images.threads import cores
 from facesent.lineage.git import commits_naming
@@ -63,7 +64,8 @@ class Found:
         person: of whom.
         files: the images in ``data/``, sorted.
         earlier: the images of earlier commits alone, sorted.
-        alike: images that are nearly the same, or the mirror image, of one of these, and are filed elsewhere; sorted.
+        alike: images that are nearly the same, or the mirror image, of one of these, or of one that was filed with them
+            once, and are filed elsewhere; sorted.
         answers: in the log.
         trained: runs and versions that were trained on them, or do not say on what.
         commits: that cannot be checked out afterwards.
@@ -106,17 +108,20 @@ def search(project: Project, request: Request, manifest: pd.DataFrame, params: P
     Raises:
         FacesentError: a file of ``also`` is not known, or a store cannot be reached.
     """
-    data = project.data
+    data, memory = project.data, read_assignment(project.assignment)
     with opened(project.root) as objects:
         earlier = _earlier(objects, request.groups, project, params.validate_.max_pixels)
         images = pd.concat([_present(manifest, data), earlier], ignore_index=True)
         kept = photos_of(project, request.answers, request.subjects)
         theirs = _theirs(images, request, data, {Content.of(photo).sha256 for photo in kept})
         photos = kept + [photo for name, md5 in _places(images[theirs]) if (photo := _photo(name, md5, data, objects))]
-        person = _person(request, photos, images[theirs], objects)
+        person, others = _person(request, photos, images[theirs], objects), images[~theirs]
+        once = memory[person.knows(memory)]
+        person = _with_lost(person, once, others, project)
         commits = commits_naming(project.root, affected(objects, person), ("data.dvc", "dvc.lock"))
-    present, others = images["md5"] == "", images[~theirs]
-    similar = others[alike(others, images[theirs], params.split.near_duplicate_distance)]
+    present = images["md5"] == ""
+    # What was filed so once may be filed elsewhere by now.
+    similar = others[alike(others, pd.concat([images[theirs], once]), params.split.near_duplicate_distance)]
     return Found(
         person,
         _names(images[theirs & present]),
@@ -125,7 +130,7 @@ def search(project: Project, request: Request, manifest: pd.DataFrame, params: P
         count_answers(project, person),
         trained_on(person.knows),
         tuple(commits),
-        bool(person.knows(read_assignment(project.assignment)).any()),
+        not once.empty,
     )
 
 
@@ -153,6 +158,21 @@ def _person(request: Request, photos: Sequence[bytes], images: pd.DataFrame, obj
         answers=frozenset(request.answers), subjects=frozenset(map(hashed, request.subjects)),
         photos=photo_keys(photos), purge_history=request.purge_history,
     )  # fmt: skip
+
+
+def _with_lost(person: Person, once: pd.DataFrame, others: pd.DataFrame, project: Project) -> Person:
+    """With what only tables still know of images.
+
+    Args:
+        person: of whom.
+        once: the person's rows of ``assignment.csv``.
+        others: the images that are not the person's, among them those that were filed so once.
+        project: whose tables.
+    """
+    known = starts_of([*others["sha256"], *others[SOURCE]])
+    placed, sources = starts_of(once["content"]) - known, starts_of(once["source"]) - known
+    person = replace(person, placed=placed, sources=person.sources | sources)
+    return replace(person, names=person.names | set(map(hashed, files.names_in(project.outputs, person))))
 
 
 def _names(images: pd.DataFrame) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import pandas as pd
 from facesent.core.files import replaced, sha256
 from facesent.core.paths import Project
 from facesent.core.programs import Log
-from facesent.dataset.assignment import read_assignment, write_assignment
+from facesent.dataset.assignment import of_strangers, read_assignment, remembered, write_assignment
 from facesent.dataset.files import METADATA, walk_files
 from facesent.dataset.metadata import Metadata, read_metadata
 from facesent.forgetting import files, objects
@@ -60,8 +60,10 @@ def forget_splits(project: Project, person: Person, log: Log) -> None:
     table = read_assignment(project.assignment)
     theirs = person.knows(table)
     if theirs.any():
-        write_assignment(project.assignment, table[~theirs])
-        log(f"assignment.csv: {theirs.sum()} rows removed.")
+        # Filed so once, and somebody else's now: an image that stays keeps its split.
+        stay = theirs & ~person.knows(table.assign(person=""))
+        write_assignment(project.assignment, remembered(of_strangers(table[stay]), table[~theirs]))
+        log(f"assignment.csv: {(theirs & ~stay).sum()} rows removed.")
 
 
 def forget_soft_targets(project: Project, person: Person, log: Log) -> None:
@@ -88,7 +90,7 @@ def soft_targets_named(project: Project) -> Path | None:
 def clear_outputs(project: Project, person: Person, log: Log) -> None:
     """Pages and sheets, rows of tables, and what was kept to be quicker next time."""
     project.scan_cache.unlink(missing_ok=True)
-    cache.forget(project.people_cache, person.sha256s)
+    cache.forget(project.people_cache, person.is_of)
     for folder in (project.checkpoint, *project.outputs.glob("*/checkpoints")):
         shutil.rmtree(folder, ignore_errors=True)
     places = list(files.output_folders(project.outputs))
@@ -111,7 +113,11 @@ def clear_dvc(project: Project, person: Person, log: Log) -> None:
 
 def clear_mlflow(project: Project, person: Person, log: Log) -> None:
     """Sheets and pages of runs, and what models keep of each training image."""
-    removed = forgetting.remove_pictures(person.knows, person.shows, files.is_no_picture)
+
+    def theirs(table: pd.DataFrame) -> "pd.Series[bool]":
+        return person.may_have(files.about(table))
+
+    removed = forgetting.remove_pictures(person.knows, theirs, files.is_no_picture)
     embeddings = forgetting.remove_embeddings(person.knows)
     log(f"MLflow: {removed} pages and sheets removed, {embeddings} embeddings taken out of models.")
 
@@ -132,7 +138,7 @@ def remove_copies(project: Project, person: Person, log: Log) -> None:
 
 def record(project: Project, person: Person, log: Log) -> None:
     """Write down that somebody was forgotten; not who."""
-    row = [person.id, person.when, str(len(person.contents)), " ".join(map(str, person.versions))]
+    row = [person.id, person.when, str(len(person.contents) + len(person.lost)), " ".join(map(str, person.versions))]
     path = project.forgotten
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else [",".join(_RECORD)]
     rows = list(csv.reader(lines))

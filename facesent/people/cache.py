@@ -65,10 +65,10 @@ def opened(path: Path | None, network: str) -> Iterator[EmbeddingCache]:
         yield EmbeddingCache(connection)
 
 
-def forget(path: Path, sha256s: Collection[str]) -> None:
-    """Forget the embeddings of these images; a file that they cannot be deleted from is removed."""
+def forget(path: Path, gone: Callable[[str], bool]) -> None:
+    """Forget the embeddings of the images with such a SHA-256; a file that they cannot be deleted from is removed."""
     try:
-        _delete(path, lambda sha256: sha256 in sha256s)
+        _delete(path, gone)
     except sqlite3.DatabaseError:
         path.unlink()
 

@@ -28,8 +28,8 @@ _PHOTO = re.compile(r"data:image/[^\"')]+")
 
 # Which rows, with content, person and source as in assignment.csv, are of images that are to be forgotten.
 Knows = Callable[[pd.DataFrame], "pd.Series[bool]"]
-# Whether a name below data/ is that of such an image.
-Shows = Callable[[str], bool]
+# Which rows of a table with a row an image, such as predictions.csv, are or may be of such images.
+MayHave = Callable[[pd.DataFrame], "pd.Series[bool]"]
 # Whether a file with this name shows no photo.
 IsChart = Callable[[str], bool]
 
@@ -70,7 +70,7 @@ def mark(trained: Affected, when: str) -> None:
 
 
 @mlflow_answers(makes_store=False)
-def remove_pictures(knows: Knows, shows: Shows, is_chart: IsChart) -> int:
+def remove_pictures(knows: Knows, may_have: MayHave, is_chart: IsChart) -> int:
     """Delete the sheets and pages of runs that may show such images, and their rows of predictions; how many files.
 
     Also of runs that somebody deleted, whose files MLflow keeps until `mlflow gc`.
@@ -80,14 +80,14 @@ def remove_pictures(knows: Knows, shows: Shows, is_chart: IsChart) -> int:
         _forget_splits(run, knows)
         repository = get_artifact_repository(run.info.artifact_uri)
         paths = list(_paths(repository))
-        pictures = _showing(run, [path for path in paths if not is_chart(path)], knows, shows)
+        pictures = _showing(run, [path for path in paths if not is_chart(path)], knows, may_have)
         for path in pictures:
             repository.delete_artifacts(path)  # type: ignore[no-untyped-call]
         removed += len(pictures)
         # Last: whoever comes after a kill tells by them whose pages these are.
         for path in paths:
             if path.endswith(PREDICTIONS):
-                _remove_rows(run.info.run_id, path, shows)
+                _remove_rows(run.info.run_id, path, may_have)
     return removed
 
 
@@ -115,12 +115,12 @@ def _without_embeddings(place: str, knows: Knows) -> int:
     return int(theirs.sum())
 
 
-def _showing(run: Run, pictures: list[str], knows: Knows, shows: Shows) -> list[str]:
+def _showing(run: Run, pictures: list[str], knows: Knows, may_have: MayHave) -> list[str]:
     """Sheets are of images that were trained on, pages of those that were tested."""
     if not pictures:
         return []
     predictions = _predictions(run.info.run_id, f"{EVALUATION}/{PREDICTIONS}")
-    tested = predictions is None or bool(predictions["file_name"].map(shows).any())
+    tested = predictions is None or bool(may_have(predictions).any())
     # The gate's page may be of an earlier evaluation, of which nothing else is left.
     stale = _JUDGED_PAGE in pictures and not _is_of_this_evaluation(run)
     sheets = [path for path in pictures if path.startswith(f"{SHEETS}/")]
@@ -138,9 +138,9 @@ def _predictions(run_id: str, path: str) -> pd.DataFrame | None:
     return table if "file_name" in table else None
 
 
-def _remove_rows(run_id: str, path: str, shows: Shows) -> None:
+def _remove_rows(run_id: str, path: str, may_have: MayHave) -> None:
     table = _predictions(run_id, path)
-    if table is not None and (theirs := table["file_name"].map(shows).astype(bool)).any():
+    if table is not None and (theirs := may_have(table)).any():
         runs.log_bytes(run_id, path, table[~theirs].to_csv(index=False, lineterminator="\n").encode())
 
 

@@ -27,7 +27,6 @@ from facesent.forgetting.files import lists
 from facesent.forgetting.person import Content
 from facesent.labels.queue import write_queue
 from facesent.people import cache
-from facesent.presets import write_values
 from facesent.promotion import aliases, judge
 from facesent.promotion.register import Candidate, register
 from facesent.registry import artifacts, versions
@@ -37,6 +36,7 @@ from facesent.serving.gateway.answers.log import AnswerLog
 from facesent.serving.gateway.answers.rows import AnsweredRequest
 from facesent.serving.gateway.answers.store import DEFAULT_ADDRESS, Store
 from tests.helpers.answering import KEPT
+from tests.helpers.forgetting import first_in, groups, images_of, leave_soft_targets, run
 from tests.helpers.looking import files_that_say, files_that_show
 from tests.helpers.promoters import passed_canary
 
@@ -46,32 +46,13 @@ ANSWER = {"label": "Happy", "confidence": 0.75, "probabilities": {"Happy": 0.75,
 FORGET = [sys.executable, "-m", "facesent.cli", "forget"]
 
 
-def run(*arguments: str) -> tuple[int, str]:
-    result = CliRunner().invoke(main, ["forget", *arguments], catch_exceptions=False)
-    return result.exit_code, result.output
-
-
 def in_cache(file: Path) -> Path:
     md5 = Content.of(file.read_bytes()).md5
     return Path(".dvc/cache/files/md5", md5[:2], md5[2:])
 
 
-def groups() -> dict[str, str]:
-    rows = parse(Path("data/metadata.csv"))[1]
-    return {row["file_name"]: row["group"] for row in rows if Path("data", row["file_name"]).is_file()}
-
-
-def images_of(group: str) -> list[str]:
-    return [name for name, theirs in groups().items() if theirs == group]
-
-
 def head() -> str:
     return subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout[:8]
-
-
-def first_in(split: str) -> str:
-    """The person of an image of a split, which is shown in the report if it is a test image."""
-    return groups()[str(pd.read_csv(f"outputs/split/{split}.csv")["file_name"].iloc[0])]
 
 
 def copied(name: str, target: str) -> None:
@@ -107,15 +88,6 @@ def leave_copies_of(mine: str, other: str) -> None:
     leave_a_run_of_others(manifest[manifest["file_name"] == other])
     with cache.opened(Project().people_cache, "network") as embeddings:
         embeddings.add(list(manifest["sha256"].unique()), np.ones((manifest["sha256"].nunique(), 4), np.float16))
-
-
-def leave_soft_targets(names: list[str]) -> None:
-    """What networks answered to these images, under the name that the flow gives it and under one of somebody's own."""
-    rows = {"sha256": [sha256(Path("data", name)) for name in names], "probability_Happy": 0.5, "probability_Sad": 0.5}
-    for path in (Project().soft_targets, Path("taught.csv")):
-        pd.DataFrame(rows).to_csv(path, index=False)
-    named = {"train.distillation.soft_targets": "taught.csv", "train.distillation.soft_targets_sha256": "0" * 64}
-    write_values(Project().params, named, Project().params)
 
 
 def leave_a_run_of_others(image: pd.DataFrame) -> None:

@@ -17,7 +17,9 @@ def test_the_runs_of_other_projects_keep_their_pictures() -> None:
     theirs = client.create_run(client.create_experiment("theirs")).info.run_id
     for run_id in (moved, by_hand, theirs):
         client.log_text(run_id, "a picture", CURVE)
-    removed = forgetting.remove_pictures(lambda rows: rows["content"] != "", lambda name: True, lambda name: False)
+    removed = forgetting.remove_pictures(
+        lambda rows: rows["content"] != "", lambda table: table["file_name"] != "", lambda name: False
+    )
     assert [runs.read_text(run_id, CURVE) for run_id in (moved, by_hand, theirs)] == [None, None, "a picture"]
     assert removed == 2
 
