@@ -31,7 +31,7 @@ def model_card(report: Report, contact: str) -> str:
 
     measured = {
         "accuracy": report.accuracy.value,
-        "recall": report.macro_recall,
+        "recall": report.macro_recall.value,
         "f1": report.macro_f1,
         "expected_calibration_error": report.calibration.ece,
     }

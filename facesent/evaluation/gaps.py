@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facesent.evaluation.intervals import LEAST_PEOPLE, Estimate, recall_of_groups, share_of_groups
+from facesent.evaluation.intervals import Estimate, recall_of_groups, share_of_groups
 from facesent.evaluation.slices import Finding, finding_of
 
+# Of fewer people nothing is said.
+LEAST_PEOPLE = 10
 # How far from 0 the upper end of equal values is, in its distances from the gap: 2 to 12 of them show a gap, too.
 _BY_CHANCE = 1.6
 
@@ -121,7 +123,8 @@ class _Part:
         return share_of_groups(self.correct, self.groups, confidence_level)
 
     def macro_recall(self, classes: set[str], confidence_level: float) -> Estimate | None:
-        if not self.labels or set(self.labels) != classes:
+        people = pd.Series(self.groups, dtype="str").groupby(list(self.labels)).nunique()
+        if not self.labels or people.reindex(sorted(classes), fill_value=0).min() < LEAST_PEOPLE:
             return None
         return recall_of_groups(self.correct, self.labels, self.groups, confidence_level)
 

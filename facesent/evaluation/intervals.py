@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import hypot
 
 import numpy as np
 from numpy.typing import NDArray
-
-# Of fewer people nothing is said: how much they differ cannot be told from so few.
-LEAST_PEOPLE = 10
 
 
 @dataclass(frozen=True)
@@ -92,11 +90,14 @@ def share_of_groups(
 
 def recall_of_groups(
     correct: NDArray[np.bool_], labels: Sequence[str], groups: Sequence[str], confidence_level: float
-) -> Estimate | None:
-    """Macro recall with an interval like that of `share_of_groups`; None where a class has too few people for one.
+) -> Estimate:
+    """Macro recall with an interval like that of `share_of_groups`.
 
-    It is the share of images that are right where each class weighs the same, and its variance that of a ratio in each
-    class, by Taylor's series, people still being what is counted (Wolter, Introduction to Variance Estimation, 2007).
+    Two intervals are joined, each of which falls short where the other does not. The first holds where people are in
+    several classes: macro recall is the share of images that are right where each class weighs the same, with the
+    variance of a ratio in each class, by Taylor's series (Wolter, Introduction to Variance Estimation, 2007). The
+    second holds where a class has few people, and puts together the intervals of the classes' recalls (MOVER: Zou and
+    Donner, Construction of confidence limits about effect measures, 2008).
 
     Args:
         correct: ``(n,)``, whether each image is answered right; at least one.
@@ -104,14 +105,23 @@ def recall_of_groups(
         groups: ``n`` names; images of one person share one.
         confidence_level: of the interval, between 0 and 1.
     """
-    of_class, images = np.unique(np.asarray(labels), return_inverse=True, return_counts=True)[1:]
-    group = np.unique(np.asarray(groups), return_inverse=True)[1]
-    people = int(group.max()) + 1
-    if min(len(np.unique(group[of_class == index])) for index in range(len(images))) < LEAST_PEOPLE:
-        return None
+    of_class, people = np.unique(np.asarray(labels), return_inverse=True)[1], np.asarray(groups)
+    one = _over_people(correct, of_class, people, confidence_level)
+    other = _over_classes(correct, of_class, people, confidence_level)
+    return Estimate(len(correct), one.value, min(one.low, other.low), max(one.high, other.high))
+
+
+def _over_people(
+    correct: NDArray[np.bool_], of_class: NDArray[np.intp], groups: NDArray[np.str_], confidence_level: float
+) -> Estimate:
+    """By Taylor's series, as if each class had many people."""
+    people, images = len(set(groups)), np.bincount(of_class)
     recalls = np.bincount(of_class, correct) / images
     share = float(recalls.mean())
+    if people < 2:
+        return Estimate(len(correct), share, 0.0, 1.0)
     weights = 1 / (len(images) * images[of_class])
+    group = np.unique(groups, return_inverse=True)[1]
     residuals = np.bincount(group, weights * (correct - recalls[of_class]))
     variance = people / (people - 1) * float(residuals @ residuals)
     # As many images of equal weight say as much (Kish): no more than that, whatever the people.
@@ -121,6 +131,20 @@ def recall_of_groups(
     else:
         effective = 1 / float((np.bincount(group, weights) ** 2).sum())
     return _wilson(len(correct), share, effective, people, confidence_level)
+
+
+def _over_classes(
+    correct: NDArray[np.bool_], of_class: NDArray[np.intp], groups: NDArray[np.str_], confidence_level: float
+) -> Estimate:
+    """From the intervals of the recalls, as if nobody were in several classes."""
+    members = [of_class == index for index in range(int(of_class.max()) + 1)]
+    recalls = [share_of_groups(correct[of_one], list(groups[of_one]), confidence_level) for of_one in members]
+    share = float(np.mean([recall.value for recall in recalls]))
+    below, above = (
+        hypot(*(recall.value - end for recall, end in zip(recalls, ends, strict=True))) / len(recalls)
+        for ends in ([recall.low for recall in recalls], [recall.high for recall in recalls])
+    )
+    return Estimate(len(correct), share, share - below, share + above)
 
 
 def _wilson(images: int, share: float, effective: float, people: int, confidence_level: float) -> Estimate:

@@ -28,7 +28,7 @@ class Measures:
         accuracy_low: lower end of accuracy's interval, over people where they are known.
         accuracy_high: upper end.
         macro_recall: mean recall of the classes that have images.
-        macro_recall_low: lower end of its interval; None where a class has too few people for one.
+        macro_recall_low: lower end of its interval, over people where they are known.
         macro_recall_high: upper end.
         log_loss: mean negative log probability of the true class, in nats.
         ece: expected calibration error.
@@ -41,8 +41,8 @@ class Measures:
     accuracy_low: float
     accuracy_high: float
     macro_recall: float
-    macro_recall_low: float | None
-    macro_recall_high: float | None
+    macro_recall_low: float
+    macro_recall_high: float
     macro_f1: float
     log_loss: float
     ece: float
@@ -56,10 +56,8 @@ class Measures:
         return Estimate(self.images, self.accuracy, self.accuracy_low, self.accuracy_high)
 
     @property
-    def macro_recall_estimate(self) -> Estimate | None:
-        """Macro recall with its interval, where it has one."""
-        if self.macro_recall_low is None or self.macro_recall_high is None:
-            return None
+    def macro_recall_estimate(self) -> Estimate:
+        """Macro recall with its interval."""
         return Estimate(self.images, self.macro_recall, self.macro_recall_low, self.macro_recall_high)
 
     def as_dict(self) -> dict[str, Any]:

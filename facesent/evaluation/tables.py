@@ -10,8 +10,8 @@ from facesent.core.markdown import escaped, table
 from facesent.core.text import cell
 from facesent.evaluation.behaviour import Behaviour
 from facesent.evaluation.examination import Answered, Examination
-from facesent.evaluation.gaps import ColumnResult
-from facesent.evaluation.intervals import LEAST_PEOPLE, Estimate
+from facesent.evaluation.gaps import LEAST_PEOPLE, ColumnResult
+from facesent.evaluation.intervals import Estimate
 from facesent.evaluation.measures import Measures
 from facesent.evaluation.settings import Reference
 from facesent.images.rows import UNCERTAIN
@@ -29,8 +29,7 @@ def headline(splits: Mapping[str, Measures]) -> dict[str, dict[str, float]]:
         "accuracy", "accuracy_low", "accuracy_high", "macro_recall", "macro_recall_low", "macro_recall_high",
         "worst_recall", "ece", "log_loss",
     )  # fmt: skip
-    found = {name: getattr(splits["test"], name) for name in shown}
-    of_test = {name: round(float(value), 4) for name, value in found.items() if value is not None}
+    of_test = {name: round(float(getattr(splits["test"], name)), 4) for name in shown}
     others = {name: {"accuracy": round(measures.accuracy, 4)} for name, measures in splits.items() if name != "test"}
     return {"test": of_test, **others}
 
@@ -106,17 +105,14 @@ def comparison_markdown(splits: Mapping[str, Measures], reference: Reference | N
 def evaluation_markdown(splits: Mapping[str, Measures], test: Examination, reference: Reference | None = None) -> str:
     """The whole result: comparison, test measures, calibration, behaviour, classes."""
     m = test.measures
-    summary = f"Test: macro recall {_macro_recall(m)}, macro F1 {m.macro_f1:.3f}, log loss {m.log_loss:.3f}."
+    summary = (
+        f"Test: macro recall {m.macro_recall:.3f} ({m.macro_recall_low:.3f} to {m.macro_recall_high:.3f}), "
+        f"macro F1 {m.macro_f1:.3f}, log loss {m.log_loss:.3f}."
+    )
     parts = [comparison_markdown(splits, reference), summary, "", _calibration(test)]
     if test.answered:
         parts += ["", _answered(test.answered)]
     return "\n".join([*parts, "", *_behaviour(test.behaviour), "", _classes(m), ""])
-
-
-def _macro_recall(m: Measures) -> str:
-    if found := m.macro_recall_estimate:
-        return f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"
-    return f"{m.macro_recall:.3f} (no interval: a class has fewer than {LEAST_PEOPLE} people)"
 
 
 def _calibration(test: Examination) -> str:

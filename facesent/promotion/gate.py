@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence
 from textwrap import shorten
 
 from facesent.core.text import some
-from facesent.evaluation.gaps import ColumnResult
-from facesent.evaluation.intervals import LEAST_PEOPLE
+from facesent.evaluation.gaps import LEAST_PEOPLE, ColumnResult
 from facesent.evaluation.measures import Measures
 from facesent.promotion.canary.report import CanaryReport
 from facesent.promotion.rivals import ComparedChampion, Criterion, Incomparable, Rival, criterion_for
@@ -102,8 +101,7 @@ def _incomparable(rival: Rival) -> Iterator[str]:
 def _floors(measures: Measures, settings: Gate) -> Iterator[Check]:
     recalls = {label: each.recall for label, each in measures.classes.items() if each.support}
     interval = f"interval {measures.accuracy_low:.1%} to {measures.accuracy_high:.1%}"
-    recall = measures.macro_recall_estimate
-    of_recall = f"interval {recall.low:.1%} to {recall.high:.1%}" if recall else ""
+    of_recall = f"interval {measures.macro_recall_low:.1%} to {measures.macro_recall_high:.1%}"
     chance = f"{measures.ece_noise:.1%} by chance alone"
     yield from _asked("accuracy", "share", measures.accuracy, "at least", settings.min_accuracy, interval)
     yield from _asked("macro recall", "share", measures.macro_recall, "at least", settings.min_macro_recall, of_recall)

@@ -257,7 +257,7 @@ def _evaluation_metrics(splits: Mapping[str, Mapping[str, Any]]) -> dict[str, fl
     test = dict(splits["test"])
     classes, slices = test.pop("classes"), test.pop("slices", {})
     # MLflow's pages make a section of each part before a slash.
-    metrics = {f"test_{name}": float(value) for name, value in flatten(test, "/").items() if value is not None}
+    metrics = {f"test_{name}": float(value) for name, value in flatten(test, "/").items()}
     for label, of_class in classes.items():
         metrics |= {f"test_{name}/{label}": float(value) for name, value in of_class.items()}
     metrics |= {f"test_slice_gap/{name}": of["gap"]["value"] for name, of in slices.items() if of["gap"]}

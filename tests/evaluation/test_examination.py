@@ -22,7 +22,7 @@ def test_surer_answers_are_fewer(min_confidence: float, coverage: float, accurac
 
 def test_the_measures_are_found_among_the_rest_again() -> None:
     after, before = (
-        Measures(4, 0.8, 0.7, 0.9, 0.8, None, None, 0.8, 0.5, ece, ece / 2, 0.01, {"Happy": ClassMeasures(1, 1, 1, 4)})
+        Measures(4, 0.8, 0.7, 0.9, 0.8, 0.7, 0.9, 0.8, 0.5, ece, ece / 2, 0.01, {"Happy": ClassMeasures(1, 1, 1, 4)})
         for ece in (0.04, 0.2)
     )
     behaviour = Behaviour({"mirror": 0.9}, Covered(3, 0.8, 0.3))

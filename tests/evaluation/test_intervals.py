@@ -56,20 +56,46 @@ def test_macro_recall_covers_what_is_true_and_weighs_classes_alike() -> None:
         labels = np.where(rng.random(160) < 0.8, "Happy", "Sad")
         right = rng.random(160) < np.where(labels == "Happy", 0.8, 0.5) + skill
         found = recall_of_groups(right, list(labels), [str(photo // 4) for photo in range(160)], 0.95)
-        assert found
         covered.append(found.low <= 0.65 <= found.high)
     assert np.mean(covered) > 0.92
     certain = recall_of_groups(np.full(20, True), ["Happy", "Sad"] * 10, [str(photo // 2) for photo in range(20)], 0.95)
-    assert certain
     assert certain.value == certain.high == 1
     assert 0.6 < certain.low < 0.75
+    assert recall_of_groups(np.full(20, True), ["Happy"] * 20, ["one"] * 20, 0.95).low == 0
 
 
-def test_macro_recall_has_no_interval_where_a_class_has_too_few_people() -> None:
-    labels, right = ["Happy"] * 40 + ["Sad"] * 18, np.arange(58) % 3 > 0
-    people = [str(photo) for photo in range(40)] + [f"sad {photo // 2}" for photo in range(18)]
-    assert recall_of_groups(right, labels, people, 0.95) is None
-    assert recall_of_groups(right, labels, [*people[:-1], "another"], 0.95) is not None
+@pytest.mark.parametrize(
+    ("people", "photos", "shared"),
+    [
+        # The classes are of the same people, so that all recalls are high or low together.
+        ([15] * 6, 3, True),
+        # Of one class there are many photos of two people.
+        ([2, 20, 20, 20, 20, 20], 5, False),
+        ([4, 5, 6, 8, 10, 15], 2, False),
+    ],
+)
+def test_macro_recall_covers_what_is_true_with_few_people_and_with_people_in_all_classes(
+    people: list[int], photos: int, shared: bool
+) -> None:
+    rng = np.random.default_rng(1)
+    recalls = np.array([0.8, 0.7, 0.9, 0.6, 0.75, 0.85])
+    label = np.repeat(np.arange(6), np.array(people) * photos)
+    person = np.concatenate([np.repeat(np.arange(count), photos) for count in people])
+    names = [f"{number}" if shared else f"{number} of {of}" for number, of in zip(person, label, strict=True)]
+    covered = []
+    for _ in range(300):
+        skill = rng.normal(0, 0.15, (1 if shared else 6, max(people)))
+        right = rng.random(len(label)) < recalls[label] + skill[0 if shared else label, person]
+        found = recall_of_groups(right, [str(of) for of in label], names, 0.95)
+        covered.append(found.low <= recalls.mean() <= found.high)
+    assert np.mean(covered) > 0.93
+
+
+def test_macro_recall_with_a_class_of_one_person_says_that_nothing_is_known_of_it() -> None:
+    labels, people = ["Happy"] * 400 + ["Sad"] * 10, [str(photo) for photo in range(400)] + ["one"] * 10
+    found = recall_of_groups(np.full(410, True), labels, people, 0.95)
+    assert found.value == found.high == 1
+    assert found.low < 0.51
 
 
 def test_all_right_is_not_certain_either() -> None:

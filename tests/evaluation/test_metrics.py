@@ -39,18 +39,15 @@ def test_a_class_without_test_images_does_not_count() -> None:
     assert measures.classes["Sad"].support == 0
 
 
-def test_macro_recall_has_an_interval_over_people_where_each_class_has_enough() -> None:
+def test_macro_recall_has_an_interval_over_people() -> None:
     targets = np.repeat([0, 1, 2], 20)
     scores = sure(list(np.where(np.arange(60) % 4 > 0, targets, (targets + 1) % 3)))
     of_many = measure(targets, scores, [str(photo) for photo in range(60)], LABELS, SETTINGS).macro_recall_estimate
-    assert of_many
     assert of_many.value == pytest.approx(0.75)
     assert 0.6 < of_many.low < 0.7 < 0.8 < of_many.high < 0.9
-    of_pairs = measure(targets, scores, [str(photo // 2) for photo in range(60)], LABELS, SETTINGS)
-    assert of_pairs.macro_recall_estimate
     of_few = measure(targets, scores, [str(photo // 4) for photo in range(60)], LABELS, SETTINGS)
     assert of_few.macro_recall == of_many.value
-    assert of_few.macro_recall_estimate is None
+    assert of_few.macro_recall_low < of_many.low
 
 
 def test_no_images_are_refused() -> None:

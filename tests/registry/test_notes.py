@@ -17,9 +17,7 @@ def measures(accuracy: float, images: int = 100) -> Measures:
         "Happy": ClassMeasures(0.9, 0.8, 0.8, 40),
         "Empty": ClassMeasures(0.0, 0.0, 0.0, 0),
     }
-    return Measures(
-        images, accuracy, accuracy - 0.1, accuracy + 0.1, 0.6, None, None, 0.6, 1.0, 0.1, 0.05, 0.05, classes
-    )
+    return Measures(images, accuracy, accuracy - 0.1, accuracy + 0.1, 0.6, 0.5, 0.7, 0.6, 1.0, 0.1, 0.05, 0.05, classes)
 
 
 def note(model: Model = MODEL) -> str:

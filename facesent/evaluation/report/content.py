@@ -199,7 +199,6 @@ class Report:
         split_accuracy: on each split.
         commonest_share: share of the test images in their largest class: what a constant answer reaches.
         macro_recall: mean recall of the classes with test images.
-        macro_recall_estimate: the same with its interval; None where a class has too few people for one.
         macro_f1: likewise of F1.
         data: counts.
         training: the model's making.
@@ -223,8 +222,7 @@ class Report:
     accuracy: Estimate
     split_accuracy: dict[str, Estimate]
     commonest_share: float
-    macro_recall: float
-    macro_recall_estimate: Estimate | None
+    macro_recall: Estimate
     macro_f1: float
     data: Data
     training: Training

@@ -2,7 +2,7 @@
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from facesent.evaluation.intervals import LEAST_PEOPLE
+from facesent.evaluation.gaps import LEAST_PEOPLE
 from facesent.evaluation.report import charts
 from facesent.evaluation.report.content import Report
 from facesent.evaluation.report.formats import FILTERS
