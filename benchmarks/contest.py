@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -56,13 +56,15 @@ class Contestant:
 class Timing:
     """The seconds of each round of one contestant, and the units that one round does.
 
-    ``absent`` says why a peer has no seconds: ``not installed``, how it failed, or how it died.
+    ``absent`` says why a peer has no seconds: ``not installed``, how it failed, or how it died. ``missing`` names those
+    that dropped out before this one was found to be the fastest.
     """
 
     name: str
     seconds: tuple[float, ...]
     work: float = 1.0
     absent: str = ""
+    missing: tuple[str, ...] = ()
 
     @property
     def median(self) -> float:
@@ -81,7 +83,7 @@ class Timing:
 
 
 def contest(contestants: Sequence[Contestant], rounds: int, warmups: int = 1) -> dict[str, Timing]:
-    """Let all set up, then call each once a round, in turns.
+    """Let all set up, then call each once a round, in turns; who begins changes, so that nobody always follows another.
 
     Args:
         contestants: with different names.
@@ -98,15 +100,19 @@ def contest(contestants: Sequence[Contestant], rounds: int, warmups: int = 1) ->
         for player in players:
             player.prepare()
         for turn in range(warmups + rounds):
-            for player in players:
+            first = turn % len(players)
+            for player in players[first:] + players[:first]:
                 player.play(counts=turn >= warmups)
         return {player.contestant.name: player.timing() for player in players}
 
 
 def fastest(timings: Sequence[Timing]) -> Timing:
-    """The one with the fewest seconds a unit of work; the first, where none has any."""
+    """The one with the fewest seconds a unit of work, and who is missing; the first, where none has any."""
     present = [timing for timing in timings if not timing.absent]
-    return min(present, key=lambda timing: timing.median / timing.work, default=timings[0])
+    if not present:
+        return timings[0]
+    best = min(present, key=lambda timing: timing.median / timing.work)
+    return replace(best, missing=tuple(timing.name for timing in timings if timing.absent))
 
 
 class _Player:

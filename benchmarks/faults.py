@@ -43,7 +43,9 @@ _FULL = "disk full"
 # Bytes that are left on it.
 _LEFT = (0, 4096, 100_000, 1_000_000, 20_000_000)
 _ROOM = 2_000_000_000
-_SAYS_FULL = re.compile(r"no space left|disk|free", re.IGNORECASE)
+_SAYS_FULL = re.compile(r"no space left|disk is full|free (some |disk )?space", re.IGNORECASE)
+# Lines at a flow's end in which it says what went wrong.
+_LAST = 8
 
 
 @dataclass(frozen=True)
@@ -82,11 +84,17 @@ class Ended:
         case: that it was.
         wrong: what was found; nothing where nothing was lost.
         seconds: from the fault to the end of all processes.
+        tried: False where the flow had ended before the fault came.
     """
 
     case: Case
     wrong: tuple[str, ...]
     seconds: float
+    tried: bool = True
+
+
+class _TooLateError(Exception):
+    """The flow had ended before the fault came."""
 
 
 @dataclass(frozen=True)
@@ -151,11 +159,13 @@ def _happen(case: Case, place: Place) -> Ended:
     folder.mkdir()
     try:
         ended = _CASES[case.kind](case, place, folder)
+    except _TooLateError:
+        ended = Ended(case, (), 0.0, tried=False)
     except Exception as error:
         # A case of which nothing is known must not cost the others.
         ended = Ended(case, (f"{type(error).__name__}: {error}",), 0.0)
     after = f"{case.what}, {case.share:.0%} of {case.task}{', temporary server' if case.temporary else ''}"
-    found = "; ".join(ended.wrong) or "nothing lost"
+    found = "; ".join(ended.wrong) or ("nothing lost" if ended.tried else "the flow had ended before")
     print(f"{case.name}: {after}: {found} ({ended.seconds:.1f} s to the end)", file=sys.stderr, flush=True)
     if not ended.wrong:
         shutil.rmtree(folder)
@@ -166,8 +176,7 @@ def _kill(case: Case, place: Place, folder: Path) -> Ended:
     number = _KILLS[case.what]
     attempt = _Attempt(case, place, folder)
     with attempt.flow() as flow:
-        flow.wait_for(case.task, case.share * place.prepared.seconds[case.task])
-        begun = time.monotonic()
+        begun = attempt.wait(flow)
         _strike(case, flow, number)
         attempt.end(flow, begun, _GRACE_SECONDS if number != signal.SIGKILL else _MOST_SECONDS)
         # A process that only begins to import ends as the system has it.
@@ -226,11 +235,11 @@ def _fill_mounted(case: Case, place: Place, folder: Path) -> Ended:
     attempt = _Attempt(case, place, folder)
     filler = folder / "filler"
     with attempt.flow() as flow:
-        flow.wait_for(case.task, case.share * place.prepared.seconds[case.task])
-        begun = time.monotonic()
+        begun = attempt.wait(flow)
         _fill_up(filler, int(case.amount))
         attempt.end(flow, begun, _MOST_SECONDS)
-        if flow.process.returncode and not _SAYS_FULL.search("\n".join(flow.output.splitlines()[-8:])):
+        # The folder's own name says "disk".
+        if flow.process.returncode and not _SAYS_FULL.search(_end_of(flow).replace(str(folder), "")):
             attempt.wrong.append(f"does not say that the disk is full: {_last_line(flow.output)}")
     filler.unlink()
     return attempt.again()
@@ -250,14 +259,14 @@ def _be_away(case: Case, place: Place, folder: Path) -> Ended:
     with mlflow_server(store) as server:
         attempt = _Attempt(case, place, folder, server)
         with attempt.flow("train") as flow:
-            flow.wait_for(case.task, case.share * place.prepared.seconds[case.task])
-            begun = time.monotonic()
+            begun = attempt.wait(flow)
             if case.what == _ABSENCES[0]:
                 server.pause(case.amount)
             else:
                 server.restart(case.amount)
             attempt.end(flow, begun, _MOST_SECONDS)
-            if flow.process.returncode and server.address not in flow.output:
+            # MLflow names it where it prints the address of a run, long before.
+            if flow.process.returncode and server.address not in _end_of(flow):
                 attempt.wrong.append(f"does not name the server: {_last_line(flow.output)}")
             server.come_back()
         return attempt.again()
@@ -290,6 +299,16 @@ class _Attempt:
         flow = FlowProcess(self._project, self._variables)
         self._flows.append(flow)
         return flow
+
+    def wait(self, flow: FlowProcess) -> float:
+        """Wait for the moment of the fault, and give it.
+
+        Raises:
+            _TooLateError: the flow ended before it.
+        """
+        if not flow.wait_for(self._case.task, self._case.share * self._place.prepared.seconds[self._case.task]):
+            raise _TooLateError
+        return time.monotonic()
 
     def end(self, flow: FlowProcess, begun: float, seconds: float) -> None:
         """Wait for the end of a flow and of all that it started."""
@@ -325,14 +344,18 @@ class _Attempt:
             self.wrong.append(f"the next run: status {status}, {_last_line(flow.output)}")
 
 
+def _end_of(flow: FlowProcess) -> str:
+    return "\n".join(flow.output.splitlines()[-_LAST:])
+
+
 def _last_line(text: str) -> str:
     return next((line for line in reversed(text.splitlines()) if line.strip()), "nothing printed")
 
 
 def rows(ended: Sequence[Ended]) -> Iterator[Result]:
-    """A row for each thing that happened, and one for each case that lost something."""
-    for what in dict.fromkeys(each.case.what for each in ended):
-        of_it = [each for each in ended if each.case.what == what]
+    """A row for each thing that happened, one for each case that lost something, and one for what came too late."""
+    for what in dict.fromkeys(each.case.what for each in ended if each.tried):
+        of_it = [each for each in ended if each.case.what == what and each.tried]
         lost = [each for each in of_it if each.wrong]
         yield Result(
             "",
@@ -344,3 +367,5 @@ def rows(ended: Sequence[Ended]) -> Iterator[Result]:
             reached=not lost,
         )
         yield from (noted(f"{each.case.name}, in {each.case.task}", "; ".join(each.wrong)) for each in lost)
+    if late := [each.case.name for each in ended if not each.tried]:
+        yield noted("not tried, as the flow had ended before", ", ".join(late))

@@ -6,11 +6,12 @@ kept, and are compared with ``tf.data`` that was told to cache, and with decodin
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.contest import Contestant, Timing, Work, contest, fastest
+from benchmarks.contest import Contestant, Work, contest, fastest
 from benchmarks.faces import jpegs
 from benchmarks.results import Result, compared, noted, show
 from benchmarks.sizes import Size
@@ -46,7 +47,7 @@ def run(scratch: Path, size: Size) -> list[Result]:
     ]
     times = contest(contestants, size.rounds)
     best = fastest([times[name] for name in (TF_RESIZE, OUR_RESIZE, PLAIN_RESIZE)])
-    alone = Timing(f"decode and resize alone, the fastest: {best.name}", best.seconds, best.work)
+    alone = replace(best, name=f"decode and resize alone, the fastest: {best.name}")
     return [
         *(
             compared(epoch, times[epoch], times[keras], at_least=12, unit=UNIT)

@@ -37,7 +37,8 @@ def compared(
     Args:
         what: the figure, such as ``train step, batch 64, 224x224``.
         ours: our rounds.
-        theirs: the peer's; where it dropped out, the row says why in the place of its figure.
+        theirs: the peer's; where it dropped out, the row says why in the place of its figure. No goal is judged beside
+            the fastest of those that are left.
         at_most: the goal for ours / theirs.
         at_least: the goal for ours / theirs; only one of the two.
         unit: ``s`` or ``ms`` for the time of a round; ``images/s`` or the like for units of work a second.
@@ -46,8 +47,9 @@ def compared(
     if theirs.absent:
         return Result("", what, show(ours, unit), theirs.name, theirs.absent, goal=goal)
     ratio = _value(ours.median, ours.work, unit) / _value(theirs.median, theirs.work, unit)
-    reached = _reached(ratio, at_most, at_least)
-    return Result("", what, show(ours, unit), theirs.name, show(theirs, unit), ratio, goal, reached)
+    reached = None if theirs.missing else _reached(ratio, at_most, at_least)
+    peer = f"{theirs.name} (without {', '.join(theirs.missing)})" if theirs.missing else theirs.name
+    return Result("", what, show(ours, unit), peer, show(theirs, unit), ratio, goal, reached)
 
 
 def bounded(

@@ -28,7 +28,7 @@ def test_each_step_runs_what_there_is() -> None:
             program, *arguments = command.split()
             if program == "make":
                 assert re.search(rf"^{arguments[0]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
-            elif program != "touch":
+            elif program not in ("echo", "touch"):
                 assert os.access(ROOT / program, os.X_OK), command
         elif step["uses"].startswith("./"):
             assert (ROOT / step["uses"] / "action.yml").is_file()

@@ -4,30 +4,25 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from facesent.core.paths import SPLITS
 from facesent.core.text import some
-from facesent.dataset.folds import Names
-from facesent.dataset.similarity import Labels
 
 
-def topped_up(result: pd.DataFrame, nodes: pd.DataFrame, group: Labels, placed: Names) -> Iterator[str]:
-    """Warn that images were drawn for val or test beside those that are given: its score is then of another set.
-
-    Where others were drawn for it in an earlier run, it is nobody's own set, and nothing is said.
+def topped_up(result: pd.DataFrame, given: NDArray[np.bool_]) -> Iterator[str]:
+    """Warn of images in val or test that were drawn beside those that are given: its score is then of another set.
 
     Args:
-        result: with the ``label`` and the ``split`` of each image.
-        nodes: the images as ``settle`` takes them.
-        group: equal numbers for what belongs together, ``(images,)``.
-        placed: the splits that were known before the draw, "" where none was.
+        result: with the ``label``, the ``group`` and the ``split`` of each image.
+        given: whether ``metadata.csv`` says the split of each.
     """
-    given = nodes["given"].to_numpy(dtype=bool)
     for name in SPLITS[1:]:
         there = (result["split"] == name).to_numpy()
-        drawn, own = there & (placed == ""), there & given
-        earlier = (nodes["split"] == name).to_numpy() & ~np.isin(group, group[own])
-        if not drawn.any() or not own.any() or earlier.any():
+        own = there & given
+        # What belongs to a given image follows it.
+        drawn = there & ~result["group"].isin(result["group"][own]).to_numpy()
+        if not drawn.any() or not own.any():
             continue
         way = f"set split.{name}: {_share(int(own.sum()), len(result))} in params.yaml and run: facesent data resplit"
         if lacking := sorted(set(result["label"]) - set(result["label"][there & ~drawn])):

@@ -112,15 +112,14 @@ def split(
     linked = everything.of_images(rows)
     shares = {"test": test, "val": val}
     goals = {name: share * len(rows) for name, share in shares.items()}
-    placed = settled.places[rows]
-    names = _place(linked, placed, goals, seed, first=first)
+    names = _place(linked, settled.places[rows], goals, seed, first=first)
     _check_not_empty(names, linked, len(settled.left_out))
     _check_trained(linked.images["label"], names)
     result = linked.images[["file_name", "label", "sha256"]].assign(group=linked.group_ids(), split=names)
     known = linked.nodes[[name for name in REMEMBERED if name != "split"]]
     result = pd.concat([result[list(COLUMNS)], known], axis=1)
     left_out = {str(images["file_name"][row]): why for row, why in settled.left_out.items()}
-    return result, remembered(memory, result), _report(result, linked, placed, left_out, shares, seed)
+    return result, remembered(memory, result), _report(result, linked, left_out, shares, seed)
 
 
 @dataclass(frozen=True)
@@ -289,7 +288,6 @@ def _check_trained(labels: pd.Series, names: Names) -> None:
 def _report(
     result: pd.DataFrame,
     linked: _Linked,
-    placed: Names,
     left_out: Mapping[str, str],
     shares: Mapping[str, float],
     seed: int,
@@ -314,7 +312,7 @@ def _report(
         torn=torn,
         warnings=(
             *_warnings(result, linked, shares, left_out, torn),
-            *topped_up(result, linked.nodes, linked.group, placed),
+            *topped_up(result, given != ""),
         ),
     )
 

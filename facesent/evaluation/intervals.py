@@ -89,7 +89,10 @@ def share_of_groups(
 
 
 def recall_of_groups(
-    correct: NDArray[np.bool_], labels: Sequence[str], groups: Sequence[str], confidence_level: float
+    correct: NDArray[np.bool_],
+    labels: Sequence[str] | NDArray[np.int64],
+    groups: Sequence[str],
+    confidence_level: float,
 ) -> Estimate:
     """Macro recall with an interval like that of `share_of_groups`.
 
@@ -105,14 +108,14 @@ def recall_of_groups(
         groups: ``n`` names; images of one person share one.
         confidence_level: of the interval, between 0 and 1.
     """
-    of_class, people = np.unique(np.asarray(labels), return_inverse=True)[1], np.asarray(groups)
-    one = _over_people(correct, of_class, people, confidence_level)
-    other = _over_classes(correct, of_class, people, confidence_level)
-    return Estimate(len(correct), one.value, min(one.low, other.low), max(one.high, other.high))
+    of_class = np.unique(np.asarray(labels), return_inverse=True)[1]
+    people = _over_people(correct, of_class, groups, confidence_level)
+    classes = _over_classes(correct, of_class, groups, confidence_level)
+    return Estimate(len(correct), people.value, min(people.low, classes.low), max(people.high, classes.high))
 
 
 def _over_people(
-    correct: NDArray[np.bool_], of_class: NDArray[np.intp], groups: NDArray[np.str_], confidence_level: float
+    correct: NDArray[np.bool_], of_class: NDArray[np.intp], groups: Sequence[str], confidence_level: float
 ) -> Estimate:
     """By Taylor's series, as if each class had many people."""
     people, images = len(set(groups)), np.bincount(of_class)
@@ -121,7 +124,7 @@ def _over_people(
     if people < 2:
         return Estimate(len(correct), share, 0.0, 1.0)
     weights = 1 / (len(images) * images[of_class])
-    group = np.unique(groups, return_inverse=True)[1]
+    group = np.unique(np.asarray(groups), return_inverse=True)[1]
     residuals = np.bincount(group, weights * (correct - recalls[of_class]))
     variance = people / (people - 1) * float(residuals @ residuals)
     # As many images of equal weight say as much (Kish): no more than that, whatever the people.
@@ -134,11 +137,11 @@ def _over_people(
 
 
 def _over_classes(
-    correct: NDArray[np.bool_], of_class: NDArray[np.intp], groups: NDArray[np.str_], confidence_level: float
+    correct: NDArray[np.bool_], of_class: NDArray[np.intp], groups: Sequence[str], confidence_level: float
 ) -> Estimate:
     """From the intervals of the recalls, as if nobody were in several classes."""
-    members = [of_class == index for index in range(int(of_class.max()) + 1)]
-    recalls = [share_of_groups(correct[of_one], list(groups[of_one]), confidence_level) for of_one in members]
+    members, names = [of_class == index for index in range(int(of_class.max()) + 1)], np.asarray(groups)
+    recalls = [share_of_groups(correct[of_one], list(names[of_one]), confidence_level) for of_one in members]
     share = float(np.mean([recall.value for recall in recalls]))
     below, above = (
         hypot(*(recall.value - end for recall, end in zip(recalls, ends, strict=True))) / len(recalls)

@@ -38,8 +38,7 @@ def measure(
         targets, predicted, labels=indices, zero_division=0.0
     )
     accuracy = share_of_groups(correct, groups, settings.confidence_level)
-    named = [labels[target] for target in targets]
-    macro_recall = recall_of_groups(correct, named, groups, settings.confidence_level)
+    macro_recall = recall_of_groups(correct, targets, groups, settings.confidence_level)
     confidence, bins = probabilities.max(axis=1), settings.calibration_bins
     present = support > 0
     return Measures(

@@ -80,12 +80,13 @@ def _problem(params: Params, key: str, metric: Metric) -> str | None:
         near = [name for name in known if name.endswith(f".{key.rpartition('.')[2]}")] or get_close_matches(key, known)
         meant = f" Did you mean {' or '.join(near)}?" if near else ""
         return f"expected a key of the sections model or train. Received: {key}.{meant}"
-    if idle := why_idle(params, key):
-        expected = f"expected a key that changes {metric} during training"
-        return f"{expected}. Received: one that does not, as {idle}. Leave it out"
+    # First: the loss on validation has it, also where the training has not.
     if key in _LOSS and metric == "val_loss":
         expected = "expected a key that leaves the loss as it is, because val_loss is optimised"
         return f"{expected}. Received: one that changes it. Leave it out, or optimise val_accuracy"
+    if idle := why_idle(params, key):
+        expected = f"expected a key that changes {metric} during training"
+        return f"{expected}. Received: one that does not, as {idle}. Leave it out"
     setting, now = params.sweep.space[key], params.flat()[key]
     if isinstance(setting, Range) and (isinstance(now, bool) or not isinstance(now, int | float)):
         return f"expected choices, because it holds no number but {now!r}. Received: low and high"

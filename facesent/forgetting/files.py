@@ -155,7 +155,7 @@ def _suffix(name: str) -> str:
 
 
 def remove_copies(root: Path, person: Person) -> list[Path]:
-    """Delete every file with the bytes of one of the images, wherever it lies; returns where.
+    """Delete every file with the bytes of an image or of a photo that it was cut from, wherever it lies; returns where.
 
     Those are also what a kill left of an import, a checkout of an earlier commit, photos of answers, and DVC's cache.
     """
@@ -163,8 +163,7 @@ def remove_copies(root: Path, person: Person) -> list[Path]:
     temporary = shared_temporary_folder().glob(_TEMPORARY)
     places = [root, *(place for place in temporary if os.access(place, os.W_OK))]
     found = [(path, _size(path)) for place in places for path in _files(place)]
-    # Of those that were found nowhere so far not even the size is known.
-    near = [path for path, size in found if size in sizes or (person.lost and size > 0)]
+    near = [path for path, size in found if size in sizes or (person.unsized and size > 0)]
     theirs = [path for path in near if person.is_of(_sha256(path))]
     for path in theirs:
         path.unlink(missing_ok=True)

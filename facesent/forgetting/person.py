@@ -90,6 +90,11 @@ class Person:
         """Of the images whose files were found nowhere."""
         return self.placed - starts_of(self.sha256s)
 
+    @property
+    def unsized(self) -> frozenset[str]:
+        """Of the images whose files were found nowhere, and of the photos that they were cut from: no size is known."""
+        return self.starts - starts_of(self.sha256s)
+
     def is_of(self, sha256: str) -> bool:
         """Whether a content is that of one of the images, or of a photo that one was cut from."""
         return sha256[:_DIGITS] in self.starts

@@ -58,12 +58,18 @@ def forget_splits(project: Project, person: Person, log: Log) -> None:
     if not project.assignment.is_file():
         return
     table = read_assignment(project.assignment)
+    if person.knows(table).any():
+        kept = _without(table, person)
+        write_assignment(project.assignment, kept)
+        log(f"assignment.csv: {len(table) - len(kept)} rows removed.")
+
+
+def _without(table: pd.DataFrame, person: Person) -> pd.DataFrame:
+    """The rows of ``assignment.csv`` that stay."""
     theirs = person.knows(table)
-    if theirs.any():
-        # Filed so once, and somebody else's now: an image that stays keeps its split.
-        stay = theirs & ~person.knows(table.assign(person=""))
-        write_assignment(project.assignment, remembered(of_strangers(table[stay]), table[~theirs]))
-        log(f"assignment.csv: {(theirs & ~stay).sum()} rows removed.")
+    # Filed so once, and somebody else's now: an image that stays keeps its split.
+    stay = theirs & ~person.knows(table.assign(person=""))
+    return remembered(of_strangers(table[stay]), table[~theirs])
 
 
 def forget_soft_targets(project: Project, person: Person, log: Log) -> None:
@@ -117,6 +123,7 @@ def clear_mlflow(project: Project, person: Person, log: Log) -> None:
     def theirs(table: pd.DataFrame) -> "pd.Series[bool]":
         return person.may_have(files.about(table))
 
+    forgetting.forget_splits(lambda table: _without(table, person))
     removed = forgetting.remove_pictures(person.knows, theirs, files.is_no_picture)
     embeddings = forgetting.remove_embeddings(person.knows)
     log(f"MLflow: {removed} pages and sheets removed, {embeddings} embeddings taken out of models.")

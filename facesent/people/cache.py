@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from facesent.core.errors import DataError
 
 Embedding = NDArray[np.float16]
+_PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 _TABLES = """
 PRAGMA secure_delete = ON;
 CREATE TABLE IF NOT EXISTS network (name TEXT PRIMARY KEY);
@@ -109,10 +110,9 @@ def _made_by(path: Path, network: str) -> bool:
 
 
 def _require_damage(path: Path, error: sqlite3.DatabaseError) -> None:
-    """Refuse what speaks of the disk or of another process, and not of what is in the file."""
-    # Of the operational errors, the plain one is of other tables or another format; text that is none has no code.
-    is_plain = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) == sqlite3.SQLITE_ERROR
-    if isinstance(error, sqlite3.OperationalError) and not is_plain:
+    """Refuse what speaks of the disk or of another process, and not of what is in the file or of whose it is."""
+    # The low byte is the kind; text that is none has no code.
+    if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _PASSING:
         raise DataError(
             f"Expected to read and write {path}. Received: {error}. Free disk space, or end what else uses the file, "
             "and run it again."

@@ -70,6 +70,22 @@ def mark(trained: Affected, when: str) -> None:
 
 
 @mlflow_answers(makes_store=False)
+def forget_splits(kept: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    """Leave in the ``assignment.csv`` of each run what ``kept`` gives of it; a damaged table goes whole."""
+    for run in _all_runs() if _has_store() else ():
+        content = runs.read_bytes(run.info.run_id, ASSIGNMENT)
+        if content is None:
+            continue
+        try:
+            text = text_of(kept(table_of(content.decode(), ASSIGNMENT)))
+        except (DataError, ValueError):
+            get_artifact_repository(run.info.artifact_uri).delete_artifacts(ASSIGNMENT)  # type: ignore[no-untyped-call]
+            continue
+        if text.encode() != content:
+            runs.log_bytes(run.info.run_id, ASSIGNMENT, text.encode())
+
+
+@mlflow_answers(makes_store=False)
 def remove_pictures(knows: Knows, may_have: MayHave, is_chart: IsChart) -> int:
     """Delete the sheets and pages of runs that may show such images, and their rows of predictions; how many files.
 
@@ -77,7 +93,6 @@ def remove_pictures(knows: Knows, may_have: MayHave, is_chart: IsChart) -> int:
     """
     removed = 0
     for run in _all_runs() if _has_store() else ():
-        _forget_splits(run, knows)
         repository = get_artifact_repository(run.info.artifact_uri)
         paths = list(_paths(repository))
         pictures = _showing(run, [path for path in paths if not is_chart(path)], knows, may_have)
@@ -148,20 +163,6 @@ def _has_store() -> bool:
     """Looking something up must not make a store."""
     file = sqlite_file()
     return file is None or file.is_file()
-
-
-def _forget_splits(run: Run, knows: Knows) -> None:
-    """Remove rows as from the project's own ``assignment.csv``; a damaged table goes whole."""
-    content = runs.read_bytes(run.info.run_id, ASSIGNMENT)
-    if content is None:
-        return
-    try:
-        table = table_of(content.decode(), ASSIGNMENT)
-    except (DataError, ValueError):
-        get_artifact_repository(run.info.artifact_uri).delete_artifacts(ASSIGNMENT)  # type: ignore[no-untyped-call]
-        return
-    if (theirs := knows(table)).any():
-        runs.log_bytes(run.info.run_id, ASSIGNMENT, text_of(table[~theirs]).encode())
 
 
 def _places_of_models() -> Iterator[str]:

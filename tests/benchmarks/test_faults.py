@@ -1,6 +1,9 @@
 from collections import Counter
+from dataclasses import replace
 
-from benchmarks.faults import ABSENCE, DISK, KILL, Case, Ended, planned, rows
+import pytest
+
+from benchmarks.faults import _SAYS_FULL, ABSENCE, DISK, KILL, Case, Ended, planned, rows
 from benchmarks.flow_process import TASKS
 from benchmarks.sizes import FULL
 
@@ -23,3 +26,17 @@ def test_what_lost_something_is_counted_and_told() -> None:
     bad, told = rows([whole, broken])
     assert (bad.what, bad.ours, bad.theirs, bad.reached) == ("SIGKILL: 2 times", "1 lost something", "2.5 s", False)
     assert (told.what, told.ours) == ("kill-2, in train", "other bytes: dvc.lock")
+    (late,) = rows([replace(whole, tried=False)])
+    assert (late.ours, late.reached) == ("kill-1", None)
+
+
+@pytest.mark.parametrize(
+    ("said", "is_said"),
+    [
+        ("train: No space left on device: outputs/train. Free disk space, then run it again.", True),
+        ("Received: database or disk is full. Free space if its disk is full, then run it again.", True),
+        ("FileNotFoundError: disk-5/project/outputs/train", False),
+    ],
+)
+def test_a_full_disk_is_said_by_words_and_not_by_a_folder_of_that_name(said: str, is_said: bool) -> None:
+    assert bool(_SAYS_FULL.search(said)) == is_said

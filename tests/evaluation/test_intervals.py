@@ -65,30 +65,32 @@ def test_macro_recall_covers_what_is_true_and_weighs_classes_alike() -> None:
 
 
 @pytest.mark.parametrize(
-    ("people", "photos", "shared"),
+    ("people", "photos", "shared", "widest"),
     [
         # The classes are of the same people, so that all recalls are high or low together.
-        ([15] * 6, 3, True),
+        ([15] * 6, 3, True, 0.2),
         # Of one class there are many photos of two people.
-        ([2, 20, 20, 20, 20, 20], 5, False),
-        ([4, 5, 6, 8, 10, 15], 2, False),
+        ([2, 20, 20, 20, 20, 20], 5, False, 0.22),
+        ([4, 5, 6, 8, 10, 15], 2, False, 0.28),
     ],
 )
 def test_macro_recall_covers_what_is_true_with_few_people_and_with_people_in_all_classes(
-    people: list[int], photos: int, shared: bool
+    people: list[int], photos: int, shared: bool, widest: float
 ) -> None:
     rng = np.random.default_rng(1)
     recalls = np.array([0.8, 0.7, 0.9, 0.6, 0.75, 0.85])
     label = np.repeat(np.arange(6), np.array(people) * photos)
     person = np.concatenate([np.repeat(np.arange(count), photos) for count in people])
     names = [f"{number}" if shared else f"{number} of {of}" for number, of in zip(person, label, strict=True)]
-    covered = []
+    covered, widths = [], []
     for _ in range(300):
         skill = rng.normal(0, 0.15, (1 if shared else 6, max(people)))
         right = rng.random(len(label)) < recalls[label] + skill[0 if shared else label, person]
         found = recall_of_groups(right, [str(of) for of in label], names, 0.95)
         covered.append(found.low <= recalls.mean() <= found.high)
+        widths.append(found.high - found.low)
     assert np.mean(covered) > 0.93
+    assert np.mean(widths) < widest
 
 
 def test_macro_recall_with_a_class_of_one_person_says_that_nothing_is_known_of_it() -> None:

@@ -111,3 +111,8 @@ def test_images_that_were_the_persons_once_are_for_a_person_to_decide() -> None:
     assert len(rows) == len(theirs)
     assert set(rows["person"]) == {""}
     assert set(rows["split"]) == {"test"}
+    # And so do those of the runs, by which versions are reproduced.
+    copies = [read_assignment(path) for path in Path("mlruns").rglob("images/assignment.csv")]
+    assert copies
+    for copy in copies:
+        pd.testing.assert_frame_equal(copy, placed)

@@ -35,7 +35,7 @@ def test_no_run_keeps_the_split_of_an_image_that_is_forgotten() -> None:
         client.log_text(run_id, text, artifacts.ASSIGNMENT)
     client.log_text(damaged, "<<<<<<<", artifacts.ASSIGNMENT)
     client.delete_run(deleted)
-    forgetting.remove_pictures(lambda rows: rows["content"] == "b" * 16, lambda name: False, lambda name: True)
+    forgetting.forget_splits(lambda rows: rows[rows["content"] != "b" * 16])
     for run_id in (here, deleted):
         left = runs.read_text(run_id, artifacts.ASSIGNMENT)
         assert left is not None

@@ -5,17 +5,20 @@ import os
 import sqlite3
 import stat
 import threading
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import requests
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import select, text
+from prometheus_client import REGISTRY
+from sqlalchemy import Connection, select, text
+from sqlalchemy.exc import OperationalError
 
 from facesent.serving.answers.accuracy import in_service
 from facesent.serving.answers.corrections import accept, waiting
@@ -25,6 +28,7 @@ from facesent.serving.gateway.answers.store import DEFAULT_ADDRESS, AnswersError
 from facesent.serving.gateway.answers.tables import answers, metadata
 from facesent.serving.gateway.settings import LogSettings
 from tests.helpers.answering import KEPT, SETTINGS, answering
+from tests.helpers.serving import wait_until
 
 ANSWER = {"label": "Happy", "confidence": 0.75, "probabilities": {"Happy": 0.75, "Sad": 0.25}, "version": 3}
 ALL = replace(KEPT, photos=True, embeddings=True, audit_share=1.0)
@@ -206,6 +210,46 @@ def test_answers_are_written_once_though_what_is_too_old_cannot_be_deleted(
 def test_an_answer_that_cannot_be_a_row_leaves_the_others(capfd: pytest.CaptureFixture[str]) -> None:
     written(KEPT, AnsweredRequest([{"surprise": 1}]), AnsweredRequest([ANSWER]))
     assert [row.label for row in rows()] == ["Happy"]
+
+
+def test_no_photo_stays_of_an_answer_that_is_left_out_and_none_goes_of_one_that_is_there(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The second face is no row; the photo of the first is written by then.
+    written(ALL, AnsweredRequest([ANSWER, {"surprise": 1}], ["b25l", "dHdv"]))
+    assert not list((folder / "answers" / "photos").iterdir())
+    # Where the database's word that it has the rows is lost, they come again.
+    monkeypatch.setattr("facesent.serving.gateway.answers.log.uuid4", lambda: UUID(int=1))
+    for _ in range(2):
+        written(ALL, AnsweredRequest([ANSWER], ["b25l"]))
+    [row] = rows()
+    assert (folder / "answers" / row.photo).read_bytes() == b"one"
+
+
+def test_what_is_written_of_a_batch_is_not_tried_again_when_the_database_goes_in_its_midst(folder: Path) -> None:
+    stores = []
+
+    def opened() -> Store:
+        store = Store(DEFAULT_ADDRESS)
+        stores.append(store)
+        if len(stores) == 1:
+            # It takes the first answer; the second is no row; it is gone at the third.
+            writing = iter([store.writing])
+            store.writing = lambda: next(writing, gone)()  # type: ignore[method-assign]
+        return store
+
+    dropped = REGISTRY.get_sample_value("facesent_log_dropped_total", {"what": "answer"}) or 0
+    log = AnswerLog(ALL, opened)
+    for one in (AnsweredRequest([ANSWER], ["b25l"]), AnsweredRequest([{"surprise": 1}]), AnsweredRequest([ANSWER])):
+        log.put(one)
+    wait_until(lambda: len(stores) == 2 and len(rows()) == 2, lambda: f"{len(stores)} stores")
+    log.close(30)
+    assert len(rows()) == 2
+    assert REGISTRY.get_sample_value("facesent_log_dropped_total", {"what": "answer"}) == dropped + 1
+
+
+def gone() -> AbstractContextManager[Connection]:
+    raise OperationalError("INSERT", {}, Exception("the database is away"))
 
 
 def test_a_log_of_a_newer_facesent_is_refused(folder: Path) -> None:

@@ -13,6 +13,7 @@ from facesent.core.cropping import DEFAULT_CROP, Crop
 from facesent.core.errors import to_put_right
 from facesent.core.markdown import escaped
 from facesent.core.paths import Project
+from facesent.images.reading import ImageError
 from facesent.images.rows import UNCERTAIN
 from facesent.params import load_params
 from facesent.serving.answers.app_feedback import note_wrong
@@ -78,7 +79,7 @@ def _answer(loaded: LoadedVersion, content: bytes, *, crop: Crop, min_confidence
         with st.spinner("Looking at the photo"), _one_at_a_time():
             explanation = explain(loaded, content, crop=crop, min_confidence=min_confidence)
     except Exception as error:
-        _tell(error, "This photo cannot be read. ")
+        _tell(error, "This photo cannot be read. " if isinstance(error, ImageError) else "")
         return None
     if crop == "largest" and explanation.box is None:
         st.warning("No face was found: this is the answer for the whole photo.")

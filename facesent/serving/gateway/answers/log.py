@@ -5,6 +5,8 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
+from pathlib import Path
 from queue import Empty, Queue
 from threading import Event, Lock, Thread
 from typing import Any
@@ -45,6 +47,7 @@ class AnswerLog:
         self._lock = Lock()
         self._rows = self._photo_bytes = 0
         self._store: Store | None = None
+        self._folder: Path | None = None
         self._known: set[int] = set()
         self._classes: tuple[str, ...] = ()
         self._failed = self._full = False
@@ -128,9 +131,9 @@ class AnswerLog:
     def _turn(self, batch: list[AnsweredRequest]) -> None:
         if self._store is None:
             self._store, self._known = self._opened(), set()
+            self._folder = self._store.folder
         if batch:
             self._write(self._store, batch)
-            self._release(batch)
         if time.monotonic() >= self._forget_at:
             self._forget_at = time.monotonic() + _FORGET_SECONDS
             self._clean(self._store)
@@ -145,20 +148,29 @@ class AnswerLog:
             _log.error("What is too old stays in the log of answers for another hour: %s", _why(error))
 
     def _write(self, store: Store, batch: list[AnsweredRequest]) -> None:
-        """Write a batch; what can never be written is dropped, all else that fails is tried again."""
+        """Write a batch, which is empty then; what fails and may pass stays in it, to be tried again.
+
+        What can never be written is dropped.
+        """
         try:
             self._insert(store, batch)
         except Exception as error:
             if _may_pass(error):
                 raise
-            if len(batch) == 1:
-                self._leave_out(store, batch[0], error)
+            if len(batch) > 1:
+                # What is written is not tried again, whatever comes of those after it.
+                while batch:
+                    self._write(store, batch[:1])
+                    del batch[0]
                 return
-            for answered in batch:
-                self._write(store, [answered])
+            self._leave_out(store, batch[0], error)
+        self._release(batch)
+        batch.clear()
 
     def _leave_out(self, store: Store, answered: AnsweredRequest, error: Exception) -> None:
-        drop_photos(store.folder, answered.ids)
+        # Its rows are there already, if nothing but the database's word of that was lost.
+        if not isinstance(error, IntegrityError):
+            drop_photos(store.folder, answered.ids)
         metrics.log_dropped.labels("answer").inc(len(answered.predictions))
         if not self._left_out:
             self._left_out = True
@@ -183,6 +195,8 @@ class AnswerLog:
             self._full &= 2 * self._rows > self._settings.queue
 
     def _drop_all(self, batch: list[AnsweredRequest]) -> None:
+        if self._folder:
+            drop_photos(self._folder, chain.from_iterable(answered.ids for answered in batch))
         while not self._queue.empty():
             batch.append(self._queue.get_nowait())
         metrics.log_dropped.labels("answer").inc(sum(len(answered.predictions) for answered in batch))
