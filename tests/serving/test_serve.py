@@ -102,7 +102,7 @@ class Server:
         return health
 
     def fail_until_it_goes_back(self) -> Counter[int]:
-        """Ask what the version that has taken over cannot answer; the one before may answer the first few as it ends."""
+        """Ask what the version that took over cannot answer; the one before may answer the first few as it ends."""
         statuses: Counter[int] = Counter()
         while not self.get("/health").json()["rolled_back"]:
             statuses[self.post(min_confidence=FATAL).status_code] += 1
