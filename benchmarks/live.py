@@ -9,7 +9,6 @@ from pathlib import Path
 from socket import create_server
 
 from facesent.core.ports import HOST
-from facesent.serving.gateway.answers.store import ADDRESS_VARIABLE
 from facesent.serving.gateway.settings import GatewaySettings, LogSettings
 from facesent.serving.workers import worker_command, worker_environment
 
@@ -60,8 +59,8 @@ def live(uri: str, folder: Path, *, log: bool) -> Iterator[Live]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            # Its log is in the folder, and not where a team's is.
-            env=worker_environment(folder, metrics) | {ADDRESS_VARIABLE: ""},
+            # Its log is in the folder, not where a team's is, and nobody needs the team's token.
+            env=worker_environment(folder, metrics, without=("FACESENT_",)),
             pass_fds=[listener.fileno()],
         ) as process,
     ):

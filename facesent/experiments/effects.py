@@ -12,11 +12,10 @@ _SOLVER = "train.head.solver"
 _AFTERWARDS = ("model.flip_average", "train.calibrate", "train.checkpoint.")
 # Of the training of whole networks.
 _WHOLE = ("train.optimizer.", "train.schedule.", "train.plateau.", "train.early_stopping.")
+# What the loss is, on validation too: with a larger focal_gamma it is smaller, however good the network.
+LOSS = ("train.loss.name", "train.loss.focal_gamma", "train.loss.label_smoothing")
 # Of the way down a gradient; a solved head is at the minimum, and has a loss of its own.
-_GRADIENT = (
-    "train.batch_size", "train.augment.", "model.dropout", "model.drop_path",
-    "train.loss.name", "train.loss.focal_gamma", "train.loss.label_smoothing",
-)  # fmt: skip
+_GRADIENT = ("train.batch_size", "train.augment.", "model.dropout", "model.drop_path", *LOSS)
 _BACKBONES = tuple(name for name in get_args(Name) if name != "reference_cnn")
 # Keys, and the values of another one with which they do nothing.
 _WITH = (

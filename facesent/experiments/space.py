@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from facesent.core import nested
-from facesent.experiments.effects import why_idle
+from facesent.experiments.effects import LOSS, why_idle
 from facesent.experiments.settings import Choice, Metric, Range
 from facesent.params import Params
 from facesent.section import ParamsError
@@ -17,8 +17,6 @@ Values = Mapping[str, Value]
 
 # The other sections change the images or the judging, not the training: their values could not be compared.
 _SEARCHED = ("model.", "train.")
-# What val_loss is on validation too: with a larger focal_gamma it is smaller, however good the network.
-_LOSS = ("train.loss.name", "train.loss.focal_gamma", "train.loss.label_smoothing")
 _DIGITS = 4
 
 
@@ -81,7 +79,7 @@ def _problem(params: Params, key: str, metric: Metric) -> str | None:
         meant = f" Did you mean {' or '.join(near)}?" if near else ""
         return f"expected a key of the sections model or train. Received: {key}.{meant}"
     # First: the loss on validation has it, also where the training has not.
-    if key in _LOSS and metric == "val_loss":
+    if key in LOSS and metric == "val_loss":
         expected = "expected a key that leaves the loss as it is, because val_loss is optimised"
         return f"{expected}. Received: one that changes it. Leave it out, or optimise val_accuracy"
     if idle := why_idle(params, key):

@@ -39,15 +39,16 @@ def worker_command(listener: socket, settings: GatewaySettings) -> list[str]:
     return [sys.executable, "-P", "-c", _PROGRAM, str(_GATEWAY), str(listener.fileno()), settings.to_json()]
 
 
-def worker_environment(scratch: Path, metrics: Path) -> dict[str, str]:
+def worker_environment(scratch: Path, metrics: Path, *, without: tuple[str, ...] = ()) -> dict[str, str]:
     """Its variables.
 
     Args:
         scratch: its folder for temporary files.
         metrics: where the processes of a server keep their counts.
+        without: as ``child_environment`` takes it.
     """
     variables = {"PROMETHEUS_MULTIPROC_DIR": str(metrics), "TMPDIR": str(scratch), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    return child_environment(variables)
+    return child_environment(variables, without=without)
 
 
 class WorkerError(FacesentError):

@@ -34,6 +34,20 @@ def test_it_runs_in_its_smallest_size_and_no_peer_that_is_installed_drops_out(na
     assert not any("lost something" in row["ours"] for row in rows), done.stdout
 
 
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.usefixtures("home")
+def test_a_teams_log_of_answers_and_its_token_have_nothing_to_do_with_a_benchmark(
+    scratch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACESENT_ANSWERS_URI", f"sqlite:///{tmp_path}/team.db")
+    monkeypatch.setenv("FACESENT_TOKEN", "of-the-team")
+    command = [sys.executable, "-m", "benchmarks", "serving", "--small", "--scratch", str(scratch)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "team.db").exists()
+
+
 def rows_of(text: str) -> list[dict[str, str]]:
     head, _, *rows = [line.strip("|").split(" | ") for line in text.splitlines() if line.startswith("|")]
     return [dict(zip([cell.strip() for cell in head], [cell.strip() for cell in row], strict=True)) for row in rows]
